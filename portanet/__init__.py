@@ -1,0 +1,62 @@
+"""Neural networks whose maths is written once, against the array API standard, for any array library.
+
+Names are imported when first used, so `import portanet` is quick. Start with `fit`, `load` and `read`; the
+layers are in `portanet.nn`, the optimizers in `portanet.optim`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from portanet import nn, optim
+    from portanet.backend import Backend, choose
+    from portanet.data import Dataset, read
+    from portanet.errors import PortanetError
+    from portanet.namespace import namespace
+    from portanet.training.callbacks import Callback
+    from portanet.training.fit import fit
+    from portanet.training.run import Run, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Backend",
+    "Callback",
+    "Dataset",
+    "PortanetError",
+    "Run",
+    "choose",
+    "fit",
+    "load",
+    "namespace",
+    "nn",
+    "optim",
+    "read",
+]
+
+_HOMES = {
+    "Backend": "portanet.backend",
+    "Callback": "portanet.training.callbacks",
+    "Dataset": "portanet.data",
+    "PortanetError": "portanet.errors",
+    "Run": "portanet.training.run",
+    "choose": "portanet.backend",
+    "fit": "portanet.training.fit",
+    "load": "portanet.training.run",
+    "namespace": "portanet.namespace",
+    "read": "portanet.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("nn", "optim"):
+        return importlib.import_module(f"portanet.{name}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'portanet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

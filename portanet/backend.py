@@ -1,0 +1,360 @@
+"""The libraries that hold the arrays. This is the only file that names CuPy, PyTorch or JAX.
+
+`choose("cupy")` gives a Backend, which moves arrays between the host and the device and runs training steps
+there. What is computed in between is written against the array API and never asks which backend it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from portanet._typing import Array
+from portanet.errors import BackendError
+
+HostArray = npt.NDArray[Any]
+State = Any
+Metrics = dict[str, Any]
+Step = Callable[..., tuple[State, Metrics]]
+Steps = Callable[[State, Any, Any, Sequence[int], Sequence[float]], tuple[State, Metrics]]
+
+NAMES = ("numpy", "cupy", "torch", "jax", "strict")
+
+
+class Backend:
+    """One library on one device.
+
+    name    as in `choose`
+    device  where its arrays live, in the library's own words
+    reason  why it was chosen, for people
+    shards  whether a batch is cut into shards for several threads; a device takes it whole
+    """
+
+    name: str
+    package: str
+    device: str = "cpu"
+    reason: str = "named"
+    shards: bool = False
+
+    def put(self, array: Any, dtype: Any = None) -> Array:
+        """A copy of a host array on the device, in this dtype (by name) if one is given."""
+        raise NotImplementedError
+
+    def to_numpy(self, x: Array) -> HostArray:
+        """The array on the host; it may share memory with `x`. Waits for the device."""
+        raise NotImplementedError
+
+    def synchronize(self) -> None:
+        """Waits until the device has finished; nothing to wait for on a CPU."""
+
+    @contextlib.contextmanager
+    def computing(self, dtype: str = "float32") -> Iterator[None]:
+        """What must hold while the backend computes in this dtype; everything is as before afterwards."""
+        yield
+
+    def compile(self, step: Step) -> Steps:
+        """`step(state, data, rows, key, rate)` made into a run of many steps, whose metrics add up.
+
+        The result takes (state, data, rows, keys, rates): `rows` is a 2-D array with one step's row numbers in
+        each row, or None where every step takes all the data.
+        """
+
+        def steps(
+            state: State, data: Any, rows: Any, keys: Sequence[int], rates: Sequence[float]
+        ) -> tuple[State, Metrics]:
+            total: Metrics = {}
+            for i, (key, rate) in enumerate(zip(keys, rates, strict=True)):
+                state, metrics = step(state, data, None if rows is None else rows[i, ...], key, rate)
+                total = {name: total[name] + value for name, value in metrics.items()} if total else metrics
+            return state, total
+
+        return steps
+
+    def probe(self) -> None:
+        """Runs one small computation on the device and reads it back; BackendError where that fails."""
+        try:
+            x = self.put(np.arange(3.0), "float32")
+            worked = float(self.to_numpy(x @ x)) == 5.0
+        except Exception as error:
+            raise BackendError(f"{self.package} is installed, but cannot compute on {self.device}: {error}") from error
+        if not worked:
+            raise BackendError(f"{self.package} computes wrong results on {self.device}; reinstall it.")
+
+    def __repr__(self) -> str:
+        return f"<{self.name} on {self.device}>"
+
+
+class NumPy(Backend):
+    """NumPy on the CPU."""
+
+    name = package = "numpy"
+    shards = True
+
+    def __init__(self, device: str | None = None) -> None:
+        if device not in (None, "cpu"):
+            raise BackendError(f"numpy runs on cpu only, got device {device!r}; leave --device out.")
+
+    def put(self, array: Any, dtype: Any = None) -> Array:
+        copy: Any = np.array(array, dtype=dtype, order="C")
+        return copy
+
+    def to_numpy(self, x: Array) -> HostArray:
+        return np.asarray(x)
+
+    @contextlib.contextmanager
+    def computing(self, dtype: str = "float32") -> Iterator[None]:
+        # Sums inside BLAS depend on its number of threads; with one, equal runs give equal bits.
+        with blas().limit(limits=1, user_api="blas"):
+            yield
+
+
+class Strict(NumPy):
+    """array-api-strict on a device that is not the CPU: the standard and nothing else, for tests."""
+
+    name = "strict"
+    package = "array_api_strict"
+    shards = False
+
+    def __init__(self, device: str | None = None) -> None:
+        self._xp = _import(self.package, "pip install array-api-strict")
+        self.device = device or "device1"
+        try:
+            self._device = self._xp.Device(self.device)
+        except ValueError:
+            raise BackendError(f"strict has no device {device!r}; it has CPU_DEVICE, device1 and device2.") from None
+
+    def put(self, array: Any, dtype: Any = None) -> Array:
+        return self._xp.asarray(np.array(array, dtype=dtype), device=self._device)
+
+    def to_numpy(self, x: Any) -> HostArray:
+        return np.asarray(x.to_device(self._xp.Device("CPU_DEVICE")))
+
+
+class CuPy(Backend):
+    """CuPy on an NVIDIA GPU."""
+
+    name = package = "cupy"
+
+    def __init__(self, device: str | None = None) -> None:
+        self._cupy = _import("cupy", "pip install 'portanet[cuda13]' (or portanet[cuda12]) where an NVIDIA GPU is")
+        count = self._count_devices()
+        number = (device or "cuda:0").removeprefix("cuda:").replace("cuda", "0")
+        if not number.isdigit() or int(number) >= count:
+            raise BackendError(f"cupy has no device {device!r}; it sees {count}, from cuda:0 to cuda:{count - 1}.")
+        self._number = int(number)
+        self.device = f"cuda:{number}"
+        self._cupy.cuda.Device(self._number).use()
+        self.probe()
+
+    def _count_devices(self) -> int:
+        runtime = self._cupy.cuda.runtime
+        try:
+            count = int(runtime.getDeviceCount())
+        except runtime.CUDARuntimeError as error:
+            if error.status == 100:  # cudaErrorNoDevice
+                count = 0
+            else:
+                raise BackendError(
+                    f"CuPy is installed, but there is no usable NVIDIA driver ({error}); "
+                    "install or update the driver, then see what nvidia-smi prints."
+                ) from error
+        if count == 0:
+            raise BackendError(
+                "CuPy and a driver are installed, but no GPU is visible; "
+                "see what nvidia-smi prints, and whether CUDA_VISIBLE_DEVICES hides it."
+            )
+        return count
+
+    def probe(self) -> None:
+        try:
+            x = self._cupy.arange(3, dtype="float32")
+            worked = float((x * x + 1.0).sum()) == 8.0
+        except Exception as error:
+            raise BackendError(
+                f"CuPy sees {self.device}, but cannot compile or run a kernel ({_first_line(error)}); "
+                "install the CUDA libraries with it: pip install 'portanet[cuda13]' (or portanet[cuda12])."
+            ) from error
+        if not worked:
+            raise BackendError(f"CuPy computes wrong results on {self.device}; check the GPU with nvidia-smi.")
+
+    def put(self, array: Any, dtype: Any = None) -> Array:
+        with self._cupy.cuda.Device(self._number):
+            return self._cupy.array(array, dtype=dtype, order="C")
+
+    def to_numpy(self, x: Array) -> HostArray:
+        return self._cupy.asnumpy(x)
+
+    def synchronize(self) -> None:
+        self._cupy.cuda.Device(self._number).synchronize()
+
+    @contextlib.contextmanager
+    def computing(self, dtype: str = "float32") -> Iterator[None]:
+        with self._cupy.cuda.Device(self._number):
+            yield
+
+
+class Torch(Backend):
+    """PyTorch tensors, without its automatic differentiation."""
+
+    name = package = "torch"
+
+    def __init__(self, device: str | None = None) -> None:
+        self._torch = _import("torch", "pip install 'portanet[torch]'")
+        try:
+            self._device = self._torch.empty(0, device=device or "cpu").device
+        except (RuntimeError, AssertionError) as error:
+            raise BackendError(f"torch cannot use device {device!r}: {_first_line(error)}; try cpu.") from error
+        self.device = str(self._device)
+        self.probe()
+
+    def put(self, array: Any, dtype: Any = None) -> Array:
+        # tensor() copies, where asarray would share the memory of the host array.
+        return self._torch.tensor(np.asarray(array, dtype=dtype), device=self._device)
+
+    def to_numpy(self, x: Any) -> HostArray:
+        return x.detach().cpu().numpy()
+
+    def synchronize(self) -> None:
+        if self._device.type != "cpu":
+            self._torch.accelerator.synchronize(self._device)
+
+    @contextlib.contextmanager
+    def computing(self, dtype: str = "float32") -> Iterator[None]:
+        with self._torch.no_grad():
+            yield
+
+
+class Jax(Backend):
+    """JAX, with whole runs of steps compiled into one program."""
+
+    name = package = "jax"
+
+    def __init__(self, device: str | None = None) -> None:
+        self._jax = _import("jax", "pip install 'portanet[jax]'")
+        kind, _, number = (device or "").partition(":")
+        try:
+            self._device = self._jax.devices(kind or None)[int(number or 0)]
+        except (RuntimeError, IndexError, ValueError) as error:
+            raise BackendError(f"jax has no device {device!r}: {_first_line(error)}; try cpu.") from error
+        self.device = f"{self._device.platform}:{self._device.id}"
+        self.probe()
+
+    def put(self, array: Any, dtype: Any = None) -> Array:
+        return self._jax.device_put(np.array(array, dtype=dtype), self._device)
+
+    def to_numpy(self, x: Any) -> HostArray:
+        return np.asarray(x)
+
+    def synchronize(self) -> None:
+        self._jax.effects_barrier()
+
+    @contextlib.contextmanager
+    def computing(self, dtype: str = "float32") -> Iterator[None]:
+        with self._jax.enable_x64(dtype == "float64"), self._jax.default_device(self._device):
+            yield
+
+    def compile(self, step: Step) -> Steps:
+        jax = self._jax
+
+        @functools.partial(jax.jit, donate_argnums=0)
+        def scan(state: State, data: Any, rows: Any, keys: Any, rates: Any) -> tuple[State, Metrics]:
+            def body(state: State, inputs: tuple[Any, Any, Any]) -> tuple[State, Metrics]:
+                return step(state, data, *inputs)
+
+            state, metrics = jax.lax.scan(body, state, (rows, keys, rates))
+            return state, {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
+
+        def steps(
+            state: State, data: Any, rows: Any, keys: Sequence[int], rates: Sequence[float]
+        ) -> tuple[State, Metrics]:
+            dtype = jax.tree_util.tree_leaves(state)[0].dtype
+            return scan(state, data, rows, np.asarray(keys, np.int32), np.asarray(rates, dtype))
+
+        return steps
+
+
+_CLASSES: dict[str, type[Backend]] = {
+    "numpy": NumPy,
+    "cupy": CuPy,
+    "torch": Torch,
+    "jax": Jax,
+    "strict": Strict,
+}
+
+
+def choose(name: str = "auto", device: str | None = None) -> Backend:
+    """The backend of this name, checked to work; "auto" takes CuPy where a kernel runs, and NumPy elsewhere.
+
+    Raises BackendError, with the remedy, where the named one cannot run: it never falls back to another.
+    """
+    if name == "auto":
+        return _choose_automatically(device)
+    if name not in _CLASSES:
+        raise BackendError(f"there is no backend {name!r}; choose from auto, {', '.join(NAMES)}.")
+    return _CLASSES[name](device)  # type: ignore[call-arg]
+
+
+def _choose_automatically(device: str | None) -> Backend:
+    if device is not None and device != "cpu":
+        return choose("cupy", device)
+    chosen: Backend
+    if device == "cpu":
+        chosen, chosen_reason = NumPy(), "the device is cpu"
+    else:
+        try:
+            chosen, chosen_reason = CuPy(), "CuPy runs a kernel here"
+        except BackendError as error:
+            chosen, chosen_reason = NumPy(), str(error)
+    chosen.reason = chosen_reason
+    return chosen
+
+
+def of(x: Array) -> Backend:
+    """The backend that an array belongs to, on the array's own device."""
+    library = type(x).__module__.partition(".")[0]
+    name = {"array_api_strict": "strict", "jaxlib": "jax"}.get(library, library)
+    if name not in _CLASSES:
+        raise BackendError(f"arrays of {library} are not supported; give arrays of {', '.join(NAMES)}.")
+    return choose(name, _device_name(name, x))
+
+
+def _device_name(name: str, x: Any) -> str | None:
+    match name:
+        case "cupy":
+            return f"cuda:{x.device.id}"
+        case "torch":
+            return str(x.device)
+        case "jax":
+            (device,) = x.devices()
+            return f"{device.platform}:{device.id}"
+        case "strict":
+            return {"Device('CPU_DEVICE')": "CPU_DEVICE"}.get(repr(x.device).rpartition(".")[2], "device1")
+    return None
+
+
+@functools.cache
+def blas() -> Any:
+    """What threadpoolctl knows of the BLAS libraries in this process; looking takes milliseconds, so once."""
+    import threadpoolctl
+
+    return threadpoolctl.ThreadpoolController()
+
+
+def _import(package: str, remedy: str) -> Any:
+    if importlib.util.find_spec(package) is None:
+        raise BackendError(f"{package} is not installed; {remedy}.")
+    try:
+        return importlib.import_module(package)
+    except Exception as error:  # a broken installation can raise anything
+        raise BackendError(f"{package} is installed, but does not import ({_first_line(error)}); {remedy}.") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,25 @@
+"""The errors that a user can cause. Each message is one line: what happened, where, and what to do."""
+
+
+class PortanetError(Exception):
+    """The base of every error below; catch it to catch them all."""
+
+
+class BackendError(PortanetError):
+    """A backend was asked for that cannot run here: its package, driver or device is missing."""
+
+
+class DataError(PortanetError):
+    """A file or an array does not hold the data it should."""
+
+
+class ModelError(PortanetError):
+    """Layers do not fit together, or an array does not fit the model."""
+
+
+class ConfigError(PortanetError):
+    """A setting is unknown or impossible."""
+
+
+class CheckpointError(PortanetError):
+    """A model file cannot be read, or does not hold what its header says."""

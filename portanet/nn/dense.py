@@ -1,0 +1,60 @@
+"""The fully connected layer, the one that most networks are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import ModelError
+from portanet.namespace import cast, namespace
+from portanet.nn.initializers import Initializer, he_uniform, zeros
+from portanet.nn.layer import Layer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """Every output is a weighted sum of all inputs, plus a bias.
+
+        y = x W + b        x (N, inputs)   W (inputs, units)   b (units,)   y (N, units)
+
+    Weights start as draws of `initializer` (he_uniform: He et al. 2015, arXiv:1502.01852), biases at zero.
+    Raises ModelError for inputs that are not flat.
+    """
+
+    units: int
+    initializer: Initializer = he_uniform
+
+    trained: ClassVar[tuple[str, ...]] = ("weight", "bias")
+    decayed: ClassVar[tuple[str, ...]] = ("weight",)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.units, int) or self.units < 1:
+            raise ModelError(f"Dense needs at least one unit, got units={self.units!r}.")
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+        (units,), (inputs,) = self.output_shape(input_shape), input_shape
+        return {
+            "weight": self.initializer(rng, (inputs, units), inputs, units),
+            "bias": zeros(rng, (units,), inputs, units),
+        }
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ModelError(f"Dense needs flat inputs, got shape {input_shape}; put Flatten() before it.")
+        return (self.units,)
+
+    def arithmetic(self, input_shape: Shape) -> int:
+        return input_shape[0] * self.units
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        x = cast(x, params["weight"].dtype)
+        return x @ params["weight"] + params["bias"], x
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        x, xp = cache, namespace(dy)
+        grads = {"weight": x.T @ dy, "bias": xp.sum(dy, axis=0)}
+        return (dy @ params["weight"].T if need_dx else None), grads

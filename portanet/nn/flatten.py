@@ -1,0 +1,28 @@
+"""The step from images to the flat rows that Dense takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.namespace import namespace
+from portanet.nn.layer import Layer
+
+
+@dataclass(frozen=True)
+class Flatten(Layer):
+    """Each row becomes one flat vector.
+
+    y = reshape(x, (N, -1))        x (N, C, H, W)   y (N, C*H*W), in row-major order
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (math.prod(input_shape),)
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        return namespace(x).reshape(x, (x.shape[0], -1)), x.shape
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        return namespace(dy).reshape(dy, cache), {}

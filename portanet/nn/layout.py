@@ -1,0 +1,107 @@
+"""All trained arrays as one flat vector, which is what an optimizer works on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from portanet._typing import Array, Params, Shape
+from portanet.namespace import namespace
+from portanet.nn.layer import Layer
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each trained array lies in the flat vector; those that weight decay applies to come first.
+
+    places   (path, shape, start) of each array, in the vector's order
+    size     how many numbers the vector holds
+    decayed  how many of them, from the front, weight decay applies to
+    """
+
+    places: tuple[tuple[Path, Shape, int], ...]
+    size: int
+    decayed: int
+
+    @classmethod
+    def of(cls, model: Layer, params: Params) -> Layout:
+        """The layout of a model's arrays."""
+        found = sorted(_trained(model, params, ()), key=lambda item: not item[2])  # stable: decayed first
+        places, start, decayed = [], 0, 0
+        for path, shape, decays in found:
+            places.append((path, shape, start))
+            start += math.prod(shape)
+            decayed = start if decays else decayed
+        return cls(tuple(places), start, decayed)
+
+    def pack(self, params: Params) -> Array:
+        """The trained arrays of `params`, or their gradients, as one vector."""
+        arrays = [pick(params, path) for path, _, _ in self.places]
+        xp = namespace(arrays[0])
+        return xp.concat([xp.reshape(array, (-1,)) for array in arrays])
+
+    def unpack(self, flat: Array, buffers: Params) -> Params:
+        """The arrays by name again: views of `flat` where the library has views, beside the buffers."""
+        reshape = namespace(flat).reshape
+        params = _copy(buffers)
+        for path, shape, start in self.places:
+            put(params, path, reshape(flat[start : start + math.prod(shape)], shape))
+        return params
+
+    def buffers(self, params: Params) -> Params:
+        """The arrays of `params` that are not trained."""
+        trained = {path for path, _, _ in self.places}
+        kept: Params = {}
+        for path, array in walk(params):
+            if path not in trained:
+                put(kept, path, array)
+        return kept
+
+
+def walk(params: Params, above: Path = ()) -> Iterator[tuple[Path, Array]]:
+    """Each array of nested params with its path: (("2", "weight"), array)."""
+    for name, value in params.items():
+        if isinstance(value, dict):
+            yield from walk(value, (*above, name))
+        else:
+            yield (*above, name), value
+
+
+def pick(params: Params, path: Path) -> Array:
+    """The array at a path."""
+    for name in path[:-1]:
+        params = params[name]
+    array: Array = params[path[-1]]
+    return array
+
+
+def put(params: Params, path: Path, array: Any) -> None:
+    """Sets the array at a path, making the dicts on the way."""
+    for name in path[:-1]:
+        params = params.setdefault(name, {})
+    params[path[-1]] = array
+
+
+def merge(params: Params, changed: Params) -> Params:
+    """`params` with the arrays of `changed` in place of its own; neither dict is changed."""
+    if not changed:
+        return params
+    merged = _copy(params)
+    for path, array in walk(changed):
+        put(merged, path, array)
+    return merged
+
+
+def _trained(layer: Layer, params: Params, above: Path) -> Iterator[tuple[Path, Shape, bool]]:
+    for name in layer.trained:
+        yield (*above, name), tuple(params[name].shape), name in layer.decayed
+    for name, child in layer.children.items():
+        yield from _trained(child, params.get(name, {}), (*above, name))
+
+
+def _copy(params: Params) -> Params:
+    return {name: _copy(value) if isinstance(value, dict) else value for name, value in params.items()}

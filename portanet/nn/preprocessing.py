@@ -1,0 +1,95 @@
+"""Preprocessing is the model's first layer.
+
+Raw values go in, at training and at prediction alike, so nobody can forget the scaling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import ModelError
+from portanet.namespace import cast, device, namespace
+from portanet.nn.initializers import filled
+from portanet.nn.layer import Layer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Rescale(Layer):
+    """Every value times one constant: `Rescale(1 / 255)` takes pixels to [0, 1].
+
+    y = x * factor        any shape
+    """
+
+    factor: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.factor):
+            raise ModelError(f"Rescale needs a finite factor, got {self.factor!r}.")
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+        return {"factor": filled(self.factor)}
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        return cast(x, params["factor"].dtype) * params["factor"], None
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        return (dy * params["factor"] if need_dx else None), {}
+
+
+_BLOCK = 4096  # rows that `fit` widens to float64 at a time
+
+
+@dataclass(frozen=True)
+class Standardize(Layer):
+    """Values minus their mean, divided by their standard deviation, both taken from the training rows.
+
+        y = (x - mean) / deviation        any shape
+
+    axis="all" takes one mean and deviation for all values, as for pixels; axis="feature" one for each
+    position of a row, as for the columns of a table. A deviation of zero becomes 1, so a constant column
+    becomes zero.
+    """
+
+    axis: Literal["all", "feature"] = "feature"
+
+    def __post_init__(self) -> None:
+        if self.axis not in ("all", "feature"):
+            raise ModelError(f"Standardize takes axis='all' or axis='feature', got {self.axis!r}.")
+
+    @property
+    def fits(self) -> bool:
+        return True
+
+    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+        shape = () if self.axis == "all" else input_shape
+        return {"mean": filled(0.0, shape), "deviation": filled(1.0, shape)}
+
+    def fit(self, params: Params, x: Array) -> Params:
+        mean = self._mean_over(x, lambda block: block)
+        variance = self._mean_over(x, lambda block: (block - mean) * (block - mean))
+        xp = namespace(mean)
+        deviation = xp.sqrt(variance)
+        constant = deviation <= 1e-12 * xp.abs(mean)  # what rounding leaves of a constant column
+        return {"mean": mean, "deviation": xp.where(constant, xp.ones_like(mean), deviation)}
+
+    def _mean_over(self, x: Array, value: Callable[[Array], Array]) -> Array:
+        """The mean of `value(rows)` in float64, a block of rows at a time, so that no copy of x is made."""
+        xp, rows = namespace(x), x.shape[0]
+        blocks = (x[start : min(start + _BLOCK, rows), ...] for start in range(0, rows, _BLOCK))
+        total: Array = xp.zeros((), dtype=xp.float64, device=device(x))
+        for block in blocks:
+            total = total + xp.sum(value(cast(block, xp.float64)), axis=0 if self.axis == "feature" else None)
+        return total / (rows if self.axis == "feature" else math.prod(x.shape))
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        return (cast(x, params["mean"].dtype) - params["mean"]) / params["deviation"], None
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        return (dy / params["deviation"] if need_dx else None), {}

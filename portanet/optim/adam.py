@@ -1,0 +1,91 @@
+"""Adam and AdamW: each weight's step divided by the size that its gradient usually has."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from portanet._typing import Array
+from portanet.errors import ConfigError
+from portanet.namespace import device, namespace
+from portanet.optim.optimizer import OptimizerState, decay_rates, fraction
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Running means of the gradient and of its square give each weight a step size of its own.
+
+        m <- beta1 m + (1 - beta1) g        v <- beta2 v + (1 - beta2) g^2
+        w <- w - learning_rate * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    Kingma and Ba 2015, arXiv:1412.6980, with eps outside the square root of the corrected v, as there and in
+    torch.optim.Adam. The state keeps the sums m / (1 - beta1) and v / (1 - beta2), whose factors go into two
+    scalars a step: two passes over the weights fewer.
+    Raises ConfigError unless 0 <= beta1, beta2 < 1 and eps > 0.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def __post_init__(self) -> None:
+        fraction(type(self).__name__, "beta1", self.beta1)
+        fraction(type(self).__name__, "beta2", self.beta2)
+        if not self.eps > 0:
+            raise ConfigError(f"{type(self).__name__} needs eps > 0, got {self.eps!r}.")
+
+    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
+        xp = namespace(flat)
+        return {
+            "first": xp.zeros_like(flat),
+            "second": xp.zeros_like(flat),
+            "count": xp.zeros((), dtype=flat.dtype, device=device(flat)),
+        }
+
+    def update(
+        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
+    ) -> tuple[Array, OptimizerState]:
+        xp = namespace(flat)
+        first, second, count = state["first"], state["second"], state["count"] + 1.0
+        first *= self.beta1
+        first += grads
+        second *= self.beta2
+        second += grads * grads
+        first_scale = (1.0 - self.beta1) / _one_minus_power(self.beta1, count)
+        second_root = xp.sqrt((1.0 - self.beta2) / _one_minus_power(self.beta2, count))
+        step = xp.sqrt(second)
+        step += self.eps / second_root
+        step = first / step
+        step *= learning_rate * first_scale / second_root
+        flat -= step
+        return flat, state | {"first": first, "second": second, "count": count}
+
+
+def _one_minus_power(beta: float, count: Array) -> Array:
+    """1 - beta^count, right to the last digits for a beta close to 1 and for few steps."""
+    return -namespace(count).expm1(count * math.log(beta)) if beta else count / count
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam, and apart from it every weight shrinks by a fixed share.
+
+        w <- w - learning_rate * weight_decay * w        then Adam's step; biases do not shrink
+
+    Decoupled weight decay: Loshchilov and Hutter 2019, arXiv:1711.05101, scaled by the learning rate as in
+    torch.optim.AdamW. Raises ConfigError for a negative weight_decay too.
+    """
+
+    weight_decay: float = 0.01
+
+    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
+        return super().init(flat, decayed=decayed) | decay_rates(flat, decayed, self.weight_decay)
+
+    def update(
+        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
+    ) -> tuple[Array, OptimizerState]:
+        if self.weight_decay:
+            shrink = state["decay"] * -learning_rate
+            shrink += 1.0
+            flat *= shrink
+        return super().update(flat, grads, state, learning_rate=learning_rate)

@@ -1,0 +1,49 @@
+"""Which rows each step takes: drawn anew for each epoch on the host, and sent to the device in one piece."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from portanet._typing import Array
+from portanet.backend import Backend
+from portanet.namespace import namespace
+from portanet.rng import SHUFFLE, generator
+
+_RUNS = 16  # an epoch is cut into about so many runs of steps, between which progress is shown
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The batches of each epoch over `rows` rows; without a size, every step takes all rows in their order."""
+
+    rows: int
+    size: int | None
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """How many steps an epoch has."""
+        return 1 if self.size is None else -(-self.rows // self.size)
+
+    def epoch(self, number: int, backend: Backend) -> Iterator[Array | None]:
+        """Runs of steps: the rows of one step in each row of a 2-D int32 array; a last short batch by itself."""
+        if self.size is None:
+            yield None
+            return
+        order = backend.put(self.order(number), "int32")
+        whole = self.rows // self.size
+        in_whole = whole * self.size
+        reshape = namespace(order).reshape
+        batches = reshape(order[:in_whole], (whole, self.size))
+        run = max(1, -(-whole // _RUNS))
+        for start in range(0, whole, run):
+            yield batches[start : min(start + run, whole), ...]
+        if in_whole < self.rows:
+            yield reshape(order[in_whole:], (1, self.rows - in_whole))
+
+    def order(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The order of the rows in this epoch, the same on every backend."""
+        return generator(self.seed, SHUFFLE, epoch).permutation(self.rows)

@@ -1,0 +1,108 @@
+"""The front door: `fit` takes a model, rows and labels, and gives back a trained run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from portanet import parallel
+from portanet._typing import Params, Shape
+from portanet.backend import Backend
+from portanet.errors import ConfigError, ModelError
+from portanet.nn.layer import Layer
+from portanet.nn.losses import Loss, cross_entropy
+from portanet.optim import Adam, Optimizer, Schedule, constant
+from portanet.registry import describe
+from portanet.rng import WEIGHTS, generator
+from portanet.training import inputs
+from portanet.training.batches import Batches
+from portanet.training.callbacks import Callback
+from portanet.training.run import Run, on_backend
+from portanet.training.trainer import Trainer
+
+
+def fit(
+    model: Layer,
+    x: Any,
+    labels: Any,
+    *,
+    valid: tuple[Any, Any] | None = None,
+    loss: Loss = cross_entropy,
+    optimizer: Optimizer = Adam(),  # noqa: B008 - frozen
+    schedule: Schedule = constant(0.001),  # noqa: B008 - frozen
+    epochs: int = 10,
+    batch_size: int | Literal["full"] = 128,
+    sample_weight: Any = None,
+    backend: Backend | str | None = None,
+    dtype: Literal["float32", "float64"] = "float32",
+    seed: int = 0,
+    log_every: int = 1,
+    workers: int | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Run:
+    """Trains `model` on rows `x` (N, ...) with class numbers `labels` (N,), and returns the finished run.
+
+    valid          rows and labels to measure on at every logging point, never trained on
+    batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order
+    sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch
+    backend        a Backend or its name; without one, the library that the arrays belong to
+    log_every      epochs from one line of history to the next
+    workers        threads that share a batch on NumPy, one for each core by default; the result is the same
+
+    The weights and the order of the rows follow from `seed` alone, on every backend.
+    Raises DataError for rows or labels that cannot be used, ModelError where rows and layers do not fit, and
+    ConfigError for impossible settings.
+    """
+    _check(epochs=epochs, log_every=log_every, batch_size=1 if batch_size == "full" else batch_size)
+    if dtype not in ("float32", "float64"):
+        raise ConfigError(f"dtype must be float32 or float64, got {dtype!r}.")
+    chosen = inputs.backend_for(backend, x)
+    x = inputs.array(x)
+    shape: Shape = tuple(x.shape[1:])
+    classes = _classes(model, shape)
+    settings = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "seed": seed,
+        "log_every": log_every,
+        "dtype": dtype,
+    }
+    parts = {"loss": describe(loss), "optimizer": describe(optimizer), "schedule": describe(schedule)}
+    with chosen.computing(dtype):
+        data = inputs.data(x, labels, classes, chosen, dtype, sample_weight)
+        run = Run(
+            model,
+            _initial(model, x, shape, seed, chosen, dtype),
+            loss,
+            chosen,
+            config=settings | parts,
+            facts={"input_shape": list(shape), "dtype": dtype, "loss": parts["loss"]},
+            workers=(workers or parallel.cores()) if chosen.shards else 1,
+        )
+        batches = Batches(data.x.shape[0], None if batch_size == "full" else batch_size, seed)
+        Trainer(optimizer, schedule, batches, epochs, log_every, callbacks).train(run, data, valid)
+    return run
+
+
+def _initial(model: Layer, x: Any, shape: Shape, seed: int, backend: Backend, dtype: str) -> Params:
+    """The first parameters on the backend: drawn on the host, preprocessing fitted there to the rows."""
+    host = model.init(generator(seed, WEIGHTS), shape)
+    if model.fits:
+        x = x if inputs.is_host(x) else backend.to_numpy(x)
+        host = model.fit(host, x)
+    return on_backend(host, backend, dtype)
+
+
+def _classes(model: Layer, shape: Shape) -> int:
+    output = model.output_shape(shape)
+    if len(output) != 1:
+        raise ModelError(f"the model must end in one number for each class, got shape {output}; end it in Dense.")
+    if not model.learns:
+        raise ModelError("the model has nothing to learn; give it a layer with weights, such as Dense.")
+    return output[0]
+
+
+def _check(**numbers: int) -> None:
+    for name, value in numbers.items():
+        if not isinstance(value, int) or value < 1:
+            raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}.")

@@ -1,0 +1,130 @@
+"""A trained model and what is known of how it came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from portanet import checkpoint, parallel
+from portanet._typing import Array, Params, Shape
+from portanet.backend import Backend, choose
+from portanet.errors import ModelError
+from portanet.metrics import correct
+from portanet.namespace import device, namespace
+from portanet.nn.layer import Layer
+from portanet.nn.layout import put, walk
+from portanet.nn.losses import Loss, cross_entropy, softmax
+from portanet.registry import construct
+from portanet.training import inputs
+
+_BLOCK = 2048  # rows that are computed at once: bounds the memory, whatever the number of rows
+
+
+@dataclass
+class Run:
+    """What `fit` returns and `load` reads.
+
+    model    the layers
+    params   their arrays, by child name, on the backend's device
+    history  one dict for each logging point: step, epoch, learning_rate, loss, accuracy, seconds, ...
+    config   the settings of the training
+    facts    what the model file keeps beside the layers: input_shape, classes, columns, ...
+    """
+
+    model: Layer
+    params: Params
+    loss: Loss
+    backend: Backend
+    history: list[dict[str, Any]] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    seconds: float = 0.0
+    workers: int = 1
+
+    @property
+    def dtype(self) -> str:
+        """The parameters' dtype, by name."""
+        return str(self.facts["dtype"])
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one row."""
+        return tuple(self.facts["input_shape"])
+
+    def predict(self, x: Any) -> npt.NDArray[np.int32]:
+        """The class number of each row of `x`, on the host. ModelError for rows of another shape."""
+        return self._over(x, lambda logits: namespace(logits).argmax(logits, axis=1)).astype(np.int32)
+
+    def probabilities(self, x: Any) -> npt.NDArray[Any]:
+        """The probability of each class for each row of `x`, (N, classes), on the host."""
+        return self._over(x, softmax)
+
+    def evaluate(self, x: Any, labels: Any) -> dict[str, float | int]:
+        """Accuracy and mean loss over the rows: {"accuracy": ..., "loss": ..., "samples": ...}.
+
+        Raises DataError for labels that the model does not know.
+        """
+        classes = self.model.output_shape(self.input_shape)[0]
+        count = int(x.shape[0]) if hasattr(x, "shape") else len(x)
+        on_device = inputs.labels(labels, count, classes, self.backend)
+
+        def part(start: int, logits: Array) -> tuple[Array, Array]:
+            own = on_device[start : start + logits.shape[0]]
+            ones = namespace(logits).ones((logits.shape[0],), dtype=logits.dtype, device=device(logits))
+            return self.loss(logits, own, ones)[0], correct(logits, own)
+
+        with self.backend.computing(self.dtype):
+            loss, hits = parallel.add(self._map(x, part))
+            total_loss, total_hits = (float(self.backend.to_numpy(value)) for value in (loss, hits))
+        return {"accuracy": total_hits / count, "loss": total_loss / count, "samples": count}
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the model to one safetensors file, which `load` reads on any backend."""
+        host = {path: self.backend.to_numpy(array) for path, array in walk(self.params)}
+        return checkpoint.save_model(Path(path), self.model, host, self.facts)
+
+    def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
+        with self.backend.computing(self.dtype):
+            return np.concatenate(list(self._map(x, lambda _, logits: self.backend.to_numpy(answer(logits)))))
+
+    def _map(self, x: Any, part: Callable[[int, Array], Any]) -> Iterator[Any]:
+        """`part(start, logits)` over x in blocks of rows, in order."""
+        x = inputs.array(x)
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ModelError(f"the model takes rows of shape {self.input_shape}, got {tuple(x.shape[1:])}.")
+
+        def block(i: int) -> Any:
+            start = i * _BLOCK
+            own = inputs.rows(x[start : min(start + _BLOCK, x.shape[0]), ...], self.backend, self.dtype)
+            return part(start, self.model.forward(self.params, own)[0])
+
+        return parallel.workers(self.workers).map(block, -(-x.shape[0] // _BLOCK))
+
+
+def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backend | str = "numpy") -> Run:
+    """The model in a file, or the one in a run folder, on a backend; trained on any other, it gives the same answers.
+
+    Layer classes of your own are named by `layers`, never by the file.
+    Raises CheckpointError for a file that is missing, damaged, or no model.
+    """
+    path = Path(path)
+    path = path / "model.safetensors" if path.is_dir() else path
+    chosen = backend if isinstance(backend, Backend) else choose(backend)
+    model, host, facts = checkpoint.load_model(path, layers)
+    loss = construct(facts["loss"], {"cross_entropy": cross_entropy})
+    with chosen.computing(facts["dtype"]):
+        return Run(model, on_backend(host, chosen, facts["dtype"]), loss, chosen, facts=facts)
+
+
+def on_backend(params: Params, backend: Backend, dtype: str) -> Params:
+    """Host arrays by name, copied to the backend in this dtype."""
+    moved: Params = {}
+    for path, array in walk(params):
+        put(moved, path, backend.put(array, dtype))
+    return moved
