@@ -1,0 +1,56 @@
+"""What every reader returns: the rows of one source, and what is known about them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from portanet.errors import DataError
+
+HostArray = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows `x` (N, ...), their `labels` (N,) if there are any, and the names that go with them.
+
+    x        uint8 where the values are whole numbers from 0 to 255 of an image, float32 otherwise;
+             images are (N, channels, height, width), tables (N, columns)
+    labels   int32 indices into `classes`; float32 targets where `classes` is empty; None without labels
+    classes  the name of each class, as text: ("0", ..., "9")
+    columns  the names of a table's columns in x's order; None for images
+    """
+
+    name: str
+    x: HostArray
+    labels: HostArray | None = None
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return int(self.x.shape[0])
+
+    def rows(self, index: HostArray | slice) -> Dataset:
+        """The rows that `index` names, in its order."""
+        return replace(self, x=self.x[index], labels=None if self.labels is None else self.labels[index])
+
+    def need_labels(self) -> HostArray:
+        """The labels; DataError where the source has none."""
+        if self.labels is None:
+            raise DataError(f"{self.name} has no labels; name its label column with --label, or use data that has one.")
+        return self.labels
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the shape, dtype and bytes of x and labels."""
+        digest = hashlib.sha256()
+        for array in (self.x, self.labels):
+            if array is not None:
+                digest.update(f"{array.shape}{array.dtype.str}".encode())
+                digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()

@@ -1,0 +1,82 @@
+"""Files in the format of Kaggle's digit recognizer, and its submissions."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from portanet.data.dataset import Dataset, HostArray
+from portanet.data.files import need_free
+from portanet.data.mnist import mnist_article, mnist_test
+from portanet.errors import DataError
+from portanet.files import replacing
+
+_FIRST = np.array([b"%d" % value for value in range(256)], "S4")
+_NEXT = np.array([b",%d" % value for value in range(256)], "S4")
+_ROWS = 2000
+
+
+def write_kaggle(folder: str | Path, *, force: bool = False) -> tuple[Path, Path]:
+    """Write train.csv (the 42,000 images of mnist:article) and test.csv (the 10,000, without labels).
+
+    The paths come back; files that exist already are replaced under `force` only.
+    """
+    train, test = Path(folder, "train.csv"), Path(folder, "test.csv")
+    for path in (train, test):
+        need_free(path, force=force)
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: {error.strerror}.") from error
+    digits = mnist_article()
+    _write_images(train, digits, digits.labels)
+    _write_images(test, mnist_test(), None)
+    return train, test
+
+
+def write_answers(
+    file: BinaryIO,
+    labels: Sequence[str],
+    *,
+    identifier: str = "ImageId",
+    probabilities: HostArray | None = None,
+    classes: Sequence[str] = (),
+) -> None:
+    """Write `ImageId,Label` with one line for each label, numbered from 1: a submission as Kaggle takes it.
+
+    `probabilities` (N, classes) adds one column `probability_NAME` for each class. The rows of a table are
+    better called something else than `ImageId`, such as `Row`.
+    """
+    header = [identifier, "Label"]
+    shares: list[list[float]] = [[]] * len(labels)
+    if probabilities is not None:
+        header += [f"probability_{name}" for name in classes]
+        shares = probabilities.tolist()
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(header)
+    lines.writerows([number, label, *row] for number, (label, row) in enumerate(zip(labels, shares, strict=True), 1))
+    text.detach()
+
+
+def _write_images(path: Path, digits: Dataset, labels: HostArray | None) -> None:
+    pixels = digits.x.reshape(len(digits), -1)
+    values = pixels if labels is None else np.column_stack([labels.astype(np.uint8), pixels])
+    header = [f"pixel{i}" for i in range(pixels.shape[1])]
+    with replacing(path) as file:
+        file.write(",".join(header if labels is None else ["label", *header]).encode() + b"\n")
+        for start in range(0, len(values), _ROWS):
+            file.write(_lines(values[start : start + _ROWS]))
+
+
+def _lines(values: HostArray) -> bytes:
+    """Numbers from 0 to 255 as lines of text: cells of fixed width from a table, then without the padding."""
+    cells = np.full((len(values), values.shape[1] + 1), b"\n", "S4")
+    cells[:, 0] = _FIRST[values[:, 0]]
+    cells[:, 1:-1] = _NEXT[values[:, 1:]]
+    return cells.tobytes().replace(b"\0", b"")

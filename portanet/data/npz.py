@@ -1,0 +1,108 @@
+"""NumPy's .npz files: `x` with `labels`, or Keras' x_train, y_train, x_test and y_test."""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from portanet._typing import Shape
+from portanet.data.cells import as_float32, as_uint8
+from portanet.data.dataset import Dataset, HostArray
+from portanet.data.files import expansion_limit, reading
+from portanet.data.labels import encode_array
+from portanet.errors import DataError
+
+_X = {"train": ("x", "images", "x_train"), "test": ("x_test",)}
+_LABELS = {"x": ("labels", "y"), "images": ("labels", "y"), "x_train": ("y_train",), "x_test": ("y_test",)}
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+
+
+def read_npz(
+    path: str | Path,
+    part: str = "train",
+    *,
+    name: str | None = None,
+    image: Shape | None = None,
+    task: str = "classify",
+    classes: Sequence[str] | None = None,
+) -> Dataset:
+    """One part, "train" or "test": images from arrays of 3 or 4 dimensions, a table without names from 2."""
+    name = name or str(path)
+    with reading(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                x, labels = _arrays(archive, part, name)
+        except _DAMAGE as error:
+            raise DataError(f"{path} is not an .npz file, or it is damaged ({error}).") from error
+    rows = _rows(name, x, image)
+    if labels is None:
+        return Dataset(name, rows)
+    if labels.shape != (len(rows),):
+        raise DataError(f"{name}: labels need the shape ({len(rows)},), not {labels.shape}.")
+    return Dataset(name, rows, *encode_array(name, labels, task=task, classes=classes))
+
+
+def _arrays(archive: zipfile.ZipFile, part: str, name: str) -> tuple[HostArray, HostArray | None]:
+    members = {info.filename: info for info in archive.infolist()}
+    for key in _X[part]:
+        if f"{key}.npy" in members:
+            break
+    else:
+        found = ", ".join(sorted(member.removesuffix(".npy") for member in members)[:8]) or "none"
+        raise DataError(f"{name} has no array {' or '.join(_X[part])}; its arrays: {found}.")
+    labels = [other for other in _LABELS[key] if f"{other}.npy" in members]
+    x = _load(archive, members[f"{key}.npy"], "iuf", f"{name}: array {key!r}")
+    if not labels:
+        return x, None
+    return x, _load(archive, members[f"{labels[0]}.npy"], "iufbU", f"{name}: array {labels[0]!r}")
+
+
+def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str, what: str) -> HostArray:
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise DataError(f"{what} is compressed by another method than numpy.savez uses; save it again.")
+    if member.file_size > expansion_limit(member.compress_size):
+        raise DataError(f"{what} expands to {member.file_size} bytes, more than is credible.")
+    with archive.open(member) as file:
+        shape, dtype = _header(file)
+        if dtype.kind not in kinds:
+            raise DataError(f"{what} has the dtype {dtype}; save it as numbers.")
+        if file.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
+            raise DataError(f"{what} declares the shape {shape}, which is not what it holds.")
+    with archive.open(member) as file:
+        return np.asarray(npy.read_array(file, allow_pickle=False))
+
+
+def _header(file: IO[bytes]) -> tuple[Shape, np.dtype[np.generic]]:
+    version = npy.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"array format {version}")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    try:
+        shape, _, dtype = read(file)
+    except Exception as error:
+        # NumPy lets whatever Python's tokenizer and parser raise through.
+        raise ValueError(f"array header: {error}") from error
+    return shape, dtype
+
+
+def _rows(name: str, x: HostArray, image: Shape | None) -> HostArray:
+    if x.ndim not in (2, 3, 4) or not x.size:
+        raise DataError(f"{name}: x needs the shape (N, D), (N, H, W) or (N, C, H, W), not {x.shape}.")
+    if x.ndim == 4 and x.shape[3] in (1, 3, 4) and x.shape[1] not in (1, 3, 4):
+        raise DataError(f"{name}: x is {x.shape}; put channels first, with numpy.moveaxis(x, 3, 1).")
+    rows = x[:, None] if x.ndim == 3 else x
+    if x.ndim == 2 and image is not None and math.prod(image) == x.shape[1]:
+        rows = x.reshape(len(x), *image)
+    # A picture of floats from 0 to 1 may hold only zeros and ones; as uint8 it would be scaled as pixels are.
+    whole = None if rows.ndim == 4 and rows.dtype.kind == "f" else as_uint8(rows)
+    result = as_float32(rows) if whole is None else whole
+    if result is None:
+        raise DataError(f"{name}: a value of x is NaN, infinite or too large.")
+    return np.ascontiguousarray(result)

@@ -1,0 +1,39 @@
+"""Rows set aside for validation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from portanet.data.dataset import Dataset, HostArray
+from portanet.errors import ConfigError
+from portanet.rng import SPLIT, generator
+
+
+def holdout(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+    """The rows to train on and the rows held out: a fraction below 1 of them, or a whole number of rows.
+
+    Classes keep their proportions; without classes, or without labels, the choice is plainly random.
+    """
+    count = round(share * len(dataset)) if 0 < share < 1 else share
+    if not (0 < count < len(dataset) and count == round(count)):
+        raise ConfigError(f"Cannot hold out {share} of the {len(dataset)} rows of {dataset.name}.")
+    rng = generator(seed, SPLIT)
+    labels = dataset.labels if dataset.classes else None
+    groups = np.zeros(len(dataset), np.int32) if labels is None else labels
+    train, held_out = stratified(groups, int(count), rng)
+    return dataset.rows(train), dataset.rows(held_out)
+
+
+def stratified(labels: HostArray, count: int, rng: np.random.Generator) -> tuple[HostArray, HostArray]:
+    """Row numbers to keep and exactly `count` row numbers to hold out, each in ascending order.
+
+    A class of n among N rows gives count n / N rows; what rounding down leaves over goes one each to the
+    largest fractions (Hamilton 1792), on a tie to the smaller label.
+    """
+    groups, sizes = np.unique(labels, return_counts=True)
+    quotas, fractions = np.divmod(sizes * count, len(labels))
+    quotas[np.argsort(-fractions, kind="stable")[: count - int(quotas.sum())]] += 1
+    held_out = np.zeros(len(labels), bool)
+    for group, quota in zip(groups, quotas, strict=True):
+        held_out[rng.permutation(np.flatnonzero(labels == group))[:quota]] = True
+    return np.flatnonzero(~held_out), np.flatnonzero(held_out)

@@ -1,0 +1,152 @@
+"""CSV files with a header, Kaggle's among them, read in chunks to keep memory near the result's size."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from portanet._typing import Shape
+from portanet.data.cells import as_float32, as_uint8
+from portanet.data.dataset import Dataset, HostArray
+from portanet.data.fault import find_fault, read_names
+from portanet.data.files import reading
+from portanet.data.header import Header, understand
+from portanet.data.labels import encode
+from portanet.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CELLS = 2**21
+
+
+def read_table(
+    path: str | Path,
+    *,
+    label: str | None = None,
+    image: Shape | None = None,
+    task: str = "classify",
+    classes: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> Dataset:
+    """The rows of a CSV file: images where the columns are pixels, numbers under their names otherwise.
+
+    `label` names the label column (default "label", if there is one); `image` is the shape of a row's pixels.
+    `classes` and `columns` are those of a trained model: columns are then matched by name.
+    DataError names the first row, line and column that is wrong.
+    """
+    name = str(path)
+    trained = classes is not None or columns is not None
+    with reading(path) as file:
+        text = _Text(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        try:
+            names = read_names(csv.reader(text))
+            if not names:
+                raise DataError(f"{name} is empty.")
+            header = understand(name, names, label=label, image=image, columns=columns, trained=trained)
+        except csv.Error as error:
+            raise DataError(f"{name} does not begin with a line of column names ({error}).") from error
+        builder = _Builder(header, task)
+        try:
+            for frame in _frames(text, header, regress=task == "regress"):
+                builder.add(frame)
+        except (ValueError, OverflowError) as error:
+            fault = find_fault(path, header, task=task, sound=builder.rows)
+            raise DataError(f"{name}: {fault or f'not a table of numbers ({error})'}.") from error
+    return builder.dataset(name, classes)
+
+
+class _Text(io.TextIOWrapper):
+    """Text that refuses NUL, where C parsers would end a cell early."""
+
+    def read(self, size: int | None = -1, /) -> str:
+        text = super().read(size)
+        if "\0" in text:
+            raise DataError(f"{self.name} holds NUL bytes; save it as UTF-8 text.")
+        return text
+
+
+class _Builder:
+    """Chunks of a table on their way to one array; they stay uint8 while every value is a whole 0 to 255."""
+
+    def __init__(self, header: Header, task: str) -> None:
+        self.header = header
+        self.regress = task == "regress"
+        self.rows = 0
+        self.chunks: list[HostArray] = []
+        self.targets: list[HostArray] = []
+        self.texts: dict[str, int] = {}
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take the next rows; ValueError where they are not numbers."""
+        if frame.shape[1] != len(self.header.names):
+            raise ValueError("rows and header differ in length")
+        values = _numbers(frame, list(self.header.numbers))
+        chunk = as_uint8(values)
+        if chunk is None and self.header.image is None:
+            chunk = as_float32(values)
+        if chunk is None:
+            raise ValueError("a value is out of range")
+        self.chunks.append(chunk)
+        if self.header.label is not None:
+            self.targets.append(self._labels(frame, self.header.label))
+        self.rows += len(chunk)
+
+    def dataset(self, name: str, classes: Sequence[str] | None) -> Dataset:
+        """All rows taken so far."""
+        if not self.chunks:
+            raise DataError(f"{name} has a header but no rows.")
+        x = np.concatenate(self.chunks)
+        x = x.reshape(len(x), *self.header.image) if self.header.image else x
+        if not self.targets:
+            return Dataset(name, x, columns=self.header.columns)
+        labels = np.concatenate(self.targets)
+        if self.regress:
+            return Dataset(name, x, labels, columns=self.header.columns)
+        return Dataset(name, x, *encode(name, list(self.texts), labels, classes), self.header.columns)
+
+    def _labels(self, frame: pd.DataFrame, position: int) -> HostArray:
+        import pandas as pd
+
+        if self.regress:
+            targets = as_float32(_numbers(frame, [position])[:, 0])
+            if targets is None:
+                raise ValueError("a label is out of range")
+            return targets
+        codes, texts = pd.factorize(frame[position])
+        if any(not text.strip() for text in texts):
+            raise ValueError("a label is empty")
+        return np.array([self.texts.setdefault(text, len(self.texts)) for text in texts], np.int32)[codes]
+
+
+def _frames(text: io.TextIOBase, header: Header, *, regress: bool) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
+    width = len(header.names)
+    texts = [] if header.label is None or regress else [header.label]
+    try:
+        # The header is read already: the first row then sets the width, and no extra cell is an index.
+        yield from pd.read_csv(
+            text,
+            header=None,
+            index_col=False,
+            na_filter=False,
+            low_memory=False,
+            skip_blank_lines=width > 1,
+            dtype=dict.fromkeys(texts, str),
+            chunksize=max(1, _CELLS // width),
+        )
+    except pd.errors.EmptyDataError:
+        return
+
+
+def _numbers(frame: pd.DataFrame, positions: list[int]) -> HostArray:
+    chosen = frame[positions]
+    if not all(dtype.kind in "if" for dtype in chosen.dtypes):
+        raise ValueError("a cell is not a number")
+    return chosen.to_numpy()
