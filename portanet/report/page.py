@@ -1,0 +1,50 @@
+"""The page: the record in a template, with the chart library inside it."""
+
+from __future__ import annotations
+
+import secrets
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+
+from portanet.errors import PortanetError
+from portanet.files import write
+from portanet.report import tables
+from portanet.report.charts import charts
+from portanet.report.record import Record, read_record
+
+
+def available() -> bool:
+    """Whether the packages that a report needs are installed; finding out imports neither."""
+    return all(find_spec(name) for name in ("plotly", "jinja2"))
+
+
+def write_report(run_folder: Path) -> Path:
+    """Write `report.html` into a run folder, from its `run.json` and `history.jsonl`, and return its path.
+
+    The page is one file without any outside reference. An older report stays whole until the new one is.
+    Raises PortanetError where a package is missing or the folder's files cannot be read or written.
+    """
+    if not available():
+        raise PortanetError("report needs plotly and jinja2: pip install 'portanet[report]'")
+    path = run_folder / "report.html"
+    # A lone surrogate is legal in JSON and not in UTF-8.
+    return write(path, _render(read_record(run_folder)).encode("utf-8", "replace"))
+
+
+def _render(record: Record) -> str:
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        record=record,
+        charts=charts(record),
+        tables=tables,
+        plotly=get_plotlyjs(),
+        # Only the page's own scripts know this word, so text that slipped past the escaping cannot run.
+        nonce=secrets.token_urlsafe(16),
+    )

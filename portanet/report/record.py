@@ -1,0 +1,94 @@
+"""What a run folder says about its run: `run.json` and the lines of `history.jsonl`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portanet.errors import DataError
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as it was written down. Every key is optional, so an interrupted run has a record too."""
+
+    name: str
+    preset: str | None
+    command: str | None
+    started: str | None
+    result: Object
+    config: Object
+    data: Object
+    versions: Object
+    layers: list[Object]
+    history: list[Object]
+
+
+def read_record(folder: Path) -> Record:
+    """Read the record in `folder`; DataError names the file, and the line, that cannot be read."""
+    path = folder / "run.json"
+    run = _object(path, _text(path))
+    return Record(
+        name=str(run.get("run") or folder.resolve().name),
+        preset=_word(run, "preset"),
+        command=_word(run, "command"),
+        started=_word(run, "started"),
+        result=_section(path, run, "result"),
+        config=_section(path, run, "config"),
+        data=_section(path, run, "data"),
+        versions=_section(path, run, "versions"),
+        layers=_layers(path, run),
+        history=_history(folder / "history.jsonl"),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise DataError(f"{path} is missing; name the folder of a run.") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise DataError(f"{path}, line {line}: not UTF-8 text.") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}.") from None
+
+
+def _history(path: Path) -> list[Object]:
+    # Not splitlines(): U+2028 and its like may stand unescaped inside a JSON string.
+    lines = enumerate(_text(path).split("\n"), start=1)
+    return [_object(path, line, first_line=number) for number, line in lines if line.strip()]
+
+
+def _object(path: Path, text: str, first_line: int = 1) -> Object:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {first_line + error.lineno - 1}: not JSON ({error.msg}).") from None
+    except (RecursionError, ValueError):
+        raise DataError(f"{path}, line {first_line}: not JSON that can be read.") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path}, line {first_line}: expected a JSON object, got {type(value).__name__}.")
+    return value
+
+
+def _word(run: Object, key: str) -> str | None:
+    return None if run.get(key) is None else str(run[key])
+
+
+def _section(path: Path, run: Object, key: str) -> Object:
+    value = run.get(key) or {}
+    if not isinstance(value, dict):
+        raise DataError(f'{path}: "{key}" must be a JSON object, got {type(value).__name__}.')
+    return value
+
+
+def _layers(path: Path, run: Object) -> list[Object]:
+    value = run.get("layers") or []
+    if not isinstance(value, list) or not all(isinstance(layer, dict) for layer in value):
+        raise DataError(f'{path}: "layers" must be a list of JSON objects.')
+    return value

@@ -1,0 +1,280 @@
+"""The report: one file that needs no network, holds the history as it was, and trusts no text it is given."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portanet.errors import PortanetError
+from portanet.report import available, write_report
+
+HOSTILE = "</script><script>alert(1)</script><!-- \u2028 & \"'"
+
+HISTORY: list[dict[str, Any]] = [
+    {"step": 0, "epoch": 1, "learning_rate": 0.2, "loss": 2.31, "accuracy": 0.108, "seconds": 0.1},
+    {"step": 10, "epoch": 11, "learning_rate": 0.2, "loss": 1.52, "accuracy": 0.476, "seconds": 0.2},
+    {"step": 20, "epoch": 21, "learning_rate": 0.2, "loss": 1.21, "accuracy": 0.621, "seconds": 0.3},
+]
+
+RUN: dict[str, Any] = {
+    "run": "classic-1",
+    "preset": "classic",
+    "command": "portanet train mnist:article --preset classic --seed 0",
+    "started": "2026-11-22T16:00:00+00:00",
+    "result": {
+        "backend": "numpy",
+        "device": "cpu",
+        "steps": 12350,
+        "seconds": 5.12,
+        "train_accuracy": 0.8752380952,
+        "valid_accuracy": None,
+        "test_accuracy": None,
+    },
+    "config": {"optimizer": {"type": "SGD", "momentum": 0.5}, "batch_size": "full", "a": {"b": {"c": None}}},
+    "data": {"name": "mnist:article", "fingerprint": "9f86d081", "classes": ["0", "1"]},
+    "layers": [
+        {"name": "1", "layer": "Flatten()", "output_shape": [1, 784], "parameters": 0},
+        {"name": "2", "layer": "Dense(units=16)", "output_shape": [16], "parameters": 12560},
+    ],
+    "versions": {"python": "3.11.7", "numpy": "2.4.6"},
+}
+
+
+class Page(HTMLParser):
+    """Every tag with its attributes, the text that is read, and the code of scripts and styles."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.code: list[tuple[dict[str, str | None], str]] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        # Inside a script or a style the parser sees no tags, so the last one opened is the one we are in.
+        if self.cdata_elem:
+            self.code.append((self.tags[-1][1], data))
+        elif data.strip():
+            self.text.append(data.strip())
+
+    @property
+    def charts(self) -> dict[str, Any]:
+        text = "".join(data for attributes, data in self.code if attributes.get("id") == "charts")
+        return {chart["id"].removesuffix("-chart"): chart for chart in json.loads(text)}
+
+
+def folder_of(path: Path, run: dict[str, Any] = RUN, history: list[dict[str, Any]] = HISTORY) -> Path:
+    (path / "run.json").write_text(json.dumps(run, ensure_ascii=False), encoding="utf-8")
+    lines = "".join(json.dumps(row) + "\n" for row in history)
+    (path / "history.jsonl").write_text(lines, encoding="utf-8")
+    return path
+
+
+def page_of(path: Path, run: dict[str, Any] = RUN, history: list[dict[str, Any]] = HISTORY) -> Page:
+    return Page(write_report(folder_of(path, run, history)).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def extra() -> Any:
+    pytest.importorskip("jinja2")
+    return pytest.importorskip("plotly.offline")
+
+
+def test_is_one_file_that_asks_no_host_for_anything(tmp_path: Path, extra: Any) -> None:
+    page = page_of(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "report.html", "run.json"]
+    library = extra.get_plotlyjs()
+    own = [data for _, data in page.code if data.strip() != library.strip()]
+    assert len(own) == len(page.code) - 1
+    assert not [data for data in own if "//" in data or "url(" in data or "@import" in data]
+    outside = {
+        "src",
+        "srcset",
+        "href",
+        "action",
+        "formaction",
+        "data",
+        "poster",
+        "background",
+        "style",
+        "ping",
+    }
+    assert not [tag for tag, attributes in page.tags if outside & set(attributes)]
+    assert not {"link", "base", "iframe", "object", "embed", "img"} & {tag for tag, _ in page.tags}
+
+
+def test_allows_no_script_but_its_own(tmp_path: Path, extra: Any) -> None:
+    page = page_of(tmp_path)
+    [policy] = [a["content"] or "" for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
+    scripts = [a for tag, a in page.tags if tag == "script" and a.get("type") != "application/json"]
+    assert len(scripts) == 2
+    assert {f"'nonce-{a['nonce']}'" for a in scripts} == {rules["script-src"]}
+    other = page_of(tmp_path)
+    assert {a.get("nonce") for _, a in other.tags} & {a.get("nonce") for _, a in page.tags} == {None}
+
+
+def test_charts_hold_the_history_as_it_was(tmp_path: Path, extra: Any) -> None:
+    charts = page_of(tmp_path).charts
+    assert list(charts) == ["accuracy", "loss"]
+    for key, chart in charts.items():
+        [line] = chart["data"]
+        assert line["x"] == [row["step"] for row in HISTORY]
+        assert line["y"] == [row[key] for row in HISTORY]
+        assert chart["layout"]["xaxis"]["title"]["text"] == "Iteration"
+        assert chart["layout"]["hovermode"] == "x unified"
+        assert "toImage" in chart["config"]["modeBarButtons"][0]
+    assert charts["accuracy"]["layout"]["title"]["text"] == "Accuracy"
+    image = charts["accuracy"]["config"]["toImageButtonOptions"]
+    assert (image["format"], image["filename"]) == ("png", "classic-1")
+
+
+def test_draws_validation_epochs_and_a_rate_that_varies(tmp_path: Path, extra: Any) -> None:
+    history: list[dict[str, Any]] = [
+        {"step": 400, "epoch": 1, "learning_rate": 0.1, "loss": 0.9, "accuracy": 0.7, "valid_accuracy": 0.8},
+        {
+            "step": 800,
+            "epoch": 2,
+            "learning_rate": 0.05,
+            "loss": 0.5,
+            "accuracy": 0.9,
+            "valid_accuracy": None,
+        },
+    ]
+    charts = page_of(tmp_path, RUN | {"config": {"batch_size": 128}}, history).charts
+    assert {line["name"]: line["y"] for line in charts["accuracy"]["data"]} == {
+        "Training": [0.7, 0.9],
+        "Validation": [0.8, None],
+    }
+    assert charts["accuracy"]["data"][0]["x"] == [1, 2]
+    assert charts["accuracy"]["layout"]["xaxis"]["title"]["text"] == "Epoch"
+    assert charts["learning_rate"]["data"][0]["y"] == [0.1, 0.05]
+
+
+def test_leaves_a_gap_where_a_run_diverged(tmp_path: Path, extra: Any) -> None:
+    history = [HISTORY[0], HISTORY[1] | {"loss": float("nan")}, HISTORY[2] | {"loss": float("inf")}]
+    assert page_of(tmp_path, RUN, history).charts["loss"]["data"][0]["y"] == [2.31, None, None]
+
+
+def test_tells_what_the_run_was(tmp_path: Path, extra: Any) -> None:
+    text = page_of(tmp_path).text
+    pairs = set(pairwise(text))
+    assert text.count("classic-1") == 2
+    assert pairs >= {
+        ("Training accuracy, last logged", "87.52%"),
+        ("Steps", "12,350"),
+        ("Seconds", "5.1"),
+        ("Backend", "numpy"),
+        ("Device", "cpu"),
+        ("optimizer.type", "SGD"),
+        ("optimizer.momentum", "0.5"),
+        ("batch_size", "full"),
+        ("a.b.c", "none"),
+        ("Flatten()", "1x784"),
+        ("Dense(units=16)", "16"),
+        ("Together", "12,560"),
+        ("name", "mnist:article"),
+        ("fingerprint", "9f86d081"),
+        ("classes", "0, 1"),
+        ("numpy", "2.4.6"),
+        ("Run it again", RUN["command"]),
+    }
+    assert "Test accuracy" not in text
+
+
+def test_shows_hostile_text_and_never_runs_it(tmp_path: Path, extra: Any) -> None:
+    run = {
+        "run": HOSTILE,
+        "preset": HOSTILE,
+        "command": HOSTILE,
+        "started": HOSTILE,
+        "result": {"backend": HOSTILE, "seconds": HOSTILE},
+        "config": {HOSTILE: {HOSTILE: HOSTILE}},
+        "data": {"classes": [HOSTILE, [HOSTILE]]},
+        "layers": [{"name": HOSTILE, "layer": HOSTILE, "output_shape": HOSTILE, "parameters": HOSTILE}],
+        "versions": {HOSTILE: HOSTILE},
+    }
+    page = page_of(tmp_path, run)
+    plain = page_of(tmp_path)
+    assert [tag for tag, _ in page.tags].count("script") == [tag for tag, _ in plain.tags].count("script")
+    assert len(page.code) == len(plain.code)
+    assert page.charts["accuracy"]["config"]["toImageButtonOptions"]["filename"] == HOSTILE
+    [data] = [data for attributes, data in page.code if attributes.get("id") == "charts"]
+    assert not set("<>&\u2028") & set(data)
+    assert page.text.count(HOSTILE.strip()) >= 10
+
+
+def test_accepts_a_run_that_stopped_before_it_logged(tmp_path: Path, extra: Any) -> None:
+    page = page_of(tmp_path, {}, [])
+    assert page.charts == {}
+    assert {tmp_path.name, "This run has not finished.", "This run has logged nothing yet."} <= set(page.text)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run.json", None, r"run\.json is missing"),
+        ("history.jsonl", None, r"history\.jsonl is missing"),
+        ("run.json", b'{\n"run": "a",\n!}', r"run\.json, line 3: not JSON"),
+        ("run.json", b"[]", r"run\.json, line 1: expected a JSON object, got list"),
+        ("run.json", b'{"layers": [1]}', r'run\.json: "layers" must be'),
+        ("run.json", b'{"config": [1]}', r'run\.json: "config" must be'),
+        ("run.json", b"[" * 100_000, r"run\.json, line 1: not JSON"),
+        ("history.jsonl", b'{"step": 0}\n\n{"step": 1', r"history\.jsonl, line 3: not JSON"),
+        ("history.jsonl", b'{"step": 0}\n7\n', r"history\.jsonl, line 2: expected a JSON object, got int"),
+        ("history.jsonl", b'{"step": 0}\n\xff\xfe\n', r"history\.jsonl, line 2: not UTF-8"),
+    ],
+)
+def test_names_the_file_and_line_it_cannot_read(
+    tmp_path: Path, extra: Any, name: str, content: bytes | None, message: str
+) -> None:
+    path = folder_of(tmp_path) / name
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(PortanetError, match=message) as error:
+        write_report(tmp_path)
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_keeps_the_older_report_when_the_new_one_cannot_take_its_place(
+    tmp_path: Path, extra: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = folder_of(tmp_path) / "report.html"
+    report.write_text("older")
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", refuse)
+    with pytest.raises(PortanetError, match=r"cannot write .*report\.html: No space left on device"):
+        write_report(tmp_path)
+    assert report.read_text() == "older"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "report.html", "run.json"]
+
+
+@pytest.mark.parametrize("package", ["plotly", "jinja2"])
+def test_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    assert not available()
+    with pytest.raises(PortanetError) as error:
+        write_report(folder_of(tmp_path))
+    assert str(error.value) == "report needs plotly and jinja2: pip install 'portanet[report]'"
+
+
+def test_asking_whether_it_is_available_imports_nothing() -> None:
+    heavy = "{'plotly', 'jinja2', 'numpy'}"
+    code = f"import sys, portanet.report as report; report.available(); print({heavy} & set(sys.modules))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "set()"
