@@ -34,6 +34,7 @@ class Backend:
     name    as in `choose`
     device  where its arrays live, in the library's own words
     reason  why it was chosen, for people
+    remedy  what to do where it is installed but cannot compute
     shards  whether a batch is cut into shards for several threads; a device takes it whole
     """
 
@@ -41,6 +42,7 @@ class Backend:
     package: str
     device: str = "cpu"
     reason: str = "named"
+    remedy: str = "reinstall it"
     shards: bool = False
 
     def put(self, array: Any, dtype: Any = None) -> Array:
@@ -78,14 +80,15 @@ class Backend:
         return steps
 
     def probe(self) -> None:
-        """Runs one small computation on the device and reads it back; BackendError where that fails."""
+        """Computes something small on the device and reads it back; BackendError where that fails."""
         try:
             x = self.put(np.arange(3.0), "float32")
-            worked = float(self.to_numpy(x @ x)) == 5.0
-        except Exception as error:
-            raise BackendError(f"{self.package} is installed, but cannot compute on {self.device}: {error}") from error
+            worked = bool(self.to_numpy(x @ x + 1.0) == 6.0)  # a product of the BLAS and a kernel of the library
+        except Exception as error:  # a broken installation can raise anything
+            why = f"cannot compute on it ({_first_line(error)})"
+            raise BackendError(f"{self.name} sees {self.device}, but {why}; {self.remedy}.", "kernel") from error
         if not worked:
-            raise BackendError(f"{self.package} computes wrong results on {self.device}; reinstall it.")
+            raise BackendError(f"{self.name} computes wrong results on {self.device}; {self.remedy}.", "kernel")
 
     def __repr__(self) -> str:
         return f"<{self.name} on {self.device}>"
@@ -141,6 +144,7 @@ class CuPy(Backend):
     """CuPy on an NVIDIA GPU."""
 
     name = package = "cupy"
+    remedy = "install it with the CUDA libraries: pip install 'portanet[cuda13]' (or portanet[cuda12])"
 
     def __init__(self, device: str | None = None) -> None:
         self._cupy = _import("cupy", "pip install 'portanet[cuda13]' (or portanet[cuda12]) where an NVIDIA GPU is")
@@ -171,18 +175,6 @@ class CuPy(Backend):
                 "see what nvidia-smi prints, and whether CUDA_VISIBLE_DEVICES hides it."
             )
         return count
-
-    def probe(self) -> None:
-        try:
-            x = self._cupy.arange(3, dtype="float32")
-            worked = float((x * x + 1.0).sum()) == 8.0
-        except Exception as error:
-            raise BackendError(
-                f"CuPy sees {self.device}, but cannot compile or run a kernel ({_first_line(error)}); "
-                "install the CUDA libraries with it: pip install 'portanet[cuda13]' (or portanet[cuda12])."
-            ) from error
-        if not worked:
-            raise BackendError(f"CuPy computes wrong results on {self.device}; check the GPU with nvidia-smi.")
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         with self._cupy.cuda.Device(self._number):
@@ -349,11 +341,12 @@ def blas() -> Any:
 
 def _import(package: str, remedy: str) -> Any:
     if importlib.util.find_spec(package) is None:
-        raise BackendError(f"{package} is not installed; {remedy}.")
+        raise BackendError(f"{package} is not installed; {remedy}.", "installed")
     try:
         return importlib.import_module(package)
     except Exception as error:  # a broken installation can raise anything
-        raise BackendError(f"{package} is installed, but does not import ({_first_line(error)}); {remedy}.") from error
+        why = f"does not import ({_first_line(error)})"
+        raise BackendError(f"{package} is installed, but {why}; {remedy}.", "imports") from error
 
 
 def _first_line(error: Exception) -> str:

@@ -34,7 +34,7 @@ def save_model(path: Path, model: Layer, arrays: Mapping[tuple[str, ...], Any], 
     import safetensors.numpy
 
     # safetensors writes wrong values for arrays that are not contiguous (its issue 825).
-    named = {".".join(path): np.ascontiguousarray(array) for path, array in arrays.items()}
+    named = {".".join(path): np.asarray(array, order="C") for path, array in arrays.items()}
     header = {"format": _FORMAT, "model": describe(model), **facts}
     header["sha256"] = _digest(header, named)
     metadata = {"portanet": json.dumps(header, sort_keys=True)}

@@ -6,7 +6,14 @@ class PortanetError(Exception):
 
 
 class BackendError(PortanetError):
-    """A backend was asked for that cannot run here: its package, driver or device is missing."""
+    """A backend was asked for that cannot run here: its package, driver or device is missing.
+
+    stage   how far it came: "installed", "imports", "device" or "kernel" is the first thing that failed
+    """
+
+    def __init__(self, message: str, stage: str = "device") -> None:
+        super().__init__(message)
+        self.stage = stage
 
 
 class DataError(PortanetError):

@@ -10,7 +10,7 @@ from portanet.namespace import namespace
 from portanet.nn.layer import Layer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ReLU(Layer):
     """Negative values become zero.
 

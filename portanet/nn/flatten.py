@@ -11,7 +11,7 @@ from portanet.namespace import namespace
 from portanet.nn.layer import Layer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Flatten(Layer):
     """Each row becomes one flat vector.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -41,6 +42,12 @@ class Layer:
     def children(self) -> Mapping[str, Layer]:
         """The layers inside this one, by name; empty for all but containers."""
         return {}
+
+    def __repr__(self) -> str:
+        """The layer as one would write it, without the settings that are as always."""
+        given = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        words = [f"{field.name}={getattr(v, '__name__', v)!s}" for field, v in given if v != field.default]
+        return f"{type(self).__name__}({', '.join(words)})"
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
         """The first values of the layer's arrays, on the host. `input_shape` has no batch axis.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Rescale(Layer):
     """Every value times one constant: `Rescale(1 / 255)` takes pixels to [0, 1].
 
@@ -46,7 +46,7 @@ class Rescale(Layer):
 _BLOCK = 4096  # rows that `fit` widens to float64 at a time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Standardize(Layer):
     """Values minus their mean, divided by their standard deviation, both taken from the training rows.
 

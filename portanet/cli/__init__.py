@@ -1,0 +1,72 @@
+"""The command line. Only this package prints; the commands are imported when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+import portanet
+from portanet.errors import PortanetError
+
+# The one-line helps stand here so that `portanet --help` imports no command, and so no NumPy.
+_COMMANDS = {
+    "train": "Train a network on images or a table.",
+    "evaluate": "Measure a model's accuracy and loss on labelled data.",
+    "predict": "Write a model's answers to a CSV file.",
+    "summary": "Show a model's layers, shapes and numbers of parameters.",
+    "report": "Write a run's report again, as one HTML file.",
+    "data": "Write MNIST in the formats of others.",
+    "doctor": "Show versions and which backends work here.",
+}
+
+
+class _Group(click.Group):
+    """Finds a command in the module of its name."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            context.fail(f"There is no command {name!r}; commands are {', '.join(_COMMANDS)}.")
+        command: click.Command = importlib.import_module(f"portanet.cli.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(portanet.__version__, prog_name="portanet", message="%(prog)s %(version)s")
+def commands() -> None:
+    """Neural networks whose maths is written once and runs on NumPy, CuPy, PyTorch and JAX arrays.
+
+    Start with `portanet train`: it trains on the embedded MNIST digits. `portanet COMMAND --help` says more.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits: 0 done, 1 an error of the user's, 2 usage, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = commands.main(arguments, prog_name="portanet", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("portanet: interrupted.", err=True)
+        code = 130
+    except BrokenPipeError:  # whoever read our output has closed it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except PortanetError as error:
+        if "--debug" in arguments:
+            raise
+        click.echo(f"portanet: {' '.join(str(error).split())}", err=True)
+        code = 1
+    sys.exit(code or 0)

@@ -1,0 +1,86 @@
+"""portanet doctor: what is installed, what works, and what to do about what does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from portanet.cli import options
+
+_STAGES = ("installed", "imports", "device", "kernel")
+_WORDS = {True: "yes", False: "no ", None: "-  "}
+
+
+@click.command()
+@options.as_json
+@options.debug
+def command(as_json: bool) -> None:
+    """Show versions and which backends work here.
+
+    Each backend is asked to compute something and to give it back; one that cannot comes with its remedy.
+    """
+    found: dict[str, Any] = {"versions": _versions(), "cores": _cores(), "blas": _blas(), "backends": _backends()}
+    if as_json:
+        options.print_json(found)
+        return
+    for package, version in found["versions"].items():
+        click.echo(f"{package:18}{version or 'missing'}")
+    click.echo(f"{'cores':18}{found['cores']}")
+    for library in found["blas"]:
+        limit = "" if library["limitable"] else "; its threads cannot be limited, so runs may differ in the last bits"
+        click.echo(f"{'BLAS':18}{library['name']} {library['version']}, {library['threads']} threads{limit}")
+    click.echo()
+    for name, state in found["backends"].items():
+        checks = "  ".join(f"{stage} {_WORDS[state[stage]]}" for stage in _STAGES)
+        click.echo(f"{name:8}{checks}  {state['problem'] or state['name']}")
+
+
+def _versions() -> dict[str, str | None]:
+    from portanet.cli import facts
+
+    packages = ("array-api-compat", "pandas", "safetensors", "click", "rich", "threadpoolctl", "plotly", "jinja2")
+    more = ("cupy", "torch", "jax", "array-api-strict")
+    return facts.versions() | {package: facts.version_of(package) for package in (*packages, *more)}
+
+
+def _cores() -> int:
+    from portanet import parallel
+
+    return parallel.cores()
+
+
+def _blas() -> list[dict[str, Any]]:
+    import numpy as np  # loads the BLAS that is asked about
+
+    from portanet import backend
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    return [
+        {
+            "name": library["internal_api"],
+            "version": library["version"],
+            "threads": library["num_threads"],
+            "limitable": library["num_threads"] is not None,
+        }
+        for library in backend.blas().info()
+        if library["user_api"] == "blas"
+    ]
+
+
+def _backends() -> dict[str, dict[str, Any]]:
+    """For each backend how far it comes: installed, imports, sees a device, runs a kernel; and the remedy."""
+    from portanet import backend
+    from portanet.errors import BackendError
+
+    found: dict[str, dict[str, Any]] = {}
+    for name in backend.NAMES:
+        try:
+            chosen = backend.choose(name)
+            chosen.probe()
+            found[name] = dict.fromkeys(_STAGES, True) | {"name": chosen.device, "problem": None}
+        except BackendError as error:
+            failed = _STAGES.index(error.stage)
+            states = {stage: None if i > failed else i < failed for i, stage in enumerate(_STAGES)}
+            found[name] = states | {"name": None, "problem": str(error)}
+    return found

@@ -1,0 +1,77 @@
+"""What several commands say about models, data and versions."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import platform
+from pathlib import Path
+from typing import Any
+
+import portanet
+from portanet import data as readers
+from portanet._typing import Shape
+from portanet.data import Dataset
+from portanet.nn import Layer, Sequential
+from portanet.nn.layout import walk
+from portanet.rng import WEIGHTS, generator
+from portanet.training.run import Run
+
+
+def read_like(source: str, training: Dataset, label: str | None) -> Dataset:
+    """Labelled data with the classes, columns and image shape of the training data."""
+    image = training.x.shape[1:] if training.columns is None else None
+    found = readers.read(source, label=label, image=image, classes=training.classes, columns=training.columns)
+    found.need_labels()
+    return found
+
+
+def read_for(run: Run, source: str, label: str | None = None) -> Dataset:
+    """Data with the classes, columns and image shape that a trained model knows."""
+    columns = run.facts.get("columns")
+    image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
+    label = label or run.facts.get("label")
+    return readers.read(source, label=label, image=image, classes=run.facts.get("classes"), columns=columns)
+
+
+def layers(model: Layer, input_shape: Shape) -> list[dict[str, Any]]:
+    """Each layer with its name, output shape, parameters and the multiplications of one row."""
+    children = model.walk(input_shape) if isinstance(model, Sequential) else [("", model, input_shape, ())]
+    rng = generator(0, WEIGHTS)
+    return [
+        {
+            "name": name,
+            "layer": repr(layer),
+            "output_shape": list(layer.output_shape(shape)),
+            "parameters": sum(math.prod(array.shape) for _, array in walk(layer.init(rng, shape)))
+            if layer.learns
+            else 0,
+            "arithmetic": layer.arithmetic(shape),
+        }
+        for name, layer, shape, _ in children
+    ]
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """The versions of Python, portanet, NumPy and the packages named."""
+    found = {"python": platform.python_version(), "portanet": portanet.__version__}
+    for package in ("numpy", "array-api-compat", *packages):
+        if (version := version_of(package)) is not None:
+            found[package] = version
+    return found
+
+
+def version_of(package: str) -> str | None:
+    """The installed version; None where the package is missing. CuPy's has the CUDA version in its name."""
+    names = ("cupy-cuda13x", "cupy-cuda12x", "cupy") if package == "cupy" else (package,)
+    for name in names:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def folder_or_file(path: Path) -> Path:
+    """The model file of a run folder, or the file itself."""
+    return path / "model.safetensors" if path.is_dir() else path

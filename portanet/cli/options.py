@@ -1,0 +1,61 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+BACKENDS = ("auto", "numpy", "cupy", "torch", "jax", "strict")
+
+
+class Image(click.ParamType[tuple[int, ...]]):
+    """The shape of an image, written CxHxW."""
+
+    name = "CxHxW"
+
+    def convert(self, value: Any, param: Any, context: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        sizes = value.lower().split("x")
+        if len(sizes) != 3 or not all(size.isdecimal() and int(size) for size in sizes):
+            self.fail(f"{value!r} is not CxHxW, channels x height x width, such as 1x28x28.", param, context)
+        return tuple(map(int, sizes))
+
+
+def backend(function: Function) -> Function:
+    """--backend and --device."""
+    function = click.option("--device", metavar="D", help="Device of the backend, such as cuda:0.")(function)
+    return click.option(
+        "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
+        help="Library that computes; auto takes CuPy where a GPU works, else NumPy.",
+    )(function)  # fmt: skip
+
+
+def data(function: Function) -> Function:
+    """--label and --image, which say how to read DATA."""
+    function = click.option("--image", type=Image(), help="Shape of a CSV's or .npz's images.")(function)
+    return click.option("--label", metavar="COLUMN", help="Label column of a CSV.  [default: label]")(function)
+
+
+def debug(function: Function) -> Function:
+    """--debug, which `main` looks at."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors.")(function)
+
+
+def as_json(function: Function) -> Function:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")(function)
+
+
+MODEL = click.Path(path_type=Path)
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout."""
+    click.echo(json.dumps(value))

@@ -1,0 +1,47 @@
+"""portanet predict: a model's answers as a CSV file."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+
+import click
+
+from portanet.cli import options
+
+
+@click.command()
+@click.argument("model", type=options.MODEL)
+@click.argument("data")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: stdout]")
+@click.option("--probabilities", is_flag=True, help="Add one column with the probability of each class.")
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+@click.option("--label", metavar="COLUMN", help="Label column of a CSV, which is left out.  [default: label]")
+@options.backend
+@options.debug
+def command(
+    model: Path, data: str, out: Path | None, probabilities: bool, force: bool, label: str | None,
+    backend: str, device: str | None,
+) -> None:  # fmt: skip
+    """Write a model's answers to a CSV file: ImageId,Label for images, as Kaggle takes it, Row,Label for tables.
+
+    MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels.
+    """
+    from portanet import backend as backends
+    from portanet.cli import facts
+    from portanet.data.files import need_free
+    from portanet.data.kaggle import write_answers
+    from portanet.files import replacing
+    from portanet.training.run import load
+
+    if out is not None:
+        need_free(out, force=force)
+    run = load(model, backend=backends.choose(backend, device))
+    found = facts.read_for(run, data, label)
+    classes = run.facts["classes"]
+    answers = [classes[number] for number in run.predict(found.x)]
+    shares = run.probabilities(found.x) if probabilities else None
+    identifier = "ImageId" if found.columns is None else "Row"
+    with contextlib.nullcontext(sys.stdout.buffer) if out is None else replacing(out) as file:
+        write_answers(file, answers, identifier=identifier, probabilities=shares, classes=classes)

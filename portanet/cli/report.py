@@ -1,0 +1,19 @@
+"""portanet report: a run's report, written again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from portanet.cli import options
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@options.debug
+def command(run: Path) -> None:
+    """Write a run's report again, as one HTML file that opens offline."""
+    from portanet.report import write_report
+
+    click.echo(write_report(run))
