@@ -53,10 +53,10 @@ def write_answers(
     better called something else than `ImageId`, such as `Row`.
     """
     header = [identifier, "Label"]
-    shares: list[list[float]] = [[]] * len(labels)
+    shares: list[list[str]] = [[]] * len(labels)
     if probabilities is not None:
         header += [f"probability_{name}" for name in classes]
-        shares = probabilities.tolist()
+        shares = probabilities.astype(str).tolist()  # the shortest text that reads as the same number
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(header)
