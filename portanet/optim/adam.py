@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.namespace import device, namespace
+from portanet.namespace import namespace
 from portanet.optim.optimizer import OptimizerState, decay_rates, fraction
 
 
@@ -20,7 +19,8 @@ class Adam:
 
     Kingma and Ba 2015, arXiv:1412.6980, with eps outside the square root of the corrected v, as there and in
     torch.optim.Adam. The state keeps the sums m / (1 - beta1) and v / (1 - beta2), whose factors go into two
-    scalars a step: two passes over the weights fewer.
+    numbers a step: two passes over the weights fewer. Those numbers come from the count of steps by operators
+    alone, so where nothing is compiled they are Python floats and cost the device nothing.
     Raises ConfigError unless 0 <= beta1, beta2 < 1 and eps > 0.
     """
 
@@ -39,31 +39,25 @@ class Adam:
         return {
             "first": xp.zeros_like(flat),
             "second": xp.zeros_like(flat),
-            "count": xp.zeros((), dtype=flat.dtype, device=device(flat)),
+            "count": 0,
         }
 
     def update(
         self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
     ) -> tuple[Array, OptimizerState]:
-        xp = namespace(flat)
-        first, second, count = state["first"], state["second"], state["count"] + 1.0
+        first, second, count = state["first"], state["second"], state["count"] + 1
         first *= self.beta1
         first += grads
         second *= self.beta2
         second += grads * grads
-        first_scale = (1.0 - self.beta1) / _one_minus_power(self.beta1, count)
-        second_root = xp.sqrt((1.0 - self.beta2) / _one_minus_power(self.beta2, count))
-        step = xp.sqrt(second)
+        first_scale = (1.0 - self.beta1) / (1.0 - self.beta1**count)
+        second_root = ((1.0 - self.beta2) / (1.0 - self.beta2**count)) ** 0.5
+        step = namespace(flat).sqrt(second)
         step += self.eps / second_root
         step = first / step
         step *= learning_rate * first_scale / second_root
         flat -= step
-        return flat, state | {"first": first, "second": second, "count": count}
-
-
-def _one_minus_power(beta: float, count: Array) -> Array:
-    """1 - beta^count, right to the last digits for a beta close to 1 and for few steps."""
-    return -namespace(count).expm1(count * math.log(beta)) if beta else count / count
+        return flat, {**state, "first": first, "second": second, "count": count}
 
 
 @dataclass(frozen=True)
