@@ -23,7 +23,8 @@ HostArray = npt.NDArray[Any]
 State = Any
 Metrics = dict[str, Any]
 Step = Callable[..., tuple[State, Metrics]]
-Steps = Callable[[State, Any, Any, Sequence[int], Sequence[float]], tuple[State, Metrics]]
+Keys = Sequence[tuple[int, int]]
+Steps = Callable[[State, Any, Any, Keys, Sequence[float]], tuple[State, Metrics]]
 
 NAMES = ("numpy", "cupy", "torch", "jax", "strict")
 
@@ -68,9 +69,7 @@ class Backend:
         each row, or None where every step takes all the data.
         """
 
-        def steps(
-            state: State, data: Any, rows: Any, keys: Sequence[int], rates: Sequence[float]
-        ) -> tuple[State, Metrics]:
+        def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
             total: Metrics = {}
             for i, (key, rate) in enumerate(zip(keys, rates, strict=True)):
                 state, metrics = step(state, data, None if rows is None else rows[i, ...], key, rate)
@@ -263,9 +262,7 @@ class Jax(Backend):
             state, metrics = jax.lax.scan(body, state, (rows, keys, rates))
             return state, {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
 
-        def steps(
-            state: State, data: Any, rows: Any, keys: Sequence[int], rates: Sequence[float]
-        ) -> tuple[State, Metrics]:
+        def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
             dtype = jax.tree_util.tree_leaves(state)[0].dtype
             return scan(state, data, rows, np.asarray(keys, np.int32), np.asarray(rates, dtype))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-WEIGHTS, SHUFFLE, SPLIT = 0, 1, 2
+WEIGHTS, SHUFFLE, SPLIT, NOISE = range(4)
 
 
 def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,14 @@ class RunFolder:
         """
         if out is None:
             return _next_free(Path("runs"), name)
-        if out.is_dir() and any(out.iterdir()):
-            raise ConfigError(f"{out} is not empty, and a run is never overwritten; choose another --out.")
+        need_empty(out)
         _make(out, exist_ok=True)
         return cls(out)
+
+    def drop_if_empty(self) -> None:
+        """Removes the folder if nothing was written to it, as when a training is stopped before its first result."""
+        with contextlib.suppress(OSError):  # rmdir refuses a folder that holds something
+            self.path.rmdir()
 
     @property
     def model(self) -> Path:
@@ -46,6 +51,18 @@ class RunFolder:
     def write(self, record: dict[str, Any]) -> None:
         """Writes run.json."""
         files.write(self.path / "run.json", json.dumps(record, indent=2) + "\n")
+
+
+def need_empty(out: Path) -> None:
+    """Refuses a folder that holds files already, and what is no folder."""
+    try:
+        taken, is_file = out.is_dir() and any(out.iterdir()), out.exists() and not out.is_dir()
+    except OSError as error:
+        raise DataError(f"cannot look into {out}: {error.strerror}; choose another --out.") from error
+    if is_file:
+        raise ConfigError(f"{out} is a file; choose another --out.")
+    if taken:
+        raise ConfigError(f"{out} is not empty, and a run is never overwritten; choose another --out.")
 
 
 def _next_free(above: Path, name: str) -> RunFolder:

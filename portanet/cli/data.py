@@ -14,7 +14,7 @@ def command() -> None:
     """The commands below `portanet data`."""
 
 
-@command.command()
+@command.command(short_help="Write train.csv and test.csv for the Digit Recognizer.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Replace the files if they exist.")
 @options.debug

@@ -33,7 +33,9 @@ def command(as_json: bool) -> None:
     click.echo()
     for name, state in found["backends"].items():
         checks = "  ".join(f"{stage} {_WORDS[state[stage]]}" for stage in _STAGES)
-        click.echo(f"{name:8}{checks}  {state['problem'] or state['name']}")
+        click.echo(f"{name:8}{checks}  {state['name'] or ''}".rstrip())
+        if state["problem"]:
+            click.echo(f"{'':8}{state['problem']}")
 
 
 def _versions() -> dict[str, str | None]:

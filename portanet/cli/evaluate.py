@@ -28,10 +28,10 @@ def command(model: Path, data: str | None, label: str | None, backend: str, devi
     from portanet.training.run import load
 
     run = load(model, backend=backends.choose(backend, device))
-    trained_on = str(run.facts.get("data", {}).get("name", "its data"))
-    if data is None and not trained_on.startswith("mnist"):
+    trained_on = run.facts.get("data", {}).get("name", "data unknown")
+    if data is None and trained_on not in ("mnist", "mnist:article"):
         raise ConfigError(f"name the data to evaluate on; this model was trained on {trained_on}.")
-    found = facts.read_for(run, data or "mnist:test", label)
+    found = facts.read_for(run, "mnist:test" if data is None else data, label)
     result = run.evaluate(found.x, found.need_labels())
     if as_json:
         options.print_json(result)

@@ -12,6 +12,7 @@ import portanet
 from portanet import data as readers
 from portanet._typing import Shape
 from portanet.data import Dataset
+from portanet.errors import DataError
 from portanet.nn import Layer, Sequential
 from portanet.nn.layout import walk
 from portanet.rng import WEIGHTS, generator
@@ -20,9 +21,12 @@ from portanet.training.run import Run
 
 def read_like(source: str, training: Dataset, label: str | None) -> Dataset:
     """Labelled data with the classes, columns and image shape of the training data."""
-    image = training.x.shape[1:] if training.columns is None else None
+    image = training.x.shape[1:] if are_images(training) else None
     found = readers.read(source, label=label, image=image, classes=training.classes, columns=training.columns)
     found.need_labels()
+    if found.x.shape[1:] != training.x.shape[1:]:
+        shapes = f"{found.x.shape[1:]}; {training.name} has rows of {training.x.shape[1:]}"
+        raise DataError(f"{source} has rows of the shape {shapes}.")
     return found
 
 
@@ -31,7 +35,18 @@ def read_for(run: Run, source: str, label: str | None = None) -> Dataset:
     columns = run.facts.get("columns")
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
     label = label or run.facts.get("label")
-    return readers.read(source, label=label, image=image, classes=run.facts.get("classes"), columns=columns)
+    return readers.read(source, label=label, image=image, classes=class_names(run), columns=columns)
+
+
+def class_names(run: Run) -> list[str]:
+    """The name of each class; the numbers of the classes for a model that was trained without names."""
+    outputs = run.model.output_shape(run.input_shape)[0]
+    return run.facts.get("classes") or [str(number) for number in range(outputs)]
+
+
+def are_images(data: Dataset) -> bool:
+    """Whether the rows are images, (channels, height, width), and not a table's."""
+    return data.x.ndim == 4
 
 
 def layers(model: Layer, input_shape: Shape) -> list[dict[str, Any]]:

@@ -14,6 +14,24 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 BACKENDS = ("auto", "numpy", "cupy", "torch", "jax", "strict")
 
 
+class Whole(click.ParamType[Any]):
+    """A whole number from `least` to `most`, or one of the words."""
+
+    name = "N"
+
+    def __init__(self, least: int = 1, most: int | None = None, words: tuple[str, ...] = ()) -> None:
+        self.least, self.most, self.words = least, most, words
+
+    def convert(self, value: Any, param: Any, context: Any) -> int | str:
+        if value in self.words:
+            return str(value)
+        number = int(value) if str(value).isdecimal() else -1
+        if number < self.least or (self.most is not None and number > self.most):
+            span = f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
+            self.fail(f"{' or '.join([f'{value!r} is not a whole number {span}', *self.words])}.", param, context)
+        return number
+
+
 class Image(click.ParamType[tuple[int, ...]]):
     """The shape of an image, written CxHxW."""
 
@@ -39,7 +57,7 @@ def backend(function: Function) -> Function:
 
 def data(function: Function) -> Function:
     """--label and --image, which say how to read DATA."""
-    function = click.option("--image", type=Image(), help="Shape of a CSV's or .npz's images.")(function)
+    function = click.option("--image", type=Image(), metavar="CxHxW", help="Shape of a CSV's or .npz's images.")(function)
     return click.option("--label", metavar="COLUMN", help="Label column of a CSV.  [default: label]")(function)
 
 

@@ -39,9 +39,9 @@ def command(
         need_free(out, force=force)
     run = load(model, backend=backends.choose(backend, device))
     found = facts.read_for(run, data, label)
-    classes = run.facts["classes"]
+    classes = facts.class_names(run)
     answers = [classes[number] for number in run.predict(found.x)]
     shares = run.probabilities(found.x) if probabilities else None
-    identifier = "ImageId" if found.columns is None else "Row"
+    identifier = "ImageId" if facts.are_images(found) else "Row"
     with contextlib.nullcontext(sys.stdout.buffer) if out is None else replacing(out) as file:
         write_answers(file, answers, identifier=identifier, probabilities=shares, classes=classes)

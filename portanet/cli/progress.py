@@ -33,12 +33,11 @@ class Bar(Callback):
 
     def __init__(self, epochs: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.epochs = epochs
         self._bar = Progress(
-            TextColumn("training"), BarColumn(bar_width=24), TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.description}"),
+            BarColumn(bar_width=12), TimeRemainingColumn(), TextColumn("left"), TextColumn("{task.description}"),
             console=Console(stderr=True),
         )  # fmt: skip
 
@@ -61,5 +60,5 @@ def describe(row: dict[str, Any], epochs: int) -> str:
     """A row of the history in words."""
     words = [f"epoch {row['epoch']}/{epochs}", f"loss {row['loss']:.4f}", f"accuracy {row['accuracy']:.2%}"]
     if "valid_accuracy" in row:
-        words.append(f"validation {row['valid_accuracy']:.2%}")
+        words.append(f"valid {row['valid_accuracy']:.2%}")
     return "  ".join(words)

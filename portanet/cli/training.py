@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import platform
 import shlex
 from dataclasses import replace
@@ -19,7 +20,7 @@ from portanet.cli.progress import progress
 from portanet.data import Dataset
 from portanet.data.split import holdout
 from portanet.errors import ConfigError
-from portanet.runs import RunFolder
+from portanet.runs import RunFolder, need_empty
 from portanet.training import presets
 from portanet.training.callbacks import Callback, Row
 from portanet.training.fit import fit
@@ -30,10 +31,16 @@ _SPLIT_SEED = 2026  # of the rows held out: its own, so that runs with other see
 
 
 class _Keep(Callback):
-    """Writes each row of the history to the run folder as soon as it is there."""
+    """Makes the run folder when training begins, and writes each row of the history to it as soon as it is there."""
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
+    def __init__(self, out: Path | None, name: str) -> None:
+        self.out, self.name = out, name
+
+    def begin(self, steps: int) -> None:
+        self.folder = RunFolder.create(self.out, self.name)
+
+    def end(self) -> None:
+        self.folder.drop_if_empty()
 
     def log(self, row: Row) -> bool | None:
         self.folder.append(row)
@@ -52,15 +59,18 @@ def train(
             click.echo(text, err=True)
 
     plan = _changed(presets.preset(preset), **changes)
-    source = data or plan.data
+    source = plan.data if data is None else data
+    if out is not None:
+        need_empty(out)
     chosen = backends.choose(backend, device)
-    say(f"{chosen.name} on {chosen.device}" + (f" (auto: {chosen.reason})" if backend == "auto" else ""))
+    why = chosen.reason.partition(";")[0]  # without the remedy, which portanet doctor tells
+    say(f"{chosen.name} on {chosen.device}" + (f" (auto: {why})" if backend == "auto" else ""))
     whole = readers.read(source, label=label, image=image)
     whole.need_labels()
     training, validation = _split(whole, plan, valid, label)
-    tests = facts.read_like(test, whole, label) if test else None
-    model = plan.model(len(whole.classes), images=whole.columns is None)
-    folder = RunFolder.create(out, preset)
+    tests = None if test is None else facts.read_like(test, whole, label)
+    model = plan.model(len(whole.classes), images=facts.are_images(whole))
+    keep = _Keep(out, preset)
     say(f"{source}: {len(training)} rows to train on" + (f", {len(validation)} held out" if validation else ""))
 
     batches = 1 if plan.batch_size is None else -(-len(training) // plan.batch_size)
@@ -71,8 +81,9 @@ def train(
         optimizer=plan.optimizer, schedule=plan.schedule(plan.learning_rate, plan.epochs * batches),
         epochs=plan.epochs, batch_size=plan.batch_size or "full", log_every=plan.log_every,
         backend=chosen, dtype=dtype, seed=seed, workers=workers,
-        callbacks=[progress(plan.epochs, quiet=quiet), _Keep(folder)],
+        callbacks=[keep, progress(plan.epochs, quiet=quiet)],
     )  # fmt: skip
+    folder = keep.folder
     result = {
         "run": str(folder.path), "model": str(folder.model), "preset": preset,
         "backend": chosen.name, "device": chosen.device, "dtype": dtype, "seed": seed,
@@ -128,7 +139,7 @@ def _write(
         "classes": list(training.classes),
         "label": label,
         "columns": None if training.columns is None else list(training.columns),
-        "data": source,
+        "data": source | {"name": _without_path(training.name)},
         "preset": result["preset"],
         "training": run.config | {"steps": run.steps} | accuracy,
     }
@@ -151,6 +162,12 @@ def _write(
         report.write_report(folder.path)
 
 
+def _without_path(name: str) -> str:
+    """A source's own name: equal data gives equal models wherever it lies, and a model tells nobody's folders."""
+    own = os.path.basename(os.path.abspath(name))
+    return f"{own}/" if os.path.isdir(name) else own  # a folder called mnist is not the built-in mnist
+
+
 def _command() -> str:
     """The command line that repeats this run."""
     context = click.get_current_context()
@@ -158,7 +175,7 @@ def _command() -> str:
     for option in context.command.params:
         given = context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
         value = context.params.get(str(option.name))
-        if given and isinstance(option, click.Option) and option.name not in ("out", "as_json", "quiet"):
+        if given and isinstance(option, click.Option) and option.name not in ("out", "as_json", "quiet", "debug"):
             text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words += [option.opts[0], text]
     return shlex.join(words)
@@ -175,6 +192,7 @@ def _print(result: dict[str, Any]) -> None:
     for key, name in names.items():
         if result[key] is not None:
             click.echo(f"{name:38}{result[key]:.2%}")
-    click.echo(f"{result['steps']} steps in {result['seconds']:.1f} s; everything is in {result['run']}")
+    steps = "1 step" if result["steps"] == 1 else f"{result['steps']} steps"
+    click.echo(f"{steps} in {result['seconds']:.1f} s; everything is in {result['run']}")
     if not report.available():
         click.echo("no report.html: pip install 'portanet[report]', then portanet report " + result["run"])

@@ -2,6 +2,7 @@
 
 from portanet.nn.activations import ReLU
 from portanet.nn.dense import Dense
+from portanet.nn.dropout import Dropout
 from portanet.nn.flatten import Flatten
 from portanet.nn.initializers import (
     glorot_normal,
@@ -19,6 +20,7 @@ from portanet.nn.sequential import Sequential
 
 __all__ = [
     "Dense",
+    "Dropout",
     "Flatten",
     "Layer",
     "Layout",

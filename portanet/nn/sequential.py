@@ -97,8 +97,9 @@ class Sequential(Layer):
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         caches = []
-        for name, layer in self.children.items():
-            x, cache = layer.forward(params.get(name, {}), x, train=train, key=key)
+        for index, (name, layer) in enumerate(self.children.items()):
+            own_key = None if key is None else key.child(index)
+            x, cache = layer.forward(params.get(name, {}), x, train=train, key=own_key)
             caches.append(cache)
         return x, caches
 

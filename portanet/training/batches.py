@@ -10,7 +10,7 @@ import numpy as np
 from portanet._typing import Array
 from portanet.backend import Backend
 from portanet.namespace import namespace
-from portanet.rng import SHUFFLE, generator
+from portanet.rng import NOISE, SHUFFLE, generator
 
 _RUNS = 16  # an epoch is cut into about so many runs of steps, between which progress is shown
 
@@ -43,6 +43,11 @@ class Batches:
             yield batches[start : min(start + run, whole), ...]
         if in_whole < self.rows:
             yield reshape(order[in_whole:], (1, self.rows - in_whole))
+
+    def keys(self, epoch: int, first: int, count: int) -> list[tuple[int, int]]:
+        """What noise is made from in `count` steps from step `first` of the epoch: its number, and a position."""
+        value = int(generator(self.seed, NOISE, epoch).integers(-(2**31), 2**31))
+        return [(value, step * (self.size or self.rows)) for step in range(first, first + count)]
 
     def order(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """The order of the rows in this epoch, the same on every backend."""

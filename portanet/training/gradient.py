@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from portanet._typing import Array, Params, Shape
 from portanet.metrics import correct
@@ -11,6 +11,7 @@ from portanet.namespace import device, namespace
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout, merge
 from portanet.nn.losses import Loss
+from portanet.nn.noise import Key
 from portanet.parallel import Workers, add
 from portanet.training.state import Data
 
@@ -57,7 +58,7 @@ class Gradient:
     workers: Workers
 
     def __call__(
-        self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Any, *, measure: bool
+        self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
     ) -> Batch:
         """For the rows that `rows` numbers, or for all rows; `measure` also counts the right answers."""
         params = self.layout.unpack(flat, buffers)
@@ -67,7 +68,7 @@ class Gradient:
         def shard(i: int) -> tuple[tuple[Array, ...], Params]:
             start, stop = i * self.shard_rows, min((i + 1) * self.shard_rows, count)
             x, labels = (_rows(array, rows, start, stop) for array in (data.x, data.labels))
-            logits, cache = self.model.forward(params, x, train=True, key=key)
+            logits, cache = self.model.forward(params, x, train=True, key=key.shifted(start))
             loss, dlogits = self.loss(logits, labels, weights[start:stop])
             _, grads = self.model.backward(params, cache, dlogits, need_dx=False)
             counted = (correct(logits, labels),) if measure else ()

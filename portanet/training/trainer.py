@@ -11,6 +11,7 @@ from portanet import parallel
 from portanet._typing import Array
 from portanet.backend import Metrics, Steps
 from portanet.nn.layout import Layout
+from portanet.nn.noise import Key
 from portanet.optim import Optimizer, Schedule
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback, Row
@@ -46,7 +47,7 @@ class Trainer:
                 for rows in self.batches.epoch(epoch, run.backend):
                     count = 1 if rows is None else rows.shape[0]
                     rates = [self.schedule(step) for step in range(done, done + count)]
-                    keys = range(done, done + count)
+                    keys = self.batches.keys(epoch, done - epoch * self.batches.steps, count)
                     state, metrics = (measured if logged else quiet)(state, data, rows, keys, rates)
                     totals.append(metrics)
                     done += count
@@ -76,7 +77,7 @@ class Trainer:
         gradient = Gradient(run.model, run.loss, layout, cut, parallel.workers(run.workers))
 
         def step(state: State, data: Data, rows: Array | None, key: Any, rate: float) -> tuple[State, Metrics]:
-            batch = gradient(state.flat, state.buffers, data, rows, key, measure=measure)
+            batch = gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=measure)
             flat, optimizer = self.optimizer.update(state.flat, batch.grads, state.optimizer, learning_rate=rate)
             count = (data.x if rows is None else rows).shape[0]
             metrics = {"loss": batch.loss * count, "correct": batch.correct[0]} if measure else {}

@@ -1,0 +1,41 @@
+"""Dropout: noise in training that keeps units from leaning on each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from portanet._typing import Array, Cache, Params
+from portanet.errors import ModelError
+from portanet.namespace import namespace
+from portanet.nn import noise
+from portanet.nn.layer import Layer
+
+
+@dataclass(frozen=True, repr=False)
+class Dropout(Layer):
+    """In training each value is dropped with probability `rate`, and the others grow to make up for it.
+
+        y = x * kept / (1 - rate)        any shape; kept is 1 with probability 1 - rate, else 0; y = x otherwise
+
+    Which values are dropped follows from the key alone, on every backend. Srivastava et al. 2014, JMLR 15.
+    Raises ModelError unless 0 <= rate < 1.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate < 1:
+            raise ModelError(f"Dropout needs 0 <= rate < 1, the probability to drop, got {self.rate!r}.")
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        if not train or self.rate == 0:
+            return x, None
+        if key is None:
+            raise ModelError("Dropout needs a key to train: forward(..., train=True, key=noise.Key(0)).")
+        kept = noise.keep(key, x, self.rate)
+        return namespace(x).where(kept, x / (1.0 - self.rate), 0.0), kept
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        kept = cache
+        return (dy if kept is None else namespace(dy).where(kept, dy / (1.0 - self.rate), 0.0)), {}

@@ -1,0 +1,87 @@
+"""Random bits by counting: a hash of (key, layer, position, element), equal on every backend.
+
+Nothing is drawn from a generator and nothing is remembered, so noise costs no transfer, works inside a
+compiled step, and is the same whoever computes which rows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from portanet._typing import Array
+from portanet.namespace import device, namespace
+
+
+class Key(NamedTuple):
+    """Whose noise it is.
+
+    value     one number for each epoch of a run, int32
+    position  where the batch's first row stands in the epoch
+    layer     the place of the layer in the model, as a path folded into one number
+    """
+
+    value: Any
+    position: Any = 0
+    layer: int = 0
+
+    def child(self, index: int) -> Key:
+        """The key of a container's child."""
+        return self._replace(layer=_signed(self.layer * 1_000_003 + index + 1))
+
+    def shifted(self, rows: int) -> Key:
+        """The key of a part of the batch that starts `rows` further on."""
+        return self._replace(position=self.position + rows)
+
+
+def bits(key: Key, like: Array) -> Array:
+    """An int32 for each element of `like` (N, ...), each value as likely as every other.
+
+        h(h(h(position) ^ value ^ h(layer)) ^ h(element))
+
+    h is the bijective 32-bit hash `lowbias32` (Wellons 2018), in wrapping int32 arithmetic. Rows and elements
+    are hashed before they meet, so two rows share no run of bits.
+    """
+    xp, rows, size = namespace(like), like.shape[0], math.prod(like.shape[1:])
+    place = device(like)
+    position = xp.arange(rows, dtype=xp.int32, device=place) + key.position
+    element = xp.arange(size, dtype=xp.int32, device=place)
+    row = _hash(_hash(position) ^ (key.value ^ _hash(key.layer + 1)))
+    drawn = _hash(row[:, None] ^ _hash(element)[None, :])
+    return xp.reshape(drawn, like.shape)
+
+
+def keep(key: Key, like: Array, rate: float) -> Array:
+    """For each element of `like` whether it is kept, which has probability 1 - rate; exact to 2**-32."""
+    return bits(key, like) >= _signed_threshold(rate)
+
+
+def uniform(key: Key, like: Array) -> Array:
+    """For each element of `like` a number in [0, 1), a multiple of 2**-24, in like's dtype."""
+    xp = namespace(like)
+    drawn: Any = bits(key, like)
+    return xp.astype((drawn >> 8) & 0xFFFFFF, like.dtype) * 2.0**-24
+
+
+def _hash(x: Any) -> Any:
+    """lowbias32 of an int32 array, or of a Python int taken as one; shifts are made logical by a mask."""
+    x = x ^ ((x >> 16) & 0xFFFF)
+    x = _wrapped(x, 0x7FEB352D)
+    x = x ^ ((x >> 15) & 0x1FFFF)
+    x = _wrapped(x, 0x846CA68B)
+    return x ^ ((x >> 16) & 0xFFFF)
+
+
+def _wrapped(x: Any, factor: int) -> Any:
+    product = x * _signed(factor)
+    return _signed(product) if isinstance(product, int) else product
+
+
+def _signed(number: int) -> int:
+    """The int32 with the same lowest 32 bits."""
+    return (number + 2**31) % 2**32 - 2**31
+
+
+def _signed_threshold(rate: float) -> int:
+    """The int32 below which a share `rate` of all int32 lie."""
+    return min(round(rate * 2**32), 2**32 - 1) - 2**31
