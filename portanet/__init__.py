@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from portanet.backend import Backend, choose
     from portanet.data import Dataset, read
     from portanet.errors import PortanetError
+    from portanet.gradcheck import gradcheck
     from portanet.namespace import namespace
     from portanet.training.callbacks import Callback
     from portanet.training.fit import fit
@@ -29,6 +30,7 @@ __all__ = [
     "Run",
     "choose",
     "fit",
+    "gradcheck",
     "load",
     "namespace",
     "nn",
@@ -44,6 +46,7 @@ _HOMES = {
     "Run": "portanet.training.run",
     "choose": "portanet.backend",
     "fit": "portanet.training.fit",
+    "gradcheck": "portanet.gradcheck",
     "load": "portanet.training.run",
     "namespace": "portanet.namespace",
     "read": "portanet.data",

@@ -19,6 +19,8 @@ _COMMANDS = {
     "summary": "Show a model's layers, shapes and numbers of parameters.",
     "report": "Write a run's report again, as one HTML file.",
     "data": "Write MNIST in the formats of others.",
+    "compare": "Compare training steps on several backends with NumPy in float64.",
+    "gradcheck": "Check every gradient against finite differences.",
     "doctor": "Show versions and which backends work here.",
 }
 

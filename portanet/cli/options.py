@@ -28,7 +28,8 @@ class Whole(click.ParamType[Any]):
         number = int(value) if str(value).isdecimal() else -1
         if number < self.least or (self.most is not None and number > self.most):
             span = f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
-            self.fail(f"{' or '.join([f'{value!r} is not a whole number {span}', *self.words])}.", param, context)
+            wanted = " or ".join([f"a whole number {span}", *map(repr, self.words)])
+            self.fail(f"{value!r} is not {wanted}.", param, context)
         return number
 
 
@@ -57,7 +58,7 @@ def backend(function: Function) -> Function:
 
 def data(function: Function) -> Function:
     """--label and --image, which say how to read DATA."""
-    function = click.option("--image", type=Image(), metavar="CxHxW", help="Shape of a CSV's or .npz's images.")(function)
+    function = click.option("--image", type=Image(), metavar="CxHxW", help="Shape of a table's images.")(function)
     return click.option("--label", metavar="COLUMN", help="Label column of a CSV.  [default: label]")(function)
 
 

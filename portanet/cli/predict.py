@@ -24,7 +24,9 @@ def command(
     model: Path, data: str, out: Path | None, probabilities: bool, force: bool, label: str | None,
     backend: str, device: str | None,
 ) -> None:  # fmt: skip
-    """Write a model's answers to a CSV file: ImageId,Label for images, as Kaggle takes it, Row,Label for tables.
+    """Write a model's answers to a CSV file.
+
+    It holds ImageId,Label for images, as Kaggle takes it, and Row,Label for tables.
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels.
     """

@@ -9,10 +9,9 @@ import click
 
 from portanet.cli import options
 
-
 _EXAMPLES = """\b
 Examples:
-  portanet train                             98 % of MNIST's test digits, in a minute
+  portanet train                             98 % on MNIST, in a minute
   portanet train --preset classic            the article's network
   portanet train plants.csv --label species  a table with a text label
   portanet train --backend cupy              on a GPU
@@ -27,7 +26,7 @@ Examples:
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--seed", type=options.Whole(0, 2**63 - 1), default=0, show_default=True, help="Of weights and order.")
 @click.option("--epochs", type=options.Whole(), help="Passes over the data.")
-@click.option("--batch-size", type=options.Whole(words=("full",)), metavar="N|full", help="Rows in a step, or full for all of them.")
+@click.option("--batch-size", type=options.Whole(words=("full",)), metavar="N|full", help="Rows in a step; full: all.")
 @click.option("--learning-rate", type=float, metavar="R", help="The schedule's highest rate.")
 @click.option("--optimizer", metavar="NAME", help="sgd, momentum, nesterov, adam or adamw.")
 @click.option("--valid", metavar="FRACTION|PATH", help="Share of the rows to hold out, or data; 0 for none.")

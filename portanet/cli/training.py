@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import os
 import platform
 import shlex
@@ -43,6 +44,8 @@ class _Keep(Callback):
         self.folder.drop_if_empty()
 
     def log(self, row: Row) -> bool | None:
+        if not all(math.isfinite(value) for value in row.values()):
+            raise ConfigError(f"the loss is not finite in epoch {row['epoch']}; try a smaller --learning-rate.")
         self.folder.append(row)
         return None
 

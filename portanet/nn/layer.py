@@ -46,7 +46,7 @@ class Layer:
     def __repr__(self) -> str:
         """The layer as one would write it, without the settings that are as always."""
         given = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
-        words = [f"{field.name}={getattr(v, '__name__', v)!s}" for field, v in given if v != field.default]
+        words = [f"{field.name}={getattr(v, '__name__', None) or repr(v)}" for field, v in given if v != field.default]
         return f"{type(self).__name__}({', '.join(words)})"
 
     def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
