@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from portanet.backend import Backend, choose
     from portanet.data import Dataset, read
     from portanet.errors import PortanetError
-    from portanet.gradcheck import gradcheck
+    from portanet.gradient_check import gradcheck
     from portanet.namespace import namespace
     from portanet.training.callbacks import Callback
     from portanet.training.fit import fit
@@ -46,7 +46,7 @@ _HOMES = {
     "Run": "portanet.training.run",
     "choose": "portanet.backend",
     "fit": "portanet.training.fit",
-    "gradcheck": "portanet.gradcheck",
+    "gradcheck": "portanet.gradient_check",
     "load": "portanet.training.run",
     "namespace": "portanet.namespace",
     "read": "portanet.data",

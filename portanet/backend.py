@@ -62,6 +62,10 @@ class Backend:
         """What must hold while the backend computes in this dtype; everything is as before afterwards."""
         yield
 
+    def out_of_memory(self, error: Exception) -> bool:
+        """Whether this error says that the device has no memory left."""
+        return isinstance(error, MemoryError)
+
     def compile(self, step: Step) -> Steps:
         """`step(state, data, rows, key, rate)` made into a run of many steps, whose metrics add up.
 
@@ -81,8 +85,9 @@ class Backend:
     def probe(self) -> None:
         """Computes something small on the device and reads it back; BackendError where that fails."""
         try:
-            x = self.put(np.arange(3.0), "float32")
-            worked = bool(self.to_numpy(x @ x + 1.0) == 6.0)  # a product of the BLAS and a kernel of the library
+            with self.computing():
+                x = self.put(np.arange(3.0), "float32")
+                worked = bool(self.to_numpy(x @ x + 1.0) == 6.0)  # a product of the BLAS and a kernel of its own
         except Exception as error:  # a broken installation can raise anything
             why = f"cannot compute on it ({_first_line(error)})"
             raise BackendError(f"{self.name} sees {self.device}, but {why}; {self.remedy}.", "kernel") from error
@@ -146,14 +151,15 @@ class CuPy(Backend):
     remedy = "install it with the CUDA libraries: pip install 'portanet[cuda13]' (or portanet[cuda12])"
 
     def __init__(self, device: str | None = None) -> None:
-        self._cupy = _import("cupy", "pip install 'portanet[cuda13]' (or portanet[cuda12]) where an NVIDIA GPU is")
+        self._cupy = _import(
+            "cupy", "pip install 'portanet[cuda13]' (or portanet[cuda12]) on a machine with an NVIDIA GPU"
+        )
         count = self._count_devices()
         number = (device or "cuda:0").removeprefix("cuda:").replace("cuda", "0")
         if not number.isdigit() or int(number) >= count:
             raise BackendError(f"cupy has no device {device!r}; it sees {count}, from cuda:0 to cuda:{count - 1}.")
         self._number = int(number)
         self.device = f"cuda:{number}"
-        self._cupy.cuda.Device(self._number).use()
         self.probe()
 
     def _count_devices(self) -> int:
@@ -184,6 +190,9 @@ class CuPy(Backend):
 
     def synchronize(self) -> None:
         self._cupy.cuda.Device(self._number).synchronize()
+
+    def out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, (MemoryError, self._cupy.cuda.memory.OutOfMemoryError))
 
     @contextlib.contextmanager
     def computing(self, dtype: str = "float32") -> Iterator[None]:
@@ -216,6 +225,9 @@ class Torch(Backend):
         if self._device.type != "cpu":
             self._torch.accelerator.synchronize(self._device)
 
+    def out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, (MemoryError, self._torch.OutOfMemoryError)) or "can't allocate memory" in str(error)
+
     @contextlib.contextmanager
     def computing(self, dtype: str = "float32") -> Iterator[None]:
         with self._torch.no_grad():
@@ -245,6 +257,9 @@ class Jax(Backend):
 
     def synchronize(self) -> None:
         self._jax.effects_barrier()
+
+    def out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
     @contextlib.contextmanager
     def computing(self, dtype: str = "float32") -> Iterator[None]:
@@ -324,7 +339,7 @@ def _device_name(name: str, x: Any) -> str | None:
             (device,) = x.devices()
             return f"{device.platform}:{device.id}"
         case "strict":
-            return {"Device('CPU_DEVICE')": "CPU_DEVICE"}.get(repr(x.device).rpartition(".")[2], "device1")
+            return repr(x.device).split("'")[1]
     return None
 
 
@@ -337,7 +352,8 @@ def blas() -> Any:
 
 
 def _import(package: str, remedy: str) -> Any:
-    if importlib.util.find_spec(package) is None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:  # a leftover folder of that name has no origin
         raise BackendError(f"{package} is not installed; {remedy}.", "installed")
     try:
         return importlib.import_module(package)

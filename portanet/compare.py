@@ -121,4 +121,4 @@ def _each(value: Any, change: Callable[[Any], Any]) -> Any:
     """`change` of every array in nested dicts; numbers stay."""
     if isinstance(value, dict):
         return {name: _each(entry, change) for name, entry in value.items()}
-    return value if isinstance(value, int) else change(value)
+    return value if type(value) in (int, float) else change(value)  # a NumPy number is an array

@@ -26,7 +26,7 @@ def command(
     data: str | None, backends: str | None, preset: str, dtype: str, steps: int, rows: int, seed: int,
     tolerance: float | None, label: str | None, image: tuple[int, ...] | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Compare the same training steps on several backends with NumPy in float64.
+    """Compare training steps on several backends with NumPy in float64.
 
     Every step starts again from NumPy's state, so what is shown is the difference of single steps. Exits with 1
     where a relative difference is above the tolerance: 1e-4 in float32, 1e-9 in float64.

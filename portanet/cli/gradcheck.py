@@ -57,7 +57,7 @@ def _library(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """One of each layer, and each loss."""
     import numpy as np
 
-    from portanet.gradcheck import EXAMPLES, gradcheck
+    from portanet.gradient_check import EXAMPLES, gradcheck
     from portanet.nn import cross_entropy
 
     rng = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def _library(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def _model(path: Path, data: str | None, rows: int, settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """A trained model with its loss, on the first rows of the data."""
     from portanet.cli import facts
-    from portanet.gradcheck import gradcheck
+    from portanet.gradient_check import gradcheck
     from portanet.training.run import load
 
     run = load(path)

@@ -13,7 +13,10 @@ from portanet.cli import options
 @click.argument("run", type=click.Path(path_type=Path))
 @options.debug
 def command(run: Path) -> None:
-    """Write a run's report again, as one HTML file that opens offline."""
+    """Write a run's report again, as one HTML file.
+
+    RUN is the folder of a run. The file opens offline.
+    """
     from portanet.report import write_report
 
     click.echo(write_report(run))

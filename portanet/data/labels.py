@@ -69,7 +69,7 @@ def _discover(name: str, texts: list[str]) -> tuple[list[str], list[str]]:
         return names, sorted(set(names), key=int)
     if all(NUMBER.fullmatch(text) for text in texts):
         broken = next(text for text in names if not INTEGER.fullmatch(text))
-        raise DataError(f"{name}: the label {broken} is a measurement, not a class; try --task regress.")
+        raise DataError(f"{name}: the label {broken} is a measurement, not a class; portanet learns classes only.")
     return texts, sorted(set(texts))
 
 

@@ -16,7 +16,9 @@ def holdout(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset
     """
     count = round(share * len(dataset)) if 0 < share < 1 else share
     if not (0 < count < len(dataset) and count == round(count)):
-        raise ConfigError(f"Cannot hold out {share} of the {len(dataset)} rows of {dataset.name}.")
+        raise ConfigError(
+            f"cannot hold out {share:.3g} of the {len(dataset)} rows of {dataset.name}; use --valid 0 to hold out none."
+        )
     rng = generator(seed, SPLIT)
     labels = dataset.labels if dataset.classes else None
     groups = np.zeros(len(dataset), np.int32) if labels is None else labels

@@ -18,9 +18,8 @@ class Adam:
         w <- w - learning_rate * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
 
     Kingma and Ba 2015, arXiv:1412.6980, with eps outside the square root of the corrected v, as there and in
-    torch.optim.Adam. The state keeps the sums m / (1 - beta1) and v / (1 - beta2), whose factors go into two
-    numbers a step: two passes over the weights fewer. Those numbers come from the count of steps by operators
-    alone, so where nothing is compiled they are Python floats and cost the device nothing.
+    torch.optim.Adam. The state keeps m and v as sums, and the sums of their weights beside them: m / (1 - beta1^t)
+    is first / first_weight. That saves two passes, and the weights are plain numbers that cost the device nothing.
     Raises ConfigError unless 0 <= beta1, beta2 < 1 and eps > 0.
     """
 
@@ -39,25 +38,28 @@ class Adam:
         return {
             "first": xp.zeros_like(flat),
             "second": xp.zeros_like(flat),
-            "count": 0,
+            "first_weight": 0.0,
+            "second_weight": 0.0,
         }
 
     def update(
         self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
     ) -> tuple[Array, OptimizerState]:
-        first, second, count = state["first"], state["second"], state["count"] + 1
+        first, second = state["first"], state["second"]
         first *= self.beta1
         first += grads
         second *= self.beta2
         second += grads * grads
-        first_scale = (1.0 - self.beta1) / (1.0 - self.beta1**count)
-        second_root = ((1.0 - self.beta2) / (1.0 - self.beta2**count)) ** 0.5
+        first_weight = self.beta1 * state["first_weight"] + 1.0
+        second_weight = self.beta2 * state["second_weight"] + 1.0
+        second_root = second_weight**0.5
         step = namespace(flat).sqrt(second)
-        step += self.eps / second_root
+        step += self.eps * second_root
         step = first / step
-        step *= learning_rate * first_scale / second_root
+        step *= learning_rate * second_root / first_weight
         flat -= step
-        return flat, {**state, "first": first, "second": second, "count": count}
+        sums = {"first": first, "second": second, "first_weight": first_weight, "second_weight": second_weight}
+        return flat, state | sums
 
 
 @dataclass(frozen=True)

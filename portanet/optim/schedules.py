@@ -61,4 +61,6 @@ class cosine_decay:  # noqa: N801
 
 def _positive(name: str, rate: float) -> None:
     if not (math.isfinite(rate) and rate > 0):
-        raise ConfigError(f"{name} needs a learning rate above 0, got {rate!r}; try 0.1 with SGD, 0.001 with Adam.")
+        raise ConfigError(
+            f"{name} needs a finite learning rate above 0, got {rate!r}; try 0.1 with SGD, 0.001 with Adam."
+        )

@@ -49,7 +49,7 @@ def read_record(folder: Path) -> Record:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{path} is missing; name the folder of a run.") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1

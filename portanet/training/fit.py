@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from portanet import parallel
 from portanet._typing import Params, Shape
 from portanet.backend import Backend
-from portanet.errors import ConfigError, ModelError
+from portanet.errors import BackendError, ConfigError, ModelError
 from portanet.nn.layer import Layer
 from portanet.nn.losses import Loss, cross_entropy
 from portanet.optim import Adam, Optimizer, Schedule, constant
@@ -54,10 +55,13 @@ def fit(
     ConfigError for impossible settings.
     """
     _check(epochs=epochs, log_every=log_every, batch_size=1 if batch_size == "full" else batch_size)
+    _check(workers=1 if workers is None else workers)
+    if not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ConfigError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}.")
     if dtype not in ("float32", "float64"):
         raise ConfigError(f"dtype must be float32 or float64, got {dtype!r}.")
     chosen = inputs.backend_for(backend, x)
-    x = inputs.array(x)
+    x = inputs.array(x, chosen)
     shape: Shape = tuple(x.shape[1:])
     classes = _classes(model, shape)
     settings = {
@@ -68,7 +72,8 @@ def fit(
         "dtype": dtype,
     }
     parts = {"loss": describe(loss), "optimizer": describe(optimizer), "schedule": describe(schedule)}
-    with chosen.computing(dtype):
+    step_rows = x.shape[0] if batch_size == "full" else batch_size
+    with chosen.computing(dtype), _advising(chosen, step_rows):
         data = inputs.data(x, labels, classes, chosen, dtype, sample_weight)
         run = Run(
             model,
@@ -79,9 +84,23 @@ def fit(
             facts={"input_shape": list(shape), "dtype": dtype, "loss": parts["loss"]},
             workers=(workers or parallel.cores()) if chosen.shards else 1,
         )
+        if valid is not None:
+            run.check(*valid)
         batches = Batches(data.x.shape[0], None if batch_size == "full" else batch_size, seed)
         Trainer(optimizer, schedule, batches, epochs, log_every, callbacks).train(run, data, valid)
     return run
+
+
+@contextlib.contextmanager
+def _advising(backend: Backend, rows: int) -> Iterator[None]:
+    """Says what to try where the device has no memory left."""
+    try:
+        yield
+    except Exception as error:
+        if not backend.out_of_memory(error):
+            raise
+        tried = f"{backend.name} on {backend.device} has no memory left for steps of {rows} rows"
+        raise BackendError(f"{tried}; try a batch size of {max(1, rows // 2)} or less.", "memory") from error
 
 
 def _initial(model: Layer, x: Any, shape: Shape, seed: int, backend: Backend, dtype: str) -> Params:
@@ -94,6 +113,8 @@ def _initial(model: Layer, x: Any, shape: Shape, seed: int, backend: Backend, dt
 
 
 def _classes(model: Layer, shape: Shape) -> int:
+    if not isinstance(model, Layer):
+        raise ModelError(f"the model must be a layer, got {type(model).__name__}; put several into Sequential(...).")
     output = model.output_shape(shape)
     if len(output) != 1:
         raise ModelError(f"the model must end in one number for each class, got shape {output}; end it in Dense.")

@@ -97,4 +97,5 @@ def _weights(data: Data, rows: Array | None, flat: Array) -> Array:
     if data.weights is None:
         return xp.full((count,), 1.0 / count, dtype=flat.dtype, device=device(flat))
     weights = _rows(data.weights, rows, 0, count)
-    return weights / xp.sum(weights)
+    total = xp.sum(weights)
+    return weights / xp.where(total > 0, total, 1.0)  # a batch without any weight moves nothing

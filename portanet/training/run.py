@@ -13,7 +13,7 @@ import numpy.typing as npt
 from portanet import checkpoint, parallel
 from portanet._typing import Array, Params, Shape
 from portanet.backend import Backend, choose
-from portanet.errors import ModelError
+from portanet.errors import CheckpointError, ConfigError, DataError, ModelError
 from portanet.metrics import correct
 from portanet.namespace import device, namespace
 from portanet.nn.layer import Layer
@@ -70,9 +70,9 @@ class Run:
 
         Raises DataError for labels that the model does not know.
         """
-        classes = self.model.output_shape(self.input_shape)[0]
-        count = int(x.shape[0]) if hasattr(x, "shape") else len(x)
-        on_device = inputs.labels(labels, count, classes, self.backend)
+        x = self._fitting(x)
+        count = int(x.shape[0])
+        on_device = self._labels(labels, count)
 
         def part(start: int, logits: Array) -> tuple[Array, Array]:
             own = on_device[start : start + logits.shape[0]]
@@ -84,6 +84,14 @@ class Run:
             total_loss, total_hits = (float(self.backend.to_numpy(value)) for value in (loss, hits))
         return {"accuracy": total_hits / count, "loss": total_loss / count, "samples": count}
 
+    def check(self, x: Any, labels: Any) -> None:
+        """Raises, as `evaluate` does, for rows and labels that it cannot take; computes nothing."""
+        x = inputs.checked(self._fitting(x), self.backend, self.dtype)
+        self._labels(labels, x.shape[0])
+
+    def _labels(self, labels: Any, count: int) -> Array:
+        return inputs.labels(labels, count, self.model.output_shape(self.input_shape)[0], self.backend)
+
     def save(self, path: str | Path) -> Path:
         """Writes the model to one safetensors file, which `load` reads on any backend."""
         host = {path: self.backend.to_numpy(array) for path, array in walk(self.params)}
@@ -93,11 +101,18 @@ class Run:
         with self.backend.computing(self.dtype):
             return np.concatenate(list(self._map(x, lambda _, logits: self.backend.to_numpy(answer(logits)))))
 
-    def _map(self, x: Any, part: Callable[[int, Array], Any]) -> Iterator[Any]:
-        """`part(start, logits)` over x in blocks of rows, in order."""
-        x = inputs.array(x)
+    def _fitting(self, x: Any) -> Any:
+        """`x` as an array of at least one row in the model's shape."""
+        x = inputs.array(x, self.backend)
         if tuple(x.shape[1:]) != self.input_shape:
             raise ModelError(f"the model takes rows of shape {self.input_shape}, got {tuple(x.shape[1:])}.")
+        if x.shape[0] == 0:
+            raise DataError("x must have at least one row, got none.")
+        return x
+
+    def _map(self, x: Any, part: Callable[[int, Array], Any]) -> Iterator[Any]:
+        """`part(start, logits)` over x in blocks of rows, in order."""
+        x = self._fitting(x)
 
         def block(i: int) -> Any:
             start = i * _BLOCK
@@ -117,7 +132,12 @@ def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backe
     path = path / "model.safetensors" if path.is_dir() else path
     chosen = backend if isinstance(backend, Backend) else choose(backend)
     model, host, facts = checkpoint.load_model(path, layers)
-    loss = construct(facts["loss"], {"cross_entropy": cross_entropy})
+    try:
+        loss = construct(facts.get("loss"), {"cross_entropy": cross_entropy})
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: its loss cannot be made: {error}") from error
+    if not callable(loss):
+        raise CheckpointError(f"{path} does not name its loss.")
     with chosen.computing(facts["dtype"]):
         return Run(model, on_backend(host, chosen, facts["dtype"]), loss, chosen, facts=facts)
 

@@ -37,38 +37,52 @@ class Trainer:
         flat = layout.pack(run.params)
         state = State(flat, layout.buffers(run.params), self.optimizer.init(flat, decayed=layout.decayed))
         measured, quiet = (self._steps(run, layout, measure) for measure in (True, False))
-        done, start = 0, time.perf_counter()
+        start = time.perf_counter()
         for callback in self.callbacks:
             callback.begin(self.epochs * self.batches.steps)
         try:
             for epoch in range(self.epochs):
                 logged = epoch % self.log_every == 0
-                totals: list[Metrics] = []
-                for rows in self.batches.epoch(epoch, run.backend):
-                    count = 1 if rows is None else rows.shape[0]
-                    rates = [self.schedule(step) for step in range(done, done + count)]
-                    keys = self.batches.keys(epoch, done - epoch * self.batches.steps, count)
-                    state, metrics = (measured if logged else quiet)(state, data, rows, keys, rates)
-                    totals.append(metrics)
-                    done += count
-                    for callback in self.callbacks:
-                        callback.advance(done)
+                state, totals = self._epoch(epoch, state, data, measured if logged else quiet, run)
                 if logged:
                     run.params = layout.unpack(state.flat, state.buffers)
-                    step = done if self.batches.size else epoch
-                    row: Row = {"step": step, "epoch": epoch + 1, "learning_rate": rates[-1]}
-                    row |= _read(run, totals, self.batches.rows)
-                    row |= {f"valid_{name}": value for name, value in _measure(run, valid).items()}
-                    row["seconds"] = time.perf_counter() - start
-                    run.history.append(row)
-                    if [callback for callback in self.callbacks if callback.log(row)]:
+                    run.history.append(self._row(epoch, totals, run, valid, time.perf_counter() - start))
+                    if [callback for callback in self.callbacks if callback.log(run.history[-1])]:
                         break
             run.backend.synchronize()
+            run.params, run.seconds = layout.unpack(state.flat, state.buffers), time.perf_counter() - start
         finally:
-            run.params = layout.unpack(state.flat, state.buffers)
-            run.steps, run.seconds = done, time.perf_counter() - start
             for callback in self.callbacks:
                 callback.end()
+
+    def _epoch(self, epoch: int, state: State, data: Data, steps: Steps, run: Run) -> tuple[State, list[Metrics]]:
+        """The state after all of an epoch's steps, and the sums of their metrics, still on the device."""
+        totals = []
+        for rows in self.batches.epoch(epoch, run.backend):
+            count = 1 if rows is None else rows.shape[0]
+            rates = [self.schedule(step) for step in range(run.steps, run.steps + count)]
+            keys = self.batches.keys(epoch, run.steps - epoch * self.batches.steps, count)
+            state, metrics = steps(state, data, rows, keys, rates)
+            totals.append(metrics)
+            run.steps += count
+            for callback in self.callbacks:
+                callback.advance(run.steps)
+        return state, totals
+
+    def _row(self, epoch: int, totals: list[Metrics], run: Run, valid: tuple[Any, Any] | None, seconds: float) -> Row:
+        """One line of the history; here the host waits for the device."""
+        sums = {name: sum(float(run.backend.to_numpy(each[name])) for each in totals) for name in totals[0]}
+        row = {
+            "step": run.steps if self.batches.size else epoch,
+            "epoch": epoch + 1,
+            "learning_rate": self.schedule(run.steps - 1),
+            "loss": sums["loss"] / self.batches.rows,
+            "accuracy": sums["correct"] / self.batches.rows,
+        }
+        if valid is not None:
+            result = run.evaluate(*valid)
+            row |= {"valid_loss": result["loss"], "valid_accuracy": result["accuracy"]}
+        return row | {"seconds": seconds}
 
     def _steps(self, run: Run, layout: Layout, measure: bool) -> Steps:
         """The training step, made into runs of steps by the backend; `measure` also counts the right answers."""
@@ -84,16 +98,3 @@ class Trainer:
             return State(flat, batch.buffers, optimizer), metrics
 
         return run.backend.compile(step)
-
-
-def _read(run: Run, totals: list[Metrics], rows: int) -> dict[str, float]:
-    """The mean loss and the accuracy over an epoch's steps; here the host waits for the device."""
-    sums = {name: sum(float(run.backend.to_numpy(metrics[name])) for metrics in totals) for name in totals[0]}
-    return {"loss": sums["loss"] / rows, "accuracy": sums["correct"] / rows}
-
-
-def _measure(run: Run, valid: tuple[Any, Any] | None) -> dict[str, float]:
-    if valid is None:
-        return {}
-    result = run.evaluate(*valid)
-    return {"loss": result["loss"], "accuracy": result["accuracy"]}

@@ -70,5 +70,5 @@ def test_mnist_proportions_by_count() -> None:
 
 @pytest.mark.parametrize("share", [0, -0.1, 1e-9, 100, 101, 2.5, float("nan"), float("inf"), 0.9999])
 def test_impossible_shares(share: float) -> None:
-    with pytest.raises(ConfigError, match=r"Cannot hold out .* of the 100 rows of rows"):
+    with pytest.raises(ConfigError, match=r"cannot hold out .* of the 100 rows of rows"):
         holdout(dataset(100), share, 0)

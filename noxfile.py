@@ -1,0 +1,103 @@
+"""The project's checks, each in an environment of its own: `nox --list` shows them, `nox -s lint` runs one.
+
+`scripts/test` runs the usual ones; what follows `--` goes to pytest.
+"""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["lint", "types", "package", "tests(numpy)", "tests(strict)"]
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+EXTRAS = PYPROJECT["project"]["optional-dependencies"]
+
+# What each backend's tests need beside the dependency group. CuPy is 2 GB with the CUDA libraries: only for a GPU.
+BACKENDS = {
+    "numpy": [],
+    "strict": [],
+    "torch": ["torch==2.13.0"],
+    "jax": EXTRAS["jax"],
+    "cupy": EXTRAS["cuda13"] if shutil.which("nvidia-smi") else [],
+}
+
+WHY_NOT_CUPY = """
+import portanet
+try:
+    portanet.choose("cupy")
+except portanet.PortanetError as error:
+    print(error)
+"""
+
+IN_WHEEL = [
+    "portanet/py.typed",
+    "portanet/report/report.html.j2",
+    "portanet/data/mnist_files/NOTICE",
+    *(
+        f"portanet/data/mnist_files/{part}-ubyte.gz"
+        for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    ),
+]
+
+TWO_LINES = """
+from portanet import fit, nn, read; digits = read("mnist:test")
+print(fit(nn.Sequential(nn.Rescale(1 / 255), nn.Flatten(), nn.Dense(10)), digits.x, digits.labels, epochs=1).history)
+"""
+
+
+def group(name: str) -> tuple[str, ...]:
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and common mistakes, by ruff."""
+    session.install(*group("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, by mypy --strict."""
+    session.install("--editable", ".", *group("types"))
+    session.run("mypy")
+    session.run("mypy", "scripts/article.py")
+
+
+@nox.session(venv_backend="virtualenv")  # pip is often told of wheels that uv does not look for
+@nox.parametrize("backend", [nox.param(name, id=name) for name in BACKENDS])
+def tests(session: nox.Session, backend: str) -> None:
+    """The tests, with arrays of one backend."""
+    session.install("--editable", ".", *BACKENDS[backend], *group("test"))
+    if backend == "cupy" and (reason := session.run("python", "-c", WHY_NOT_CUPY, silent=True)):
+        session.skip(str(reason).strip())
+    session.run("pytest", "--backend", backend, *session.posargs)
+
+
+@nox.session(python="3.11")
+def minimums(session: nox.Session) -> None:
+    """The tests with the lowest Python and the lowest versions that pyproject.toml allows."""
+    declared = [*PYPROJECT["project"]["dependencies"], *EXTRAS["report"], *EXTRAS["strict"]]
+    lowest = [requirement.replace(">=", "==") for requirement in declared]
+    session.install("--editable", ".", *lowest, *group("test"))
+    session.run("pytest", "--backend", "numpy", *session.posargs)
+
+
+@nox.session(reuse_venv=False)
+def package(session: nox.Session) -> None:
+    """The wheel: it builds, holds its data files, and works where the source is not."""
+    session.install("build", *PYPROJECT["build-system"]["requires"])
+    session.chdir(session.create_tmp())
+    session.run_install("python", "-m", "build", "--no-isolation", "--outdir", ".", Path(__file__).parent)
+    [wheel] = Path().glob("*.whl")
+    session.install(str(wheel))
+    if absent := set(IN_WHEEL) - set(zipfile.ZipFile(wheel).namelist()):
+        session.error(f"{wheel} lacks {', '.join(sorted(absent))}")
+    session.run("portanet", "--version")
+    session.run("python", "-c", TWO_LINES)

@@ -1,0 +1,154 @@
+"""The command line as a process of its own: what it imports, how it is stopped, who reads its output."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import portanet
+from portanet.cli import _COMMANDS as COMMANDS
+
+ROOT = Path(portanet.__file__).parents[1]
+HEAVY = ("numpy", "pandas", "rich", "safetensors", "plotly", "cupy", "torch", "jax", "array_api_compat")
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "80"}
+
+
+def python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
+    )
+
+
+def portanet_in(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return python("-W", "error", "-m", "portanet", *arguments, folder=folder)
+
+
+PROBE = """
+import contextlib, io, json, sys
+from portanet.cli import main
+commands = json.loads(sys.argv[1])
+for words in commands:
+    page = io.StringIO()
+    with contextlib.redirect_stdout(page):
+        try:
+            main(words)
+        except SystemExit as stop:
+            assert stop.code == 0, words
+    assert page.getvalue().startswith("Usage: portanet " + " ".join(words[:-1])), words
+    assert max(map(len, page.getvalue().splitlines())) <= 80, words
+print(*sorted(set(sys.argv[2].split(",")) & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("commands", ['[["--help"]]', '[["-h"], ["train", "--help"], ["evaluate", "--help"], '
+    '["predict", "--help"], ["summary", "--help"], ["report", "--help"], ["data", "--help"], '
+    '["data", "kaggle", "--help"], ["doctor", "-h"]]'], ids=["first page", "all pages"])  # fmt: skip
+def test_help_imports_nothing_heavy(tmp_path: Path, commands: str) -> None:
+    answer = python("-c", PROBE, commands, ",".join(HEAVY), folder=tmp_path)
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "\n", "")
+
+
+def test_the_first_page_names_every_command_and_the_version_is_the_packages(tmp_path: Path) -> None:
+    page = portanet_in(tmp_path, "--help").stdout
+    for name, sentence in COMMANDS.items():
+        assert [name, *sentence.split()] in [line.split() for line in page.splitlines()]
+    assert portanet_in(tmp_path, "--version").stdout == f"portanet {portanet.__version__}\n"
+    bare = portanet_in(tmp_path)
+    assert (bare.returncode, bare.stdout) == (2, "")
+    assert "Commands:" in bare.stderr
+
+
+def test_each_commands_own_page_says_the_same_as_the_first_page() -> None:
+    from portanet.cli import commands
+
+    for name, sentence in COMMANDS.items():
+        command = commands.get_command(None, name)  # type: ignore[arg-type]
+        assert command is not None
+        assert (command.help or "").split()[:2] == sentence.split()[:2]
+
+
+def test_the_help_of_train_names_every_choice() -> None:
+    from portanet import backend
+    from portanet.cli import options
+    from portanet.cli.train import command
+    from portanet.training import presets
+
+    text = {option.name: f"{option.metavar} {getattr(option, 'help', '')}" for option in command.params}
+    assert text["preset"].split()[0].split("|") == list(presets.PRESETS)
+    assert all(name in text["optimizer"].replace(",", "").replace(".", "").split() for name in presets.OPTIMIZERS)
+    assert ("auto", *backend.NAMES) == options.BACKENDS
+
+
+def test_an_error_in_a_process(tmp_path: Path) -> None:
+    plain = portanet_in(tmp_path, "evaluate", "nowhere", "mnist")
+    assert (plain.returncode, plain.stdout, plain.stderr.count("\n")) == (1, "", 1)
+    debugged = portanet_in(tmp_path, "evaluate", "nowhere", "mnist", "--debug")
+    assert (debugged.returncode, debugged.stdout) == (1, "")
+    assert debugged.stderr.startswith("Traceback ")
+    assert debugged.stderr.splitlines()[-1].startswith("portanet.errors.CheckpointError: there is no model file")
+
+
+def rows(folder: Path) -> None:
+    lines = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(3000)]
+    (folder / "rows.csv").write_text("\n".join(["x,y,label", *lines, ""]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
+def test_an_interrupted_training(tmp_path: Path) -> None:
+    rows(tmp_path)
+    words = [sys.executable, "-m", "portanet", "train", "rows.csv", "--epochs", "1000000", "--backend", "numpy"]
+    process = subprocess.Popen(
+        words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    history = tmp_path / "runs/mlp-1/history.jsonl"
+    end = time.monotonic() + 60
+    while not (history.exists() and history.stat().st_size) and process.poll() is None and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert out == ""
+    assert err.splitlines()[-1] == "portanet: interrupted."
+    assert "Traceback" not in err
+    assert history.read_text().endswith("}\n")
+
+
+def test_interrupted_before_the_first_result_nothing_is_left(tmp_path: Path) -> None:
+    rows(tmp_path)
+    stop = (
+        "import sys\nfrom portanet.cli import main\nfrom portanet.training.gradient import Gradient\n"
+        "def stopped(*arguments, **options): raise KeyboardInterrupt\n"
+        "Gradient.__call__ = stopped\nmain(['train', 'rows.csv', '--quiet'])"
+    )
+    answer = python("-c", stop, folder=tmp_path)
+    assert (answer.returncode, answer.stdout, answer.stderr.strip()) == (130, "", "portanet: interrupted.")
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
+    lines = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60_000)]  # more than a pipe holds
+    (tmp_path / "rows.csv").write_text("\n".join(["x,y,label", *lines, ""]))
+    trained = portanet_in(tmp_path, "train", "rows.csv", "--epochs", "1", "--batch-size", "full", "--out", "m")
+    assert trained.returncode == 0
+    for words in (["predict", "m", "rows.csv"], ["summary", "m"], ["--help"]):
+        with subprocess.Popen(
+            [sys.executable, "-m", "portanet", *words],
+            cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            assert process.stderr is not None
+            if words[0] == "predict":
+                assert process.stdout.readline() == "Row,Label\n"
+            process.stdout.close()
+            assert process.stderr.read() == ""
+        assert process.returncode in (0, 1)

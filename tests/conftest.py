@@ -1,0 +1,79 @@
+"""Which array libraries a session runs on, and what happens where one is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from legs import FAMILIES, Leg, bare_strict
+
+import portanet
+from portanet.errors import BackendError
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--backend",
+        choices=tuple(FAMILIES),
+        help="run on this array library only, and fail where it is missing (by default all run, missing ones skip)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    only = metafunc.config.getoption("--backend")
+    families = (only,) if only else tuple(FAMILIES)
+    if "xp" in metafunc.fixturenames:
+        metafunc.parametrize("xp", [leg for family in families for leg in FAMILIES[family]], indirect=True)
+    if "backend" in metafunc.fixturenames:
+        metafunc.parametrize("backend", families, indirect=True)
+
+
+def _choose(family: str, config: pytest.Config) -> portanet.Backend:
+    """The backend, or a skip with its own words; a failure where it was asked for and is not installed."""
+    try:
+        return portanet.choose(family)
+    except BackendError as error:
+        if config.getoption("--backend") == family and family != "cupy":
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def backend(request: pytest.FixtureRequest) -> Iterator[portanet.Backend]:
+    """Each backend of portanet, for tests that train."""
+    chosen = _choose(request.param, request.config)
+    with bare_strict() if request.param == "strict" else contextlib.nullcontext():
+        yield chosen
+
+
+@pytest.fixture
+def xp(request: pytest.FixtureRequest) -> Iterator[Leg]:
+    """Each leg, for laws that hold for any array."""
+    family = request.param.partition("-")[0]
+    chosen = _choose(family, request.config)
+    with bare_strict() if family == "strict" else chosen.computing():
+        yield Leg(request.param, chosen, values=request.param != "torch-meta")
+
+
+def _oracle(name: str, config: pytest.Config) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        if config.getoption("--backend") == name:
+            pytest.fail(f"{name} is not installed")
+        pytest.skip(f"{name} is not installed: it is what this test compares with")
+
+
+@pytest.fixture(scope="session")
+def torch(pytestconfig: pytest.Config) -> Any:
+    """PyTorch as an oracle: its own functions, its own gradients."""
+    return _oracle("torch", pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def jax(pytestconfig: pytest.Config) -> Any:
+    """JAX as an oracle: it differentiates our forward pass."""
+    return _oracle("jax", pytestconfig)

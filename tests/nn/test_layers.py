@@ -1,0 +1,322 @@
+"""The laws of the layer contract, for every layer and every array library."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import equal, slope, tree
+from layers import KEY, ROWS, Case, Row, case, every_layer
+from legs import Leg
+
+from portanet import nn
+from portanet.errors import ModelError
+from portanet.nn import Dense, Dropout, Flatten, Layer, ReLU, Rescale, Sequential, Standardize, noise
+from portanet.nn.layout import Layout, pick, walk
+
+
+def test_every_layer_has_a_row() -> None:
+    public = {getattr(nn, name) for name in nn.__all__ if inspect.isclass(getattr(nn, name))}
+    layers = {made for made in public if issubclass(made, Layer)} - {Layer}
+    assert layers == {type(row.layer) for row in ROWS}
+
+
+def both_passes(layer: Layer) -> Any:
+    def run(params: Any, x: Any, dy: Any) -> Any:
+        y, cache = layer.forward(params, x, train=True, key=KEY)
+        dx, grads = layer.backward(params, cache, dy)
+        return y, dx, grads
+
+    return run
+
+
+def on_numpy(given: Case) -> Any:
+    return both_passes(given.layer)(given.params, given.x, given.dy)
+
+
+@every_layer
+def test_output_shape(row: Row, xp: Leg) -> None:
+    assert row.layer.output_shape(row.input_shape) == row.output_shape
+    given = case(row)
+    params, x, dy = tree(given.params, xp.put), xp.put(given.x), xp.put(given.dy)
+    y, dx, grads = xp.run(both_passes(row.layer), params, x, dy)
+    assert tuple(y.shape) == (6, *row.output_shape)
+    assert tuple(dx.shape) == x.shape
+    for path, shape, _ in Layout.of(row.layer, params).places:
+        assert tuple(pick(grads, path).shape) == shape
+
+
+@every_layer
+def test_device_and_dtype(row: Row, xp: Leg) -> None:
+    given = case(row)
+    params, x, dy = tree(given.params, xp.put), xp.put(given.x), xp.put(given.dy)
+    y, dx, grads = xp.run(both_passes(row.layer), params, x, dy)
+    for array in (y, dx, *(array for _, array in walk(grads))):
+        assert xp.dtype(array) == "float32"
+        assert xp.device(array) == xp.device(x)
+
+
+@every_layer
+def test_every_library_equals_numpy(row: Row, xp: Leg) -> None:
+    given = case(row)
+    found = xp.run(both_passes(row.layer), tree(given.params, xp.put), xp.put(given.x), xp.put(given.dy))
+    if xp.values:
+        y, dx, grads = on_numpy(given)
+        np.testing.assert_allclose(xp.host(found[0]), y, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(xp.host(found[1]), dx, rtol=1e-5, atol=1e-5)
+        for path, array in walk(grads):
+            np.testing.assert_allclose(xp.host(pick(found[2], path)), array, rtol=1e-5, atol=1e-5)
+
+
+with_arrays = pytest.mark.parametrize(
+    "row", [row for row in ROWS if dict(walk(row.layer.init(np.random.default_rng(0), row.input_shape)))], ids=str
+)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+@with_arrays
+def test_layers_with_arrays_take_raw_values(row: Row, xp: Leg, dtype: str) -> None:
+    given = case(row)
+    raw = np.random.default_rng(2).integers(0, 256, given.x.shape).astype(dtype)
+    y = xp.run(lambda params, x: row.layer.forward(params, x)[0], tree(given.params, xp.put), xp.put(raw))
+    assert xp.dtype(y) == "float32"
+    if xp.values:
+        np.testing.assert_allclose(xp.host(y), row.layer.forward(given.params, raw)[0], rtol=1e-5, atol=1e-4)
+
+
+@with_arrays
+def test_the_parameters_decide_the_dtype(row: Row) -> None:
+    given = case(row)
+    narrow = tree(given.params, lambda array: array.astype(np.float32))
+    assert row.layer.forward(narrow, given.x)[0].dtype == np.float32
+    assert row.layer.forward(given.params, given.x.astype(np.float32))[0].dtype == np.float64
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layer", [ReLU(), Flatten(), Sequential(ReLU(), Flatten())], ids=str)
+def test_layers_without_arrays_keep_the_dtype(layer: Layer, dtype: str) -> None:
+    x = np.ones((2, 3, 4), dtype)
+    y, dx, _ = both_passes(layer)({}, x, np.ones(layer.forward({}, x)[0].shape, dtype))
+    assert y.dtype == dx.dtype == dtype
+
+
+def test_flatten_keeps_pixels(xp: Leg) -> None:
+    y = xp.run(lambda x: Flatten().forward({}, x)[0], xp.put(np.zeros((2, 3, 4), np.uint8)))
+    assert xp.dtype(y) == "uint8"
+
+
+@every_layer
+def test_inputs_are_not_modified(row: Row) -> None:
+    given = case(row)
+    params, x, dy = tree(given.params, np.copy), given.x.copy(), given.dy.copy()
+    on_numpy(given)
+    assert equal(params, given.params)
+    assert np.array_equal(x, given.x)
+    assert np.array_equal(dy, given.dy)
+
+
+@every_layer
+def test_prediction_is_deterministic(row: Row) -> None:
+    given = case(row)
+    first, second = (row.layer.forward(given.params, given.x, key=key)[0] for key in (KEY, None))
+    assert np.array_equal(first, second)
+
+
+@every_layer
+def test_rows_of_a_rowwise_layer_do_not_meet(row: Row) -> None:
+    assert row.layer.rowwise
+    given = case(row)
+    whole, _ = row.layer.forward(given.params, given.x, train=True, key=KEY)
+    parts = [
+        row.layer.forward(given.params, given.x[i : i + 1], train=True, key=KEY.shifted(i))[0]
+        for i in range(len(given.x))
+    ]
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12)
+
+
+@every_layer
+def test_grads_do_not_depend_on_need_dx(row: Row) -> None:
+    given = case(row)
+    _, cache = row.layer.forward(given.params, given.x, train=True, key=KEY)
+    _, grads = row.layer.backward(given.params, cache, given.dy)
+    _, same = row.layer.backward(given.params, cache, given.dy, need_dx=False)
+    assert equal(grads, same)
+
+
+@every_layer
+def test_grads_are_those_of_the_trained_arrays(row: Row) -> None:
+    given = case(row)
+    paths = {path for path, *_ in Layout.of(row.layer, given.params).places}
+    assert row.layer.learns == bool(paths)
+    assert {path for path, _ in walk(on_numpy(given)[2])} == paths
+
+
+@every_layer
+def test_gradient_equals_finite_differences(row: Row) -> None:
+    given = case(row)
+
+    def total() -> float:
+        return float(np.sum(given.dy * row.layer.forward(given.params, given.x, train=True, key=KEY)[0]))
+
+    _, dx, grads = on_numpy(given)
+    np.testing.assert_allclose(dx, slope(total, given.x), rtol=1e-6, atol=1e-8)
+    for path, array in walk(grads):
+        np.testing.assert_allclose(array, slope(total, pick(given.params, path)), rtol=1e-6, atol=1e-8)
+
+
+@every_layer
+def test_gradient_equals_that_of_jax(row: Row, jax: Any) -> None:
+    given = case(row)
+
+    def total(params: Any, x: Any) -> Any:
+        return (row.layer.forward(params, x, train=True, key=KEY)[0] * given.dy).sum()
+
+    with jax.enable_x64():
+        params, x = tree(given.params, jax.numpy.asarray), jax.numpy.asarray(given.x)
+        expected, expected_dx = jax.jit(jax.grad(total, argnums=(0, 1)))(params, x)
+    _, dx, grads = on_numpy(given)
+    np.testing.assert_allclose(dx, expected_dx, rtol=1e-12, atol=1e-13)
+    for path, array in walk(grads):
+        np.testing.assert_allclose(array, pick(expected, path), rtol=1e-12, atol=1e-13)
+
+
+def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key) -> Any:
+    """The layer as PyTorch has it."""
+    functional = torch.nn.functional
+    match layer:
+        case Dense():
+            return functional.linear(x, params["weight"].T, params["bias"])
+        case ReLU():
+            return functional.relu(x)
+        case Flatten():
+            return torch.flatten(x, start_dim=1)
+        case Dropout(rate):  # torch scales what is kept; what is kept is ours to say, and tested in test_noise.py
+            kept = torch.tensor(noise.keep(key, x.detach().numpy(), rate))
+            return x * kept * (functional.dropout(torch.ones(1000, dtype=torch.float64), rate).max() if rate else 1.0)
+        case Rescale(factor):
+            return torch.mul(x, factor)
+        case Standardize(axis):  # normalisation with fixed statistics, of one channel or of one for each feature
+            columns = torch.flatten(x, start_dim=1) if axis == "feature" else torch.reshape(x, (-1, 1))
+            mean, deviation = (torch.reshape(params[name].detach(), (-1,)) for name in ("mean", "deviation"))
+            y = functional.batch_norm(columns, mean, deviation**2, training=False, eps=0.0)
+            return torch.reshape(y, x.shape)
+        case Sequential(layers):
+            for i, child in enumerate(layers):
+                x = in_torch(torch, child, params.get(str(i), {}), x, key.child(i))
+            return x
+    raise AssertionError(f"write {type(layer).__name__} in PyTorch's words here")
+
+
+@every_layer
+def test_layer_equals_that_of_torch(row: Row, torch: Any) -> None:
+    given = case(row)
+    params = tree(given.params, lambda array: torch.tensor(array, requires_grad=True))
+    x = torch.tensor(given.x, requires_grad=True)
+    expected = in_torch(torch, row.layer, params, x, KEY)
+    (expected * torch.tensor(given.dy)).sum().backward()
+    y, dx, grads = on_numpy(given)
+    np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(dx, x.grad.numpy(), rtol=1e-12, atol=1e-13)
+    for path, array in walk(grads):
+        np.testing.assert_allclose(array, pick(params, path).grad.numpy(), rtol=1e-12, atol=1e-13)
+
+
+@every_layer
+def test_arithmetic_counts_the_products(row: Row) -> None:
+    """As many multiplications for a row as there are entries in its weight matrices."""
+    given = case(row)
+    entries = sum(array.size for path, array in walk(given.params) if path[-1] == "weight")
+    assert row.layer.arithmetic(row.input_shape) == entries
+
+
+def test_relu_at_zero(xp: Leg) -> None:
+    y, dx, _ = xp.run(both_passes(ReLU()), {}, xp.put([[-1.0, -0.0, 0.0, 2.0]]), xp.put([[3.0, 4.0, 5.0, 6.0]]))
+    if xp.values:
+        assert xp.host(y).tolist() == [[0.0, 0.0, 0.0, 2.0]]
+        assert xp.host(dx).tolist() == [[0.0, 0.0, 0.0, 6.0]]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Dense(0), "Dense needs at least one unit, got units=0"),
+        (lambda: Dense(2.0), "Dense needs at least one unit, got units=2.0"),
+        (lambda: Dropout(1.0), "Dropout needs 0 <= rate < 1, the probability to drop, got 1.0"),
+        (lambda: Dropout(-0.1), "Dropout needs 0 <= rate < 1, the probability to drop, got -0.1"),
+        (lambda: Dropout(0.5).forward({}, np.ones((1, 1)), train=True), "Dropout needs a key to train"),
+        (lambda: Rescale(float("nan")), "Rescale needs a finite factor, got nan"),
+        (lambda: Standardize("rows"), "Standardize takes axis='all' or axis='feature', got 'rows'"),
+        (lambda: Sequential(Dense), "Sequential takes layers, got .*; write Dense\\(10\\), not Dense"),
+        (lambda: Sequential([Dense(3)]), "Sequential takes layers, got "),
+        (
+            lambda: Dense(3).init(np.random.default_rng(0), (2, 2)),
+            r"Dense needs flat inputs, got shape \(2, 2\); put Flatten\(\) before it",
+        ),
+        (
+            lambda: Sequential(ReLU(), Sequential(Dense(3))).output_shape((2, 2)),
+            r"layer 1: layer 0: Dense needs flat inputs",
+        ),
+    ],
+)
+def test_layers_that_cannot_be(make: Any, message: str) -> None:
+    with pytest.raises(ModelError, match=message) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_layers_are_values() -> None:
+    """Equal by content and usable as keys: a layer holds hyper-parameters and nothing else."""
+    first, second = (Sequential(Dense(3), ReLU(), Sequential(Dense(2))) for _ in range(2))
+    first.forward(first.init(np.random.default_rng(0), (2,)), np.ones((1, 2)))
+    assert first == second
+    assert hash(first) == hash(second)
+    assert first != Sequential(Dense(3))
+    assert repr(Sequential(Dense(2, nn.zeros), ReLU())) == "Sequential(Dense(units=2, initializer=zeros), ReLU())"
+
+
+def test_own_layer_that_lacks_methods() -> None:
+    class Half(Layer):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Half needs a forward method"):
+        Half().forward({}, np.ones((1, 1)))
+    with pytest.raises(NotImplementedError, match="Half needs a backward method"):
+        Half().backward({}, None, np.ones((1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("layers", "learning"),
+    [
+        ((Rescale(0.5), Dense(3), ReLU(), Dense(2)), 1),
+        ((Sequential(Rescale(0.5)), Sequential(Rescale(2.0), Dense(3)), Dense(2)), 1),
+        ((Dense(2),), 0),
+    ],
+)
+def test_nobody_computes_the_first_dx(
+    layers: tuple[Layer, ...], learning: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below the first layer that learns nothing runs backward, and that layer is not asked for dx."""
+    asked: list[tuple[Layer, bool]] = []
+    for made in (Dense, Rescale, ReLU):
+        backward = made.backward
+
+        def spy(self: Any, *arguments: Any, need_dx: bool = True, own: Any = backward) -> Any:
+            asked.append((self, need_dx))
+            return own(self, *arguments, need_dx=need_dx)
+
+        monkeypatch.setattr(made, "backward", spy)
+    model = Sequential(*layers)
+    params = model.init(np.random.default_rng(0), (4,))
+    y, cache = model.forward(params, np.ones((2, 4)), train=True, key=KEY)
+    dx, _ = model.backward(params, cache, np.ones_like(y), need_dx=False)
+    assert dx is None
+    assert [layer for layer, need_dx in asked if not need_dx] == [
+        layer for layer in _leaves(layers[learning]) if isinstance(layer, Dense)
+    ]
+    assert not {id(layer) for layer, _ in asked} & {id(leaf) for layer in layers[:learning] for leaf in _leaves(layer)}
+
+
+def _leaves(layer: Layer) -> list[Layer]:
+    return [leaf for child in layer.children.values() for leaf in _leaves(child)] or [layer]

@@ -1,0 +1,193 @@
+"""Who may import whom, what is named where, and how light `import portanet` is; read from the source with ast."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import portanet
+
+PACKAGE = Path(portanet.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# Imports go strictly downward; files of one package may import each other.
+LEVELS = [
+    {"_typing", "errors"},
+    {"namespace", "files", "rng", "registry"},
+    {"backend"},
+    {"nn", "optim", "metrics"},
+    {"data", "checkpoint", "parallel", "runs"},
+    {"training"},
+    {"report", "compare", "gradient_check"},
+    {"cli"},
+    {"__main__"},
+]
+LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
+
+# Where each heavy library may be named: one file, or one package.
+HOMES = {
+    "pandas": "data",
+    "safetensors": "checkpoint",
+    "plotly": "report",
+    "jinja2": "report",
+    "rich": "cli",
+    "click": "cli",
+    "threadpoolctl": "backend",
+    "cupy": "backend",
+    "torch": "backend",
+    "jax": "backend",
+    "array_api_strict": "backend",
+    "array_api_compat": "namespace",
+}
+
+
+def part_of(path: Path) -> str:
+    """The part of the package a file belongs to: its folder or its own name below portanet/."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool, bool]]:
+    """Each module imported: its name, whether at the top of the file, whether for the type checker alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    in_function = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            # `from portanet import files` imports the module portanet.files
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            yield name, id(node) not in in_function, id(node) in for_types
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+every_file = pytest.mark.parametrize("path", FILES, ids=relative)
+
+
+def test_every_part_has_a_level() -> None:
+    assert {part_of(path) for path in FILES} - {"__init__"} == set(LEVEL)
+
+
+@every_file
+def test_imports_go_downward(path: Path) -> None:
+    own = part_of(path)
+    if own == "__init__":  # the public names, imported when first used
+        assert [name for name, top, for_types in imports(path) if top and not for_types and "portanet" in name] == []
+        return
+    for name, _, for_types in imports(path):
+        if not name.startswith("portanet.") or for_types:
+            continue
+        other = name.split(".")[1]
+        if other not in LEVEL:
+            assert other in (*portanet.__all__, "__version__")
+            assert own in ("cli", "report", "__main__"), f"{path}: {name} comes from the package's front door"
+            continue
+        assert other == own or LEVEL[other] < LEVEL[own], f"{relative(path)} imports {name}, which is not below it"
+
+
+@every_file
+def test_mathematics_does_not_know_numpy_or_backends(path: Path) -> None:
+    if part_of(path) in ("nn", "optim", "metrics") and path.name != "initializers.py":
+        for name, _, for_types in imports(path):
+            assert for_types or name.split(".")[0] != "numpy", relative(path)
+            assert not name.startswith("portanet.backend"), relative(path)
+
+
+@every_file
+def test_heavy_libraries_have_one_home_and_are_imported_late(path: Path) -> None:
+    for name, top, for_types in imports(path):
+        library = name.split(".")[0]
+        if library in HOMES and not for_types:
+            assert part_of(path) == HOMES[library], f"{relative(path)} imports {library}"
+            assert not top or library == "click", f"{relative(path)} imports {library} at its top"
+
+
+@pytest.mark.parametrize("library", ["cupy", "torch", "jax"])
+def test_only_the_backend_names_the_libraries(library: str) -> None:
+    """Not even as a string, but for the command line, whose options are words."""
+    for path in FILES:
+        if part_of(path) in ("backend", "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Name) and node.id == library), relative(path)
+            assert not (isinstance(node, ast.Constant) and node.value == library), relative(path)
+
+
+FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+
+@every_file
+def test_nothing_executes_data(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert not {name.split(".")[0] for name, *_ in imports(path)} & FORBIDDEN_MODULES
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in ("eval", "exec", "compile", "__import__"), f"{relative(path)}:{node.lineno}"
+        if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "shell"):
+            assert ast.unparse(node.value) == "False", f"{relative(path)}:{node.value.lineno}"
+
+
+def test_public_names() -> None:
+    assert sorted(portanet.__all__) == portanet.__all__
+    for name in portanet.__all__:
+        assert getattr(portanet, name) is not None
+        assert name in dir(portanet)
+    for part in (portanet.nn, portanet.optim):
+        assert all(getattr(part, name) for name in part.__all__)
+    with pytest.raises(AttributeError, match="module 'portanet' has no attribute 'train'"):
+        portanet.train  # noqa: B018 - asking is the test
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules a fresh interpreter has after a statement, beyond those it starts with."""
+    code = f"import sys; before = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+HEAVY = set(HOMES) | {"numpy"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("import portanet", set()),
+        ("import portanet; portanet.__version__; dir(portanet)", set()),
+        ("import portanet.nn, portanet.optim, portanet.metrics", {"numpy"}),
+        ("import portanet; portanet.choose('numpy')", {"numpy"}),
+        ("import portanet; portanet.fit", {"numpy"}),
+        ("import portanet.cli", {"click"}),
+    ],
+)
+def test_imports_are_light(statement: str, allowed: set[str]) -> None:
+    assert loaded_by(statement) & HEAVY <= allowed
+
+
+def test_training_on_numpy_loads_no_other_library() -> None:
+    statement = (
+        "import numpy as np, portanet\n"
+        "model = portanet.nn.Sequential(portanet.nn.Dense(2))\n"
+        "portanet.fit(model, np.ones((4, 2)), [0, 1, 0, 1], epochs=1, backend='numpy')"
+    )
+    assert loaded_by(statement) & HEAVY <= {"numpy", "threadpoolctl", "safetensors"}

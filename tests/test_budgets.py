@@ -1,0 +1,78 @@
+"""What a training step asks of a GPU, counted: the table of the README.
+
+The counts come from the emulated device that CuPy runs on without a GPU (its module `counts`); they are those of
+CuPy itself, so they hold on a card too. A number here goes up only with a reason in the commit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import portanet
+from portanet import nn, optim
+from portanet.backend import Steps
+
+START = nn.uniform(-0.5, 0.5)
+CLASSIC = nn.Sequential(nn.Rescale(1 / 255), nn.Flatten(), nn.Dense(16, START), nn.ReLU(), nn.Dense(10, START))
+MLP = nn.Sequential(
+    nn.Standardize("all"), nn.Flatten(), nn.Dense(32), nn.ReLU(), nn.Dense(16), nn.ReLU(), nn.Dense(10)
+)  # fmt: skip
+
+LAUNCHES: list[tuple[str, nn.Layer, optim.Optimizer, Any, int]] = [
+    ("classic, SGD", CLASSIC, optim.SGD(), "full", 37),
+    ("classic, momentum", CLASSIC, optim.SGD(momentum=0.9), "full", 39),
+    ("classic, Adam", CLASSIC, optim.Adam(), "full", 45),
+    ("mlp, AdamW", MLP, optim.AdamW(), 32, 61),
+]
+
+
+@pytest.fixture
+def counts(request: pytest.FixtureRequest) -> Any:
+    return pytest.importorskip("counts", reason="launches are counted by CuPy's emulated device only").counts
+
+
+@pytest.mark.parametrize(("name", "model", "optimizer", "batch_size", "launches"), LAUNCHES, ids=lambda v: str(v)[:20])
+def test_a_step_on_resident_data(
+    counts: Any, name: str, model: nn.Layer, optimizer: optim.Optimizer, batch_size: Any, launches: int
+) -> None:
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 256, (128, 1, 8, 8)).astype(np.uint8), rng.integers(0, 10, 128)
+    backend = portanet.choose("cupy")
+    compile_step, steps = backend.compile, []
+
+    def counting(step: Any) -> Steps:
+        def counted(*arguments: Any) -> Any:
+            before = counts()
+            result = step(*arguments)
+            after = counts()
+            steps.append({key: after[key] - before[key] for key in after if after[key] != before[key]})
+            return result
+
+        return compile_step(counted)
+
+    backend.compile = counting  # type: ignore[method-assign]
+    portanet.fit(model, x, labels, optimizer=optimizer, batch_size=batch_size, backend=backend, epochs=4, log_every=100)
+    assert len(steps) == (4 if batch_size == "full" else 16)
+    assert steps[-1] == {"launches": launches}  # no synchronisation, no copy, no allocation
+    assert all(step.keys() <= {"launches", "mallocs"} for step in steps)
+
+
+def test_an_epoch_sends_its_order_once_and_reads_nothing(counts: Any) -> None:
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 256, (128, 1, 8, 8)).astype(np.uint8), rng.integers(0, 10, 128)
+    backend = portanet.choose("cupy")
+    readings = []
+
+    class Count(portanet.Callback):
+        def advance(self, step: int) -> None:
+            readings.append((step, counts()))
+
+    portanet.fit(MLP, x, labels, batch_size=32, backend=backend, epochs=5, log_every=100, callbacks=[Count()])
+    (_, before), (_, after) = readings[7], readings[15]  # the ends of the second and of the fourth epoch
+    spent = {key: after[key] - before[key] for key in after if after[key] != before[key]}
+    assert spent.pop("launches") > 0
+    assert spent.pop("h2d", 0) == 2, spent
+    assert not spent, spent

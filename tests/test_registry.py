@@ -1,0 +1,66 @@
+"""Settings as plain data and back, from a list of names and nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from layers import ROWS, Row, every_layer
+
+from portanet import nn, optim
+from portanet.errors import ConfigError
+from portanet.nn import Dense, Sequential
+from portanet.registry import construct, describe
+
+KNOWN = {name: getattr(part, name) for part in (nn, optim) for name in part.__all__}
+
+
+@every_layer
+def test_layers_round_trip(row: Row) -> None:
+    text = json.dumps(describe(row.layer))
+    assert construct(json.loads(text), KNOWN) == row.layer
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        optim.SGD(momentum=0.9, nesterov=True),
+        optim.AdamW(weight_decay=0.3),
+        optim.cosine_decay(0.1, 100, warmup=5),
+        nn.uniform(-0.5, 0.5),
+        nn.he_normal,
+        nn.cross_entropy,
+    ],
+)
+def test_other_settings_round_trip(value: Any) -> None:
+    assert construct(json.loads(json.dumps(describe(value))), KNOWN) == value
+
+
+def test_by_hand() -> None:
+    assert describe(Sequential(Dense(3, nn.uniform(-1.0, 1.0)))) == {
+        "type": "Sequential",
+        "layers": [{"type": "Dense", "units": 3, "initializer": {"type": "uniform", "low": -1.0, "high": 1.0}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"type": "Conv"}, "'Conv' is not known here; known: "),
+        ({"type": 3}, "3 is not known here"),
+        ({}, "None is not known here"),
+        ({"type": "Dense", "width": 3}, "Dense has no setting 'width'; it takes units, initializer"),
+        ({"type": "ReLU", "slope": 3}, "ReLU has no setting 'slope'; it takes none"),
+        ({"type": "he_normal", "gain": 2}, "he_normal takes no settings, got gain"),
+        ({"type": "Dense"}, "Dense cannot be made from"),
+        ({"type": "constant", "rate": "fast"}, "constant cannot be made from"),
+    ],
+)
+def test_settings_that_cannot_be(config: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        construct(config, KNOWN)
+
+
+def test_every_layer_is_known() -> None:
+    assert {type(row.layer).__name__ for row in ROWS} <= set(KNOWN)
