@@ -11,7 +11,7 @@ from portanet._typing import Array, Params
 from portanet.backend import Backend, choose
 from portanet.errors import ModelError
 from portanet.namespace import device, namespace
-from portanet.nn import Dense, Dropout, Flatten, Layer, ReLU, Rescale, Sequential, Standardize
+from portanet.nn import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, Standardize
 from portanet.nn.layout import Layout, pick, put, walk
 from portanet.nn.losses import Loss
 from portanet.nn.noise import Key
@@ -23,6 +23,10 @@ EXAMPLES: tuple[tuple[Layer, tuple[int, ...]], ...] = (
     (Standardize("feature"), (3, 2)),
     (Flatten(), (2, 3, 2)),
     (Dense(4), (3,)),
+    (Conv2D(2, 3), (2, 5, 4)),
+    (Conv2D(2, 2, stride=2, padding=1), (2, 4, 6)),
+    (Conv2D(3, 4, stride=3, padding="same"), (1, 6, 7)),
+    (MaxPool2D(2), (2, 5, 4)),
     (ReLU(), (7,)),
     (Dropout(0.4), (7,)),
     (Sequential(Flatten(), Dense(5), ReLU(), Dense(3)), (2, 3)),

@@ -9,10 +9,12 @@ import pytest
 from helpers import Host
 
 from portanet.nn import (
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
     Layer,
+    MaxPool2D,
     ReLU,
     Rescale,
     Sequential,
@@ -42,6 +44,15 @@ ROWS = [
     Row(Dense(3), (4,), (3,)),
     Row(Dense(1), (1,), (1,)),
     Row(Dense(2, glorot_normal), (5,), (2,)),
+    Row(Conv2D(2, 3), (2, 5, 4), (2, 3, 2)),
+    Row(Conv2D(2, 1), (3, 2, 2), (2, 2, 2)),
+    Row(Conv2D(3, 3, padding="same"), (1, 4, 5), (3, 4, 5)),
+    Row(Conv2D(2, 4, padding="same"), (1, 5, 5), (2, 5, 5)),
+    Row(Conv2D(2, 3, stride=2, padding=1), (2, 6, 5), (2, 3, 3)),
+    Row(Conv2D(2, 2, stride=3), (1, 7, 6), (2, 2, 2)),
+    Row(MaxPool2D(), (2, 4, 6), (2, 2, 3)),
+    Row(MaxPool2D(3), (1, 7, 5), (1, 2, 1)),
+    Row(Sequential(Conv2D(2, 3), ReLU(), MaxPool2D(2), Flatten(), Dense(3)), (1, 6, 6), (3,)),
     Row(Flatten(), (2, 3, 2), (12,)),
     Row(Flatten(), (4,), (4,)),
     Row(ReLU(), (5,), (5,)),

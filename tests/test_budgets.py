@@ -21,11 +21,17 @@ MLP = nn.Sequential(
     nn.Standardize("all"), nn.Flatten(), nn.Dense(32), nn.ReLU(), nn.Dense(16), nn.ReLU(), nn.Dense(10)
 )  # fmt: skip
 
+CNN = nn.Sequential(
+    nn.Standardize("all"), nn.Conv2D(4, 3), nn.ReLU(), nn.MaxPool2D(), nn.Conv2D(8, 3, padding="same"), nn.ReLU(),
+    nn.Flatten(), nn.Dense(10),
+)  # fmt: skip
+
 LAUNCHES: list[tuple[str, nn.Layer, optim.Optimizer, Any, int]] = [
     ("classic, SGD", CLASSIC, optim.SGD(), "full", 37),
     ("classic, momentum", CLASSIC, optim.SGD(momentum=0.9), "full", 39),
     ("classic, Adam", CLASSIC, optim.Adam(), "full", 45),
     ("mlp, AdamW", MLP, optim.AdamW(), 32, 61),
+    ("small convolutional net, Adam", CNN, optim.Adam(), 32, 158),
 ]
 
 

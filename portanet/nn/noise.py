@@ -59,7 +59,7 @@ def keep(key: Key, like: Array, rate: float) -> Array:
 def uniform(key: Key, like: Array) -> Array:
     """For each element of `like` a number in [0, 1), a multiple of 2**-24, in like's dtype."""
     xp = namespace(like)
-    drawn: Any = bits(key, like)
+    drawn = bits(key, like)
     return xp.astype((drawn >> 8) & 0xFFFFFF, like.dtype) * 2.0**-24
 
 

@@ -105,7 +105,13 @@ def rows(folder: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals")
 def test_an_interrupted_training(tmp_path: Path) -> None:
     rows(tmp_path)
-    words = [sys.executable, "-m", "portanet", "train", "rows.csv", "--epochs", "1000000", "--backend", "numpy"]
+    start = (
+        # A job in the background of a shell ignores SIGINT, and so would its children.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from portanet.cli import main\n"
+        "main(['train', 'rows.csv', '--epochs', '1000000', '--backend', 'numpy'])"
+    )
+    words = [sys.executable, "-c", start]
     process = subprocess.Popen(
         words, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -114,7 +120,10 @@ def test_an_interrupted_training(tmp_path: Path) -> None:
     while not (history.exists() and history.stat().st_size) and process.poll() is None and time.monotonic() < end:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, err
     assert out == ""
     assert err.splitlines()[-1] == "portanet: interrupted."

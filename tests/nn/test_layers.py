@@ -13,7 +13,7 @@ from legs import Leg
 
 from portanet import nn
 from portanet.errors import ModelError
-from portanet.nn import Dense, Dropout, Flatten, Layer, ReLU, Rescale, Sequential, Standardize, noise
+from portanet.nn import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, Standardize, noise
 from portanet.nn.layout import Layout, pick, walk
 
 
@@ -188,6 +188,15 @@ def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key) -> A
     match layer:
         case Dense():
             return functional.linear(x, params["weight"].T, params["bias"])
+        case Conv2D(_, size, stride, "same"):  # torch pads an even kernel's odd row after, as we do
+            before, after = (size - 1) // 2, size // 2
+            padded = functional.pad(x, (before, after, before, after))
+            return functional.conv2d(padded, params["weight"], params["bias"], stride=stride)
+        case Conv2D(_, _, stride, padding):
+            padding = 0 if padding == "valid" else padding
+            return functional.conv2d(x, params["weight"], params["bias"], stride=stride, padding=padding)
+        case MaxPool2D(size):
+            return functional.max_pool2d(x, size)
         case ReLU():
             return functional.relu(x)
         case Flatten():
@@ -225,10 +234,42 @@ def test_layer_equals_that_of_torch(row: Row, torch: Any) -> None:
 
 @every_layer
 def test_arithmetic_counts_the_products(row: Row) -> None:
-    """As many multiplications for a row as there are entries in its weight matrices."""
-    given = case(row)
-    entries = sum(array.size for path, array in walk(given.params) if path[-1] == "weight")
-    assert row.layer.arithmetic(row.input_shape) == entries
+    """As many multiplications for a row as weights of a matrix are used: once each, or at each place of an image."""
+
+    def products(layer: Layer, shape: tuple[int, ...]) -> int:
+        if isinstance(layer, Sequential):
+            return sum(products(child, given) for _, child, given, _ in layer.walk(shape))
+        weights = layer.init(np.random.default_rng(0), shape).get("weight", np.zeros(0)).size
+        return weights * int(np.prod(layer.output_shape(shape)[1:]))
+
+    assert row.layer.arithmetic(row.input_shape) == products(row.layer, row.input_shape)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape", "message"),
+    [
+        (lambda: Conv2D(0, 3), None, "Conv2D needs filters of at least 1, got 0"),
+        (lambda: Conv2D(2, 2.5), None, "Conv2D needs kernel_size of at least 1, got 2.5"),
+        (lambda: Conv2D(2, 3, stride=0), None, "Conv2D needs stride of at least 1, got 0"),
+        (lambda: Conv2D(2, 3, padding=3), None, "Conv2D takes padding 'valid', 'same' or 0 to kernel_size - 1, got 3"),
+        (lambda: Conv2D(2, 3, padding="full"), None, "Conv2D takes padding .*, got 'full'"),
+        (lambda: Conv2D(2, 3), (9,), r"Conv2D needs images \(channels, height, width\), got shape \(9,\)"),
+        (lambda: Conv2D(2, 5), (1, 4, 9), r"Conv2D's kernel of 5 is larger than the image \(4, 9\)"),
+        (lambda: MaxPool2D(0), None, "MaxPool2D needs a size of at least 1, got 0"),
+        (lambda: MaxPool2D(), (4, 4), r"MaxPool2D needs images .*, got shape \(4, 4\)"),
+        (lambda: MaxPool2D(3), (1, 2, 9), r"MaxPool2D's square of 3 is larger than the image \(2, 9\)"),
+    ],
+)
+def test_images_that_cannot_be_taken(make: Any, shape: Any, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        make().init(np.random.default_rng(0), shape)
+
+
+def test_the_first_of_equal_values_takes_the_gradient_of_a_pool(xp: Leg) -> None:
+    x, dy = xp.put(np.zeros((1, 1, 2, 2))), xp.put([[[[3.0]]]])
+    _, dx, _ = xp.run(both_passes(MaxPool2D()), {}, x, dy)
+    if xp.values:
+        assert xp.host(dx).tolist() == [[[[3.0, 0.0], [0.0, 0.0]]]]
 
 
 def test_relu_at_zero(xp: Leg) -> None:
