@@ -80,6 +80,16 @@ def tests(session: nox.Session, backend: str) -> None:
     session.run("pytest", "--backend", backend, *session.posargs)
 
 
+@nox.session(venv_backend="virtualenv")
+def gpu(session: nox.Session) -> None:
+    """On a machine with an NVIDIA GPU: its parity check, its tests, and the CPU and the GPU side by side."""
+    session.install("--editable", ".", *EXTRAS["cuda13"], *group("test"))
+    session.run("portanet", "doctor", "--backend", "cupy")
+    session.run("pytest", "--backend", "cupy", "-m", "gpu", *session.posargs)
+    session.run("portanet", "compare", "--backends", "numpy,cupy")
+    session.run("python", "scripts/side_by_side.py", "numpy", "cupy")
+
+
 @nox.session(python="3.11")
 def minimums(session: nox.Session) -> None:
     """The tests with the lowest Python and the lowest versions that pyproject.toml allows."""

@@ -46,8 +46,12 @@ class Difference:
 
     @property
     def passed(self) -> bool:
-        """Whether every relative difference is within the tolerance; NaN is not."""
-        return all(pair[1] <= self.tolerance for pair in (self.loss, self.gradient, self.parameters))
+        """Whether every relative difference is within the tolerance, that of the parameters within ten of it.
+
+        Adam divides each gradient by its usual size, so the rounding of tiny ones is seen there. NaN never passes.
+        """
+        small = self.loss[1] <= self.tolerance and self.gradient[1] <= self.tolerance
+        return small and self.parameters[1] <= 10.0 * self.tolerance
 
 
 def compare(

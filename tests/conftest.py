@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,9 +27,50 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     only = metafunc.config.getoption("--backend")
     families = (only,) if only else tuple(FAMILIES)
     if "xp" in metafunc.fixturenames:
-        metafunc.parametrize("xp", [leg for family in families for leg in FAMILIES[family]], indirect=True)
+        legs = [leg for family in families for leg in FAMILIES[family]]
+        metafunc.parametrize("xp", list(map(_marked, legs)), indirect=True)
     if "backend" in metafunc.fixturenames:
-        metafunc.parametrize("backend", families, indirect=True)
+        metafunc.parametrize("backend", list(map(_marked, families)), indirect=True)
+
+
+def _marked(leg: str) -> Any:
+    """CuPy's tests carry the mark gpu, so that `pytest -m gpu` is what a card has to pass."""
+    return pytest.param(leg, marks=pytest.mark.gpu) if leg == "cupy" else leg
+
+
+_legs = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def leg(item: pytest.Item) -> str:
+        params = getattr(item, "callspec", None)
+        found = {} if params is None else params.params
+        return str(found.get("xp", found.get("backend", "host")))
+
+    config.stash[_legs] = {item.nodeid: leg(item) for item in items}
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The row of each leg in the matrix of the README: passed (and skipped) tests by folder."""
+    counts: dict[str, Counter[tuple[str, str]]] = {}
+    for outcome in ("passed", "skipped", "failed", "error"):
+        for report in terminalreporter.stats.get(outcome, []):
+            leg = config.stash[_legs].get(getattr(report, "nodeid", ""), None)
+            folder = report.nodeid.split("/")[1] if report.nodeid.count("/") > 1 else "others"
+            if leg is not None and (outcome != "passed" or report.when == "call"):
+                counts.setdefault(leg, Counter())[folder, outcome] += 1
+    terminalreporter.write_line("")
+    terminalreporter.write_line(f"| leg | {' | '.join(_FOLDERS)} |")
+    terminalreporter.write_line("|---|" + "---|" * len(_FOLDERS))
+    for leg, found in counts.items():
+        cells = []
+        for folder in _FOLDERS:
+            others = [f"{found[folder, kind]} {kind}" for kind in ("skipped", "failed", "error") if found[folder, kind]]
+            cells.append(", ".join([str(found[folder, "passed"]), *others]))
+        terminalreporter.write_line(f"| {leg} | {' | '.join(cells)} |")
+
+
+_FOLDERS = ("nn", "optim", "training", "cli", "data", "report", "others")
 
 
 def _choose(family: str, config: pytest.Config) -> portanet.Backend:

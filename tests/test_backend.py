@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import subprocess
@@ -16,6 +17,7 @@ import threadpoolctl
 
 import portanet
 from portanet import backend as backends
+from portanet import nn
 from portanet.backend import NAMES, Backend
 from portanet.errors import BackendError
 
@@ -240,3 +242,45 @@ def test_a_leftover_folder_is_no_library(tmp_path: Any, monkeypatch: pytest.Monk
     monkeypatch.delitem(sys.modules, name, raising=False)
     with pytest.raises(BackendError, match="cupy is not installed"):
         backends.choose(name)
+
+
+def test_a_full_device_says_what_to_try(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **settings: Any) -> Any:
+        raise MemoryError("out of memory")
+
+    monkeypatch.setattr(nn.Dense, "forward", full)
+    x, labels = np.ones((40, 3), np.float32), np.zeros(40, np.int32)
+    with pytest.raises(BackendError, match=r"has no memory left for steps of 16 rows; try a batch size of 8 or less"):
+        portanet.fit(nn.Sequential(nn.Dense(2)), x, labels, batch_size=16, backend=backend)
+
+
+def test_each_library_knows_its_own_words_for_a_full_device(backend: Backend) -> None:
+    errors = {
+        "cupy": lambda: importlib.import_module("cupy").cuda.memory.OutOfMemoryError(8, 0, 0),
+        "torch": lambda: importlib.import_module("torch").OutOfMemoryError("CUDA out of memory"),
+        "jax": lambda: RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes"),
+    }
+    assert backend.out_of_memory(errors.get(backend.name, MemoryError)())
+    assert not backend.out_of_memory(RuntimeError("something else"))
+
+
+def test_a_device_that_is_really_full() -> None:
+    cupy = pytest.importorskip("cupy", reason="cupy is not installed: its memory pool can be limited")
+    backend = _cupy_or_skip()
+    x, labels = np.zeros((4096, 64), np.uint8), np.zeros(4096, np.int32)
+    pool = cupy.get_default_memory_pool()
+    pool.free_all_blocks()
+    pool.set_limit(size=pool.used_bytes() + 2**19)
+    try:
+        with pytest.raises(BackendError, match="cupy on cuda:0 has no memory left for steps of 4096 rows"):
+            portanet.fit(nn.Sequential(nn.Dense(2)), x, labels, batch_size="full", backend=backend)
+    finally:
+        pool.set_limit(size=0)
+    assert portanet.fit(nn.Sequential(nn.Dense(2)), x[:64], labels[:64], epochs=1, backend=backend).steps == 1
+
+
+def _cupy_or_skip() -> Backend:
+    try:
+        return portanet.choose("cupy")
+    except BackendError as error:
+        pytest.skip(str(error))

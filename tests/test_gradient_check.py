@@ -78,6 +78,36 @@ def test_a_planted_fault_is_found(fault: str, array: str) -> None:
     assert check.worst.array == array
 
 
+@dataclass(frozen=True, repr=False)
+class Centred(nn.Layer):
+    """BatchNorm without its scale: every column minus its mean over the batch, divided by its deviation."""
+
+    mean_term: bool
+
+    @property
+    def rowwise(self) -> bool:
+        return False
+
+    def forward(self, params: Any, x: Any, *, train: bool = False, key: Any = None) -> Any:
+        xp = namespace(x)
+        inverse = 1.0 / xp.sqrt(xp.var(x, axis=0, keepdims=True) + 1e-5)
+        y = (x - xp.mean(x, axis=0, keepdims=True)) * inverse
+        return y, (y, inverse)
+
+    def backward(self, params: Any, cache: Any, dy: Any, *, need_dx: bool = True) -> Any:
+        xp, (y, inverse) = namespace(dy), cache
+        mean = xp.mean(dy, axis=0, keepdims=True) if self.mean_term else 0.0
+        return inverse * (dy - mean - y * xp.mean(dy * y, axis=0, keepdims=True)), {}
+
+
+def test_the_missing_mean_term_of_batch_statistics_is_found(backend: Backend) -> None:
+    x = RNG.normal(size=(5, 3))
+    assert gradcheck(Centred(mean_term=True), x, backend=backend, elements=5).passed
+    check = gradcheck(Centred(mean_term=False), x, backend=backend, elements=5)
+    assert not check.passed
+    assert check.worst.error > 0.01
+
+
 def test_a_loss_with_a_fault_is_found() -> None:
     def unweighted(logits: Any, labels: Any, weights: Any) -> Any:
         value, dlogits = nn.cross_entropy(logits, labels, weights)

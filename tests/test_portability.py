@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -132,3 +135,36 @@ def test_imports_are_seen(line: str) -> None:
 )
 def test_what_is_right_is_left_alone(line: str) -> None:
     assert findings(planted(line)) == []
+
+
+def _used() -> set[tuple[str, int, tuple[str, ...]]]:
+    """Each function of a namespace that the mathematics calls, with its positional arguments and its keywords."""
+    found = set()
+    for path in MATHS:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                space = node.func.value
+                named = isinstance(space, ast.Name) and space.id == "xp"
+                called = isinstance(space, ast.Call) and getattr(space.func, "id", "") == "namespace"
+                if named or called:
+                    keywords = tuple(sorted(str(keyword.arg) for keyword in node.keywords))
+                    found.add((node.func.attr, len(node.args), keywords))
+    return found
+
+
+def test_what_the_mathematics_calls_is_in_cupy_with_a_fitting_signature() -> None:
+    pytest.importorskip("cupy", reason="cupy is not installed: its functions' signatures are read")
+    space = importlib.import_module("array_api_compat.cupy")
+    used = _used()
+    assert ("sum", 1, ("axis",)) in used
+    checked = 0
+    for name, positional, keywords in sorted(used):
+        function = getattr(space, name)
+        try:
+            signature = inspect.signature(function)
+        except ValueError:  # a ufunc of CuPy, which takes its operands by position
+            assert not keywords, name
+            continue
+        signature.bind(*range(positional), **dict.fromkeys(keywords))
+        checked += 1
+    assert checked > 5

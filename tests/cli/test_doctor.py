@@ -14,6 +14,7 @@ import pytest
 from console import Call
 
 import portanet
+from portanet import optim
 
 STAGES = ("installed", "imports", "device", "kernel")
 
@@ -150,3 +151,23 @@ def test_a_gpu_that_works_is_taken_and_named(cli: Call, monkeypatch: pytest.Monk
     wrong = cli("train", "flowers.csv", "--backend", "cupy", "--device", "cuda:2")
     assert wrong.code == 1
     assert "no device 'cuda:2'; it sees 2, from cuda:0 to cuda:1" in wrong.err
+
+
+def test_the_parity_check_of_one_backend(cli: Call, backend: Any) -> None:
+    found = cli("doctor", "--backend", backend.name, "--json").json
+    assert found["passed"]
+    assert 0 < found["gradient"][1] < 1e-5
+    assert cli("doctor", "--backend", backend.name).out.startswith(f"{backend.name} on {backend.device}: right;")
+
+
+def test_a_backend_that_computes_wrong_is_found(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    update = optim.Adam.update
+
+    def faulty(self: Any, flat: Any, grads: Any, state: Any, *, learning_rate: float) -> Any:
+        wrong = grads * 1.01 if flat.dtype == "float32" else grads
+        return update(self, flat, wrong, state, learning_rate=learning_rate * (1.0 + (wrong is not grads)))
+
+    monkeypatch.setattr(optim.Adam, "update", faulty)
+    found = cli("doctor", "--backend", "numpy")
+    assert found.code == 1
+    assert "numpy on cpu: WRONG, above 0.0001" in found.out
