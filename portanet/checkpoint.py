@@ -26,7 +26,7 @@ from portanet.registry import construct, describe
 HostArrays = dict[tuple[str, ...], npt.NDArray[Any]]
 
 _FORMAT = 1
-_KNOWN = {name: getattr(nn, name) for name in nn.__all__}
+_KNOWN = {name: getattr(nn, name) for name in nn.__all__ if name not in ("Layer", "Layout", "cross_entropy", "softmax")}
 
 
 def save_model(path: Path, model: Layer, arrays: Mapping[tuple[str, ...], Any], facts: Mapping[str, Any]) -> Path:

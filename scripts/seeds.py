@@ -1,6 +1,6 @@
 """The article's network over ten seeds beside its published curve, and the same network started properly.
 
-python scripts/seeds.py        about two minutes on two cores; prints the table of the README
+`python scripts/seeds.py` takes some minutes on two cores and prints the table of the README.
 """
 
 from statistics import median

@@ -1,6 +1,6 @@
 """The presets on several backends side by side: seconds of training and accuracy, as a table.
 
-python scripts/side_by_side.py numpy cupy        the median of three runs each, taken in turn
+`python scripts/side_by_side.py numpy cupy` prints the median of three runs each, taken in turn.
 """
 
 import json

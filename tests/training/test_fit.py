@@ -131,7 +131,7 @@ def test_blas_threads_are_as_before() -> None:
         return [
             pool["num_threads"]
             for pool in threadpoolctl.threadpool_info()
-            if pool["user_api"] == "blas" and "numpy" in pool["filepath"]
+            if pool["user_api"] == "blas" and "numpy.libs" in pool["filepath"]
         ]
 
     during: list[int] = []
