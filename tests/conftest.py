@@ -55,7 +55,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     counts: dict[str, Counter[tuple[str, str]]] = {}
     for outcome in ("passed", "skipped", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
-            leg = config.stash[_legs].get(getattr(report, "nodeid", ""), None)
+            leg = config.stash.get(_legs, {}).get(report.nodeid)  # xdist collects elsewhere
             folder = report.nodeid.split("/")[1] if report.nodeid.count("/") > 1 else "others"
             if leg is not None and (outcome != "passed" or report.when == "call"):
                 counts.setdefault(leg, Counter())[folder, outcome] += 1
