@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import numpy as np
+    from numpy.random import Generator as Generator
 
 WEIGHTS, SHUFFLE, SPLIT, NOISE = range(4)
 
 
-def generator(seed: int, purpose: int, epoch: int = 0) -> np.random.Generator:
+def generator(seed: int, purpose: int, epoch: int = 0) -> Generator:
     """The generator for one purpose in one epoch of the run with this seed.
 
     Its key is made of the three numbers and nothing else (Philox, Salmon et al. 2011), so the position in

@@ -12,7 +12,7 @@ from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
 
 if TYPE_CHECKING:
-    import numpy as np
+    from portanet.rng import Generator
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,7 +52,7 @@ class Conv2D(Layer):
             return (self.kernel_size - 1) // 2, self.kernel_size // 2
         return (0, 0) if self.padding == "valid" else (int(self.padding), int(self.padding))
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
         self.output_shape(input_shape)
         area = self.kernel_size**2
         shape = (self.filters, input_shape[0], self.kernel_size, self.kernel_size)

@@ -12,7 +12,7 @@ from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
 
 if TYPE_CHECKING:
-    import numpy as np
+    from portanet.rng import Generator
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,7 +35,7 @@ class Dense(Layer):
         if not isinstance(self.units, int) or self.units < 1:
             raise ModelError(f"Dense needs at least one unit, got units={self.units!r}.")
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
         (units,), (inputs,) = self.output_shape(input_shape), input_shape
         return {
             "weight": self.initializer(rng, (inputs, units), inputs, units),

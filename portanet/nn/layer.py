@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from portanet._typing import Array, Cache, Params, Shape
 
 if TYPE_CHECKING:
-    import numpy as np
+    from portanet.rng import Generator
 
 
 class Layer:
@@ -49,7 +49,7 @@ class Layer:
         words = [f"{field.name}={getattr(v, '__name__', None) or repr(v)}" for field, v in given if v != field.default]
         return f"{type(self).__name__}({', '.join(words)})"
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
         """The first values of the layer's arrays, on the host. `input_shape` has no batch axis.
 
         Raises ModelError where the layer cannot take this shape.

@@ -17,7 +17,7 @@ from portanet.nn.initializers import filled
 from portanet.nn.layer import Layer
 
 if TYPE_CHECKING:
-    import numpy as np
+    from portanet.rng import Generator
 
 
 @dataclass(frozen=True, repr=False)
@@ -33,7 +33,7 @@ class Rescale(Layer):
         if not math.isfinite(self.factor):
             raise ModelError(f"Rescale needs a finite factor, got {self.factor!r}.")
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
         return {"factor": filled(self.factor)}
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
@@ -67,7 +67,7 @@ class Standardize(Layer):
     def fits(self) -> bool:
         return True
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
         shape = () if self.axis == "all" else input_shape
         return {"mean": filled(0.0, shape), "deviation": filled(1.0, shape)}
 

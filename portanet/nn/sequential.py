@@ -12,7 +12,7 @@ from portanet.errors import ModelError
 from portanet.nn.layer import Layer
 
 if TYPE_CHECKING:
-    import numpy as np
+    from portanet.rng import Generator
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -60,7 +60,7 @@ class Sequential(Layer):
         """The place of the first child with trained arrays: nobody reads a gradient for its input."""
         return next((i for i, layer in enumerate(self.layers) if layer.learns), len(self.layers))
 
-    def init(self, rng: np.random.Generator, input_shape: Shape) -> Params:
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
         arrays = {name: layer.init(rng, shape) for name, layer, shape, _ in self.walk(input_shape)}
         return {name: own for name, own in arrays.items() if own}
 
