@@ -14,6 +14,7 @@ import pytest
 import portanet
 from portanet import nn, optim
 from portanet.backend import Steps
+from portanet.nn.noise import Key
 
 START = nn.uniform(-0.5, 0.5)
 CLASSIC = nn.Sequential(nn.Rescale(1 / 255), nn.Flatten(), nn.Dense(16, START), nn.ReLU(), nn.Dense(10, START))
@@ -82,3 +83,14 @@ def test_an_epoch_sends_its_order_once_and_reads_nothing(counts: Any) -> None:
     assert spent.pop("launches") > 0
     assert spent.pop("h2d", 0) == 2, spent
     assert not spent, spent
+
+
+def test_dropout(counts: Any) -> None:
+    backend = portanet.choose("cupy")
+    x, layer, key = backend.put(np.ones((32, 16)), "float32"), nn.Dropout(0.3), Key(3, 5)
+    for _ in range(2):  # the first time may allocate
+        before = counts()
+        _, cache = layer.forward({}, x, train=True, key=key)
+        layer.backward({}, cache, x)
+        after = counts()
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {"launches": 54}
