@@ -322,11 +322,17 @@ def _choose_automatically(device: str | None) -> Backend:
 
 def of(x: Array) -> Backend:
     """The backend that an array belongs to, on the array's own device."""
+    name = name_of(x)
+    return choose(name, _device_name(name, x))
+
+
+def name_of(x: Array) -> str:
+    """The name of the backend that an array belongs to; asking costs nothing, where `of` probes the device."""
     library = type(x).__module__.partition(".")[0]
     name = {"array_api_strict": "strict", "jaxlib": "jax"}.get(library, library)
     if name not in _CLASSES:
         raise BackendError(f"arrays of {library} are not supported; give arrays of {', '.join(NAMES)}.")
-    return choose(name, _device_name(name, x))
+    return name
 
 
 def _device_name(name: str, x: Any) -> str | None:

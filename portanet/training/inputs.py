@@ -28,8 +28,8 @@ def array(x: Any, backend: Backend | None = None) -> Any:
     Raises DataError for a list that is no array of one shape.
     """
     if not is_host(x):
-        own = backends.of(x)
-        return x if backend is None or own.name == backend.name else own.to_numpy(x)
+        own = backend is None or backends.name_of(x) == backend.name
+        return x if own else backends.of(x).to_numpy(x)
     try:
         return np.asarray(x)
     except ValueError as error:
