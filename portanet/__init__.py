@@ -1,7 +1,7 @@
 """Neural networks whose maths is written once, against the array API standard, for any array library.
 
 Names are imported when first used, so `import portanet` is quick. Start with `fit`, `load` and `read`; the
-layers are in `portanet.nn`, the optimizers in `portanet.optim`.
+layers and losses are in `portanet.nn`, the optimizers and schedules in `portanet.optim`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from portanet import nn, optim
+    from portanet import metrics, nn, optim
     from portanet.backend import Backend, choose
     from portanet.data import Dataset, read
     from portanet.errors import PortanetError
     from portanet.gradient_check import gradcheck
     from portanet.namespace import namespace
-    from portanet.training.callbacks import Callback
+    from portanet.progress import Progress
+    from portanet.training.callbacks import Callback, EarlyStopping, ReduceOnPlateau
+    from portanet.training.fine_tune import fine_tune
     from portanet.training.fit import fit
     from portanet.training.run import Run, load
 
@@ -26,12 +28,17 @@ __all__ = [
     "Backend",
     "Callback",
     "Dataset",
+    "EarlyStopping",
     "PortanetError",
+    "Progress",
+    "ReduceOnPlateau",
     "Run",
     "choose",
+    "fine_tune",
     "fit",
     "gradcheck",
     "load",
+    "metrics",
     "namespace",
     "nn",
     "optim",
@@ -42,9 +49,13 @@ _HOMES = {
     "Backend": "portanet.backend",
     "Callback": "portanet.training.callbacks",
     "Dataset": "portanet.data",
+    "EarlyStopping": "portanet.training.callbacks",
     "PortanetError": "portanet.errors",
+    "Progress": "portanet.progress",
+    "ReduceOnPlateau": "portanet.training.callbacks",
     "Run": "portanet.training.run",
     "choose": "portanet.backend",
+    "fine_tune": "portanet.training.fine_tune",
     "fit": "portanet.training.fit",
     "gradcheck": "portanet.gradient_check",
     "load": "portanet.training.run",
@@ -54,7 +65,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("nn", "optim"):
+    if name in ("metrics", "nn", "optim"):
         return importlib.import_module(f"portanet.{name}")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)

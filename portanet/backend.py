@@ -118,7 +118,8 @@ class NumPy(Backend):
     @contextlib.contextmanager
     def computing(self, dtype: str = "float32") -> Iterator[None]:
         # Sums inside BLAS depend on its number of threads; with one, equal runs give equal bits.
-        with blas().limit(limits=1, user_api="blas"):
+        # Numbers that are not finite are looked for, and explained, by the training: a warning would come before.
+        with blas().limit(limits=1, user_api="blas"), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             yield
 
 
@@ -268,20 +269,31 @@ class Jax(Backend):
 
     def compile(self, step: Step) -> Steps:
         jax = self._jax
-
-        @functools.partial(jax.jit, donate_argnums=0)
-        def scan(state: State, data: Any, rows: Any, keys: Any, rates: Any) -> tuple[State, Metrics]:
-            def body(state: State, inputs: tuple[Any, Any, Any]) -> tuple[State, Metrics]:
-                return step(state, data, *inputs)
-
-            state, metrics = jax.lax.scan(body, state, (rows, keys, rates))
-            return state, {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
+        try:
+            scan = _scanned(step, jax)
+        except TypeError:  # the step holds a setting that cannot be a key, so it cannot be found again
+            scan = _scanned.__wrapped__(step, jax)
 
         def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
             dtype = jax.tree_util.tree_leaves(state)[0].dtype
             return scan(state, data, rows, np.asarray(keys, np.int32), np.asarray(rates, dtype))
 
         return steps
+
+
+@functools.lru_cache(maxsize=32)
+def _scanned(step: Step, jax: Any) -> Callable[..., tuple[State, Metrics]]:
+    """A run of steps as one compiled program; kept, so that an equal training is not compiled again."""
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def scan(state: State, data: Any, rows: Any, keys: Any, rates: Any) -> tuple[State, Metrics]:
+        def body(state: State, inputs: tuple[Any, Any, Any]) -> tuple[State, Metrics]:
+            return step(state, data, *inputs)
+
+        state, metrics = jax.lax.scan(body, state, (rows, keys, rates))
+        return state, {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
+
+    return scan
 
 
 _CLASSES: dict[str, type[Backend]] = {

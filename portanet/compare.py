@@ -16,6 +16,7 @@ from portanet import parallel
 from portanet._typing import Array
 from portanet.backend import Backend, Keys, Metrics, NumPy, Steps
 from portanet.data import Dataset
+from portanet.namespace import namespace
 from portanet.nn import Layer, cross_entropy
 from portanet.nn.layout import Layout
 from portanet.nn.noise import Key
@@ -104,8 +105,9 @@ class _Side:
     def of(cls, backend: Backend, dtype: str, data: Dataset, gradient: Gradient, optimizer: Optimizer) -> _Side:
         def step(state: State, data: Data, rows: Array, key: Any, rate: float) -> tuple[State, Metrics]:
             batch = gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=False)
+            found = {"loss": batch.loss, "gradient": namespace(batch.grads).asarray(batch.grads, copy=True)}
             flat, after = optimizer.update(state.flat, batch.grads, state.optimizer, learning_rate=rate)
-            return State(flat, batch.buffers, after), {"loss": batch.loss, "gradient": batch.grads}
+            return State(flat, batch.buffers, after), found
 
         with backend.computing(dtype):
             rows = Data(inputs.rows(data.x, backend, dtype), backend.put(data.need_labels(), "int32"))

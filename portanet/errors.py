@@ -30,3 +30,15 @@ class ConfigError(PortanetError):
 
 class CheckpointError(PortanetError):
     """A model file cannot be read, or does not hold what its header says."""
+
+
+class DivergenceError(PortanetError):
+    """The loss, a gradient or the weights became infinite or NaN in training.
+
+    step   the first step in which that was so, from 0
+    layer  where it began, by name; empty where that is not a layer
+    """
+
+    def __init__(self, message: str, step: int = -1, layer: str = "") -> None:
+        super().__init__(message)
+        self.step, self.layer = step, layer

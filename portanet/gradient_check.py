@@ -7,31 +7,100 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from portanet._typing import Array, Params
 from portanet.backend import Backend, choose
 from portanet.errors import ModelError
 from portanet.namespace import device, namespace
-from portanet.nn import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, Standardize
+from portanet.nn import (
+    ELU,
+    GELU,
+    SELU,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Frozen,
+    GlobalAveragePool2D,
+    Identity,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    RandomAffine,
+    ReLU,
+    Rescale,
+    Reshape,
+    Residual,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Standardize,
+    Tanh,
+)
 from portanet.nn.layout import Layout, pick, put, walk
-from portanet.nn.losses import Loss
+from portanet.nn.loss import Loss, LossFunction
+from portanet.nn.losses import BinaryCrossEntropy, CrossEntropy, Hinge
 from portanet.nn.noise import Key
+from portanet.nn.regression import Huber, MeanAbsoluteError, MeanSquaredError, Poisson
 from portanet.rng import WEIGHTS, generator
+from portanet.training.task import task_of
 
 EXAMPLES: tuple[tuple[Layer, tuple[int, ...]], ...] = (
-    (Rescale(0.5), (3, 2)),
+    (Rescale(0.5, -0.2), (3, 2)),
     (Standardize("all"), (3, 2)),
     (Standardize("feature"), (3, 2)),
     (Flatten(), (2, 3, 2)),
+    (Reshape((2, 3)), (6,)),
     (Dense(4), (3,)),
     (Conv2D(2, 3), (2, 5, 4)),
     (Conv2D(2, 2, stride=2, padding=1), (2, 4, 6)),
     (Conv2D(3, 4, stride=3, padding="same"), (1, 6, 7)),
     (MaxPool2D(2), (2, 5, 4)),
+    (AveragePool2D(2), (2, 5, 4)),
+    (GlobalAveragePool2D(), (2, 3, 2)),
+    (Sequential(Rescale(0.3, 2.5), Embedding(5, 2)), (4,)),  # the draws, made numbers from 0 to 4
+    (Identity(), (7,)),
     (ReLU(), (7,)),
+    (LeakyReLU(), (7,)),
+    (ELU(), (7,)),
+    (SELU(), (7,)),
+    (GELU(), (7,)),
+    (SiLU(), (7,)),
+    (Sigmoid(), (7,)),
+    (Tanh(), (7,)),
+    (Softplus(), (7,)),
     (Dropout(0.4), (7,)),
+    (RandomAffine(), (2, 4, 5)),
+    (BatchNorm(), (4,)),
+    (BatchNorm(), (2, 3, 2)),
+    (LayerNorm(), (5,)),
+    (LayerNorm(), (2, 3, 2)),
+    (Frozen(Sequential(Dense(3), BatchNorm())), (4,)),
+    (Residual(Dense(4), ReLU(), Dense(4)), (4,)),
     (Sequential(Flatten(), Dense(5), ReLU(), Dense(3)), (2, 3)),
 )
 """One of each layer with the shape of a row to try it on; `portanet gradcheck` goes through them."""
+
+_TARGETS = [[0.5, -1.0, 2.0], [0.0, 3.0, 1.0], [1.5, 0.2, -0.7]]
+
+LOSS_EXAMPLES: tuple[tuple[Loss, Any], ...] = (
+    (CrossEntropy(), [0, 2, 1]),
+    (CrossEntropy(label_smoothing=0.1, class_weight=(1.0, 0.5, 3.0)), [0, 2, 1]),
+    (CrossEntropy(class_weight=(1.0, 0.5, 3.0)), [[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.1, 0.3, 0.6]]),
+    (BinaryCrossEntropy(), [[1, 0, 1], [0, 0, 0], [1, 0.5, 0]]),
+    (Hinge(), [0, 2, 1]),
+    (MeanSquaredError(), _TARGETS),
+    (MeanAbsoluteError(), _TARGETS),
+    (Huber(), _TARGETS),
+    (Poisson(), [[0, 3, 1], [7, 0, 2], [1, 1, 4]]),
+)
+"""Each loss with labels for outputs (3, 3)."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +140,11 @@ class GradientCheck:
 
 
 def gradcheck(
-    target: Layer | Loss,
+    target: Layer | LossFunction,
     x: Any,
     *,
     labels: Any = None,
-    loss: Loss | None = None,
+    loss: LossFunction | None = None,
     params: Params | None = None,
     backend: Backend | str = "numpy",
     seed: int = 0,
@@ -88,7 +157,8 @@ def gradcheck(
         numeric_i = (f(v + h e_i) - f(v - h e_i)) / 2h        f = sum(forward(x) * r), r random, or the loss
 
     target    a layer (checked for its input and all trained arrays), or a loss with `labels`
-    x         the input (N, ...) of the layer, or the logits (N, K) of the loss
+    x         the input (N, ...) of the layer, or the outputs (N, K) of the loss
+    labels    as `fit` takes them for this loss
     loss      with `labels`: checks a model's gradient of this loss
     params    the layer's arrays; without them, drawn from `seed` and moved off zero
     elements  how many elements of each array are tried; all, where an array has no more
@@ -101,12 +171,14 @@ def gradcheck(
     rng = generator(seed, WEIGHTS)
     with chosen.computing("float64"):
         x = chosen.put(x, "float64")
-        labels = None if labels is None else chosen.put(labels, "int32")
+        if labels is not None:
+            rows, *_, outputs = _output_shape(target, x) if isinstance(target, Layer) else x.shape
+            known = task_of(loss or target).labels(np.asarray(labels), rows, outputs)
+            labels = chosen.put(known, known.dtype.name)
         if not isinstance(target, Layer):
             weights = chosen.put(rng.uniform(0.5, 1.5, x.shape[0]), "float64")
-            value, dlogits = target(x, labels, weights)
-            del value
-            found = [_compare("x", x, dlogits, lambda moved: target(moved, labels, weights)[0], chosen, elements, step)]
+            value, slope = lambda moved: target(moved, labels, weights)[0], target(x, labels, weights)[1]
+            found = [_compare("x", x, slope, value, chosen, elements, step)]
         else:
             if params is None:
                 params = {}
@@ -134,7 +206,7 @@ def _layer(
     x: Array,
     upstream: Array,
     labels: Any,
-    loss: Loss | None,
+    loss: LossFunction | None,
     backend: Backend,
     most: int,
     step: float,

@@ -1,16 +1,134 @@
-"""How good the answers are, counted where the arrays live; the host reads the counts when it logs."""
+"""How good the answers are, computed where the arrays live; the host reads the results when it logs."""
 
 from __future__ import annotations
 
 from portanet._typing import Array
-from portanet.namespace import namespace
+from portanet.errors import ConfigError
+from portanet.namespace import device, namespace
 
 
-def correct(logits: Array, labels: Array) -> Array:
-    """How many rows have their largest logit at the label, as an int32 without axes.
+def correct(outputs: Array, labels: Array) -> Array:
+    """How many rows have their largest output at the label, as an int32 without axes.
 
-    logits (N, K), labels (N,) int32. Among equal logits the first counts as the largest.
+    outputs (N, K), labels (N,) int32, or (N, K) a share for each class, of which the largest is the label.
+    Among equals the first counts as the largest.
+    """
+    xp = namespace(outputs)
+    expected = labels if labels.ndim == 1 else xp.argmax(labels, axis=1)
+    return _count(xp.argmax(outputs, axis=1) == expected)
+
+
+def correct_entries(outputs: Array, labels: Array) -> Array:
+    """How many single answers are right where a row has any number of classes, as an int32 without axes.
+
+    outputs (N, K) are logits, and above 0 they say yes; labels (N, K) say it above 1/2.
+    """
+    return _count((outputs > 0) == (labels > 0.5))
+
+
+def accuracy(outputs: Array, labels: Array) -> Array:
+    """The share of rows that `correct` counts, from 0 to 1."""
+    return namespace(outputs).astype(correct(outputs, labels), outputs.dtype) / outputs.shape[0]
+
+
+def top_k(logits: Array, labels: Array, k: int) -> Array:
+    """How many rows have the label among the `k` largest logits, as an int32 without axes.
+
+    logits (N, K), labels (N,) int32. Among equal logits the lower class counts as the larger, so with k = 1 it is
+    `correct`; a label whose logit is NaN is not among them. Raises ConfigError unless 1 <= k <= K.
+    """
+    if not 1 <= k <= logits.shape[1]:
+        raise ConfigError(f"top_k needs 1 <= k <= {logits.shape[1]}, the number of classes, got {k!r}.")
+    xp, classes, label = namespace(logits), _classes(logits, logits.shape[1]), labels[:, None]
+    own = xp.sum(xp.where(classes == label, logits, 0.0), axis=1, keepdims=True)
+    not_above = xp.logical_or(logits < own, (logits == own) & (classes >= label))  # the label itself is one of them
+    return _count(xp.sum(xp.astype(not_above, xp.int32), axis=1) > logits.shape[1] - k)
+
+
+def confusion_matrix(predicted: Array, labels: Array, classes: int) -> Array:
+    """How often each class was taken for which, (K, K) int32: row = the true class, column = the predicted one.
+
+    predicted (N,) and labels (N,) int32 in 0..K-1. A product of one-hot float32 matrices, which is exact for
+    counts up to 2^24.
+    """
+    xp, numbers = namespace(labels), _classes(labels, classes)
+    true, said = (xp.astype(each[:, None] == numbers, xp.float32) for each in (labels, predicted))
+    return xp.astype(true.T @ said, xp.int32)
+
+
+def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
+    """How well each class is told from the others, three times (K,) float32, from a `confusion_matrix`.
+
+        precision = hits / predicted        recall = hits / true        f1 = 2 hits / (predicted + true)
+
+    hits, predicted and true are how often the class is both, was said, and is there. A ratio without anything below
+    is 0. Van Rijsbergen 1979, chapter 7.
+    """
+    xp, classes = namespace(confusion), _classes(confusion, confusion.shape[0])
+    counts = xp.astype(confusion, xp.float32)
+    hits = xp.sum(xp.where(classes == classes[:, None], counts, 0.0), axis=0)
+    predicted, true = xp.sum(counts, axis=0), xp.sum(counts, axis=1)
+    return _ratio(hits, predicted), _ratio(hits, true), _ratio(2.0 * hits, predicted + true)
+
+
+def log_loss(logits: Array, labels: Array) -> Array:
+    """The mean over rows of minus the logarithm of the probability that the softmax gives to the label.
+
+    logits (N, K), labels (N,) int32.
     """
     xp = namespace(logits)
-    hits = xp.astype(xp.argmax(logits, axis=1), labels.dtype) == labels
+    right = _classes(logits, logits.shape[1]) == labels[:, None]
+    z = logits - xp.max(logits, axis=1, keepdims=True)
+    return xp.mean(xp.log(xp.sum(xp.exp(z), axis=1)) - xp.sum(xp.where(right, z, 0.0), axis=1))
+
+
+def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Array:
+    """How far confidence is from accuracy: the expected calibration error, from 0 to 1.
+
+        sum over bins of n_b / N |accuracy_b - confidence_b|
+
+    probabilities (N, K), labels (N,) int32. A row's confidence is its largest probability; bin b of B holds
+    those in ((b - 1) / B, b / B]. Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599.
+    Raises ConfigError unless bins >= 1.
+    """
+    if bins < 1:
+        raise ConfigError(f"calibration_error needs bins >= 1, got {bins!r}.")
+    xp = namespace(probabilities)
+    confidence = xp.max(probabilities, axis=1)
+    hits = xp.astype(xp.argmax(probabilities, axis=1) == labels, confidence.dtype)
+    bin_numbers = xp.astype(_classes(probabilities, bins) + 1, confidence.dtype)
+    inside = xp.minimum(xp.ceil(confidence * bins), bins)[:, None] == bin_numbers
+    gaps = xp.sum(xp.where(inside, (hits - confidence)[:, None], 0.0), axis=0)
+    return xp.sum(xp.abs(gaps)) / labels.shape[0]
+
+
+def r2(predictions: Array, targets: Array) -> Array:
+    """The share of the targets' variance that the predictions explain: the coefficient of determination.
+
+        mean over columns of 1 - sum_i (y_i - p_i)^2 / sum_i (y_i - mean y)^2
+
+    predictions p, targets y (N, K). 1 is perfect, 0 is as good as the mean, below is worse. A column of equal targets
+    counts 1 where all predictions meet it and 0 else, as in scikit-learn's r2_score.
+    """
+    xp = namespace(predictions)
+    missed, spread = targets - predictions, targets - targets[:1, ...]  # of equal targets exactly 0, whatever rounds
+    spread = spread - xp.mean(spread, axis=0, keepdims=True)
+    residual, total = xp.sum(missed * missed, axis=0), xp.sum(spread * spread, axis=0)
+    constant = xp.astype(residual == 0, residual.dtype)
+    return xp.mean(xp.where(total > 0, 1.0 - _ratio(residual, total), constant))
+
+
+def _classes(x: Array, count: int) -> Array:
+    """0..count-1, where `x` lives."""
+    xp = namespace(x)
+    return xp.arange(count, dtype=xp.int32, device=device(x))
+
+
+def _count(hits: Array) -> Array:
+    xp = namespace(hits)
     return xp.sum(xp.astype(hits, xp.int32), dtype=xp.int32)
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    """Part / whole, and 0 where there is no whole."""
+    return part / namespace(part).where(whole > 0, whole, 1.0)

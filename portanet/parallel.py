@@ -36,10 +36,17 @@ class Threads:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="portanet")
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix="portanet", initializer=_quiet)
 
     def map(self, part: Callable[[int], T], count: int) -> Iterator[T]:
         return self._pool.map(part, range(count)) if count > 1 else map(part, range(count))
+
+
+def _quiet() -> None:
+    """No warnings of infinite numbers from NumPy: whoever trains looks for them, and says where they began."""
+    import numpy as np
+
+    np.seterr(over="ignore", invalid="ignore", divide="ignore")
 
 
 @functools.cache

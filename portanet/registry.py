@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from reprlib import repr as brief
 from typing import Any
 
 from portanet.errors import ConfigError
+
+_DEPTH = 200  # of lists and settings within each other: more than any model has, and less than Python can follow
+
+# What a setting needs, by the annotation of its field, where that is one of these; its own class says the rest.
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "int": ("a whole number", lambda value: _is_number(value) and value % 1 == 0),
+    "float": ("a number", lambda value: _is_number(value)),
+    "bool": ("true or false", lambda value: value in (True, False)),
+    "str": ("a word", lambda value: isinstance(value, str)),
+} | dict.fromkeys(
+    ("Initializer", "Layer", "Optimizer", "Schedule"),
+    ("settings with a type", lambda value: isinstance(value, dict)),
+)
 
 
 def describe(value: Any) -> Any:
@@ -18,13 +32,24 @@ def describe(value: Any) -> Any:
     {'type': 'Adam', 'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
         return {"type": type(value).__name__} | fields
     if inspect.isfunction(value):
         return {"type": value.__name__}
     if isinstance(value, (tuple, list)):
         return [describe(item) for item in value]
-    return value
+    return value.item() if getattr(value, "shape", None) == () else value  # NumPy's numbers are no JSON
+
+
+def flat(settings: Any, name: str = "") -> dict[str, Any]:
+    """Nested settings as one dict, with names such as "optimizer.beta1" and "layers.2.units"."""
+    if isinstance(settings, (dict, list, tuple)) and settings:
+        inner = settings.items() if isinstance(settings, dict) else enumerate(settings)
+        found: dict[str, Any] = {}
+        for key, value in inner:
+            found |= flat(value, f"{name}.{key}" if name else str(key))
+        return found
+    return {name: list(settings) if isinstance(settings, tuple) else settings}
 
 
 def construct(config: Any, known: Mapping[str, Any]) -> Any:
@@ -32,24 +57,54 @@ def construct(config: Any, known: Mapping[str, Any]) -> Any:
 
     Raises ConfigError for an unknown name, and for settings that the named thing does not take.
     """
+    return _construct(config, known, _DEPTH)
+
+
+def _construct(config: Any, known: Mapping[str, Any], depth: int) -> Any:
+    if depth == 0:
+        raise ConfigError(f"settings are nested more than {_DEPTH} deep.")
     if isinstance(config, list):
-        return tuple(construct(item, known) for item in config)
+        return tuple(_construct(item, known, depth - 1) for item in config)
     if not isinstance(config, dict):
+        if isinstance(config, int) and abs(config) >= 2**63:
+            raise ConfigError(f"{brief(config)} is too large for a setting.")
         return config
     settings = dict(config)
     name = settings.pop("type", None)
     if not isinstance(name, str) or name not in known:
-        raise ConfigError(f"{name!r} is not known here; known: {', '.join(sorted(known))}.")
+        fault = "settings have no type" if name is None else f"{brief(name)} is not known here"
+        raise ConfigError(f"{fault}; known: {', '.join(sorted(known))}.")
     made = known[name]
     if inspect.isfunction(made):
         if settings:
-            raise ConfigError(f"{name} takes no settings, got {', '.join(settings)}.")
+            raise ConfigError(f"{name} takes no settings, got {brief(', '.join(settings))[1:-1]}.")
         return made
-    allowed = [f.name for f in dataclasses.fields(made)]
-    if unknown := [key for key in settings if key not in allowed]:
-        raise ConfigError(f"{name} has no setting {unknown[0]!r}; it takes {', '.join(allowed) or 'none'}.")
+    fields = [field for field in dataclasses.fields(made) if field.init]
+    _check(name, fields, settings)
     try:
-        arguments = {key: construct(value, known) for key, value in settings.items()}
+        arguments = {key: _construct(value, known, depth - 1) for key, value in settings.items()}
+        for field in fields:
+            if field.type == "Initializer" and not callable(arguments.get(field.name, _construct)):
+                raise ConfigError(f"{name} needs an initializer for {field.name}, got {arguments[field.name]!r}.")
         return made(*arguments.pop("layers", ()), **arguments)  # a container takes its children by position
-    except TypeError as error:
-        raise ConfigError(f"{name} cannot be made from {settings}: {error}.") from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        raise ConfigError(f"{name} cannot be made from {brief(settings)}: {error}.") from error
+
+
+def _check(name: str, fields: Sequence[dataclasses.Field[Any]], settings: Mapping[str, Any]) -> None:
+    """Raises ConfigError for a setting that is unknown, missing, or of another kind than its field."""
+    allowed = [field.name for field in fields]
+    if unknown := [key for key in settings if key not in allowed]:
+        raise ConfigError(f"{name} has no setting {brief(unknown[0])}; it takes {', '.join(allowed) or 'none'}.")
+    for field in fields:
+        value = settings.get(field.name)
+        needed, is_right = _KINDS.get(str(field.type), ("", None))
+        if is_right and value is not None and not is_right(value):
+            raise ConfigError(f"{name} needs {needed} for {field.name}, got {brief(value)}.")
+        optional = (field.default, field.default_factory) != (dataclasses.MISSING, dataclasses.MISSING)
+        if not optional and field.name not in settings:
+            raise ConfigError(f"{name} needs {field.name}; it takes {', '.join(allowed)}.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

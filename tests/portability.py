@@ -205,7 +205,7 @@ def _of_shape(node: ast.expr) -> bool:
 
 
 def _of_settings(node: ast.expr) -> bool:
-    """Whether a condition asks about settings, None, or what a dict holds."""
+    """Whether a condition asks about settings, shapes, None, or what a dict holds."""
     if isinstance(node, ast.BoolOp):
         return all(map(_of_settings, node.values))
     if isinstance(node, ast.UnaryOp):
@@ -213,8 +213,6 @@ def _of_settings(node: ast.expr) -> bool:
     if isinstance(node, ast.Compare):
         is_none = isinstance(node.ops[0], (ast.Is, ast.IsNot))
         return is_none or all(map(_of_settings, [node.left, *node.comparators]))
-    if isinstance(node, ast.Attribute):
-        return isinstance(node.value, ast.Name) and node.value.id == "self"
     if isinstance(node, ast.Name):
         return node.id in ("train", "need_dx", "own", "i")
-    return isinstance(node, ast.Constant)
+    return _of_shape(node)

@@ -23,7 +23,7 @@ LEVELS = [
     {"nn", "optim", "metrics"},
     {"data", "checkpoint", "parallel", "runs"},
     {"training"},
-    {"report", "compare", "gradient_check"},
+    {"report", "bench", "compare", "gradient_check", "progress"},
     {"cli"},
     {"__main__"},
 ]
@@ -35,7 +35,8 @@ HOMES = {
     "safetensors": "checkpoint",
     "plotly": "report",
     "jinja2": "report",
-    "rich": "cli",
+    "rich": "progress",
+    "tomli_w": "cli",
     "click": "cli",
     "threadpoolctl": "backend",
     "cupy": "backend",

@@ -93,4 +93,35 @@ def test_dropout(counts: Any) -> None:
         _, cache = layer.forward({}, x, train=True, key=key)
         layer.backward({}, cache, x)
         after = counts()
-    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {"launches": 54}
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {"launches": 25}
+
+
+def test_random_affine(counts: Any) -> None:
+    backend = portanet.choose("cupy")
+    x, layer, key = backend.put(np.ones((8, 1, 9, 9), np.uint8)), nn.RandomAffine(), Key(3, 5)
+    for _ in range(2):  # the first time may allocate
+        before = counts()
+        layer.forward({}, x, train=True, key=key)
+        after = counts()
+    spent = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    assert spent == {"launches": 96, "memsets": 2}
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "launches"),
+    [(nn.BatchNorm(), (16,), 29), (nn.BatchNorm(), (3, 4, 4), 29), (nn.LayerNorm(), (16,), 20)],
+    ids=str,
+)
+def test_normalisation(counts: Any, layer: nn.Layer, shape: tuple[int, ...], launches: int) -> None:
+    """Forward, backward and the running values after it."""
+    backend = portanet.choose("cupy")
+    x = backend.put(np.random.default_rng(0).normal(size=(32, *shape)), "float32")
+    host = layer.init(np.random.default_rng(0), shape)
+    params = {name: backend.put(array, "float32") for name, array in host.items()}
+    for _ in range(3):  # the first times may allocate
+        before = counts()
+        _, cache = layer.forward(params, x, train=True)
+        layer.backward(params, cache, x)
+        layer.next_buffers(params, cache)
+        after = counts()
+    assert {name: after[name] - before[name] for name in after if after[name] != before[name]} == {"launches": launches}

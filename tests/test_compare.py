@@ -84,4 +84,4 @@ def test_the_gradcheck_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_info.value.code == 0
     found = json.loads(capsys.readouterr().out)
     assert found["passed"]
-    assert {"Dense(units=4)", "cross_entropy"} <= {check["name"] for check in found["checks"]}
+    assert {"Dense(units=4)", "CrossEntropy()", "Huber()"} <= {check["name"] for check in found["checks"]}

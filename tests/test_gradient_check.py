@@ -25,7 +25,7 @@ def test_every_layer_of_the_library_is_right(layer: nn.Layer, shape: tuple[int, 
 
 def test_every_layer_has_an_example() -> None:
     layers = {getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)}
-    exampled = {type(layer) for layer, _ in EXAMPLES}
+    exampled = {type(part) for layer, _ in EXAMPLES for part in (layer, *layer.children.values())}
     assert {layer for layer in layers if issubclass(layer, nn.Layer)} - {nn.Layer} == exampled
 
 

@@ -1,24 +1,235 @@
-"""Right answers, counted on the device."""
+"""Metrics against scikit-learn, PyTorch and values by hand, on every array library."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import pytest
+from helpers import Host
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from legs import Leg
 
-from portanet.metrics import correct
+from portanet import metrics
+from portanet.errors import ConfigError
+
+ints = np.int32
+LOGITS = np.asarray([[1.0, 3.0, 2.0], [5.0, -1.0, 0.0], [0.0, 0.0, 9.0], [-3.0, -2.0, -4.0]])
+LABELS = np.asarray([1, 0, 1, 1], ints)
+
+
+def sklearn() -> Any:
+    return pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed: these tests compare with it")
+
+
+def drawn(seed: int = 0, rows: int = 60, classes: int = 5) -> tuple[Host, Host]:
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, classes, rows).astype(ints)
+    return rng.normal(0.0, 1.0, (rows, classes)) + 1.5 * np.eye(classes)[labels], labels
+
+
+many = settings(derandomize=True, deadline=None, max_examples=20)
+shapes = given(seed=st.integers(0, 99), rows=st.integers(2, 40), classes=st.integers(2, 6))
 
 
 def test_correct(xp: Leg) -> None:
-    logits = [[1.0, 3.0, 2.0], [5.0, -1.0, 0.0], [0.0, 0.0, 9.0], [-3.0, -2.0, -4.0]]
-    count = xp.run(correct, xp.put(logits), xp.put(np.asarray([1, 0, 1, 1], np.int32)))
+    count = xp.run(metrics.correct, xp.put(LOGITS), xp.put(LABELS))
     assert tuple(count.shape) == ()
     assert xp.dtype(count) == "int32"
     if xp.values:
         assert int(xp.host(count)) == 3
 
 
+def test_correct_of_shares_takes_the_largest_for_the_label(xp: Leg) -> None:
+    shares = np.asarray([[0.1, 0.6, 0.3], [0.4, 0.3, 0.3], [0.0, 1.0, 0.0], [0.2, 0.5, 0.3]])
+    count = xp.run(metrics.correct, xp.put(LOGITS), xp.put(shares))
+    if xp.values:
+        assert int(xp.host(count)) == 3
+
+
 def test_among_equal_logits_the_first_counts(xp: Leg) -> None:
-    logits, labels = xp.put([[2.0, 2.0], [2.0, 2.0]]), xp.put(np.asarray([0, 1], np.int32))
-    count = xp.run(correct, logits, labels)
+    logits, labels = xp.put([[2.0, 2.0], [2.0, 2.0]]), xp.put(np.asarray([0, 1], ints))
+    count = xp.run(metrics.correct, logits, labels)
     if xp.values:
         assert int(xp.host(count)) == 1
+
+
+def test_correct_entries(xp: Leg) -> None:
+    logits, labels = xp.put([[1.0, -1.0, 0.0], [2.0, 3.0, -1e30]]), xp.put([[1.0, 1.0, 0.0], [0.9, 0.5, 0.0]])
+    count = xp.run(metrics.correct_entries, logits, labels)
+    assert (tuple(count.shape), xp.dtype(count)) == ((), "int32")
+    if xp.values:
+        assert int(xp.host(count)) == 4
+
+
+def test_accuracy(xp: Leg) -> None:
+    found = xp.run(metrics.accuracy, xp.put(LOGITS), xp.put(LABELS))
+    assert (tuple(found.shape), xp.dtype(found)) == ((), "float32")
+    if xp.values:
+        assert float(xp.host(found)) == 0.75
+
+
+@pytest.mark.parametrize(("k", "expected"), [(1, 3), (2, 4), (3, 4)])
+def test_top_k_by_hand(k: int, expected: int, xp: Leg) -> None:
+    """The third row's label is as good as class 0, which comes first, and the fourth row's is the best."""
+    logits, labels = LOGITS.copy(), np.asarray([1, 0, 0, 1], ints)
+    count = xp.run(lambda z, labels: metrics.top_k(z, labels, k), xp.put(logits), xp.put(labels))
+    assert (tuple(count.shape), xp.dtype(count)) == ((), "int32")
+    if xp.values:
+        assert int(xp.host(count)) == expected
+
+
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_top_k_among_equals_takes_the_lower_class(label: int) -> None:
+    logits, labels = np.zeros((1, 3)), np.asarray([label], ints)
+    assert [int(metrics.top_k(logits, labels, k)) for k in (1, 2, 3)] == [label < 1, label < 2, 1]
+
+
+def test_top_k_never_counts_nan() -> None:
+    logits = np.asarray([[np.nan, 1.0], [0.0, np.nan]])
+    for labels, expected in (([0, 1], [0, 0]), ([1, 0], [0, 2])):
+        label = np.asarray(labels, ints)
+        assert [int(metrics.top_k(logits, label, k)) for k in (1, 2)] == expected
+
+
+@many
+@shapes
+def test_top_k_equals_that_of_sklearn(seed: int, rows: int, classes: int) -> None:
+    logits, labels = drawn(seed, rows, classes)
+    assert metrics.top_k(logits, labels, 1) == metrics.correct(logits, labels)
+    for k in range(1, classes + 1):
+        found = metrics.top_k(logits, labels, k)
+        if classes == 2 or k == classes:
+            assert found == (rows if k == classes else metrics.correct(logits, labels))
+        else:
+            expected = sklearn().top_k_accuracy_score(labels, logits, k=k, labels=range(classes), normalize=False)
+            assert found == expected
+
+
+@pytest.mark.parametrize("k", [0, 4, -1])
+def test_top_k_out_of_range(k: int) -> None:
+    with pytest.raises(ConfigError, match=f"top_k needs 1 <= k <= 3, the number of classes, got {k}"):
+        metrics.top_k(LOGITS, LABELS, k)
+
+
+def test_confusion_matrix(xp: Leg) -> None:
+    """Class 3 never occurs, and class 1 is once taken for 2."""
+    predicted, labels = (xp.put(np.asarray(each, ints)) for each in ([0, 1, 2, 1, 2, 2], [0, 1, 1, 1, 2, 0]))
+    found = xp.run(lambda predicted, labels: metrics.confusion_matrix(predicted, labels, 4), predicted, labels)
+    assert (tuple(found.shape), xp.dtype(found)) == ((4, 4), "int32")
+    if xp.values:
+        assert xp.host(found).tolist() == [[1, 0, 1, 0], [0, 2, 1, 0], [0, 0, 1, 0], [0, 0, 0, 0]]
+
+
+@many
+@shapes
+def test_counts_of_classes_equal_those_of_sklearn(seed: int, rows: int, classes: int) -> None:
+    logits, labels = drawn(seed, rows, classes)
+    predicted = logits.argmax(axis=1).astype(ints)
+    confusion = metrics.confusion_matrix(predicted, labels, classes)
+    assert np.array_equal(confusion, sklearn().confusion_matrix(labels, predicted, labels=range(classes)))
+    expected = sklearn().precision_recall_fscore_support(labels, predicted, labels=range(classes), zero_division=0.0)
+    for found, each in zip(metrics.precision_recall_f1(confusion), expected, strict=False):
+        np.testing.assert_allclose(found, each, rtol=1e-6)
+
+
+def test_precision_recall_f1(xp: Leg) -> None:
+    confusion = xp.put(np.asarray([[3, 1, 0], [1, 1, 0], [0, 0, 0]], ints))
+    found = xp.run(metrics.precision_recall_f1, confusion)
+    for each in found:
+        assert (tuple(each.shape), xp.dtype(each)) == ((3,), "float32")
+    if xp.values:
+        expected = [[0.75, 0.5, 0.0], [0.75, 0.5, 0.0], [0.75, 0.5, 0.0]]
+        np.testing.assert_allclose([xp.host(each) for each in found], expected, rtol=1e-6)
+
+
+def test_log_loss(xp: Leg) -> None:
+    logits, labels = drawn()
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = xp.run(metrics.log_loss, xp.put(logits), xp.put(labels))
+    assert (tuple(found.shape), xp.dtype(found)) == ((), "float32")
+    if xp.values:
+        assert float(xp.host(found)) == pytest.approx(sklearn().log_loss(labels, p), rel=1e-5)
+
+
+def test_log_loss_of_large_logits(xp: Leg) -> None:
+    logits, labels = xp.put([[1e30, -1e30, 0.0], [1e4, 0.0, 0.0]]), xp.put(np.asarray([0, 1], ints))
+    found = xp.run(metrics.log_loss, logits, labels)
+    if xp.values:
+        assert float(xp.host(found)) == 5e3
+
+
+def test_calibration_error_by_hand(xp: Leg) -> None:
+    """Two bins: in the lower one 0.45 and 0.5, one of two right; in the upper one 0.9 and 1.0, both right."""
+    p = [[0.45, 0.30, 0.25], [0.50, 0.25, 0.25], [0.05, 0.90, 0.05], [0.00, 0.00, 1.00]]
+    labels = xp.put(np.asarray([0, 1, 1, 2], ints))
+    found = xp.run(lambda p, labels: metrics.calibration_error(p, labels, bins=2), xp.put(p), labels)
+    assert (tuple(found.shape), xp.dtype(found)) == ((), "float32")
+    if xp.values:
+        assert float(xp.host(found)) == pytest.approx((abs(1 - 0.95) + abs(2 - 1.9)) / 4, rel=1e-5)
+
+
+@many
+@given(seed=st.integers(0, 99), rows=st.integers(1, 40), classes=st.integers(2, 6), bins=st.integers(1, 20))
+def test_calibration_error_bin_by_bin(seed: int, rows: int, classes: int, bins: int) -> None:
+    logits, labels = drawn(seed, rows, classes)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    confidence, hits = p.max(axis=1), p.argmax(axis=1) == labels
+    expected = 0.0
+    for low, high in zip(np.linspace(0, 1, bins + 1)[:-1], np.linspace(0, 1, bins + 1)[1:], strict=True):
+        inside = (confidence > low) & (confidence <= high)
+        if inside.any():
+            expected += inside.mean() * abs(hits[inside].mean() - confidence[inside].mean())
+    assert metrics.calibration_error(p, labels, bins) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+def test_a_confidence_that_rounds_above_one_is_in_the_last_bin() -> None:
+    p, labels = np.asarray([[1.0 + 1e-15, 0.0]]), np.asarray([1], ints)
+    assert metrics.calibration_error(p, labels) == pytest.approx(1.0)
+
+
+def test_calibration_error_without_bins() -> None:
+    with pytest.raises(ConfigError, match="calibration_error needs bins >= 1, got 0"):
+        metrics.calibration_error(LOGITS, LABELS, bins=0)
+
+
+def test_r2(xp: Leg) -> None:
+    """By hand: 1 - 2 / 8 in the first column; constant targets that are met, and that are not."""
+    targets = np.asarray([[1.0, 0.1, 3.0], [3.0, 0.1, 3.0], [5.0, 0.1, 3.0]])
+    predictions = np.asarray([[2.0, 0.1, 3.0], [3.0, 0.1, 3.0], [4.0, 0.1, 4.0]])
+    found = xp.run(metrics.r2, xp.put(predictions), xp.put(targets))
+    assert (tuple(found.shape), xp.dtype(found)) == ((), "float32")
+    if xp.values:
+        assert float(xp.host(found)) == pytest.approx((0.75 + 1.0 + 0.0) / 3, rel=1e-5)
+        assert float(xp.host(found)) == pytest.approx(sklearn().r2_score(targets, predictions), rel=1e-5)
+
+
+@many
+@given(seed=st.integers(0, 99), rows=st.integers(2, 40), columns=st.integers(1, 4))
+def test_r2_equals_that_of_sklearn(seed: int, rows: int, columns: int) -> None:
+    rng = np.random.default_rng(seed)
+    targets = rng.normal(size=(rows, columns)) + 100.0
+    predictions = targets + rng.normal(size=(rows, columns)) * rng.uniform(0.0, 2.0)
+    expected = sklearn().r2_score(targets, predictions)
+    assert metrics.r2(predictions, targets) == pytest.approx(expected, rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        metrics.correct,
+        metrics.accuracy,
+        lambda z, labels: metrics.top_k(z, labels, 2),
+        metrics.log_loss,
+        metrics.calibration_error,
+        lambda z, labels: metrics.correct_entries(z, z),
+        lambda z, labels: metrics.confusion_matrix(labels, labels, 3),
+        lambda z, labels: metrics.r2(z, z),
+    ],
+)
+def test_inputs_are_not_modified(function: Any) -> None:
+    logits, labels = LOGITS.copy(), LABELS.copy()
+    function(logits, labels)
+    assert np.array_equal(logits, LOGITS)
+    assert np.array_equal(labels, LABELS)

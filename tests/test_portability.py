@@ -22,12 +22,14 @@ MATHS = [
     *sorted((PACKAGE / "optim").glob("*.py")),
     PACKAGE / "metrics.py",
 ]
-LOSSES = frozenset({"cross_entropy", "softmax", "correct", "bits", "keep", "uniform"})
+LOSSES = frozenset({"__call__", "_shares", "softmax", "sigmoid", "bits", "keep", "uniform"})
+METRICS = frozenset({"correct", "correct_entries", "accuracy", "confusion_matrix", "log_loss", "r2"})
 
 
 @pytest.mark.parametrize("path", MATHS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_mathematics_is_portable(path: Path) -> None:
-    assert findings(path.read_text(encoding="utf-8"), LOSSES) == []
+    schedules = path.name == "schedules.py"  # they are called with numbers, on the host
+    assert findings(path.read_text(encoding="utf-8"), frozenset() if schedules else LOSSES | METRICS) == []
 
 
 def test_mathematics_is_found() -> None:
@@ -104,7 +106,7 @@ def test_each_mistake_is_seen(line: str, objection: str) -> None:
     assert any(re.search(objection, what) for what in found), found
 
 
-@pytest.mark.parametrize("name", ["backward", "update", "next_buffers", "cross_entropy"])
+@pytest.mark.parametrize("name", ["backward", "update", "next_buffers", "__call__"])
 def test_steps_are_known_by_name(name: str) -> None:
     assert findings(planted("return float(x)", name=name), LOSSES)
     assert findings(planted("return float(x)", name="init"), LOSSES) == []
@@ -128,6 +130,7 @@ def test_imports_are_seen(line: str) -> None:
         "return params.get('weight', w)",
         "params['weight'] = w",
         "return x if self.rate == 0 or w is None else w",
+        "return x if x.ndim == 1 or len(self.weights) != x.shape[1] else w",
         "return x[0, ...] + x[1:3]",
         "x += w",
         "return xp.where(x > 0, x, 0.0)",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from helpers import blobs, equal
 from layers import ROWS, Row, every_layer
 
+import portanet
 from portanet import nn, optim
 from portanet.errors import ConfigError
-from portanet.nn import Dense, Sequential
+from portanet.nn import BatchNorm, Dense, Frozen, Residual, Sequential, Standardize
 from portanet.registry import construct, describe
 
 KNOWN = {name: getattr(part, name) for part in (nn, optim) for name in part.__all__}
@@ -60,6 +64,16 @@ def test_by_hand() -> None:
 def test_settings_that_cannot_be(config: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         construct(config, KNOWN)
+
+
+def test_wrapped_layers_round_trip_through_a_file(tmp_path: Path) -> None:
+    model = Sequential(Frozen(Standardize()), Residual(Dense(4), Frozen(Residual(BatchNorm(0.2)))), Dense(3))
+    run = portanet.fit(model, *blobs(30), epochs=1)
+    again = portanet.load(run.save(tmp_path / "m.safetensors"))
+    assert again.model == model
+    assert equal(again.params, run.params)
+    x, _ = blobs(7, seed=8)
+    assert np.array_equal(again.probabilities(x), run.probabilities(x))
 
 
 def test_every_layer_is_known() -> None:

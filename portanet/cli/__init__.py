@@ -20,6 +20,7 @@ _COMMANDS = {
     "report": "Write a run's report again, as one HTML file.",
     "data": "Write MNIST in the formats of others.",
     "compare": "Compare training steps on several backends with NumPy in float64.",
+    "bench": "Time training steps on this machine's backends.",
     "gradcheck": "Check every gradient against finite differences.",
     "doctor": "Show versions and which backends work here.",
 }

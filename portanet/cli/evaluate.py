@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from portanet.cli import options
+
+if TYPE_CHECKING:
+    from portanet.training.run import Run
 
 
 @click.command()
@@ -14,10 +18,13 @@ from portanet.cli import options
 @click.argument("data", required=False, metavar="[DATA]")
 @click.option("--label", metavar="COLUMN", help="Label column of a CSV.  [default: label]")
 @options.backend
+@click.option("--details", is_flag=True, help="Also each class's precision, recall and F1, and which are confused.")
 @options.as_json
 @options.debug
-def command(model: Path, data: str | None, label: str | None, backend: str, device: str | None, as_json: bool) -> None:
-    """Measure a model's accuracy and loss on labelled data.
+def command(
+    model: Path, data: str | None, label: str | None, backend: str, device: str | None, details: bool, as_json: bool
+) -> None:
+    """Measure a model's accuracy and loss on labelled data; R2 and loss for a model of numbers.
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train; without it, a model
     trained on MNIST is measured on mnist:test.
@@ -25,6 +32,7 @@ def command(model: Path, data: str | None, label: str | None, backend: str, devi
     from portanet import backend as backends
     from portanet.cli import facts
     from portanet.errors import ConfigError
+    from portanet.progress import figure
     from portanet.training.run import load
 
     run = load(model, backend=backends.choose(backend, device))
@@ -32,8 +40,58 @@ def command(model: Path, data: str | None, label: str | None, backend: str, devi
     if data is None and trained_on not in ("mnist", "mnist:article"):
         raise ConfigError(f"name the data to evaluate on; this model was trained on {trained_on}.")
     found = facts.read_for(run, "mnist:test" if data is None else data, label)
-    result = run.evaluate(found.x, found.need_labels())
+    result: dict[str, Any] = run.evaluate(found.x, found.need_labels())
+    score = run.task.score
+    if details:
+        if score != "accuracy":
+            raise ConfigError("--details is for classes; this model predicts numbers.")
+        result |= _details(run, found.x, found.need_labels())
     if as_json:
         options.print_json(result)
-    else:
-        click.echo(f"accuracy {result['accuracy']:.2%}  loss {result['loss']:.4f}  samples {result['samples']}")
+        return
+    click.echo(f"{score} {figure(score, result[score])}  loss {result['loss']:.4f}  samples {result['samples']}")
+    if details:
+        _print_details(result)
+
+
+def _details(run: Run, x: Any, labels: Any) -> dict[str, Any]:
+    """Measures of each class, and of how far the probabilities can be trusted."""
+    from portanet import metrics
+    from portanet.cli import facts
+    from portanet.nn import softmax
+
+    names = facts.class_names(run)
+    logits: Any = run.outputs(x)
+    confusion: Any = metrics.confusion_matrix(logits.argmax(axis=1).astype(labels.dtype), labels, len(names))
+    top = min(5, len(names))
+    among_top: Any = metrics.top_k(logits, labels, top)
+    off: Any = metrics.calibration_error(softmax(logits), labels)
+    of_class: Any = metrics.precision_recall_f1(confusion)
+    return {
+        f"top_{top}_accuracy": int(among_top) / len(labels),
+        "calibration_error": float(off),
+        "classes": {
+            name: {"precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
+            for name, p, r, f, n in zip(names, *of_class, confusion.sum(axis=1), strict=True)
+        },
+        "confusion": confusion.astype(int).tolist(),
+    }
+
+
+def _print_details(result: dict[str, Any]) -> None:
+    top = next(key for key in result if key.startswith("top_"))
+    click.echo(f"{top.replace('_', ' ')} {result[top]:.2%}  calibration error {result['calibration_error']:.4f}\n")
+    names = list(result["classes"])
+    width = max(5, *map(len, names))
+    click.echo(f"{'class':{width}}  precision  recall      F1  samples")
+    for name, own in result["classes"].items():
+        shares = f"{own['precision']:9.2%} {own['recall']:7.2%} {own['f1']:7.2%}"
+        click.echo(f"{name:{width}}  {shares} {own['samples']:8}")
+    pairs = [
+        (count, true, given)
+        for true, row in zip(names, result["confusion"], strict=True)
+        for given, count in zip(names, row, strict=True)
+        if count and true != given
+    ]
+    for count, true, given in sorted(pairs, key=lambda pair: -pair[0])[:5]:
+        click.echo(f"{count} of class {true} taken for {given}")

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import importlib.metadata
-import math
 import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import portanet
 from portanet import data as readers
-from portanet._typing import Shape
 from portanet.data import Dataset
 from portanet.errors import DataError
-from portanet.nn import Layer, Sequential
-from portanet.nn.layout import walk
-from portanet.rng import WEIGHTS, generator
 from portanet.training.run import Run
 
 
-def read_like(source: str, training: Dataset, label: str | None) -> Dataset:
+def read_like(source: str, training: Dataset, label: str | None, task: str) -> Dataset:
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
-    found = readers.read(source, label=label, image=image, classes=training.classes, columns=training.columns)
+    found = readers.read(
+        source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns
+    )
     found.need_labels()
     if found.x.shape[1:] != training.x.shape[1:]:
         shapes = f"{found.x.shape[1:]}; {training.name} has rows of {training.x.shape[1:]}"
@@ -34,8 +33,10 @@ def read_for(run: Run, source: str, label: str | None = None) -> Dataset:
     """Data with the classes, columns and image shape that a trained model knows."""
     columns = run.facts.get("columns")
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
-    label = label or run.facts.get("label")
-    return readers.read(source, label=label, image=image, classes=class_names(run), columns=columns)
+    return readers.read(
+        source, label=label, usual_label=run.facts.get("label"), image=image,
+        task=str(run.facts.get("task", "classify")), classes=class_names(run), columns=columns,
+    )  # fmt: skip
 
 
 def class_names(run: Run) -> list[str]:
@@ -44,27 +45,19 @@ def class_names(run: Run) -> list[str]:
     return run.facts.get("classes") or [str(number) for number in range(outputs)]
 
 
+def words(run: Run, answers: Any) -> list[str]:
+    """What `run.predict` gave, as text: the name of the class, the names of several, or the number."""
+    if run.task.score == "r2":
+        return [" ".join(map(str, row)) for row in np.atleast_2d(answers.T).T.astype(str).tolist()]
+    names = np.asarray(class_names(run), dtype=object)
+    if answers.ndim == 1:
+        return names[answers].tolist()
+    return [" ".join(names[row == 1]) for row in answers]
+
+
 def are_images(data: Dataset) -> bool:
     """Whether the rows are images, (channels, height, width), and not a table's."""
     return data.x.ndim == 4
-
-
-def layers(model: Layer, input_shape: Shape) -> list[dict[str, Any]]:
-    """Each layer with its name, output shape, parameters and the multiplications of one row."""
-    children = model.walk(input_shape) if isinstance(model, Sequential) else [("", model, input_shape, ())]
-    rng = generator(0, WEIGHTS)
-    return [
-        {
-            "name": name,
-            "layer": repr(layer),
-            "output_shape": list(layer.output_shape(shape)),
-            "parameters": sum(math.prod(array.shape) for _, array in walk(layer.init(rng, shape)))
-            if layer.learns
-            else 0,
-            "arithmetic": layer.arithmetic(shape),
-        }
-        for name, layer, shape, _ in children
-    ]
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -57,13 +57,13 @@ def _library(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """One of each layer, and each loss."""
     import numpy as np
 
-    from portanet.gradient_check import EXAMPLES, gradcheck
-    from portanet.nn import cross_entropy
+    from portanet.gradient_check import EXAMPLES, LOSS_EXAMPLES, gradcheck
 
     rng = np.random.default_rng(0)
     for layer, shape in EXAMPLES:
         yield repr(layer), gradcheck(layer, rng.normal(size=(3, *shape)), **settings)
-    yield "cross_entropy", gradcheck(cross_entropy, rng.normal(size=(4, 5)), labels=[0, 4, 2, 2], **settings)
+    for loss, labels in LOSS_EXAMPLES:
+        yield repr(loss), gradcheck(loss, rng.normal(size=(3, 3)), labels=labels, **settings)
 
 
 def _model(path: Path, data: str | None, rows: int, settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:

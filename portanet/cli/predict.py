@@ -42,7 +42,7 @@ def command(
     run = load(model, backend=backends.choose(backend, device))
     found = facts.read_for(run, data, label)
     classes = facts.class_names(run)
-    answers = [classes[number] for number in run.predict(found.x)]
+    answers = facts.words(run, run.predict(found.x))
     shares = run.probabilities(found.x) if probabilities else None
     identifier = "ImageId" if facts.are_images(found) else "Row"
     with contextlib.nullcontext(sys.stdout.buffer) if out is None else replacing(out) as file:

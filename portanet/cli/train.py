@@ -7,31 +7,51 @@ from typing import Any
 
 import click
 
-from portanet.cli import options
+from portanet.cli import config, options
 
 _EXAMPLES = """\b
 Examples:
   portanet train                             98 % on MNIST, in a minute
   portanet train --preset classic            the article's network
+  portanet train --preset cnn                a convolutional network
   portanet train plants.csv --label species  a table with a text label
+  portanet train houses.csv --label price --task regress
   portanet train --backend cupy              on a GPU
+  portanet train more.csv --from runs/mlp-1  go on from a trained model
 """
 
 
 @click.command(epilog=_EXAMPLES)
 @click.argument("data", required=False, metavar="[DATA]")
-@click.option("--preset", default="mlp", show_default=True, metavar="classic|mlp", help="Model and settings.")
+@click.option("--preset", default="mlp", show_default=True, metavar="classic|mlp|cnn", help="Model and settings.")
 @options.data
+@click.option(
+    "--task", type=click.Choice(["classify", "regress"]), default="classify", show_default=True,
+    help="Learn the label as a class or as a number.",
+)  # fmt: skip
 @options.backend
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--seed", type=options.Whole(0, 2**63 - 1), default=0, show_default=True, help="Of weights and order.")
 @click.option("--epochs", type=options.Whole(), help="Passes over the data.")
 @click.option("--batch-size", type=options.Whole(words=("full",)), metavar="N|full", help="Rows in a step; full: all.")
+@click.option("--accumulate", type=options.Whole(), help="Parts to compute each batch in, to need less memory.")
 @click.option("--learning-rate", type=float, metavar="R", help="The schedule's highest rate.")
-@click.option("--optimizer", metavar="NAME", help="sgd, momentum, nesterov, adam or adamw.")
+@click.option(
+    "--optimizer", metavar="NAME", help="sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, nadam or lion."
+)
+@click.option("--class-weight", metavar="balanced|A=W,...", help="How much each class counts; balanced: equally.")
 @click.option("--valid", metavar="FRACTION|PATH", help="Share of the rows to hold out, or data; 0 for none.")
+@click.option("--patience", type=options.Whole(), help="Stop after N epochs without a better validation loss.")
+@click.option("--log-every", type=options.Whole(), help="Epochs from one line of the history to the next.")
 @click.option("--test", metavar="DATA", help="Data to report on once, at the end.")
+@click.option("--from", "start", type=options.MODEL, metavar="MODEL", help="Go on from this trained model.")
+@click.option("--freeze", metavar="NAME,...", help="With --from: layers to keep as they are, by name as in summary.")
 @click.option("--workers", type=options.Whole(), help="Threads for NumPy; the result is the same.")
+@click.option(
+    "--config", "tables", type=click.Path(path_type=Path), metavar="FILE.toml", is_eager=True, callback=config.take,
+    help="Settings from a file; options win over it.",
+)  # fmt: skip
+@click.option("--print-config", is_flag=True, help="Print the settings as a file for --config, and train nothing.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/PRESET-N]")
 @options.as_json
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and what --json asks for.")

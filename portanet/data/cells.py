@@ -9,11 +9,23 @@ import numpy as np
 
 from portanet.data.dataset import HostArray
 
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
 # From here on float32 rounds to infinity: half a step above its largest number.
 _OVERFLOW = 2.0**128 - 2.0**103
+
+
+def plain(text: object, most: int = 40) -> str:
+    """What a file holds, as a message can: on one line, and not long."""
+    shown = str(text)
+    shown = shown if shown.isprintable() else repr(shown)[1:-1]
+    return shown if len(shown) <= most else f"{shown[:most]}..."
+
+
+def quoted(text: str) -> str:
+    """The same between quotes."""
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
 
 
 def is_text(text: str) -> bool:
@@ -41,14 +53,13 @@ def as_float32(values: HostArray) -> HostArray | None:
 def complaint(cell: str, *, pixel: bool) -> str | None:
     """What is wrong with a table's cell that should hold a number; None where nothing is."""
     text = cell.strip(" \t")
-    shown = repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
     if not text:
         return "the cell is empty"
     if not NUMBER.fullmatch(text):
-        return f"{shown} is not a number"
+        return f"{quoted(text)} is not a number"
     value = float(text)
     if pixel and not (0 <= value <= 255 and value.is_integer()):
-        return f"{text[:40]} is not a pixel value; pixels are whole numbers from 0 to 255"
+        return f"{plain(text)} is not a pixel value; pixels are whole numbers from 0 to 255"
     if abs(value) >= _OVERFLOW or (abs(value) >= 2**63 and INTEGER.fullmatch(text)):
-        return f"{shown} is too large"
+        return f"{quoted(text)} is too large"
     return None

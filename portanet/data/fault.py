@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from portanet.data.cells import complaint, is_text
+from portanet.data.cells import complaint, is_text, quoted
 from portanet.data.header import Header
 
 
@@ -48,9 +48,9 @@ def _wrong(cells: list[str], header: Header, task: str) -> Iterator[str]:
     for i in header.numbers:
         if found := complaint(cells[i], pixel=header.image is not None):
             advice = "; if it is the label, name it with --label" if _text(cells[i]) else ""
-            yield f", column {header.names[i]!r}: {found}{advice}"
+            yield f", column {quoted(header.names[i])}: {found}{advice}"
     if header.label is not None and (found := _wrong_label(cells[header.label], task)):
-        yield f", column {header.names[header.label]!r}: {found}"
+        yield f", column {quoted(header.names[header.label])}: {found}"
     if not is_text("".join(cells)):
         yield ": not UTF-8 text; save the file as UTF-8"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portanet._typing import Shape
-from portanet.data.cells import NUMBER, is_text
+from portanet.data.cells import NUMBER, is_text, plain, quoted
 from portanet.errors import DataError
 
 _PIXEL = re.compile(r"pixel(0|[1-9][0-9]{0,8})")
@@ -74,7 +74,7 @@ def _check(file: str, names: tuple[str, ...]) -> None:
         if "\0" in name or not is_text(name):
             raise DataError(f"{file} is not UTF-8 text with a header; save it as UTF-8.")
         if name in seen:
-            raise DataError(f"{file}: two columns are named {name!r}; begin with a line of distinct names.")
+            raise DataError(f"{file}: two columns are named {quoted(name)}; begin with a line of distinct names.")
         seen.add(name)
     if len(names) == 1 and re.search(r"[;\t]", names[0]):
         raise DataError(f"{file} is not separated by commas; save it as comma-separated values.")
@@ -95,18 +95,18 @@ def _label(
     if label is None or trained:
         return None
     close = difflib.get_close_matches(label, names, 1)
-    hint = f"; did you mean {close[0]!r}?" if close else f"; its columns: {', '.join(names[:8])}."
+    hint = f"; did you mean {quoted(close[0])}?" if close else f"; its columns: {', '.join(map(plain, names[:8]))}."
     raise DataError(f"{file} has no column {label!r}{hint}")
 
 
 def _match(file: str, names: tuple[str, ...], rest: tuple[int, ...], columns: Sequence[str]) -> tuple[int, ...]:
-    position = {names[i]: i for i in rest}
+    position, known = {names[i]: i for i in rest}, set(columns)
     for column in columns:
         if column not in position:
-            raise DataError(f"{file} has no column {column!r}, which the model needs.")
+            raise DataError(f"{file} has no column {quoted(column)}, which the model needs.")
     for name in position:
-        if name not in columns:
-            raise DataError(f"{file}: the model has no column {name!r}; remove it, or name it with --label.")
+        if name not in known:
+            raise DataError(f"{file}: the model has no column {quoted(name)}; remove it, or name it with --label.")
     return tuple(position[column] for column in columns)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from portanet.data.cells import INTEGER, NUMBER, as_float32
+from portanet.data.cells import INTEGER, NUMBER, as_float32, plain, quoted
 from portanet.data.dataset import HostArray
 from portanet.errors import DataError
 
@@ -31,7 +31,7 @@ def encode(
     for code, text in enumerate(names):
         if text not in index:
             raise DataError(
-                f"{name}: row {_first(codes, code)}: the label {text!r} is not among the model's classes: "
+                f"{name}: row {_first(codes, code)}: the label {quoted(text)} is not among the model's classes: "
                 f"{_listed(classes)}."
             )
     table = np.array([index[text] for text in names], np.int32)
@@ -69,7 +69,9 @@ def _discover(name: str, texts: list[str]) -> tuple[list[str], list[str]]:
         return names, sorted(set(names), key=int)
     if all(NUMBER.fullmatch(text) for text in texts):
         broken = next(text for text in names if not INTEGER.fullmatch(text))
-        raise DataError(f"{name}: the label {broken} is a measurement, not a class; portanet learns classes only.")
+        raise DataError(
+            f"{name}: the label {plain(broken)} is a measurement, not a class; portanet learns classes only."
+        )
     return texts, sorted(set(texts))
 
 
@@ -78,4 +80,4 @@ def _first(codes: HostArray, code: int) -> int:
 
 
 def _listed(classes: Sequence[str]) -> str:
-    return ", ".join(classes[:12]) + (f", ... ({len(classes)} in all)" if len(classes) > 12 else "")
+    return ", ".join(map(plain, classes[:12])) + (f", ... ({len(classes)} in all)" if len(classes) > 12 else "")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from portanet._typing import Shape
-from portanet.data.cells import as_float32, as_uint8
+from portanet.data.cells import as_float32, as_uint8, plain
 from portanet.data.dataset import Dataset, HostArray
 from portanet.data.files import expansion_limit, reading
 from portanet.data.labels import encode_array
@@ -40,7 +40,7 @@ def read_npz(
             with zipfile.ZipFile(file) as archive:
                 x, labels = _arrays(archive, part, name)
         except _DAMAGE as error:
-            raise DataError(f"{path} is not an .npz file, or it is damaged ({error}).") from error
+            raise DataError(f"{path} is not an .npz file, or it is damaged ({plain(error, 200)}).") from error
     rows = _rows(name, x, image)
     if labels is None:
         return Dataset(name, rows)
@@ -55,7 +55,7 @@ def _arrays(archive: zipfile.ZipFile, part: str, name: str) -> tuple[HostArray, 
         if f"{key}.npy" in members:
             break
     else:
-        found = ", ".join(sorted(member.removesuffix(".npy") for member in members)[:8]) or "none"
+        found = ", ".join(plain(member.removesuffix(".npy")) for member in sorted(members)[:8]) or "none"
         raise DataError(f"{name} has no array {' or '.join(_X[part])}; its arrays: {found}.")
     labels = [other for other in _LABELS[key] if f"{other}.npy" in members]
     x = _load(archive, members[f"{key}.npy"], "iuf", f"{name}: array {key!r}")
@@ -72,9 +72,9 @@ def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str, what: s
     with archive.open(member) as file:
         shape, dtype = _header(file)
         if dtype.kind not in kinds:
-            raise DataError(f"{what} has the dtype {dtype}; save it as numbers.")
+            raise DataError(f"{what} has the dtype {plain(dtype)}; save it as numbers.")
         if file.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
-            raise DataError(f"{what} declares the shape {shape}, which is not what it holds.")
+            raise DataError(f"{what} declares the shape {plain(shape)}, which is not what it holds.")
     with archive.open(member) as file:
         return np.asarray(npy.read_array(file, allow_pickle=False))
 

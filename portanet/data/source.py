@@ -30,6 +30,7 @@ def read(
     source: str,
     *,
     label: str | None = None,
+    usual_label: str | None = None,
     image: Shape | None = None,
     task: str = "classify",
     classes: Sequence[str] | None = None,
@@ -37,7 +38,8 @@ def read(
 ) -> Dataset:
     """The rows of `mnist`, `mnist:article`, `mnist:test`, `FILE.csv`, `FOLDER`, `FILE.npz`, a `:test` part.
 
-    `label` names a CSV's label column; `image` (C, H, W) is the shape of its rows of pixels.
+    `label` names a CSV's label column, or `usual_label` one that may be missing for a trained model;
+    `image` (C, H, W) is the shape of its rows of pixels.
     `classes` and `columns` are those of a trained model: labels and columns are matched to them by name.
     DataError says what is wrong with the source, and where.
     """
@@ -45,7 +47,9 @@ def read(
         raise ConfigError(f"The task {task!r} is unknown; it is classify or regress.")
     if task == "regress":
         classes = None if classes is None else ()
-    dataset = _read(source, label=label, image=image, task=task, classes=classes, columns=columns)
+    dataset = _read(
+        source, label=label, usual_label=usual_label, image=image, task=task, classes=classes, columns=columns
+    )
     shape = dataset.x.shape[1:]
     if image is not None and columns is None and shape != tuple(image):
         raise DataError(f"{source} has rows of the shape {shape}, not images of {tuple(image)}.")
@@ -58,14 +62,18 @@ def _read(
     source: str,
     *,
     label: str | None,
+    usual_label: str | None,
     image: Shape | None,
     task: str,
     classes: Sequence[str] | None,
     columns: Sequence[str] | None,
 ) -> Dataset:
     if source in _BUILT_IN:
+        _need_no_label(source, label)
         return _built_in(_BUILT_IN[source](), task, classes)
     path, part = _locate(source)
+    if Path(path).is_dir() or path.lower().endswith(".npz"):
+        _need_no_label(source, label)
     if Path(path).is_dir():
         return read_folder(path, part or "train", name=source, task=task, classes=classes)
     need_regular(path)
@@ -76,7 +84,14 @@ def _read(
         raise DataError(f"{source} is no .csv, .npz or folder of IDX files; unpack or convert it.")
     if part:
         raise DataError(f"{source}: a CSV has no parts; name the file alone.")
-    return read_table(path, label=label, image=image, task=task, classes=classes, columns=columns)
+    return read_table(
+        path, label=label, usual_label=usual_label, image=image, task=task, classes=classes, columns=columns
+    )
+
+
+def _need_no_label(source: str, label: str | None) -> None:
+    if label is not None:
+        raise DataError(f"{source} has its labels apart and no column {label!r}; leave out --label.")
 
 
 def _locate(source: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from portanet._typing import Shape
-from portanet.data.cells import as_float32, as_uint8
+from portanet.data.cells import as_float32, as_uint8, plain
 from portanet.data.dataset import Dataset, HostArray
 from portanet.data.fault import find_fault, read_names
 from portanet.data.files import reading
@@ -29,6 +29,7 @@ def read_table(
     path: str | Path,
     *,
     label: str | None = None,
+    usual_label: str | None = None,
     image: Shape | None = None,
     task: str = "classify",
     classes: Sequence[str] | None = None,
@@ -37,27 +38,28 @@ def read_table(
     """The rows of a CSV file: images where the columns are pixels, numbers under their names otherwise.
 
     `label` names the label column (default "label", if there is one); `image` is the shape of a row's pixels.
-    `classes` and `columns` are those of a trained model: columns are then matched by name.
+    `classes` and `columns` are those of a trained model: columns are then matched by name, and its `usual_label`
+    may be missing.
     DataError names the first row, line and column that is wrong.
     """
     name = str(path)
-    trained = classes is not None or columns is not None
+    wanted, trained = usual_label if label is None else label, label is None
     with reading(path) as file:
         text = _Text(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         try:
             names = read_names(csv.reader(text))
             if not names:
                 raise DataError(f"{name} is empty.")
-            header = understand(name, names, label=label, image=image, columns=columns, trained=trained)
+            header = understand(name, names, label=wanted, image=image, columns=columns, trained=trained)
         except csv.Error as error:
-            raise DataError(f"{name} does not begin with a line of column names ({error}).") from error
+            raise DataError(f"{name} does not begin with a line of column names ({plain(error, 200)}).") from error
         builder = _Builder(header, task)
         try:
             for frame in _frames(text, header, regress=task == "regress"):
                 builder.add(frame)
         except (ValueError, OverflowError) as error:
             fault = find_fault(path, header, task=task, sound=builder.rows)
-            raise DataError(f"{name}: {fault or f'not a table of numbers ({error})'}.") from error
+            raise DataError(f"{name}: {fault or f'not a table of numbers ({plain(error, 200)})'}.") from error
     return builder.dataset(name, classes)
 
 

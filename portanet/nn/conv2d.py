@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.namespace import cast, device, namespace
+from portanet.nn.images import batch_first, batch_last, pad
 from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
 
@@ -75,56 +76,70 @@ class Conv2D(Layer):
         return filters * height * width * input_shape[0] * self.kernel_size**2
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
-        xp, weight = namespace(x), params["weight"]
-        x = cast(x, weight.dtype)
-        filters, height, width = shape = self.output_shape(x.shape[1:])
-        patches = _gather(x, *(self._sources(x, length) for length in (height, width)), outside=any(self._sides))
-        y = xp.reshape(weight, (filters, -1)) @ patches + params["bias"][:, None]
-        return xp.reshape(y, (x.shape[0], *shape)), (patches, x.shape)
+        xp, weight, shape = namespace(x), params["weight"], self.output_shape(x.shape[1:])
+        padded = batch_last(cast(x, weight.dtype))
+        for axis in (1, 2):
+            padded = pad(padded, axis, *self._sides)
+        patches = _patches(padded, (self.kernel_size, self.kernel_size), shape[1:], self.stride)
+        y = xp.reshape(weight, (self.filters, -1)) @ patches
+        y += params["bias"][:, None]
+        return batch_first(xp.reshape(y, (*shape, -1))), (patches, x.shape)
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         xp, weight, (patches, x_shape) = namespace(dy), params["weight"], cache
-        flat = xp.reshape(dy, (dy.shape[0], self.filters, -1))
-        dweight = xp.sum(flat @ xp.permute_dims(patches, (0, 2, 1)), axis=0)
-        grads = {"weight": xp.reshape(dweight, weight.shape), "bias": xp.sum(dy, axis=(0, 2, 3))}
-        if not need_dx:
-            return None, grads
-        readers = _gather(dy, *(self._readers(dy, length) for length in x_shape[2:]), outside=True)
-        channels_first = xp.reshape(xp.permute_dims(weight, (1, 0, 2, 3)), (x_shape[1], -1))
-        return xp.reshape(channels_first @ readers, x_shape), grads
+        dy = batch_last(dy)
+        flat = xp.reshape(dy, (self.filters, -1))
+        dweight = xp.permute_dims(patches @ xp.permute_dims(flat, (1, 0)), (1, 0))  # faster than flat @ patches.T
+        grads = {"weight": xp.reshape(dweight, weight.shape), "bias": xp.sum(flat, axis=1)}
+        return (self._dx(weight, dy, x_shape) if need_dx else None), grads
 
-    def _sources(self, like: Array, length: int) -> Array:
-        """(k, length) int32: which row of x each row of the filter meets at each row of y."""
-        offset, place = self._grid(like, length)
-        return place * self.stride + offset - self._sides[0]
+    def _dx(self, weight: Array, dy: Array, x_shape: Shape) -> Array:
+        """Every value of y gives its gradient back to the patch that it was made from.
 
-    def _readers(self, like: Array, length: int) -> Array:
-        """(k, length) int32: which row of y meets each row of x by each row of the filter; -1 for none."""
-        xp = namespace(like)
-        offset, place = self._grid(like, length)
-        reach = place - offset + self._sides[0]
-        return xp.where(reach % self.stride == 0, reach // self.stride, -1)
+            row[c, u, i, w] = sum_{f, v} W[f, c, u, v] dy[f, i, (w + p - v) / s]
+            dx[c, h, w] = sum_u row[c, u, (h + p - u) / s, w]        where such an index is no place of y, 0 is added
 
-    def _grid(self, like: Array, length: int) -> tuple[Array, Array]:
-        xp, place = namespace(like), device(like)
-        offset = xp.arange(self.kernel_size, dtype=xp.int32, device=place)
-        return offset[:, None], xp.arange(length, dtype=xp.int32, device=place)[None, :]
+        The width is gathered before the product and the height added up after it. To gather both would be the
+        larger product, to add up both the larger sum.
+        """
+        xp, k, (before, _), (n, channels, height, width) = namespace(dy), self.kernel_size, self._sides, x_shape
+        dy = pad(_spread(dy, 2, self.stride), 2, k - 1 - before, k - 1)
+        patches = _patches(dy, (1, k), (dy.shape[1], width), 1)
+        turned = xp.permute_dims(xp.flip(weight, axis=3), (1, 2, 0, 3))
+        row = xp.reshape(turned, (channels * k, -1)) @ patches
+        row = _spread(xp.reshape(row, (channels, k, dy.shape[1], width * n)), 2, self.stride)
+        dx = _add_shifted(row)[:, before : before + height, :]
+        return batch_first(xp.reshape(dx, (channels, height, width, n)))
 
 
-def _gather(x: Array, rows: Array, columns: Array, *, outside: bool) -> Array:
-    """For each pair of filter offsets and places the value of the image there, or 0 outside of it, if any is.
+def _patches(x: Array, size: Shape, places: Shape, stride: int) -> Array:
+    """What a window of `size` (k, l) sees at each of `places` (H', W'), `stride` apart.
 
-    x (N, C, H, W), rows (k, H'), columns (k, W')   result (N, C * k * k, H' * W')
+    x (C, H, W, N)   result (C * k * l, H' * W' * N), which weights (filters, C * k * l) can be multiplied with
     """
-    xp, (n, channels, height, width) = namespace(x), x.shape
-    size, places = rows.shape[0], rows.shape[1] * columns.shape[1]
-    r, c = rows[:, None, :, None], columns[None, :, None, :]
-    index = r * width + c
-    flat = xp.reshape(x, (n, channels, height * width))
-    if outside:
-        inside = (r >= 0) & (r < height) & (c >= 0) & (c < width)
-        found = xp.take(flat, xp.reshape(xp.where(inside, index, 0), (-1,)), axis=2)
-        found = xp.where(xp.reshape(inside, (-1,)), found, 0.0)
-    else:
-        found = xp.take(flat, xp.reshape(index, (-1,)), axis=2)
-    return xp.reshape(found, (n, channels * size * size, places))
+    xp, (channels, height, width, n) = namespace(x), x.shape
+    pixels = xp.reshape(xp.arange(height * width, dtype=xp.int32, device=device(x)), (height, width))
+    window = xp.reshape(pixels[: size[0], : size[1]], (-1, 1))  # pixel numbers, from the window's corner
+    corner = xp.reshape(pixels[: places[0] * stride : stride, : places[1] * stride : stride], (1, -1))
+    seen = xp.take(xp.reshape(x, (channels, -1, n)), xp.reshape(window + corner, (-1,)), axis=1)
+    return xp.reshape(seen, (channels * size[0] * size[1], -1))
+
+
+def _spread(x: Array, axis: int, stride: int) -> Array:
+    """`x` with stride - 1 zeros after each of its places along an axis."""
+    xp, shape = namespace(x), x.shape
+    apart = pad(xp.expand_dims(x, axis=axis + 1), axis + 1, 0, stride - 1)
+    return xp.reshape(apart, (*shape[:axis], -1, *shape[axis + 1 :]))
+
+
+def _add_shifted(x: Array) -> Array:
+    """The sum of the k rows of each channel, each moved one place further than the one before.
+
+        y[c, t] = sum_u x[c, u, t - u]        x (C, k, L, R)   y (C, L + k - 1, R)
+
+    Filled up with zeros to L + k places and then read in rows of L + k - 1, each row starts one place later.
+    """
+    xp, (channels, k, length, rest) = namespace(x), x.shape
+    total = length + k - 1
+    line = xp.reshape(pad(x, 2, 0, k), (channels, -1, rest))
+    return xp.sum(xp.reshape(line[:, : k * total, :], (channels, k, total, rest)), axis=1)

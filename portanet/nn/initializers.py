@@ -65,6 +65,14 @@ def he_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int)
     return rng.normal(0.0, math.sqrt(2.0 / fan_in), shape)
 
 
+def lecun_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Draw:
+    """Normal with mean 0 and variance 1 / fan_in, not truncated, for layers followed by SELU or by nothing.
+
+    LeCun et al. 1998, "Efficient BackProp"; for SELU: Klambauer et al. 2017, arXiv:1706.02515.
+    """
+    return rng.normal(0.0, math.sqrt(1.0 / fan_in), shape)
+
+
 def glorot_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Draw:
     """Uniform with variance 2 / (fan_in + fan_out), for layers followed by tanh or by nothing.
 

@@ -65,6 +65,14 @@ class Layer:
         """The shape of one row of the output; raises ModelError for a shape that the layer cannot take."""
         return input_shape
 
+    def check(self, x: Array) -> None:
+        """Raises DataError for values in `x` (N, ...) that the layer cannot take; a container asks its first child.
+
+        Asked once before training and for each prediction, outside of steps, so it may read values.
+        """
+        for child in list(self.children.values())[:1]:
+            child.check(x)
+
     def arithmetic(self, input_shape: Shape) -> int:
         """Multiplications with an addition that one row's forward pass takes, in products of matrices."""
         return 0

@@ -35,25 +35,24 @@ class Key(NamedTuple):
 
 
 def bits(key: Key, like: Array) -> Array:
-    """An int32 for each element of `like` (N, ...), each value as likely as every other.
+    """An int32 for each element of `like` (N, ...): each of 2**31 values, spread evenly, is as likely as every other.
 
-        h(h(h(position) ^ value ^ h(layer)) ^ h(element))
+        h(r_i e_j)        r_i = h((position + i + 1) ^ k) | 1    e_j = h(c j ^ k) | 1    k = value ^ h(layer + 1)
 
-    h is the bijective 32-bit hash `lowbias32` (Wellons 2018), in wrapping int32 arithmetic. Rows and elements
-    are hashed before they meet, so two rows share no run of bits.
+    h is the bijective 32-bit hash `lowbias32` (Wellons 2018), c the golden ratio times 2**32, all in wrapping
+    int32 arithmetic. Rows and elements are hashed before they meet, so two rows share no run of bits.
     """
-    xp, rows, size = namespace(like), like.shape[0], math.prod(like.shape[1:])
-    place = device(like)
-    position = xp.arange(rows, dtype=xp.int32, device=place) + key.position
-    element = xp.arange(size, dtype=xp.int32, device=place)
-    row = _hash(_hash(position) ^ (key.value ^ _hash(key.layer + 1)))
-    drawn = _hash(row[:, None] ^ _hash(element)[None, :])
-    return xp.reshape(drawn, like.shape)
+    return _hash(_products(key, like))
 
 
 def keep(key: Key, like: Array, rate: float) -> Array:
-    """For each element of `like` whether it is kept, which has probability 1 - rate; exact to 2**-32."""
-    return bits(key, like) >= _signed_threshold(rate)
+    """For each element of `like` whether it is kept, which has probability 1 - rate; exact to 2**-31.
+
+        r_i e_j >= threshold        as in `bits`, but not hashed again
+
+    Only the top bits of a product decide a comparison, and on those every bit of both factors has worked.
+    """
+    return _products(key, like) >= _signed_threshold(rate)
 
 
 def uniform(key: Key, like: Array) -> Array:
@@ -61,6 +60,15 @@ def uniform(key: Key, like: Array) -> Array:
     xp = namespace(like)
     drawn = bits(key, like)
     return xp.astype((drawn >> 8) & 0xFFFFFF, like.dtype) * 2.0**-24
+
+
+def _products(key: Key, like: Array) -> Array:
+    """r_i e_j for each element: odd, every odd int32 as likely as every other; the lowest bits are no noise."""
+    xp, rows, size = namespace(like), like.shape[0], math.prod(like.shape[1:])
+    place = xp.arange(-rows, size, dtype=xp.int32, device=device(like))  # below 0 the rows, hashed in the same calls
+    number = xp.where(place < 0, place + (rows + 1) + key.position, place * _GOLDEN)
+    hashed = _hash(number ^ (key.value ^ _hash(key.layer + 1))) | 1
+    return xp.reshape(hashed[:rows][:, None] * hashed[rows:][None, :], like.shape)
 
 
 def _hash(x: Any) -> Any:
@@ -85,3 +93,6 @@ def _signed(number: int) -> int:
 def _signed_threshold(rate: float) -> int:
     """The int32 below which a share `rate` of all int32 lie."""
     return min(round(rate * 2**32), 2**32 - 1) - 2**31
+
+
+_GOLDEN = _signed(0x9E3779B9)  # spreads the elements: they meet no row, nor those of a key whose rows meet

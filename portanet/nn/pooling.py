@@ -1,18 +1,53 @@
-"""Pooling: images made smaller, one number for each square."""
+"""Pooling: images made smaller, one number for each square, or for each channel."""
 
 from __future__ import annotations
 
+import functools
+import operator
 from dataclasses import dataclass
 from typing import Any
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.namespace import device, namespace
+from portanet.nn.images import batch_first, batch_last, pad
 from portanet.nn.layer import Layer
 
 
 @dataclass(frozen=True, repr=False)
-class MaxPool2D(Layer):
+class _Pool2D(Layer):
+    """What pools of squares of `size` x `size` that do not overlap have in common."""
+
+    size: int = 2
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int) or self.size < 1:
+            raise ModelError(f"{type(self).__name__} needs a size of at least 1, got {self.size!r}.")
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        channels, height, width = _image(self, input_shape)
+        if min(height, width) < self.size:
+            name = type(self).__name__
+            raise ModelError(f"{name}'s square of {self.size} is larger than the image {input_shape[1:]}.")
+        return (channels, height // self.size, width // self.size)
+
+    def _pixels(self, x: Array) -> list[Array]:
+        """The first pixel of every square, the second of every square, ...: size * size images, row by row.
+
+        x (C, H, W, N)   each (C, H // size, W // size, N)
+        """
+        size, bottom, right = self.size, x.shape[1] - x.shape[1] % self.size, x.shape[2] - x.shape[2] % self.size
+        return [x[:, u:bottom:size, v:right:size, :] for u in range(size) for v in range(size)]
+
+    def _whole(self, squares: Array, shape: Shape) -> Array:
+        """Squares (C, H', size, W', size, N) as an image (C, H, W, N), with zeros where it has no square."""
+        xp, (channels, height, width, n) = namespace(squares), shape
+        whole = xp.reshape(squares, (channels, height - height % self.size, width - width % self.size, n))
+        return pad(pad(whole, 1, 0, height % self.size), 2, 0, width % self.size)
+
+
+@dataclass(frozen=True, repr=False)
+class MaxPool2D(_Pool2D):
     """The largest value of each square of `size` x `size`; squares do not overlap.
 
         y[n, c, i, j] = max_{u, v < size} x[n, c, i size + u, j size + v]
@@ -23,35 +58,71 @@ class MaxPool2D(Layer):
     Raises ModelError for what is not an image, and for one that is smaller than a square.
     """
 
-    size: int = 2
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.size, int) or self.size < 1:
-            raise ModelError(f"MaxPool2D needs a size of at least 1, got {self.size!r}.")
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 3:
-            raise ModelError(f"MaxPool2D needs images (channels, height, width), got shape {input_shape}.")
-        if min(input_shape[1:]) < self.size:
-            raise ModelError(f"MaxPool2D's square of {self.size} is larger than the image {input_shape[1:]}.")
-        return (input_shape[0], input_shape[1] // self.size, input_shape[2] // self.size)
-
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
-        xp, size, n = namespace(x), self.size, x.shape[0]
-        channels, height, width = self.output_shape(x.shape[1:])
-        squares = xp.reshape(x[:, :, : height * size, : width * size], (n, channels, height, size, width, size))
-        squares = xp.reshape(xp.permute_dims(squares, (0, 1, 2, 4, 3, 5)), (n, channels, height, width, size * size))
-        return xp.max(squares, axis=-1), (squares, x.shape)
+        x = batch_last(x)
+        y = functools.reduce(namespace(x).maximum, self._pixels(x))
+        return batch_first(y), (x, y)
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
-        xp, size, (squares, shape) = namespace(dy), self.size, cache
-        n, channels, height, width = dy.shape
-        first = xp.astype(xp.argmax(squares, axis=-1), xp.int32)
-        row, column = (xp.arange(length, dtype=xp.int32, device=device(dy)) for length in shape[2:])
-        row, column = row[:, None], column[None, :]
-        inside = (row < height * size) & (column < width * size)
-        square = xp.reshape(xp.where(inside, row // size * width + column // size, 0), (-1,))
-        place = xp.reshape(xp.where(inside, row % size * size + column % size, -1), (-1,))
-        found = (xp.take(xp.reshape(array, (n, channels, height * width)), square, axis=2) for array in (first, dy))
-        taken, upstream = found
-        return xp.reshape(xp.where(taken == place, upstream, 0.0), shape), {}
+        xp, (x, y) = namespace(dy), cache
+        free, first = xp.ones(y.shape, dtype=xp.bool, device=device(y)), []
+        for pixel in self._pixels(x)[:-1]:
+            first.append(free & (pixel == y))
+            free = free ^ first[-1]
+        first.append(free)
+        rows = [xp.stack(first[u * self.size : (u + 1) * self.size], axis=3) for u in range(self.size)]
+        taken = xp.astype(xp.stack(rows, axis=2), dy.dtype)
+        dx = taken * batch_last(dy)[:, :, None, :, None, :]
+        return batch_first(self._whole(dx, x.shape)), {}
+
+
+@dataclass(frozen=True, repr=False)
+class AveragePool2D(_Pool2D):
+    """The mean of each square of `size` x `size`; squares do not overlap.
+
+        y[n, c, i, j] = mean_{u, v < size} x[n, c, i size + u, j size + v]
+
+        x (N, C, H, W)   y (N, C, H // size, W // size); what is left over at the right and below is dropped
+
+    LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition".
+    Raises ModelError for what is not an image, and for one that is smaller than a square.
+    """
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        x = batch_last(x)
+        y = functools.reduce(operator.add, self._pixels(x)) / self.size**2
+        return batch_first(y), x.shape
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        xp, size, shape = namespace(dy), self.size, cache
+        share = batch_last(dy)[:, :, None, :, None, :] / size**2
+        channels, height, _, width, _, n = share.shape
+        dx = xp.broadcast_to(share, (channels, height, size, width, size, n))
+        return batch_first(self._whole(dx, shape)), {}
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalAveragePool2D(Layer):
+    """The mean of each channel: a whole image becomes one flat row, whatever its height and width.
+
+        y[n, c] = mean_{h, w} x[n, c, h, w]        x (N, C, H, W)   y (N, C)
+
+    Lin et al. 2013, arXiv:1312.4400. Raises ModelError for what is not an image.
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return (_image(self, input_shape)[0],)
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        return namespace(x).mean(x, axis=(2, 3)), x.shape
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        xp, (n, channels, height, width) = namespace(dy), cache
+        share = batch_last(dy[:, :, None, None]) / (height * width)
+        return batch_first(xp.broadcast_to(share, (channels, height, width, n))), {}
+
+
+def _image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
+    if len(shape) != 3:
+        raise ModelError(f"{type(layer).__name__} needs images (channels, height, width), got shape {shape}.")
+    return shape[0], shape[1], shape[2]

@@ -22,22 +22,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Rescale(Layer):
-    """Every value times one constant: `Rescale(1 / 255)` takes pixels to [0, 1].
+    """Every value times one constant, plus another: `Rescale(1 / 255)` takes pixels to [0, 1].
 
-    y = x * factor        any shape
+        y = x * factor + offset        any shape
+
+    `Rescale(2 / 255, -1.0)` takes them to [-1, 1]. Raises ModelError unless both are finite.
     """
 
     factor: float
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.factor):
-            raise ModelError(f"Rescale needs a finite factor, got {self.factor!r}.")
+        for name in ("factor", "offset"):
+            value = getattr(self, name)
+            if not math.isfinite(value):
+                raise ModelError(f"Rescale needs a finite {name}, got {value!r}.")
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
-        return {"factor": filled(self.factor)}
+        return {"factor": filled(self.factor), "offset": filled(self.offset)}
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
-        return cast(x, params["factor"].dtype) * params["factor"], None
+        y = cast(x, params["factor"].dtype) * params["factor"]
+        return (y if self.offset == 0 else y + params["offset"]), None
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         return (dy * params["factor"] if need_dx else None), {}

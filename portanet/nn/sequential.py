@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
+from portanet.nn.frozen import Frozen
 from portanet.nn.layer import Layer
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ class Sequential(Layer):
     def __init__(self, *layers: Layer) -> None:
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise ModelError(f"Sequential takes layers, got {layer!r}; write Dense(10), not Dense.")
+                raise ModelError(f"{type(self).__name__} takes layers, got {layer!r}; write Dense(10), not Dense.")
         object.__setattr__(self, "layers", layers)
 
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(repr, self.layers))})"
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
 
     @property
     def children(self) -> Mapping[str, Layer]:
@@ -54,6 +55,20 @@ class Sequential(Layer):
     @property
     def learns(self) -> bool:
         return any(layer.learns for layer in self.layers)
+
+    def freeze(self, *names: str) -> Self:
+        """The same container with these children frozen: `model.freeze("0", "1")`; their arrays keep their names.
+
+        Raises ModelError for a name that no child has.
+        """
+        if unknown := [name for name in names if name not in self.children]:
+            there = ", ".join(map(repr, self.children)) or "none"
+            raise ModelError(f"{type(self).__name__} has no child {unknown[0]!r} to freeze; there is {there}.")
+        return type(self)(*(_frozen(child) if name in names else child for name, child in self.children.items()))
+
+    def unfrozen(self) -> Self:
+        """The same container with every frozen layer able to learn again, those of containers inside too."""
+        return type(self)(*map(_unfrozen, self.layers))
 
     @cached_property
     def _first_learning(self) -> int:
@@ -122,3 +137,13 @@ class Sequential(Layer):
             for (name, layer), own in zip(self.children.items(), cache, strict=True)
         }
         return {name: own for name, own in buffers.items() if own}
+
+
+def _frozen(layer: Layer) -> Layer:
+    return layer if isinstance(layer, Frozen) else Frozen(layer)
+
+
+def _unfrozen(layer: Layer) -> Layer:
+    if isinstance(layer, Frozen):
+        return _unfrozen(layer.layer)
+    return layer.unfrozen() if isinstance(layer, Sequential) else layer

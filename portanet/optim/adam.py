@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portanet._typing import Array
-from portanet.errors import ConfigError
 from portanet.namespace import namespace
-from portanet.optim.optimizer import OptimizerState, decay_rates, fraction
+from portanet.optim.optimizer import OptimizerState, decay_rates, fraction, not_negative, positive, shrink
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,8 @@ class Adam:
     eps: float = 1e-8
 
     def __post_init__(self) -> None:
-        fraction(type(self).__name__, "beta1", self.beta1)
-        fraction(type(self).__name__, "beta2", self.beta2)
-        if not self.eps > 0:
-            raise ConfigError(f"{type(self).__name__} needs eps > 0, got {self.eps!r}.")
+        fraction(self, beta1=self.beta1, beta2=self.beta2)
+        positive(self, eps=self.eps)
 
     def init(self, flat: Array, *, decayed: int) -> OptimizerState:
         xp = namespace(flat)
@@ -48,8 +45,9 @@ class Adam:
         first, second = state["first"], state["second"]
         first *= self.beta1
         first += grads
+        grads *= grads
         second *= self.beta2
-        second += grads * grads
+        second += grads
         first_weight = self.beta1 * state["first_weight"] + 1.0
         second_weight = self.beta2 * state["second_weight"] + 1.0
         second_root = second_weight**0.5
@@ -74,14 +72,15 @@ class AdamW(Adam):
 
     weight_decay: float = 0.01
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        not_negative(self, weight_decay=self.weight_decay)
+
     def init(self, flat: Array, *, decayed: int) -> OptimizerState:
         return super().init(flat, decayed=decayed) | decay_rates(flat, decayed, self.weight_decay)
 
     def update(
         self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
     ) -> tuple[Array, OptimizerState]:
-        if self.weight_decay:
-            shrink = state["decay"] * -learning_rate
-            shrink += 1.0
-            flat *= shrink
+        flat = shrink(flat, state, learning_rate)
         return super().update(flat, grads, state, learning_rate=learning_rate)

@@ -15,8 +15,8 @@ OptimizerState = dict[str, Any]
 class Optimizer(Protocol):
     """How a gradient becomes a step. The hyper-parameters are fields; the arrays are passed in.
 
-    `update` consumes and returns: it owns `flat` and `state`, writes in place where arrays allow it, and
-    the caller goes on with what it returns. It only reads `grads`.
+    `update` consumes and returns: it owns `flat`, `grads` and `state`, writes in place where arrays allow it, and
+    the caller goes on with what it returns. It keeps nothing of `grads`, so the caller may fill that memory again.
     """
 
     def init(self, flat: Array, *, decayed: int) -> OptimizerState:
@@ -28,13 +28,19 @@ class Optimizer(Protocol):
         """The parameters and the state after one step."""
 
 
-def decay_rates(flat: Array, decayed: int, weight_decay: float) -> OptimizerState:
-    """The state entry "decay": the rate at which each entry of `flat` shrinks; nothing if none does.
+def weights(flat: Array, state: OptimizerState) -> Array:
+    """What to evaluate and to save: the average of the weights where the state keeps one, else `flat` itself.
 
-    Raises ConfigError for a negative rate.
+    An optimizer around another keeps the other's state as "optimizer"; the outermost average counts.
     """
-    if not (math.isfinite(weight_decay) and weight_decay >= 0):
-        raise ConfigError(f"weight_decay must be a number of at least 0, got {weight_decay!r}.")
+    if "average" in state:
+        average: Array = state["average"]
+        return average
+    return weights(flat, state["optimizer"]) if "optimizer" in state else flat
+
+
+def decay_rates(flat: Array, decayed: int, weight_decay: float) -> OptimizerState:
+    """The state entry "decay": the rate at which each entry of `flat` shrinks; nothing if none does."""
     if weight_decay == 0:
         return {}
     xp = namespace(flat)
@@ -42,7 +48,50 @@ def decay_rates(flat: Array, decayed: int, weight_decay: float) -> OptimizerStat
     return {"decay": xp.astype(places < decayed, flat.dtype) * weight_decay}
 
 
-def fraction(owner: str, name: str, value: float) -> None:
-    """Raises ConfigError unless 0 <= value < 1."""
-    if not 0 <= value < 1:
-        raise ConfigError(f"{owner} needs 0 <= {name} < 1, got {value!r}.")
+def penalize(grads: Array, flat: Array, state: OptimizerState) -> Array:
+    """Coupled weight decay: the gradient of the penalty weight_decay / 2 * w^2 joins the loss's, and is scaled with it.
+
+    g <- g + weight_decay * w
+    """
+    if "decay" in state:
+        grads += state["decay"] * flat
+    return grads
+
+
+def shrink(flat: Array, state: OptimizerState, learning_rate: float) -> Array:
+    """Decoupled weight decay, beside the optimizer's own step.
+
+    w <- w - learning_rate * weight_decay * w
+    """
+    if "decay" in state:
+        kept = state["decay"] * -learning_rate
+        kept += 1.0
+        flat *= kept
+    return flat
+
+
+def fraction(owner: object, **settings: float) -> None:
+    """Raises ConfigError unless 0 <= value < 1 for each."""
+    for name, value in settings.items():
+        if not 0 <= value < 1:
+            raise ConfigError(f"{type(owner).__name__} needs 0 <= {name} < 1, got {value!r}.")
+
+
+def positive(owner: object, **settings: float) -> None:
+    """Raises ConfigError unless each value is a finite number above 0."""
+    for name, value in settings.items():
+        if not (math.isfinite(value) and value > 0):
+            raise ConfigError(f"{type(owner).__name__} needs a finite {name} above 0, got {value!r}.")
+
+
+def not_negative(owner: object, **settings: float) -> None:
+    """Raises ConfigError unless each value is a finite number of at least 0."""
+    for name, value in settings.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise ConfigError(f"{type(owner).__name__} needs a finite {name} of at least 0, got {value!r}.")
+
+
+def around(owner: object, optimizer: object) -> None:
+    """Raises ConfigError unless `owner` has an optimizer to wrap."""
+    if not callable(getattr(optimizer, "init", None)):
+        raise ConfigError(f"{type(owner).__name__} needs an optimizer such as Adam() to wrap, got {optimizer!r}.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from portanet._typing import Array
 from portanet.errors import ConfigError
 from portanet.namespace import namespace
-from portanet.optim.optimizer import OptimizerState, decay_rates, fraction
+from portanet.optim.optimizer import OptimizerState, decay_rates, fraction, not_negative, penalize
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class SGD:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        fraction("SGD", "momentum", self.momentum)
+        fraction(self, momentum=self.momentum)
+        not_negative(self, weight_decay=self.weight_decay)
         if self.nesterov and not self.momentum:
             raise ConfigError("SGD with nesterov=True needs a momentum above 0, such as momentum=0.9.")
 
@@ -39,14 +40,17 @@ class SGD:
     def update(
         self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
     ) -> tuple[Array, OptimizerState]:
-        if self.weight_decay:
-            grads = grads + state["decay"] * flat
-        step = grads
-        if self.momentum:
-            velocity = state["velocity"]
-            velocity *= self.momentum
-            velocity += grads
-            state = state | {"velocity": velocity}
-            step = grads + self.momentum * velocity if self.nesterov else velocity
+        grads = penalize(grads, flat, state)
+        if not self.momentum:
+            grads *= learning_rate
+            flat -= grads
+            return flat, state
+        velocity = state["velocity"]
+        velocity *= self.momentum
+        velocity += grads
+        step = velocity
+        if self.nesterov:
+            grads += self.momentum * velocity
+            step = grads
         flat -= learning_rate * step
-        return flat, state
+        return flat, state | {"velocity": velocity}

@@ -12,9 +12,10 @@ TRAINING, VALIDATION = "#4c7fdb", "#e08033"
 
 
 def charts(record: Record) -> list[Object]:
-    """Accuracy, loss and learning rate, each where the history holds it; a constant rate is no curve."""
+    """Accuracy or R2, loss and learning rate, each where the history holds it; a constant rate is no curve."""
     figures = [
         _chart(record, "accuracy", "Accuracy", ".2%", tickformat="~%"),
+        _chart(record, "r2", "R2", ".4f"),
         _chart(record, "loss", "Loss", ".4f"),
     ]
     if len(set(_column(record, "learning_rate")) - {None}) > 1:
@@ -95,4 +96,4 @@ def _number(value: Any) -> float | None:
 
 
 def _filename(run: str, key: str) -> str:
-    return run if key == "accuracy" else f"{run}-{key.replace('_', '-')}"
+    return run if key in ("accuracy", "r2") else f"{run}-{key.replace('_', '-')}"

@@ -28,8 +28,11 @@ class Batches:
         """How many steps an epoch has."""
         return 1 if self.size is None else -(-self.rows // self.size)
 
-    def epoch(self, number: int, backend: Backend) -> Iterator[Array | None]:
-        """Runs of steps: the rows of one step in each row of a 2-D int32 array; a last short batch by itself."""
+    def epoch(self, number: int, backend: Backend, first: int = 0) -> Iterator[Array | None]:
+        """Runs of steps: the rows of one step in each row of a 2-D int32 array; a last short batch by itself.
+
+        From step `first` of the epoch on, which must be where a run begins.
+        """
         if self.size is None:
             yield None
             return
@@ -39,7 +42,7 @@ class Batches:
         reshape = namespace(order).reshape
         batches = reshape(order[:in_whole], (whole, self.size))
         run = max(1, -(-whole // _RUNS))
-        for start in range(0, whole, run):
+        for start in range(first, whole, run):
             yield batches[start : min(start + run, whole), ...]
         if in_whole < self.rows:
             yield reshape(order[in_whole:], (1, self.rows - in_whole))

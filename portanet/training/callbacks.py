@@ -2,22 +2,174 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from portanet._typing import Params
+from portanet.errors import ConfigError
+from portanet.namespace import namespace
+from portanet.nn.layout import put, walk
+
+if TYPE_CHECKING:
+    from portanet.training.run import Run
 
 Row = dict[str, Any]
 
 
 class Callback:
-    """Override what you need; every method does nothing by itself."""
+    """Override what you need; every method does nothing by itself.
 
-    def begin(self, steps: int) -> None:
-        """Training starts and will take this many steps."""
+    rate_factor  what the schedule's learning rate is multiplied by, from the next steps on
+    """
+
+    rate_factor: float = 1.0
+
+    def begin(self, run: Run, steps: int) -> None:
+        """Training starts, or goes on, and is over after this many steps."""
 
     def advance(self, step: int) -> None:
         """This many steps are done. Nothing is read from the device for it, so it may run a little ahead."""
 
     def log(self, row: Row) -> bool | None:
-        """A row of the history is ready; return True to stop the training here."""
+        """A row of the history is ready, and `run.params` with it; return True to stop the training here."""
 
     def end(self) -> None:
         """Training is over, finished or not."""
+
+    def state(self) -> dict[str, Any]:
+        """What it must know to go on after an interruption: plain numbers, text, and arrays in nested dicts."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes what `state` gave, between `begin` and the first step."""
+
+
+@dataclass
+class EarlyStopping(Callback):
+    """Stops when a measure has not become better for `patience` logging points, and brings back the best weights.
+
+    monitor     the entry of the history: one that ends in "loss" gets better downward, any other upward
+    min_change  how much better it must be to count
+
+    Prechelt 1998, "Early Stopping - But When?". Raises ConfigError where the history has no such entry.
+    """
+
+    monitor: str = "valid_loss"
+    patience: int = 5
+    min_change: float = 0.0
+    _best: float = field(default=math.nan, init=False, repr=False)
+    _waited: int = field(default=0, init=False, repr=False)
+    _kept: Params = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _need_patience(self, self.patience)
+        if not (math.isfinite(self.min_change) and self.min_change >= 0):
+            raise ConfigError(f"EarlyStopping needs min_change of at least 0, got {self.min_change!r}.")
+
+    def begin(self, run: Run, steps: int) -> None:
+        self._run, self._best, self._waited, self._kept = run, math.nan, 0, {}
+
+    def log(self, row: Row) -> bool | None:
+        value = _watched(self, self.monitor, row)
+        if _better(self.monitor, value, self._best, self.min_change):
+            self._best, self._waited, self._kept = value, 0, _copy(self._run.params)
+        else:
+            self._waited += 1
+        return self._waited >= self.patience
+
+    def end(self) -> None:
+        if self._kept:
+            self._run.params = self._kept
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self._best, "waited": self._waited, "kept": self._kept}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._best, self._waited, self._kept = state["best"], state["waited"], {}
+        for path, array in walk(state["kept"]):
+            put(self._kept, path, self._run.backend.put(array, self._run.dtype))
+
+
+@dataclass
+class ReduceOnPlateau(Callback):
+    """Multiplies the learning rate by `factor` when a measure has not become better for `patience` logging points.
+
+    monitor    as for EarlyStopping
+    threshold  how much better it must be to count, as a share of the best value
+    cooldown   logging points after a cut that are not counted
+
+    It waits, compares and cuts as torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError unless
+    0 < factor < 1, and where the history has no such entry.
+    """
+
+    monitor: str = "valid_loss"
+    factor: float = 0.1
+    patience: int = 10
+    threshold: float = 1e-4
+    cooldown: int = 0
+    rate_factor: float = field(default=1.0, init=False, repr=False)
+    _best: float = field(default=math.nan, init=False, repr=False)
+    _waited: int = field(default=0, init=False, repr=False)
+    _cooling: int = field(default=0, init=False, repr=False)
+
+    kept: ClassVar[tuple[str, ...]] = ("rate_factor", "_best", "_waited", "_cooling")
+
+    def __post_init__(self) -> None:
+        _need_patience(self, self.patience + 1)
+        if not 0 < self.factor < 1:
+            raise ConfigError(f"ReduceOnPlateau needs 0 < factor < 1, got {self.factor!r}.")
+
+    def begin(self, run: Run, steps: int) -> None:
+        self.rate_factor, self._best, self._waited, self._cooling = 1.0, math.nan, 0, 0
+
+    def log(self, row: Row) -> bool | None:
+        value = _watched(self, self.monitor, row)
+        if _better(self.monitor, value, self._best, self.threshold * abs(self._best)):
+            self._best, self._waited = value, 0
+        else:
+            self._waited += 1
+        if self._cooling:
+            self._cooling, self._waited = self._cooling - 1, 0
+        if self._waited > self.patience:
+            self.rate_factor *= self.factor
+            self._cooling, self._waited = self.cooldown, 0
+        return None
+
+    def state(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.kept}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        for name in self.kept:
+            setattr(self, name, state[name])
+
+
+CALLBACKS = {made.__name__: made for made in (EarlyStopping, ReduceOnPlateau)}
+"""By name, for a configuration file."""
+
+
+def _watched(callback: Callback, monitor: str, row: Row) -> float:
+    if monitor not in row:
+        name, known = type(callback).__name__, ", ".join(row)
+        raise ConfigError(f"{name} watches {monitor!r}, but the history has {known}; give fit valid rows, or another.")
+    return float(row[monitor])
+
+
+def _better(monitor: str, value: float, best: float, change: float) -> bool:
+    """Whether `value` is better than `best` by more than `change`; anything is better than NaN."""
+    if math.isnan(best):
+        return not math.isnan(value)
+    return value < best - change if monitor.endswith("loss") else value > best + change
+
+
+def _need_patience(callback: Callback, patience: int) -> None:
+    if not isinstance(patience, int) or patience < 1:
+        raise ConfigError(f"{type(callback).__name__} needs patience as a whole number, and a larger one.")
+
+
+def _copy(params: Params) -> Params:
+    """The same arrays in memory of their own: training goes on in that of the others."""
+    copied: Params = {}
+    for path, array in walk(params):
+        put(copied, path, namespace(array).asarray(array, copy=True))
+    return copied

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from portanet import parallel
@@ -11,6 +13,7 @@ from portanet._typing import Params, Shape
 from portanet.backend import Backend
 from portanet.errors import BackendError, ConfigError, ModelError
 from portanet.nn.layer import Layer
+from portanet.nn.layout import put, walk
 from portanet.nn.losses import Loss, cross_entropy
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.registry import describe
@@ -18,7 +21,10 @@ from portanet.rng import WEIGHTS, generator
 from portanet.training import inputs
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
+from portanet.training.checkpoints import Checkpoints
 from portanet.training.run import Run, on_backend
+from portanet.training.state import Data
+from portanet.training.task import Task, task_of
 from portanet.training.trainer import Trainer
 
 
@@ -34,20 +40,28 @@ def fit(
     epochs: int = 10,
     batch_size: int | Literal["full"] = 128,
     sample_weight: Any = None,
+    params: Params | None = None,
+    accumulate: int = 1,
     backend: Backend | str | None = None,
     dtype: Literal["float32", "float64"] = "float32",
     seed: int = 0,
     log_every: int = 1,
     workers: int | None = None,
     callbacks: Sequence[Callback] = (),
+    checkpoints: Checkpoints | str | Path | None = None,
 ) -> Run:
-    """Trains `model` on rows `x` (N, ...) with class numbers `labels` (N,), and returns the finished run.
+    """Trains `model` on rows `x` (N, ...) with their `labels`, and returns the finished run.
 
+    labels         class numbers (N,) or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for
+                   binary_cross_entropy (N, K) ones and zeros
     valid          rows and labels to measure on at every logging point, never trained on
     batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order
     sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch
+    params         arrays to start from in place of new ones, such as those of `load(path).params`
+    accumulate     parts that each batch is computed in, one after the other, to need less memory at once
     backend        a Backend or its name; without one, the library that the arrays belong to
     log_every      epochs from one line of history to the next
+    checkpoints    a folder to save the training in while it runs, and to go on from: see `Checkpoints`
     workers        threads that share a batch on NumPy, one for each core by default; the result is the same
 
     The weights and the order of the rows follow from `seed` alone, on every backend.
@@ -55,7 +69,7 @@ def fit(
     ConfigError for impossible settings.
     """
     _check(epochs=epochs, log_every=log_every, batch_size=1 if batch_size == "full" else batch_size)
-    _check(workers=1 if workers is None else workers)
+    _check(workers=1 if workers is None else workers, accumulate=accumulate)
     if not isinstance(seed, int) or not 0 <= seed < 2**63:
         raise ConfigError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}.")
     if dtype not in ("float32", "float64"):
@@ -63,7 +77,7 @@ def fit(
     chosen = inputs.backend_for(backend, x)
     x = inputs.array(x, chosen)
     shape: Shape = tuple(x.shape[1:])
-    classes = _classes(model, shape)
+    outputs, task = _outputs(model, shape), task_of(loss)
     settings = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -71,13 +85,14 @@ def fit(
         "log_every": log_every,
         "dtype": dtype,
     }
+    kept = Checkpoints(checkpoints) if isinstance(checkpoints, (str, Path)) else checkpoints
     parts = {"loss": describe(loss), "optimizer": describe(optimizer), "schedule": describe(schedule)}
     step_rows = x.shape[0] if batch_size == "full" else batch_size
     with chosen.computing(dtype), _advising(chosen, step_rows):
-        data = inputs.data(x, labels, classes, chosen, dtype, sample_weight)
+        data, host_labels = _data(model, x, labels, outputs, task, loss, sample_weight, chosen, dtype)
         run = Run(
             model,
-            _initial(model, x, shape, seed, chosen, dtype),
+            _initial(model, x, shape, params, seed, chosen, dtype),
             loss,
             chosen,
             config=settings | parts,
@@ -87,7 +102,11 @@ def fit(
         if valid is not None:
             run.check(*valid)
         batches = Batches(data.x.shape[0], None if batch_size == "full" else batch_size, seed)
-        Trainer(optimizer, schedule, batches, epochs, log_every, callbacks).train(run, data, valid)
+        identity = _identity(run, callbacks, accumulate, x, host_labels, sample_weight, valid, params) if kept else {}
+        Trainer(
+            run, data, host_labels, valid, optimizer, schedule, batches, epochs, log_every, accumulate, callbacks,
+            kept, identity,
+        ).train()  # fmt: skip
     return run
 
 
@@ -103,23 +122,72 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
         raise BackendError(f"{tried}; try a batch size of {max(1, rows // 2)} or less.", "memory") from error
 
 
-def _initial(model: Layer, x: Any, shape: Shape, seed: int, backend: Backend, dtype: str) -> Params:
-    """The first parameters on the backend: drawn on the host, preprocessing fitted there to the rows."""
+def _identity(run: Run, callbacks: Sequence[Callback], accumulate: int, *data: Any) -> dict[str, Any]:
+    """What must be the same for an interrupted training to go on: settings, layers, data."""
+    parts = [describe(callback) for callback in callbacks if is_dataclass(callback)]
+    settings = {"accumulate": accumulate, "layers": describe(run.model), "callbacks": parts}
+    return run.config | settings | {"data": inputs.fingerprint(data)}
+
+
+def _data(
+    model: Layer,
+    x: Any,
+    labels: Any,
+    outputs: int,
+    task: Task,
+    loss: Loss,
+    sample_weight: Any,
+    backend: Backend,
+    dtype: str,
+) -> tuple[Data, Any]:
+    """Rows, labels and weights together on the backend, and the labels on the host."""
+    x = inputs.rows(x, backend, dtype)
+    model.check(x)
+    host = inputs.labels(labels, int(x.shape[0]), outputs, task)
+    class_weight = getattr(loss, "class_weight", ())
+    if class_weight and len(class_weight) != outputs:
+        raise ConfigError(f"class_weight must have one number for each of the {outputs} classes, got {class_weight}.")
+    weights = inputs.weights(sample_weight, len(host), class_weight, host)
+    put_weights = None if weights is None else backend.put(weights, dtype)
+    return Data(x, inputs.put_labels(host, backend, dtype), put_weights), host
+
+
+def _initial(
+    model: Layer, x: Any, shape: Shape, params: Params | None, seed: int, backend: Backend, dtype: str
+) -> Params:
+    """The first parameters on the backend: those given, or drawn on the host, preprocessing fitted to the rows."""
     host = model.init(generator(seed, WEIGHTS), shape)
+    if params is not None:
+        return on_backend(_like(host, params), backend, dtype)
     if model.fits:
         x = x if inputs.is_host(x) else backend.to_numpy(x)
         host = model.fit(host, x)
     return on_backend(host, backend, dtype)
 
 
-def _classes(model: Layer, shape: Shape) -> int:
+def _like(expected: Params, given: Params) -> Params:
+    """`given` on the host; ModelError unless its names and shapes are those expected."""
+    found = dict(walk(given))
+    for path, array in walk(expected):
+        if path not in found or tuple(found[path].shape) != array.shape:
+            got = f"shape {tuple(found[path].shape)}" if path in found else "nothing"
+            raise ModelError(f"params must hold {'.'.join(path)} of shape {array.shape} for this model, got {got}.")
+    host: Params = {}
+    for path, _ in walk(expected):
+        put(host, path, inputs.on_host(found[path]))
+    return host
+
+
+def _outputs(model: Layer, shape: Shape) -> int:
     if not isinstance(model, Layer):
         raise ModelError(f"the model must be a layer, got {type(model).__name__}; put several into Sequential(...).")
     output = model.output_shape(shape)
     if len(output) != 1:
         raise ModelError(f"the model must end in one number for each class, got shape {output}; end it in Dense.")
     if not model.learns:
-        raise ModelError("the model has nothing to learn; give it a layer with weights, such as Dense.")
+        raise ModelError(
+            "the model has nothing to learn; give it a layer with weights, such as Dense, or unfreeze one."
+        )
     return output[0]
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from portanet._typing import Array, Params, Shape
-from portanet.metrics import correct
 from portanet.namespace import device, namespace
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout, merge
@@ -14,6 +13,7 @@ from portanet.nn.losses import Loss
 from portanet.nn.noise import Key
 from portanet.parallel import Workers, add
 from portanet.training.state import Data
+from portanet.training.task import task_of
 
 _SHARD_ARITHMETIC = (
     26_000_000  # multiplications forward: below it, handing a shard to a thread costs more than it gains
@@ -36,11 +36,11 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
 
 
 class Batch(NamedTuple):
-    """What one batch gives: the loss, its gradient, the right answers (if measured), and the buffers afterwards."""
+    """What one batch gives: the loss, its gradient, what adds up to the score (if measured), and the buffers after."""
 
     loss: Array
     grads: Array
-    correct: list[Array]
+    counted: list[Array]
     buffers: Params
 
 
@@ -60,7 +60,7 @@ class Gradient:
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
     ) -> Batch:
-        """For the rows that `rows` numbers, or for all rows; `measure` also counts the right answers."""
+        """For the rows that `rows` numbers, or for all rows; `measure` also counts what the task's score needs."""
         params = self.layout.unpack(flat, buffers)
         count = (data.x if rows is None else rows).shape[0]
         weights = _weights(data, rows, flat)
@@ -71,7 +71,7 @@ class Gradient:
             logits, cache = self.model.forward(params, x, train=True, key=key.shifted(start))
             loss, dlogits = self.loss(logits, labels, weights[start:stop])
             _, grads = self.model.backward(params, cache, dlogits, need_dx=False)
-            counted = (correct(logits, labels),) if measure else ()
+            counted = (task_of(self.loss).counted(logits, labels),) if measure else ()
             return (loss, self.layout.pack(grads), *counted), self.model.next_buffers(params, cache)
 
         if count <= self.shard_rows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from portanet._typing import Array
 from portanet.backend import Backend
 from portanet.errors import DataError
 from portanet.namespace import namespace
-from portanet.training.state import Data
+from portanet.training.task import Task
 
 HostArray = npt.NDArray[Any]
 
@@ -76,42 +78,48 @@ def checked(x: Any, backend: Backend, dtype: str) -> Any:
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def labels(given: Any, count: int, classes: int, backend: Backend) -> Array:
-    """The labels on the backend as int32.
+def labels(given: Any, count: int, outputs: int, task: Task) -> HostArray:
+    """The labels on the host, as the loss takes them; DataError for labels that the task cannot mean."""
+    return task.labels(on_host(given), count, outputs)
 
-    Raises DataError unless there are `count` whole numbers from 0 to classes - 1.
+
+def put_labels(host: HostArray, backend: Backend, dtype: str) -> Array:
+    """The labels on the backend: class numbers stay int32, other numbers take the model's dtype."""
+    return backend.put(host, "int32" if host.dtype.kind == "i" else dtype)
+
+
+def weights(given: Any, count: int, class_weight: Sequence[float], labels: HostArray) -> HostArray | None:
+    """The weight of each row on the host, that of its class multiplied in; None where every row counts the same.
+
+    Raises DataError unless sample weights are `count` numbers of at least 0, not all 0.
     """
-    host = _on_host(given)
-    if host.shape != (count,):
-        raise DataError(f"labels must be one number for each of the {count} rows, got shape {host.shape}.")
-    if host.dtype.kind not in "ui":
-        raise DataError(f"labels must be whole numbers from 0 to {classes - 1}, got dtype {host.dtype}.")
-    wrong = np.flatnonzero((host < 0) | (host >= classes))
-    if wrong.size:
-        row = int(wrong[0])
-        raise DataError(
-            f"row {row}: label {host[row]} is not one of the model's {classes} classes, 0 to {classes - 1}."
-        )
-    return backend.put(host.astype(np.int32))
-
-
-def weights(given: Any, count: int, backend: Backend, dtype: str) -> Array | None:
-    """The weight of each row on the backend; DataError unless they are `count` numbers of at least 0, not all 0."""
-    if given is None:
+    if given is None and not class_weight:
         return None
-    host = _on_host(given)
+    host = np.ones(count) if given is None else on_host(given)
     right = host.shape == (count,) and host.dtype.kind in "buif"
     if not right or not np.isfinite(host).all() or (host < 0).any() or host.sum() == 0:
         raise DataError(f"sample_weight must be {count} numbers of at least 0, and not all 0.")
-    return backend.put(host, dtype)
+    return host * np.asarray(class_weight)[labels] if class_weight and labels.ndim == 1 else host
 
 
-def _on_host(given: Any) -> HostArray:
+def on_host(given: Any) -> HostArray:
+    """An array, a list or a pandas object as a NumPy array."""
     return np.asarray(given) if is_host(given) else backends.of(given).to_numpy(given)
 
 
-def data(x: Any, given_labels: Any, classes: int, backend: Backend, dtype: str, sample_weight: Any = None) -> Data:
-    """Rows, labels and weights together on the backend."""
-    x = rows(x, backend, dtype)
-    count = int(x.shape[0])
-    return Data(x, labels(given_labels, count, classes, backend), weights(sample_weight, count, backend, dtype))
+def fingerprint(*data: Any) -> str:
+    """SHA-256 over the shape, dtype and bytes of arrays, in nested tuples and dicts."""
+    digest = hashlib.sha256()
+    for array in _arrays(data):
+        host = np.ascontiguousarray(on_host(array))
+        digest.update(f"{host.shape}{host.dtype.str}".encode())
+        digest.update(host.data)
+    return digest.hexdigest()
+
+
+def _arrays(value: Any) -> Iterator[Any]:
+    if isinstance(value, (tuple, dict)):
+        for entry in value.values() if isinstance(value, dict) else value:
+            yield from _arrays(entry)
+    elif value is not None:
+        yield value

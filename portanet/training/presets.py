@@ -1,28 +1,57 @@
-"""Ready-made models with the settings to train them: the article's network, and a better one."""
+"""Ready-made models with the settings to train them: the article's network, a better one, and a convolutional one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from portanet.errors import ConfigError
-from portanet.nn import Dense, Flatten, Layer, ReLU, Rescale, Sequential, Standardize, uniform
-from portanet.optim import SGD, Adam, AdamW, Optimizer, Schedule, constant, cosine_decay
+from portanet.nn import (
+    Conv2D,
+    Dense,
+    Flatten,
+    Layer,
+    Loss,
+    MaxPool2D,
+    RandomAffine,
+    ReLU,
+    Rescale,
+    Sequential,
+    Standardize,
+    cross_entropy,
+    uniform,
+)
+from portanet.optim import (
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    Lion,
+    NAdam,
+    Optimizer,
+    RMSProp,
+    Schedule,
+    constant,
+    cosine_decay,
+)
+from portanet.training.callbacks import Callback
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A model for any number of inputs and classes, and how to train it.
+    """A model for any number of outputs, and how to train it.
 
-    layers         (number of classes) -> the layers after preprocessing
-    pixels         the first layer for images; tables always start with Standardize(axis="feature")
+    body           (number of outputs) -> the layers after preprocessing
+    pixels         the first layers for images
+    columns        the first layers for the rows of a table; None where the body takes images only
+    whole          whether the body is the model, for certain data, and nothing comes before or after it
     schedule       (learning rate, steps of the whole run) -> the schedule
     valid          the share of the rows held out to choose and to watch by
     """
 
     data: str
-    layers: Callable[[int], tuple[Layer, ...]]
-    pixels: Layer
+    body: Callable[[int], Sequence[Layer]]
+    pixels: tuple[Layer, ...]
     optimizer: Optimizer
     learning_rate: float
     schedule: Callable[[float, int], Schedule]
@@ -30,20 +59,37 @@ class Preset:
     batch_size: int | None
     log_every: int
     valid: float
+    columns: tuple[Layer, ...] | None = (Standardize("feature"),)
+    whole: bool = False
+    loss: Loss = cross_entropy
+    callbacks: tuple[Callback, ...] = ()
+    accumulate: int = 1
 
-    def model(self, classes: int, *, images: bool) -> Sequential:
-        """The model for so many classes, from images or from the columns of a table."""
-        first = self.pixels if images else Standardize("feature")
-        return Sequential(first, Flatten(), *self.layers(classes))
+    def model(self, outputs: int, *, images: bool, last: Sequence[Layer] = ()) -> Sequential:
+        """The model with so many outputs, from images or from the columns of a table; `last` follows the body.
+
+        Raises ConfigError for a table where the body takes images only.
+        """
+        first = self.pixels if images else self.columns
+        if first is None:
+            raise ConfigError("this preset takes images; name their shape with --image CxHxW, or use --preset mlp.")
+        return Sequential(*first, *self.body(outputs), *(() if self.whole else last))
 
 
-def _classic(classes: int) -> tuple[Layer, ...]:
+def _classic(outputs: int) -> tuple[Layer, ...]:
     start = uniform(-0.5, 0.5)
-    return Dense(16, start), ReLU(), Dense(classes, start)
+    return Flatten(), Dense(16, start), ReLU(), Dense(outputs, start)
 
 
-def _mlp(classes: int) -> tuple[Layer, ...]:
-    return Dense(256), ReLU(), Dense(128), ReLU(), Dense(classes)
+def _mlp(outputs: int) -> tuple[Layer, ...]:
+    return Flatten(), Dense(256), ReLU(), Dense(128), ReLU(), Dense(outputs)
+
+
+def _cnn(outputs: int) -> tuple[Layer, ...]:
+    return (
+        Conv2D(16, 5), ReLU(), MaxPool2D(), Conv2D(32, 5), ReLU(), MaxPool2D(),
+        Flatten(), Dense(128), ReLU(), Dense(outputs),
+    )  # fmt: skip
 
 
 def _warm_cosine(rate: float, steps: int) -> Schedule:
@@ -53,8 +99,8 @@ def _warm_cosine(rate: float, steps: int) -> Schedule:
 PRESETS = {
     "classic": Preset(
         data="mnist:article",
-        layers=_classic,
-        pixels=Rescale(1 / 255),
+        body=_classic,
+        pixels=(Rescale(1 / 255),),
         optimizer=SGD(),
         learning_rate=0.2,
         schedule=lambda rate, steps: constant(rate),
@@ -65,8 +111,8 @@ PRESETS = {
     ),
     "mlp": Preset(
         data="mnist",
-        layers=_mlp,
-        pixels=Standardize("all"),
+        body=_mlp,
+        pixels=(Standardize("all"),),
         optimizer=AdamW(weight_decay=0.3),
         learning_rate=0.003,
         schedule=_warm_cosine,
@@ -75,14 +121,31 @@ PRESETS = {
         log_every=1,
         valid=1 / 12,
     ),
+    "cnn": Preset(
+        data="mnist",
+        body=_cnn,
+        pixels=(RandomAffine(), Standardize("all")),
+        optimizer=AdamW(weight_decay=0.01),
+        learning_rate=0.002,
+        schedule=_warm_cosine,
+        epochs=15,
+        batch_size=128,
+        log_every=1,
+        valid=1 / 12,
+        columns=None,
+    ),
 }
 
 _OPTIMIZERS: dict[str, tuple[Optimizer, float]] = {
     "sgd": (SGD(), 0.1),
     "momentum": (SGD(momentum=0.9), 0.02),
     "nesterov": (SGD(momentum=0.9, nesterov=True), 0.02),
+    "adagrad": (AdaGrad(), 0.02),
+    "rmsprop": (RMSProp(), 0.001),
     "adam": (Adam(), 0.001),
     "adamw": (AdamW(), 0.001),
+    "nadam": (NAdam(), 0.001),
+    "lion": (Lion(), 0.0003),
 }
 OPTIMIZERS = tuple(_OPTIMIZERS)
 

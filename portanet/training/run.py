@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from portanet import checkpoint, parallel
+from portanet import checkpoint, nn, parallel
 from portanet._typing import Array, Params, Shape
 from portanet.backend import Backend, choose
 from portanet.errors import CheckpointError, ConfigError, DataError, ModelError
-from portanet.metrics import correct
 from portanet.namespace import device, namespace
 from portanet.nn.layer import Layer
 from portanet.nn.layout import put, walk
-from portanet.nn.losses import Loss, cross_entropy, softmax
+from portanet.nn.losses import Loss
 from portanet.registry import construct
 from portanet.training import inputs
+from portanet.training.task import Task, task_of
 
 _BLOCK = 2048  # rows that are computed at once: bounds the memory, whatever the number of rows
 
@@ -31,7 +31,7 @@ class Run:
 
     model    the layers
     params   their arrays, by child name, on the backend's device
-    history  one dict for each logging point: step, epoch, learning_rate, loss, accuracy, seconds, ...
+    history  one dict for each logging point: step, epoch, learning_rate, loss, accuracy or r2, seconds, ...
     config   the settings of the training
     facts    what the model file keeps beside the layers: input_shape, classes, columns, ...
     """
@@ -57,40 +57,54 @@ class Run:
         """The shape of one row."""
         return tuple(self.facts["input_shape"])
 
-    def predict(self, x: Any) -> npt.NDArray[np.int32]:
-        """The class number of each row of `x`, on the host. ModelError for rows of another shape."""
-        return self._over(x, lambda logits: namespace(logits).argmax(logits, axis=1)).astype(np.int32)
+    @property
+    def task(self) -> Task:
+        """What the model is for: classes, several classes at once, or numbers."""
+        return task_of(self.loss)
+
+    def predict(self, x: Any) -> npt.NDArray[Any]:
+        """The answer for each row of `x`, on the host. ModelError for rows of another shape.
+
+        A class number (N,) int32; (N, K) int32 of ones and zeros for several classes at once; for a model of
+        numbers the numbers, (N,) where it has one output and (N, K) else.
+        """
+        return self._over(x, self.task.answers)
 
     def probabilities(self, x: Any) -> npt.NDArray[Any]:
-        """The probability of each class for each row of `x`, (N, classes), on the host."""
-        return self._over(x, softmax)
+        """The probability of each class for each row of `x`, (N, K), on the host; ModelError for a model of numbers."""
+        return self._over(x, self.task.probabilities)
+
+    def outputs(self, x: Any) -> npt.NDArray[Any]:
+        """What the last layer gives for each row of `x`, (N, K), on the host: logits, or numbers."""
+        return self._over(x, lambda outputs: outputs)
 
     def evaluate(self, x: Any, labels: Any) -> dict[str, float | int]:
-        """Accuracy and mean loss over the rows: {"accuracy": ..., "loss": ..., "samples": ...}.
+        """Mean loss and score over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
 
         Raises DataError for labels that the model does not know.
         """
         x = self._fitting(x)
         count = int(x.shape[0])
-        on_device = self._labels(labels, count)
+        host = self._labels(labels, count)
 
-        def part(start: int, logits: Array) -> tuple[Array, Array]:
-            own = on_device[start : start + logits.shape[0]]
-            ones = namespace(logits).ones((logits.shape[0],), dtype=logits.dtype, device=device(logits))
-            return self.loss(logits, own, ones)[0], correct(logits, own)
+        def part(start: int, outputs: Array) -> tuple[Any, ...]:
+            rows = outputs.shape[0]
+            own = inputs.put_labels(host[start : start + rows], self.backend, self.dtype)
+            ones = namespace(outputs).ones((rows,), dtype=outputs.dtype, device=device(outputs))
+            return self.loss(outputs, own, ones)[0], self.task.counted(outputs, own)
 
         with self.backend.computing(self.dtype):
-            loss, hits = parallel.add(self._map(x, part))
-            total_loss, total_hits = (float(self.backend.to_numpy(value)) for value in (loss, hits))
-        return {"accuracy": total_hits / count, "loss": total_loss / count, "samples": count}
+            loss, counted = (self.backend.to_numpy(total) for total in parallel.add(self._map(x, part)))
+        score = self.task.scored(counted, host)
+        return {self.task.score: score, "loss": float(loss) / count, "samples": count}
 
     def check(self, x: Any, labels: Any) -> None:
         """Raises, as `evaluate` does, for rows and labels that it cannot take; computes nothing."""
         x = inputs.checked(self._fitting(x), self.backend, self.dtype)
         self._labels(labels, x.shape[0])
 
-    def _labels(self, labels: Any, count: int) -> Array:
-        return inputs.labels(labels, count, self.model.output_shape(self.input_shape)[0], self.backend)
+    def _labels(self, labels: Any, count: int) -> Any:
+        return inputs.labels(labels, count, self.model.output_shape(self.input_shape)[0], self.task)
 
     def save(self, path: str | Path) -> Path:
         """Writes the model to one safetensors file, which `load` reads on any backend."""
@@ -117,6 +131,7 @@ class Run:
         def block(i: int) -> Any:
             start = i * _BLOCK
             own = inputs.rows(x[start : min(start + _BLOCK, x.shape[0]), ...], self.backend, self.dtype)
+            self.model.check(own)
             return part(start, self.model.forward(self.params, own)[0])
 
         return parallel.workers(self.workers).map(block, -(-x.shape[0] // _BLOCK))
@@ -133,7 +148,7 @@ def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backe
     chosen = backend if isinstance(backend, Backend) else choose(backend)
     model, host, facts = checkpoint.load_model(path, layers)
     try:
-        loss = construct(facts.get("loss"), {"cross_entropy": cross_entropy})
+        loss = construct(facts.get("loss"), nn.LOSSES)
     except ConfigError as error:
         raise CheckpointError(f"{path}: its loss cannot be made: {error}") from error
     if not callable(loss):

@@ -1,100 +1,211 @@
-"""The training loop: gradient, update, gradient, update, and now and then a line of history."""
+"""The training loop: gradient, update, gradient, update, and now and then a line of history and a checkpoint."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from portanet import parallel
-from portanet._typing import Array
-from portanet.backend import Metrics, Steps
+from portanet.backend import Steps
+from portanet.errors import ConfigError
 from portanet.nn.layout import Layout
-from portanet.nn.noise import Key
 from portanet.optim import Optimizer, Schedule
+from portanet.optim.optimizer import weights
 from portanet.training.batches import Batches
-from portanet.training.callbacks import Callback, Row
+from portanet.training.callbacks import Callback
+from portanet.training.checkpoints import Checkpoints
+from portanet.training.divergence import Search, is_finite
 from portanet.training.gradient import Gradient, shard_rows
 from portanet.training.run import Run
 from portanet.training.state import Data, State
+from portanet.training.step import Step
+
+Sums = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Trainer:
-    """Trains a run's model on data that is on the run's backend."""
+    """Trains a run's model on data that is on the run's backend.
 
+    labels    the labels on the host, for the score
+    valid     rows and labels to measure on at every logging point
+    identity  what tells this training from another, for its checkpoints
+    """
+
+    run: Run
+    data: Data
+    labels: Any
+    valid: tuple[Any, Any] | None
     optimizer: Optimizer
     schedule: Schedule
     batches: Batches
     epochs: int
     log_every: int
+    accumulate: int
     callbacks: Sequence[Callback]
+    checkpoints: Checkpoints | None
+    identity: dict[str, Any]
+    _state: State = field(init=False)
+    _sums: list[Sums] = field(init=False)  # of the metrics, over each run of steps of this epoch so far
+    _good: tuple[int, State] = field(init=False)  # the last step before which all was finite, and that state
 
-    def train(self, run: Run, data: Data, valid: tuple[Any, Any] | None) -> None:
-        """Changes `run.params` and `run.history`, step by step, until the epochs are over or a callback stops."""
-        layout = Layout.of(run.model, run.params)
-        flat = layout.pack(run.params)
-        state = State(flat, layout.buffers(run.params), self.optimizer.init(flat, decayed=layout.decayed))
-        measured, quiet = (self._steps(run, layout, measure) for measure in (True, False))
-        start = time.perf_counter()
+    def train(self) -> None:
+        """Changes the run's params and history, step by step, until the epochs are over or a callback stops."""
+        run, layout = self.run, Layout.of(self.run.model, self.run.params)
+        gradient = self._gradient(layout)
+        measured, quiet = (run.backend.compile(Step(gradient, self.optimizer, measure)) for measure in (True, False))
         for callback in self.callbacks:
-            callback.begin(self.epochs * self.batches.steps)
+            callback.begin(run, self.epochs * self.batches.steps)
         try:
-            for epoch in range(self.epochs):
+            stopped = self._begin(layout)
+            began = time.perf_counter() - run.seconds
+            while not stopped and run.steps < self.epochs * self.batches.steps:
+                epoch = run.steps // self.batches.steps
                 logged = epoch % self.log_every == 0
-                state, totals = self._epoch(epoch, state, data, measured if logged else quiet, run)
+                self._epoch(epoch, measured if logged else quiet, gradient, began)
                 if logged:
-                    run.params = layout.unpack(state.flat, state.buffers)
-                    run.history.append(self._row(epoch, totals, run, valid, time.perf_counter() - start))
-                    if [callback for callback in self.callbacks if callback.log(run.history[-1])]:
-                        break
+                    self._need_finite(gradient)
+                    run.params = layout.unpack(weights(self._state.flat, self._state.optimizer), self._state.buffers)
+                    run.history.append(self._row(epoch, time.perf_counter() - began))
+                    stopped = bool([callback for callback in self.callbacks if callback.log(run.history[-1])])
+                self._sums = []
+                over = stopped or run.steps == self.epochs * self.batches.steps
+                self._keep(gradient, began, stopped=stopped, now=over)
             run.backend.synchronize()
-            run.params, run.seconds = layout.unpack(state.flat, state.buffers), time.perf_counter() - start
+            self._need_finite(gradient)
+            run.params = layout.unpack(weights(self._state.flat, self._state.optimizer), self._state.buffers)
+            run.seconds = time.perf_counter() - began
         finally:
             for callback in self.callbacks:
                 callback.end()
 
-    def _epoch(self, epoch: int, state: State, data: Data, steps: Steps, run: Run) -> tuple[State, list[Metrics]]:
-        """The state after all of an epoch's steps, and the sums of their metrics, still on the device."""
-        totals = []
-        for rows in self.batches.epoch(epoch, run.backend):
+    def _gradient(self, layout: Layout) -> Gradient:
+        run, rows = self.run, self.batches.size or self.batches.rows
+        cut = shard_rows(run.model, run.input_shape, rows) if run.backend.shards else rows
+        if self.accumulate > 1 and not run.model.rowwise:
+            raise ConfigError("a batch for BatchNorm cannot be computed in parts; use accumulate=1, or LayerNorm.")
+        cut = min(cut, -(-rows // self.accumulate))
+        return Gradient(run.model, run.loss, layout, cut, parallel.workers(run.workers))
+
+    def _epoch(self, epoch: int, steps: Steps, gradient: Gradient, began: float) -> None:
+        """Takes the rest of an epoch's steps, run by run; between the runs a checkpoint may be due."""
+        run, first = self.run, epoch * self.batches.steps
+        for rows in self.batches.epoch(epoch, run.backend, run.steps - first):
+            if run.steps > first:
+                self._keep(gradient, began)
             count = 1 if rows is None else rows.shape[0]
-            rates = [self.schedule(step) for step in range(run.steps, run.steps + count)]
-            keys = self.batches.keys(epoch, run.steps - epoch * self.batches.steps, count)
-            state, metrics = steps(state, data, rows, keys, rates)
-            totals.append(metrics)
+            rates = [self._rate(step) for step in range(run.steps, run.steps + count)]
+            keys = self.batches.keys(epoch, run.steps - first, count)
+            self._state, metrics = steps(self._state, self.data, rows, keys, rates)
+            self._sums.append(metrics)
             run.steps += count
             for callback in self.callbacks:
                 callback.advance(run.steps)
-        return state, totals
 
-    def _row(self, epoch: int, totals: list[Metrics], run: Run, valid: tuple[Any, Any] | None, seconds: float) -> Row:
+    def _rate(self, step: int) -> float:
+        return self.schedule(step) * math.prod(callback.rate_factor for callback in self.callbacks)
+
+    def _row(self, epoch: int, seconds: float) -> dict[str, Any]:
         """One line of the history; here the host waits for the device."""
-        sums = {name: sum(float(run.backend.to_numpy(each[name])) for each in totals) for name in totals[0]}
+        run, rows, sums = self.run, self.batches.rows, self._read()
         row = {
             "step": run.steps if self.batches.size else epoch,
             "epoch": epoch + 1,
-            "learning_rate": self.schedule(run.steps - 1),
-            "loss": sums["loss"] / self.batches.rows,
-            "accuracy": sums["correct"] / self.batches.rows,
+            "learning_rate": self._rate(run.steps - 1),
+            "loss": sum(each["loss"] for each in sums) / rows,
+            run.task.score: run.task.scored(sum(np.asarray(each["counted"]) for each in sums), self.labels),
         }
-        if valid is not None:
-            result = run.evaluate(*valid)
-            row |= {"valid_loss": result["loss"], "valid_accuracy": result["accuracy"]}
+        if self.valid is not None:
+            result = run.evaluate(*self.valid)
+            row |= {f"valid_{name}": result[name] for name in ("loss", run.task.score)}
         return row | {"seconds": seconds}
 
-    def _steps(self, run: Run, layout: Layout, measure: bool) -> Steps:
-        """The training step, made into runs of steps by the backend; `measure` also counts the right answers."""
-        rows = self.batches.size or self.batches.rows
-        cut = shard_rows(run.model, run.input_shape, rows) if run.backend.shards else rows
-        gradient = Gradient(run.model, run.loss, layout, cut, parallel.workers(run.workers))
+    def _read(self) -> list[Sums]:
+        """The sums as numbers and lists; those that are numbers already stay."""
+        read = self.run.backend.to_numpy
 
-        def step(state: State, data: Data, rows: Array | None, key: Any, rate: float) -> tuple[State, Metrics]:
-            batch = gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=measure)
-            flat, optimizer = self.optimizer.update(state.flat, batch.grads, state.optimizer, learning_rate=rate)
-            count = (data.x if rows is None else rows).shape[0]
-            metrics = {"loss": batch.loss * count, "correct": batch.correct[0]} if measure else {}
-            return State(flat, batch.buffers, optimizer), metrics
+        def plain(value: Any) -> Any:
+            return value if isinstance(value, (float, list)) else read(value).astype(float).tolist()
 
-        return run.backend.compile(step)
+        return [{name: plain(value) for name, value in each.items()} for each in self._sums]
+
+    def _begin(self, layout: Layout) -> bool:
+        """Puts the state before the first step, or where an interrupted training stood; whether that was over."""
+        run, tree = self.run, self.checkpoints.restore(self.identity) if self.checkpoints else None
+        if tree is None:
+            flat = layout.pack(run.params)
+            self._state = State(flat, layout.buffers(run.params), self.optimizer.init(flat, decayed=layout.decayed))
+            self._sums = []
+        else:
+            run.steps, run.seconds, run.history[:] = tree["steps"], tree["seconds"], tree["history"]
+            self._state = State(*(each_array(tree[name], run.backend.put) for name in State._fields))
+            self._sums = tree["sums"]
+            for name, callback in self._named_callbacks().items():
+                if name in tree["callbacks"]:
+                    callback.restore(tree["callbacks"][name])
+        self._good = run.steps, self._on_host()
+        return tree is not None and tree["stopped"]
+
+    def _keep(self, gradient: Gradient, began: float, *, stopped: bool = False, now: bool = False) -> None:
+        """Saves what `_begin` needs, if it is time to."""
+        if self.checkpoints is None or not (now or self.checkpoints.due()):
+            return
+        self._need_finite(gradient)
+        self._sums = self._read()
+        callbacks = {
+            name: each_array(own, self.run.backend.to_numpy)
+            for name, callback in self._named_callbacks().items()
+            if (own := callback.state())
+        }
+        self.checkpoints.save(
+            self._good[1]._asdict()
+            | {"steps": self.run.steps, "seconds": time.perf_counter() - began, "history": self.run.history}
+            | {"sums": self._sums, "stopped": stopped, "callbacks": callbacks}
+        )
+
+    def _named_callbacks(self) -> dict[str, Callback]:
+        """The callbacks by names that hold when one without a state comes or goes."""
+        names = [type(callback).__name__ for callback in self.callbacks]
+        return {f"{name}-{names[:i].count(name)}": self.callbacks[i] for i, name in enumerate(names)}
+
+    def _on_host(self) -> State:
+        """A copy of the state; a number that a library made an array of is a number again."""
+
+        def copied(array: Any) -> Any:
+            return np.array(self.run.backend.to_numpy(array))
+
+        def plain(array: Any) -> Any:
+            return copied(array) if array.ndim else float(self.run.backend.to_numpy(array))
+
+        flat, buffers, optimizer = self._state
+        return State(copied(flat), each_array(buffers, copied), each_array(optimizer, plain))
+
+    def _need_finite(self, gradient: Gradient) -> None:
+        """Remembers the state as good; DivergenceError with the step and the layer where it is not finite."""
+        run, (first, good) = self.run, self._good
+        if is_finite(self._state.flat, run.backend):
+            self._good = run.steps, self._on_host()
+            return
+        search = Search(gradient, self.optimizer, self.data, run.backend, self._step)
+        raise search.explain(State(*(each_array(part, run.backend.put) for part in good)), first, run.steps)
+
+    def _step(self, number: int) -> tuple[Any, tuple[int, int], float]:
+        """The rows, the key and the learning rate of one step since the last good state."""
+        epoch, place = divmod(number, self.batches.steps)
+        [key], size = self.batches.keys(epoch, place, 1), self.batches.size
+        if size is None:
+            return None, key, self._rate(number)
+        rows = self.batches.order(epoch)[place * size : (place + 1) * size]
+        return self.run.backend.put(rows, "int32"), key, self._rate(number)
+
+
+def each_array(value: Any, change: Callable[[Any], Any]) -> Any:
+    """`change` of every array in nested dicts; numbers and text stay."""
+    if isinstance(value, dict):
+        return {name: each_array(entry, change) for name, entry in value.items()}
+    return value if value is None or type(value) in (bool, int, float, str) else change(value)

@@ -15,10 +15,11 @@ from portanet.nn import Dense
 FAN_IN, FAN_OUT = 300, 700
 DRAWS = FAN_IN * FAN_OUT
 
-# The papers' variances: He et al. 2 / fan_in, Glorot and Bengio 2 / (fan_in + fan_out).
+# The papers' variances: He et al. 2 / fan_in, LeCun et al. 1 / fan_in, Glorot and Bengio 2 / (fan_in + fan_out).
 LAWS = [
     (nn.he_uniform, 2 / 300, "uniform"),
     (nn.he_normal, 2 / 300, "normal"),
+    (nn.lecun_normal, 1 / 300, "normal"),
     (nn.glorot_uniform, 2 / 1000, "uniform"),
     (nn.glorot_normal, 2 / 1000, "normal"),
 ]

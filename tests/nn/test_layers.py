@@ -8,12 +8,39 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import equal, slope, tree
+from in_torch import in_torch
 from layers import KEY, ROWS, Case, Row, case, every_layer
 from legs import Leg
 
 from portanet import nn
 from portanet.errors import ModelError
-from portanet.nn import Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, Standardize, noise
+from portanet.nn import (
+    ELU,
+    GELU,
+    SELU,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Frozen,
+    Identity,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    ReLU,
+    Rescale,
+    Reshape,
+    Residual,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Standardize,
+    Tanh,
+)
 from portanet.nn.layout import Layout, pick, walk
 
 
@@ -94,8 +121,14 @@ def test_the_parameters_decide_the_dtype(row: Row) -> None:
     assert row.layer.forward(given.params, given.x.astype(np.float32))[0].dtype == np.float64
 
 
+_WITHOUT_ARRAYS = [
+    ReLU(), LeakyReLU(), ELU(), SELU(), GELU(), SiLU(), Sigmoid(), Tanh(), Softplus(), Identity(),
+    Flatten(), Reshape((12,)), Sequential(ReLU(), Flatten()), Residual(ReLU()), Frozen(ReLU()),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("layer", [ReLU(), Flatten(), Sequential(ReLU(), Flatten())], ids=str)
+@pytest.mark.parametrize("layer", _WITHOUT_ARRAYS, ids=str)
 def test_layers_without_arrays_keep_the_dtype(layer: Layer, dtype: str) -> None:
     x = np.ones((2, 3, 4), dtype)
     y, dx, _ = both_passes(layer)({}, x, np.ones(layer.forward({}, x)[0].shape, dtype))
@@ -118,6 +151,18 @@ def test_inputs_are_not_modified(row: Row) -> None:
 
 
 @every_layer
+def test_the_order_in_memory_does_not_matter(row: Row) -> None:
+    given = case(row)
+    y, dx, grads = on_numpy(given)
+    turned = given._replace(x=np.asfortranarray(given.x), dy=np.asfortranarray(given.dy))
+    same_y, same_dx, same_grads = on_numpy(turned)
+    np.testing.assert_allclose(same_y, y, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(same_dx, dx, rtol=1e-12, atol=1e-14)
+    for path, array in walk(grads):
+        np.testing.assert_allclose(pick(same_grads, path), array, rtol=1e-12, atol=1e-14)
+
+
+@every_layer
 def test_prediction_is_deterministic(row: Row) -> None:
     given = case(row)
     first, second = (row.layer.forward(given.params, given.x, key=key)[0] for key in (KEY, None))
@@ -125,15 +170,22 @@ def test_prediction_is_deterministic(row: Row) -> None:
 
 
 @every_layer
-def test_rows_of_a_rowwise_layer_do_not_meet(row: Row) -> None:
-    assert row.layer.rowwise
+def test_rowwise_tells_whether_rows_meet_in_training(row: Row) -> None:
     given = case(row)
     whole, _ = row.layer.forward(given.params, given.x, train=True, key=KEY)
     parts = [
         row.layer.forward(given.params, given.x[i : i + 1], train=True, key=KEY.shifted(i))[0]
         for i in range(len(given.x))
     ]
-    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12)
+    assert row.layer.rowwise == np.allclose(np.concatenate(parts), whole, rtol=1e-12, atol=1e-14)
+
+
+@every_layer
+def test_rows_do_not_meet_in_prediction(row: Row) -> None:
+    given = case(row)
+    whole, _ = row.layer.forward(given.params, given.x)
+    parts = [row.layer.forward(given.params, given.x[i : i + 1])[0] for i in range(len(given.x))]
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12, atol=1e-14)
 
 
 @every_layer
@@ -182,42 +234,6 @@ def test_gradient_equals_that_of_jax(row: Row, jax: Any) -> None:
         np.testing.assert_allclose(array, pick(expected, path), rtol=1e-12, atol=1e-13)
 
 
-def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key) -> Any:
-    """The layer as PyTorch has it."""
-    functional = torch.nn.functional
-    match layer:
-        case Dense():
-            return functional.linear(x, params["weight"].T, params["bias"])
-        case Conv2D(_, size, stride, "same"):  # torch pads an even kernel's odd row after, as we do
-            before, after = (size - 1) // 2, size // 2
-            padded = functional.pad(x, (before, after, before, after))
-            return functional.conv2d(padded, params["weight"], params["bias"], stride=stride)
-        case Conv2D(_, _, stride, padding):
-            padding = 0 if padding == "valid" else padding
-            return functional.conv2d(x, params["weight"], params["bias"], stride=stride, padding=padding)
-        case MaxPool2D(size):
-            return functional.max_pool2d(x, size)
-        case ReLU():
-            return functional.relu(x)
-        case Flatten():
-            return torch.flatten(x, start_dim=1)
-        case Dropout(rate):  # torch scales what is kept; what is kept is ours to say, and tested in test_noise.py
-            kept = torch.tensor(noise.keep(key, x.detach().numpy(), rate))
-            return x * kept * (functional.dropout(torch.ones(1000, dtype=torch.float64), rate).max() if rate else 1.0)
-        case Rescale(factor):
-            return torch.mul(x, factor)
-        case Standardize(axis):  # normalisation with fixed statistics, of one channel or of one for each feature
-            columns = torch.flatten(x, start_dim=1) if axis == "feature" else torch.reshape(x, (-1, 1))
-            mean, deviation = (torch.reshape(params[name].detach(), (-1,)) for name in ("mean", "deviation"))
-            y = functional.batch_norm(columns, mean, deviation**2, training=False, eps=0.0)
-            return torch.reshape(y, x.shape)
-        case Sequential(layers):
-            for i, child in enumerate(layers):
-                x = in_torch(torch, child, params.get(str(i), {}), x, key.child(i))
-            return x
-    raise AssertionError(f"write {type(layer).__name__} in PyTorch's words here")
-
-
 @every_layer
 def test_layer_equals_that_of_torch(row: Row, torch: Any) -> None:
     given = case(row)
@@ -237,9 +253,13 @@ def test_arithmetic_counts_the_products(row: Row) -> None:
     """As many multiplications for a row as weights of a matrix are used: once each, or at each place of an image."""
 
     def products(layer: Layer, shape: tuple[int, ...]) -> int:
+        if isinstance(layer, Frozen):
+            return products(layer.layer, shape)
         if isinstance(layer, Sequential):
             return sum(products(child, given) for _, child, given, _ in layer.walk(shape))
         weights = layer.init(np.random.default_rng(0), shape).get("weight", np.zeros(0)).size
+        if isinstance(layer, Embedding):  # the products of its gradient, with a one-hot row for each number
+            return weights * shape[0]
         return weights * int(np.prod(layer.output_shape(shape)[1:]))
 
     assert row.layer.arithmetic(row.input_shape) == products(row.layer, row.input_shape)
@@ -258,6 +278,10 @@ def test_arithmetic_counts_the_products(row: Row) -> None:
         (lambda: MaxPool2D(0), None, "MaxPool2D needs a size of at least 1, got 0"),
         (lambda: MaxPool2D(), (4, 4), r"MaxPool2D needs images .*, got shape \(4, 4\)"),
         (lambda: MaxPool2D(3), (1, 2, 9), r"MaxPool2D's square of 3 is larger than the image \(2, 9\)"),
+        (lambda: nn.AveragePool2D(1.5), None, "AveragePool2D needs a size of at least 1, got 1.5"),
+        (lambda: nn.AveragePool2D(), (4,), r"AveragePool2D needs images .*, got shape \(4,\)"),
+        (lambda: nn.AveragePool2D(5), (1, 9, 4), r"AveragePool2D's square of 5 is larger than the image \(9, 4\)"),
+        (lambda: nn.GlobalAveragePool2D(), (4, 4), r"GlobalAveragePool2D needs images .*, got shape \(4, 4\)"),
     ],
 )
 def test_images_that_cannot_be_taken(make: Any, shape: Any, message: str) -> None:
@@ -266,10 +290,10 @@ def test_images_that_cannot_be_taken(make: Any, shape: Any, message: str) -> Non
 
 
 def test_the_first_of_equal_values_takes_the_gradient_of_a_pool(xp: Leg) -> None:
-    x, dy = xp.put(np.zeros((1, 1, 2, 2))), xp.put([[[[3.0]]]])
+    x, dy = xp.put([[[[0.0, 0.0], [0.0, 0.0]], [[1.0, 2.0], [2.0, 0.0]]]]), xp.put([[[[3.0]], [[4.0]]]])
     _, dx, _ = xp.run(both_passes(MaxPool2D()), {}, x, dy)
     if xp.values:
-        assert xp.host(dx).tolist() == [[[[3.0, 0.0], [0.0, 0.0]]]]
+        assert xp.host(dx).tolist() == [[[[3.0, 0.0], [0.0, 0.0]], [[0.0, 4.0], [0.0, 0.0]]]]
 
 
 def test_relu_at_zero(xp: Leg) -> None:
@@ -288,6 +312,48 @@ def test_relu_at_zero(xp: Leg) -> None:
         (lambda: Dropout(-0.1), "Dropout needs 0 <= rate < 1, the probability to drop, got -0.1"),
         (lambda: Dropout(0.5).forward({}, np.ones((1, 1)), train=True), "Dropout needs a key to train"),
         (lambda: Rescale(float("nan")), "Rescale needs a finite factor, got nan"),
+        (lambda: Rescale(1.0, float("inf")), "Rescale needs a finite offset, got inf"),
+        (lambda: LeakyReLU(1.0), "LeakyReLU needs 0 <= slope < 1, got 1.0"),
+        (lambda: LeakyReLU(-0.1), "LeakyReLU needs 0 <= slope < 1, got -0.1"),
+        (lambda: ELU(0.0), "ELU needs a finite alpha above 0, got 0.0"),
+        (lambda: ELU(float("inf")), "ELU needs a finite alpha above 0, got inf"),
+        (lambda: Reshape([2, 3]), r"Reshape needs a tuple of sizes of at least 1, .*, got \[2, 3\]"),
+        (lambda: Reshape((2, 0)), r"Reshape needs a tuple of sizes of at least 1, .*, got \(2, 0\)"),
+        (lambda: Reshape(()), r"Reshape needs a tuple of sizes of at least 1, .*, got \(\)"),
+        (
+            lambda: Reshape((2, 3)).output_shape((5,)),
+            r"Reshape to \(2, 3\) needs 6 numbers, got 5 in shape \(5,\)",
+        ),
+        (
+            lambda: Reshape((5,)).init(np.random.default_rng(0), (2, 3)),
+            r"Reshape to \(5,\) needs 5 numbers, got 6 in shape \(2, 3\)",
+        ),
+        (lambda: Embedding(0, 3), "Embedding needs vocabulary of at least 1, got 0"),
+        (lambda: Embedding(3, 1.5), "Embedding needs features of at least 1, got 1.5"),
+        (
+            lambda: Embedding(3, 2).output_shape((2, 2)),
+            r"Embedding needs rows of T whole numbers, got shape \(2, 2\); put Flatten\(\) before",
+        ),
+        (lambda: BatchNorm(1.1), "BatchNorm needs 0 <= momentum <= 1, .*, got 1.1"),
+        (lambda: BatchNorm(-0.1), "BatchNorm needs 0 <= momentum <= 1, .*, got -0.1"),
+        (lambda: BatchNorm(eps=0.0), "BatchNorm needs a finite eps above 0, got 0.0"),
+        (
+            lambda: BatchNorm().init(np.random.default_rng(0), (2, 2)),
+            r"BatchNorm needs flat inputs or images \(channels, height, width\), got shape \(2, 2\)",
+        ),
+        (lambda: LayerNorm(-1.0), "LayerNorm needs a finite eps above 0, got -1.0"),
+        (lambda: LayerNorm(float("inf")), "LayerNorm needs a finite eps above 0, got inf"),
+        (lambda: LayerNorm().output_shape(()), r"LayerNorm needs rows of several values, got shape \(\)"),
+        (lambda: Frozen(Dense), r"Frozen takes a layer, got .*; write Frozen\(Dense\(10\)\)"),
+        (lambda: Residual(ReLU), r"Residual takes layers, got .*; write Dense\(10\), not Dense"),
+        (
+            lambda: Residual(Dense(3)).init(np.random.default_rng(0), (4,)),
+            r"Residual needs layers that keep the shape, got \(4,\) -> \(3,\)",
+        ),
+        (
+            lambda: Sequential(ReLU(), Residual(Flatten())).init(np.random.default_rng(0), (2, 3)),
+            r"layer 1: Residual needs layers that keep the shape, got \(2, 3\) -> \(6,\)",
+        ),
         (lambda: Standardize("rows"), "Standardize takes axis='all' or axis='feature', got 'rows'"),
         (lambda: Sequential(Dense), "Sequential takes layers, got .*; write Dense\\(10\\), not Dense"),
         (lambda: Sequential([Dense(3)]), "Sequential takes layers, got "),

@@ -1,122 +1,185 @@
-"""Softmax and cross-entropy, against PyTorch, finite differences and values worked out by hand."""
+"""The laws of the loss contract, for every loss and every array library."""
 
 from __future__ import annotations
 
-import math
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Host, slope
+from helpers import slope
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from legs import Leg
+from losses import ROWS, Case, Row, case, every_loss, in_torch
 
-from portanet.nn import cross_entropy, softmax
-
-
-def batch(rows: int = 7, classes: int = 4, scale: float = 2.0) -> tuple[Host, Host, Host]:
-    rng = np.random.default_rng(3)
-    logits = rng.normal(0.0, scale, (rows, classes))
-    weights = rng.uniform(0.1, 1.0, rows)
-    return logits, rng.integers(0, classes, rows).astype(np.int32), weights / weights.sum()
+from portanet import nn
+from portanet.errors import ConfigError
+from portanet.registry import construct, describe
 
 
-def test_cross_entropy_by_hand() -> None:
-    """Two rows: the label has probability 1/4, then 1/2."""
-    logits = np.log([[1.0, 2.0, 1.0], [2.0, 1.0, 1.0]])
-    loss, dlogits = cross_entropy(logits, np.asarray([0, 0], np.int32), np.asarray([0.25, 0.75]))
-    assert loss == pytest.approx(0.25 * math.log(4) + 0.75 * math.log(2), rel=1e-14)
-    expected = [[-0.1875, 0.125, 0.0625], [-0.375, 0.1875, 0.1875]]
-    np.testing.assert_allclose(dlogits, expected, rtol=1e-12)
+def test_every_loss_has_a_row() -> None:
+    public = {getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)}
+    losses = {one for one in public if issubclass(one, nn.Loss)} - {nn.Loss}
+    assert losses == {type(row.loss) for row in ROWS} == set(nn.LOSSES.values())
+    assert all(name == loss.__name__ for name, loss in nn.LOSSES.items())
 
 
-@pytest.mark.parametrize("shape", [(7, 4), (1, 2), (5, 1), (3, 11)])
-def test_cross_entropy_equals_that_of_torch(shape: tuple[int, int], torch: Any) -> None:
-    logits, labels, weights = batch(*shape)
-    z = torch.tensor(logits, requires_grad=True)
-    values = torch.nn.functional.cross_entropy(z, torch.tensor(labels, dtype=torch.int64), reduction="none")
-    expected = (values * torch.tensor(weights)).sum()
-    expected.backward()
-    loss, dlogits = cross_entropy(logits, labels, weights)
-    assert loss == pytest.approx(expected.item(), rel=1e-12, abs=1e-15)
-    np.testing.assert_allclose(dlogits, z.grad.numpy(), rtol=1e-11, atol=1e-15)
+@every_loss
+@settings(derandomize=True, deadline=None, max_examples=20)
+@given(rows=st.integers(1, 7), k=st.integers(1, 6), seed=st.integers(0, 99), scale=st.sampled_from([0.1, 2.0, 30.0]))
+def test_value_and_gradient_equal_those_of_torch(
+    row: Row, torch: Any, rows: int, k: int, seed: int, scale: float
+) -> None:
+    k = len(getattr(row.loss, "class_weight", ())) or k
+    drawn = case(row, rows, k, seed, min(scale, row.largest / 20))
+    expected, gradient = in_torch(torch, row, drawn)
+    loss, doutputs = row.loss(*drawn)
+    assert loss == pytest.approx(expected, rel=1e-11, abs=1e-12)
+    np.testing.assert_allclose(doutputs, gradient, rtol=1e-10, atol=1e-13)
 
 
-def test_class_weights_as_torch_has_them(torch: Any) -> None:
-    """Normalised weights of the labels' classes give the mean that torch's `weight` argument gives."""
-    logits, labels, _ = batch()
-    of_class = np.asarray([0.5, 2.0, 1.0, 4.0])
-    weights = of_class[labels] / of_class[labels].sum()
-    expected = torch.nn.functional.cross_entropy(
-        torch.tensor(logits), torch.tensor(labels, dtype=torch.int64), weight=torch.tensor(of_class)
-    )
-    assert cross_entropy(logits, labels, weights)[0] == pytest.approx(expected.item(), rel=1e-12)
+@every_loss
+def test_gradient_equals_finite_differences(row: Row) -> None:
+    outputs, labels, weights = case(row)
+    expected = slope(lambda: float(row.loss(outputs, labels, weights)[0]), outputs)
+    np.testing.assert_allclose(row.loss(outputs, labels, weights)[1], expected, rtol=1e-6, atol=1e-8)
 
 
-def test_gradient_equals_finite_differences() -> None:
-    logits, labels, weights = batch()
-    expected = slope(lambda: float(cross_entropy(logits, labels, weights)[0]), logits)
-    np.testing.assert_allclose(cross_entropy(logits, labels, weights)[1], expected, rtol=1e-6, atol=1e-9)
+@every_loss
+def test_gradient_equals_that_of_jax(row: Row, jax: Any) -> None:
+    """JAX differentiates our own value."""
+    drawn = case(row)
+    with jax.enable_x64():
+        z, labels, weights = map(jax.numpy.asarray, drawn)
+        expected = jax.jit(jax.grad(lambda z: row.loss(z, labels, weights)[0]))(z)
+    np.testing.assert_allclose(row.loss(*drawn)[1], expected, rtol=1e-11, atol=1e-14)
 
 
-def test_parts_of_a_batch_add() -> None:
-    logits, labels, weights = batch()
-    whole, dlogits = cross_entropy(logits, labels, weights)
-    (first, d_first), (rest, d_rest) = (
-        cross_entropy(logits[part], labels[part], weights[part]) for part in (slice(0, 3), slice(3, None))
-    )
-    assert first + rest == pytest.approx(whole, rel=1e-14)
-    np.testing.assert_allclose(np.concatenate([d_first, d_rest]), dlogits, rtol=1e-14)
-
-
-def test_every_library_equals_numpy(xp: Leg) -> None:
-    logits, labels, weights = batch()
-    given = xp.put(logits), xp.put(labels), xp.put(weights)
-    loss, dlogits, p = xp.run(lambda z, labels, w: (*cross_entropy(z, labels, w), softmax(z)), *given)
-    assert [xp.dtype(array) for array in (loss, dlogits, p)] == ["float32"] * 3
-    assert [tuple(array.shape) for array in (loss, dlogits, p)] == [(), (7, 4), (7, 4)]
-    assert {str(xp.device(array)) for array in (loss, dlogits, p)} == {str(xp.device(given[0]))}
+@every_loss
+def test_every_library_equals_numpy(row: Row, xp: Leg) -> None:
+    drawn = case(row)
+    arrays = [xp.put(array) for array in drawn]
+    loss, doutputs = xp.run(row.loss, *arrays)
+    assert [xp.dtype(array) for array in (loss, doutputs)] == ["float32"] * 2
+    assert [tuple(array.shape) for array in (loss, doutputs)] == [(), (6, 4)]
+    assert {str(xp.device(array)) for array in (loss, doutputs)} == {str(xp.device(arrays[0]))}
     if xp.values:
-        expected = *cross_entropy(logits, labels, weights), softmax(logits)
-        for array, wide in zip((loss, dlogits, p), expected, strict=True):
-            np.testing.assert_allclose(xp.host(array), wide, rtol=1e-5, atol=1e-6)
+        for array, wide in zip((loss, doutputs), row.loss(*drawn), strict=True):
+            np.testing.assert_allclose(xp.host(array), wide, rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("size", [1e3, 1e4, 1e30])
-def test_large_logits(xp: Leg, size: float) -> None:
-    """The wrong class leads by `size`, which is then the loss; the other way round the loss is zero."""
-    logits, weights = xp.put([[size, 0.0], [0.0, -size]]), xp.put([0.5, 0.5])
+def large(row: Row, size: float) -> Case:
+    """Outputs far above zero, then far below, on the right side and on the wrong one."""
+    above = np.asarray([[1.0, 0.1, 0.5, 0.3], [0.3, 1.0, 0.1, 0.5], [0.5, 0.3, 1.0, 0.1]])
+    outputs = np.concatenate([min(size, row.largest) * above, -min(size, row.least) * above])
+    return case(row)._replace(outputs=outputs)
 
-    def losses(logits: Any, wrong: Any, right: Any, weights: Any) -> Any:
-        return cross_entropy(logits, wrong, weights), cross_entropy(logits, right, weights), softmax(logits)
 
-    labels = (xp.put(np.asarray(label, np.int32)) for label in ([1, 1], [0, 0]))
-    (bad, d_bad), (good, d_good), p = xp.run(losses, logits, *labels, weights)
+@every_loss
+@pytest.mark.parametrize("size", [1e4, 1e30])
+def test_large_outputs_on_every_library(row: Row, size: float, xp: Leg) -> None:
+    """float32 holds the value and the gradient."""
+    drawn = large(row, size)
+    found = xp.run(row.loss, *(xp.put(array) for array in drawn))
     if xp.values:
-        assert float(xp.host(bad)) == pytest.approx(size, rel=1e-6)
-        assert float(xp.host(good)) == 0.0
-        assert xp.host(p).tolist() == [[1.0, 0.0], [1.0, 0.0]]
-        assert xp.host(d_bad).tolist() == [[0.5, -0.5], [0.5, -0.5]]
-        assert not xp.host(d_good).any()
+        for array, wide in zip(found, row.loss(*drawn), strict=True):
+            np.testing.assert_allclose(xp.host(array), wide, rtol=1e-5, atol=1e-6 * np.max(np.abs(wide)))
 
 
-def test_a_constant_in_all_logits_changes_nothing() -> None:
-    logits, labels, weights = batch()
-    assert cross_entropy(logits + 1000.0, labels, weights)[0] == pytest.approx(
-        cross_entropy(logits, labels, weights)[0], rel=1e-10
-    )
+@every_loss
+@pytest.mark.parametrize("size", [1e4, 1e30])
+def test_large_outputs_give_what_torch_gives(row: Row, size: float, torch: Any) -> None:
+    drawn = large(row, size)
+    for found, expected in zip(row.loss(*drawn), in_torch(torch, row, drawn), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-13 * np.max(np.abs(expected)))
 
 
-def test_softmax_equals_that_of_torch(torch: Any) -> None:
-    logits, *_ = batch(scale=20.0)
-    expected = torch.softmax(torch.tensor(logits), dim=1).numpy()
-    np.testing.assert_allclose(softmax(logits), expected, rtol=1e-12)
-    np.testing.assert_allclose(softmax(logits).sum(axis=1), 1.0, rtol=1e-14)
+@every_loss
+def test_parts_of_a_batch_add(row: Row) -> None:
+    drawn = case(row)
+    whole, doutputs = row.loss(*drawn)
+    parts = [row.loss(*(array[part] for array in drawn)) for part in (slice(0, 1), slice(1, 4), slice(4, None))]
+    assert sum(loss for loss, _ in parts) == pytest.approx(whole, rel=1e-13)
+    np.testing.assert_allclose(np.concatenate([d for _, d in parts]), doutputs, rtol=1e-13)
 
 
-def test_inputs_are_not_modified() -> None:
-    given = batch()
-    copies = tuple(array.copy() for array in given)
-    cross_entropy(*given)
-    softmax(given[0])
-    for array, copy in zip(given, copies, strict=True):
-        assert np.array_equal(array, copy)
+@every_loss
+def test_a_row_without_weight_counts_nothing(row: Row) -> None:
+    outputs, labels, weights = case(row)
+    weights[2] = 0.0
+    others = [0, 1, 3, 4, 5]
+    loss, doutputs = row.loss(outputs, labels, weights)
+    assert loss == pytest.approx(row.loss(outputs[others], labels[others], weights[others])[0], rel=1e-13)
+    assert not np.asarray(doutputs)[2].any()
+
+
+@every_loss
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(6, 4), (1, 4), (6, 1)])
+def test_inputs_are_not_modified(row: Row, order: Any, shape: tuple[int, int]) -> None:
+    """In either layout, and where a transpose is no copy."""
+    k = len(getattr(row.loss, "class_weight", ())) or shape[1]
+    drawn = [np.asarray(array, order=order) for array in case(row, shape[0], k)]
+    before = copy.deepcopy(drawn)
+    row.loss(*drawn)
+    for array, kept in zip(drawn, before, strict=True):
+        assert np.array_equal(array, kept)
+
+
+@every_loss
+def test_settings_are_data(row: Row) -> None:
+    assert construct(describe(row.loss), nn.LOSSES) == row.loss
+    assert eval(repr(row.loss), vars(nn)) == row.loss
+
+
+def test_the_names_of_functions_are_losses_with_the_usual_settings() -> None:
+    assert repr(nn.cross_entropy) == "CrossEntropy()"
+    assert repr(nn.CrossEntropy(label_smoothing=0.1)) == "CrossEntropy(label_smoothing=0.1)"
+    for name in ("binary_cross_entropy", "cross_entropy", "hinge", "huber", "poisson"):
+        assert getattr(nn, name) == nn.LOSSES[name.title().replace("_", "")]()
+    assert nn.mean_squared_error == nn.MeanSquaredError()
+    assert nn.mean_absolute_error == nn.MeanAbsoluteError()
+
+
+def test_tasks() -> None:
+    tasks = {name: loss.task for name, loss in nn.LOSSES.items()}
+    assert tasks.pop("BinaryCrossEntropy") == "multilabel"
+    assert {name for name, task in tasks.items() if task == "classify"} == {"CrossEntropy", "Hinge"}
+    assert {task for name, task in tasks.items() if name not in ("CrossEntropy", "Hinge")} == {"regress"}
+
+
+@pytest.mark.parametrize(
+    ("loss", "given", "message"),
+    [
+        (nn.CrossEntropy, {"label_smoothing": -0.1}, "CrossEntropy needs 0 <= label_smoothing <= 1, got -0.1"),
+        (nn.CrossEntropy, {"label_smoothing": 1.1}, "needs 0 <= label_smoothing <= 1, got 1.1"),
+        (nn.CrossEntropy, {"label_smoothing": float("nan")}, "needs 0 <= label_smoothing <= 1, got nan"),
+        (nn.CrossEntropy, {"class_weight": (1.0, -1.0)}, "needs class_weight to be numbers of at least 0"),
+        (nn.CrossEntropy, {"class_weight": (1.0, float("inf"))}, "needs class_weight to be numbers of at least 0"),
+        (nn.CrossEntropy, {"class_weight": (0.0, 0.0)}, "not all 0"),
+        (nn.CrossEntropy, {"class_weight": "balanced"}, "one for each class and not all 0, got 'balanced'"),
+        (nn.CrossEntropy, {"class_weight": 2.0}, "got 2.0"),
+        (nn.Hinge, {"margin": 0.0}, "Hinge needs margin > 0, got 0.0"),
+        (nn.Huber, {"delta": -1.0}, "Huber needs delta > 0, got -1.0"),
+        (nn.Huber, {"delta": float("inf")}, "Huber needs delta > 0, got inf"),
+    ],
+)
+def test_impossible_settings(loss: Any, given: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        loss(**given)
+
+
+def test_class_weights_have_to_fit_the_outputs() -> None:
+    with pytest.raises(ConfigError, match="2 class weights for 4 outputs"):
+        nn.CrossEntropy(class_weight=(1.0, 2.0))(*case(ROWS[0]))
+
+
+def test_class_weights_may_be_a_list_or_an_array() -> None:
+    assert nn.CrossEntropy(class_weight=[1, 2]) == nn.CrossEntropy(class_weight=(1.0, 2.0))
+    assert nn.CrossEntropy(class_weight=np.asarray([1, 2])) == nn.CrossEntropy(class_weight=(1.0, 2.0))
+
+
+def test_a_loss_without_a_value_says_so() -> None:
+    with pytest.raises(NotImplementedError, match="Loss needs a __call__ method"):
+        nn.Loss()(*case(ROWS[0]))

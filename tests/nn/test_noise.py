@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers import Host
 from legs import Leg
 
 from portanet.nn import Dropout
@@ -24,11 +25,14 @@ def lowbias32(x: int) -> int:
 @pytest.mark.parametrize("key", [Key(0), Key(-(2**31), 70_000, -5), Key(2**31 - 1, 2**31 - 3, 2**30)])
 def test_bits_are_those_of_the_hash(key: Key) -> None:
     found = bits(key, np.zeros((2, 2, 3)))
-    layer = lowbias32((key.layer + 1) % 2**32)
-    rows = [lowbias32(lowbias32(key.position + i) ^ key.value % 2**32 ^ layer) for i in range(2)]
-    expected = [[lowbias32(row ^ lowbias32(element)) for element in range(6)] for row in rows]
+    own = key.value % 2**32 ^ lowbias32((key.layer + 1) % 2**32)
+    rows = [lowbias32((key.position + i + 1) % 2**32 ^ own) | 1 for i in range(2)]
+    elements = [lowbias32(j * 0x9E3779B9 % 2**32 ^ own) | 1 for j in range(6)]
+    products = np.asarray([[row * element % 2**32 for element in elements] for row in rows])
     assert found.dtype == np.int32
-    assert np.array_equal(found.reshape(2, 6).view(np.uint32), np.asarray(expected, np.uint32))
+    assert np.array_equal(found.reshape(2, 6).view(np.uint32), [[lowbias32(int(p)) for p in row] for row in products])
+    kept = keep(key, np.zeros((2, 2, 3)), 0.3).reshape(2, 6)
+    assert np.array_equal(kept, products.astype(np.uint32).view(np.int32) >= round(0.3 * 2**32) - 2**31)
 
 
 def test_every_library_has_the_same_bits(xp: Leg) -> None:
@@ -94,6 +98,96 @@ def test_neighbours_are_independent() -> None:
     draws = uniform(Key(8), np.zeros((300, 300))) - 0.5
     for first, second in ((draws[1:], draws[:-1]), (draws[:, 1:], draws[:, :-1])):
         assert abs(np.mean(first * second) * 12) < 5 / np.sqrt(first.size)
+
+
+def signs(place: int, key: Key, size: int = 256) -> Host:
+    """+-1 for size x size elements: by one bit (0 is the lowest), or by what Dropout keeps (32)."""
+    like = np.zeros((size, size))
+    drawn = keep(key, like, 0.5) if place == 32 else (bits(key, like) >> place) & 1
+    return drawn * 2.0 - 1.0
+
+
+KEYS = [Key(0), Key(1), Key(-(2**31), 60_000), Key(77, 128).child(2)]
+
+every_bit = pytest.mark.parametrize("place", [0, 1, 2, 7, 8, 15, 16, 20, 24, 30, 31, 32])
+
+
+@every_bit
+def test_every_pair_of_rows_and_of_columns_is_independent(place: int) -> None:
+    """All pairs at once: their correlations are as large as chance makes them, the largest too."""
+    for key in KEYS:
+        drawn, above = signs(place, key), np.triu_indices(256, 1)
+        assert abs(drawn.sum()) < 5 * 256
+        for one in (drawn, drawn.T):
+            z = (one @ one.T)[above] / np.sqrt(256)  # 32,640 pairs, each of mean 0 and variance 1
+            assert np.abs(z).max() < 6.5
+            assert np.mean(z**2) == pytest.approx(1.0, abs=5 * np.sqrt(2 / z.size))
+
+
+@every_bit
+def test_rows_and_columns_leave_no_pattern(place: int) -> None:
+    """The singular values of n x n independent signs stay below 2 sqrt(n), nearly (Geman 1980).
+
+    Where few bits of the row and few of the column make the sign, one is far larger, whatever the pattern.
+    """
+    for key in KEYS:
+        drawn = signs(place, key, 128)
+        power = drawn @ drawn.T / (4 * 128)  # its eigenvalues stay below 1, nearly
+        for _ in range(5):
+            power = power @ power
+        assert np.trace(power) < 1.25**32
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_what_is_dropped_together(rate: float) -> None:
+    """Pairs, triples and squares of neighbours are dropped as often as independent ones would be."""
+    for key in KEYS:
+        dropped = (~keep(key, np.zeros((600, 600)), rate) - rate) / np.sqrt(rate * (1 - rate))
+        for one in (dropped, dropped.T):
+            groups = (
+                one[1:] * one[:-1],
+                one[1:, 1:] * one[:-1, :-1],
+                one[2:] * one[1:-1] * one[:-2],
+                one[1:, 1:] * one[:-1, 1:] * one[1:, :-1] * one[:-1, :-1],
+            )
+            for group in groups:  # each product has mean 0 and variance 1, and no two are correlated
+                assert abs(group.sum()) < 5 * np.sqrt(group.size)
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (2, 1), (2, 2)])
+def test_blocks_of_uniform_numbers(shape: tuple[int, int]) -> None:
+    """Blocks of neighbours fill the square and the cube of four dimensions evenly, and low bits do too."""
+    height, width = shape
+    cells = 4 ** (height * width)
+    for key in KEYS:
+        drawn = bits(key, np.zeros((500, 500))).astype(np.int64)
+        for place in (30, 14, 0):
+            digits = (drawn >> place) & 3
+            block = sum(
+                4 ** (i * width + j) * digits[i::height, j::width][: 500 // height, : 500 // width]
+                for i in range(height)
+                for j in range(width)
+            )
+            counts, expected = np.bincount(np.ravel(block), minlength=cells), np.size(block) / cells
+            chi2 = ((counts - expected) ** 2 / expected).sum()
+            assert abs(chi2 - (cells - 1)) < 5 * np.sqrt(2 * (cells - 1))
+
+
+@pytest.mark.parametrize("place", [31, 32])
+def test_runs(place: int) -> None:
+    """Along rows and along columns equal neighbours are as frequent as unequal ones (Wald, Wolfowitz 1940)."""
+    for key in KEYS:
+        drawn = signs(place, key)
+        for line in (drawn.ravel(), drawn.T.ravel()):
+            changes = np.count_nonzero(line[1:] != line[:-1])
+            assert abs(changes - line.size / 2) < 5 * np.sqrt(line.size) / 2
+
+
+def test_equal_draws_are_as_rare_as_chance() -> None:
+    """Among 90,000 draws of 31 bits about 2 pairs are equal; rows and columns with numbers in common would add more."""
+    for key in KEYS:
+        drawn = bits(key, np.zeros((300, 300)))
+        assert drawn.size - np.unique(drawn).size < 15
 
 
 def test_paths_of_layers_differ() -> None:

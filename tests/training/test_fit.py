@@ -249,7 +249,7 @@ def test_config_says_what_was_done() -> None:
         "seed": 5,
         "log_every": 1,
         "dtype": "float32",
-        "loss": {"type": "cross_entropy"},
+        "loss": {"type": "CrossEntropy", "label_smoothing": 0.0, "class_weight": []},
         "optimizer": {"type": "Adam", "beta1": 0.9, "beta2": 0.999, "eps": 1e-08},
         "schedule": {"type": "cosine_decay", "rate": 0.1, "steps": 9, "warmup": 2, "final": 0.0},
     }

@@ -45,7 +45,7 @@ def test_a_step_on_every_library(xp: Leg, rows: Host | None, weighted: bool) -> 
     def step(flat: Any, buffers: Any, state: Any, data: Any, rows: Any, rate: Any) -> Any:
         batch = gradient(flat, buffers, Data(*data), rows, Key(5), measure=True)
         flat, state = optimizer.update(flat, batch.grads, state, learning_rate=rate)
-        return batch.loss, batch.grads, batch.correct[0], flat
+        return batch.loss, batch.grads, batch.counted[0], flat
 
     def run(put: Any, call: Any) -> Any:
         flat = layout.pack(tree(params, put))
@@ -75,7 +75,7 @@ def test_gradient_equals_finite_differences(weighted: bool) -> None:
 
     found = gradient(flat, buffers, data, ROWS, Key(5), measure=False)
     np.testing.assert_allclose(found.grads, slope(loss, flat), rtol=1e-5, atol=1e-8)
-    assert found.correct == []
+    assert found.counted == []
 
 
 def compute(
@@ -84,7 +84,7 @@ def compute(
     gradient, params, x, labels = setting(cut, size, model)
     flat, buffers = gradient.layout.pack(params), gradient.layout.buffers(params)
     batch = gradient(flat, buffers, Data(x, labels, weights), rows, Key(5), measure=True)
-    return np.asarray(batch.loss), batch.grads, np.asarray(batch.correct[0])
+    return np.asarray(batch.loss), batch.grads, np.asarray(batch.counted[0])
 
 
 @pytest.mark.parametrize("rows", [None, ROWS], ids=["all rows", "some rows"])

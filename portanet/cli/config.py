@@ -1,0 +1,92 @@
+"""A configuration file: the options of `train` by name, and tables for what is more than one value."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from reprlib import repr as brief
+from typing import Any
+
+import click
+
+from portanet.errors import ConfigError
+
+# What says where results go or how this one call talks, and so has no place in a file.
+_LISTS = {"class_weight": ",", "freeze": ",", "image": "x"}  # settings of several values, and how options join them
+_NOT_IN_A_FILE = ("config", "print_config", "out", "json", "quiet", "debug", "resume", "help")
+
+
+def keys(command: click.Command) -> dict[str, str]:
+    """The single-valued settings: the name in a file, and the command's name for it."""
+    found = {}
+    for option in command.params:
+        word = option.opts[-1].lstrip("-").replace("-", "_")
+        if word not in _NOT_IN_A_FILE:
+            found[word] = str(option.name)
+    return found
+
+
+def take(context: click.Context, parameter: click.Parameter, path: Path | None) -> dict[str, Any]:
+    """The file's tables; its single values become the defaults of the options, so that flags win.
+
+    ConfigError for a file that cannot be read, and for an unknown key.
+    """
+    if path is None:
+        return {}
+    from portanet.training.config import TABLES
+
+    known, tables, defaults = keys(context.command), {}, {}
+    for key, value in _read(path).items():
+        if key in TABLES and (isinstance(value, (dict, list)) or key not in known):
+            tables[key] = value
+        elif key in known:
+            defaults[known[key]] = _word(path, key, value)
+        else:
+            names = sorted({*known, *TABLES})
+            close = difflib.get_close_matches(key, names, 1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}."
+            raise ConfigError(f"{path} has an unknown key {brief(key)}; {hint}")
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return tables
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        if not path.is_file():
+            raise ConfigError(f"{path} is not a file." if path.exists() else f"there is no configuration file {path}.")
+        if path.stat().st_size > 1_000_000:
+            raise ConfigError(f"{path} is larger than 1 MB; is it a configuration file?")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not UTF-8 text.") from None
+    except RecursionError:
+        raise ConfigError(f"{path} is nested too deep for a configuration.") from None
+    except ValueError as error:  # of which tomllib's is one, and that for a number of too many digits
+        raise ConfigError(f"{path} is not TOML: {str(error).rstrip('.')}.") from error
+
+
+def _word(path: Path, key: str, value: Any) -> str:
+    """A value as the option takes it, which then checks it."""
+    if key in _LISTS and isinstance(value, list) and all(isinstance(entry, (str, int)) for entry in value):
+        return _LISTS[key].join(map(str, value))
+    if isinstance(value, (dict, list, bool)) or value == "":
+        raise ConfigError(f"{path}: {key} must be a word or a number, got {brief(value)}.")
+    return str(value)
+
+
+def text(settings: dict[str, Any]) -> str:
+    """Settings as a TOML file; those that are None are left out."""
+    import tomli_w
+
+    return tomli_w.dumps(_without_none(settings))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(entry) for key, entry in value.items() if entry is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(entry) for entry in value]
+    return value

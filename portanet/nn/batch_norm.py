@@ -1,0 +1,136 @@
+"""Batch normalisation: values measured against their own batch in training, against all batches afterwards."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import ModelError
+from portanet.namespace import cast, namespace
+from portanet.nn.initializers import filled
+from portanet.nn.layer import Layer
+
+if TYPE_CHECKING:
+    from portanet.rng import Generator
+
+
+@dataclass(frozen=True, repr=False)
+class BatchNorm(Layer):
+    """Each feature, or channel of an image, minus its mean and divided by its standard deviation over the batch.
+
+        y = (x - mean) / sqrt(variance + eps) * scale + shift
+
+        x, y (N, D) or images (N, C, H, W)   scale, shift, mean, variance (D,) or (C,); over n = N or N H W values
+
+    In training mean and variance (divided by n) are the batch's, and after each step the running ones follow:
+
+        running = (1 - momentum) * running + momentum * batch        with the batch's variance divided by n - 1
+
+    Prediction uses the running ones, so there no row meets another. All of this is as in torch.nn.BatchNorm1d and
+    BatchNorm2d, but for n = 1, which they refuse: a single value gives the shift, no gradient, and a variance of 0.
+    Every row counts the same here, whatever its weight in the loss. A bias in the layer before has no effect.
+
+    Ioffe and Szegedy 2015, arXiv:1502.03167.
+    Raises ModelError for inputs that are neither flat nor images, unless 0 <= momentum <= 1, and unless eps > 0.
+    """
+
+    momentum: float = 0.1
+    eps: float = 1e-5
+
+    trained: ClassVar[tuple[str, ...]] = ("scale", "shift")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.momentum <= 1:
+            raise ModelError(
+                f"BatchNorm needs 0 <= momentum <= 1, the weight of the newest batch, got {self.momentum!r}."
+            )
+        if not 0 < self.eps < math.inf:
+            raise ModelError(f"BatchNorm needs a finite eps above 0, got {self.eps!r}.")
+
+    @property
+    def rowwise(self) -> bool:
+        return False
+
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
+        features = self.output_shape(input_shape)[:1]
+        return {
+            "scale": filled(1.0, features),
+            "shift": filled(0.0, features),
+            "mean": filled(0.0, features),
+            "variance": filled(1.0, features),
+        }
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) not in (1, 3):
+            raise ModelError(
+                f"BatchNorm needs flat inputs or images (channels, height, width), got shape {input_shape}."
+            )
+        return input_shape
+
+    # In place where the array is our own: on large images the memory takes longer than the arithmetic.
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        xp, x = namespace(x), cast(x, params["scale"].dtype)
+        mean = xp.mean(x, axis=_batch_axes(x)) if train else params["mean"]
+        y = x - _along(mean, x)
+        variance = _sum_of_products(y, y) / _count(x) if train else params["variance"]
+        deviation = xp.sqrt(variance + self.eps)
+        y *= _along(params["scale"] / deviation, x)
+        y += _along(params["shift"], x)
+        return y, (x, mean, variance, deviation, train)
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        xp, (x, mean, _, deviation, train) = namespace(dy), cache
+        centred = x - _along(mean, x)
+        grads = {
+            "scale": _sum_of_products(dy, centred) / deviation,
+            "shift": xp.sum(dy, axis=_batch_axes(x)),
+        }
+        if not need_dx:
+            return None, grads
+        slope = _along(params["scale"] / deviation, x)
+        if not train:  # the running values do not depend on x
+            return dy * slope, grads
+        dx = centred  # dx = (dy - (dshift + centred / deviation * dscale) / n) * slope
+        dx *= _along(grads["scale"] / deviation / -_count(x), x)
+        dx += dy
+        dx -= _along(grads["shift"] / _count(x), x)
+        dx *= slope
+        return dx, grads
+
+    def next_buffers(self, params: Params, cache: Cache) -> Params:
+        x, mean, variance, _, train = cache
+        if not train:
+            return {}
+        count, kept = _count(x), 1.0 - self.momentum
+        unbiased = self.momentum * count / (count - 1 or 1)
+        return {
+            "mean": kept * params["mean"] + self.momentum * mean,
+            "variance": kept * params["variance"] + unbiased * variance,
+        }
+
+
+def _batch_axes(x: Array) -> tuple[int, ...]:
+    """All axes but the features': (0,) or (0, 2, 3)."""
+    return (0, *range(2, x.ndim))
+
+
+def _count(x: Array) -> int:
+    """How many values each feature has in the batch."""
+    return math.prod(x.shape) // x.shape[1]
+
+
+def _along(values: Array, x: Array) -> Array:
+    """One value for each feature in a shape that goes with `x`: (D,) or (C, 1, 1)."""
+    return namespace(values).reshape(values, (-1, *(1 for _ in x.shape[2:])))
+
+
+def _sum_of_products(x: Array, y: Array) -> Array:
+    """The sum of x * y for each feature; for images by dot products, which need no memory for x * y."""
+    xp = namespace(x)
+    if x.ndim == 2:
+        return xp.sum(x * y, axis=0)
+    rows, columns = xp.reshape(x, (*x.shape[:2], 1, -1)), xp.reshape(y, (*y.shape[:2], -1, 1))
+    return xp.sum(rows @ columns, axis=(0, 2, 3))

@@ -1,0 +1,75 @@
+"""The layer that words and categories enter by: a learned vector for each whole number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import DataError, ModelError
+from portanet.namespace import cast, device, namespace
+from portanet.nn.initializers import Initializer, lecun_normal
+from portanet.nn.layer import Layer
+
+if TYPE_CHECKING:
+    from portanet.rng import Generator
+
+
+@dataclass(frozen=True, repr=False)
+class Embedding(Layer):
+    """Each whole number picks its row of the weights.
+
+        y[n, t] = W[x[n, t]]        x (N, T), 0 to vocabulary - 1   W (vocabulary, features)   y (N, T, features)
+
+    Weights start as draws of `initializer` for fan_in 1, since an output is one weight alone: lecun_normal then
+    gives the standard normal law, as in PyTorch. Weight decay leaves them alone, or it would shrink the rows of
+    numbers that a batch does not hold. The gradient for W is a product with a one-hot matrix of
+    (vocabulary, N * T) numbers, so this layer is for vocabularies of up to some thousands; that for x is zero,
+    because what picks a row does not change by a little. Bengio et al. 2003, JMLR 3.
+    Raises ModelError for rows that are not flat, and DataError in `check` for values that pick no row.
+    """
+
+    vocabulary: int
+    features: int
+    initializer: Initializer = lecun_normal
+
+    trained: ClassVar[tuple[str, ...]] = ("weight",)
+
+    def __post_init__(self) -> None:
+        for name in ("vocabulary", "features"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ModelError(f"Embedding needs {name} of at least 1, got {value!r}.")
+
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
+        *_, features = self.output_shape(input_shape)
+        return {"weight": self.initializer(rng, (self.vocabulary, features), 1, features)}
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ModelError(f"Embedding needs rows of T whole numbers, got shape {input_shape}; put Flatten() before.")
+        return (*input_shape, self.features)
+
+    def arithmetic(self, input_shape: Shape) -> int:
+        return input_shape[0] * self.vocabulary * self.features  # of the gradient: forward has no product
+
+    def check(self, x: Array) -> None:
+        xp, last = namespace(x), self.vocabulary - 1
+        low, high = float(xp.min(x)), float(xp.max(x))
+        if not 0 <= low <= high <= last:
+            raise DataError(f"Embedding needs whole numbers from 0 to {last}, got values from {low:g} to {high:g}.")
+        if not bool(xp.all(x == xp.floor(x))):
+            raise DataError(f"Embedding needs whole numbers from 0 to {last}, got some that are not whole.")
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        xp = namespace(x)
+        picked = xp.reshape(cast(x, xp.int32), (-1,))
+        y = xp.take(params["weight"], picked, axis=0)
+        return xp.reshape(y, (*x.shape, self.features)), picked
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        xp, picked = namespace(dy), cache
+        numbers = xp.arange(self.vocabulary, dtype=xp.int32, device=device(dy))
+        one_hot = xp.astype(numbers[:, None] == picked[None, :], dy.dtype)
+        grads = {"weight": one_hot @ xp.reshape(dy, (-1, self.features))}
+        return (xp.zeros(dy.shape[:-1], dtype=dy.dtype, device=device(dy)) if need_dx else None), grads

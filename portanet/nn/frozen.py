@@ -1,0 +1,55 @@
+"""Layers that keep what they know while others learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import ModelError
+from portanet.nn.layer import Layer
+
+if TYPE_CHECKING:
+    from portanet.rng import Generator
+
+
+@dataclass(frozen=True, repr=False)
+class Frozen(Layer):
+    """A layer, or a container, that works as in prediction and keeps all of its arrays, in training too.
+
+        y = layer(x)        any shape that the layer takes
+
+    Its arrays bear the same names as without Frozen, all of them as buffers, so a model's file fits both. As always
+    in prediction, a BatchNorm inside uses its running values and moves none, Dropout drops nothing, and no row meets
+    another. Preprocessing inside is not fitted: it keeps what it was loaded with, or what `init` gives it.
+    Below the lowest layer that learns frozen layers cost no backward pass.
+
+    Raises ModelError for what is not a layer.
+    """
+
+    layer: Layer
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.layer, Layer):
+            raise ModelError(f"Frozen takes a layer, got {self.layer!r}; write Frozen(Dense(10)).")
+
+    def __repr__(self) -> str:
+        return f"Frozen({self.layer!r})"
+
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
+        return self.layer.init(rng, input_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return self.layer.output_shape(input_shape)
+
+    def check(self, x: Array) -> None:
+        self.layer.check(x)
+
+    def arithmetic(self, input_shape: Shape) -> int:
+        return self.layer.arithmetic(input_shape)
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        return self.layer.forward(params, x)
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        return (self.layer.backward(params, cache, dy)[0] if need_dx else None), {}

@@ -1,0 +1,34 @@
+"""Images as the layers that look at them hold them inside: channels first, the batch last.
+
+Outside, a batch of images is (N, C, H, W). Inside it is (C, H, W, N), for speed alone: what is done along height or
+width then moves runs of N numbers, and one matrix product takes the whole batch. `batch_first` turns the axes and
+leaves the numbers where they are, so the next layer that looks at images finds them in its order.
+"""
+
+from __future__ import annotations
+
+from portanet._typing import Array
+from portanet.namespace import device, namespace
+
+
+def batch_last(x: Array) -> Array:
+    """(N, C, H, W) as (C, H, W, N), in this order in memory too."""
+    xp = namespace(x)
+    turned = xp.permute_dims(x, (1, 2, 3, 0))
+    return xp.reshape(xp.reshape(turned, (-1,)), turned.shape)
+
+
+def batch_first(x: Array) -> Array:
+    """(C, H, W, N) as (N, C, H, W)."""
+    return namespace(x).permute_dims(x, (3, 0, 1, 2))
+
+
+def pad(x: Array, axis: int, before: int, after: int) -> Array:
+    """`x` with so many zeros before and after it along an axis."""
+    parts = [part for part in (_zeros(x, axis, before), x, _zeros(x, axis, after)) if part is not None]
+    return namespace(x).concat(parts, axis=axis) if len(parts) > 1 else x
+
+
+def _zeros(x: Array, axis: int, length: int) -> Array | None:
+    shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
+    return namespace(x).zeros(shape, dtype=x.dtype, device=device(x)) if length else None

@@ -1,0 +1,41 @@
+"""Rows in another shape, such as the flat pixels of a table as images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import ModelError
+from portanet.namespace import namespace
+from portanet.nn.layer import Layer
+
+
+@dataclass(frozen=True, repr=False)
+class Reshape(Layer):
+    """Each row takes the given shape: `Reshape((1, 28, 28))` makes images of 784 columns.
+
+        y = reshape(x, (N, *shape))        x (N, ...) with as many numbers in a row, in row-major order
+
+    Raises ModelError for a shape that is not a tuple of sizes, and for rows with more or fewer numbers.
+    """
+
+    shape: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        sizes = self.shape if isinstance(self.shape, tuple) else ()
+        if not sizes or not all(isinstance(size, int) and size >= 1 for size in sizes):
+            raise ModelError(f"Reshape needs a tuple of sizes of at least 1, such as (1, 28, 28), got {self.shape!r}.")
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        given, wanted = math.prod(input_shape), math.prod(self.shape)
+        if given != wanted:
+            raise ModelError(f"Reshape to {self.shape} needs {wanted} numbers, got {given} in shape {input_shape}.")
+        return self.shape
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        return namespace(x).reshape(x, (x.shape[0], *self.shape)), x.shape
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        return namespace(dy).reshape(dy, cache), {}

@@ -1,0 +1,42 @@
+"""The residual block: layers that learn what to add to their input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import ModelError
+from portanet.namespace import cast
+from portanet.nn.sequential import Sequential
+
+if TYPE_CHECKING:
+    from portanet.rng import Generator
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Residual(Sequential):
+    """Layers in a row whose output is added to their input.
+
+        y = x + layer_k(... layer_1(layer_0(x)))        any shape that the layers keep
+
+    He et al. 2016, arXiv:1512.03385. Raises ModelError where the layers change the shape.
+    """
+
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
+        self.output_shape(input_shape)
+        return super().init(rng, input_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        shape = super().output_shape(input_shape)
+        if shape != tuple(input_shape):
+            raise ModelError(f"Residual needs layers that keep the shape, got {input_shape} -> {shape}.")
+        return shape
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        change, caches = super().forward(params, x, train=train, key=key)
+        return cast(x, change.dtype) + change, caches
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        dx, grads = super().backward(params, cache, dy, need_dx=need_dx)
+        return (None if dx is None else dy + dx), grads

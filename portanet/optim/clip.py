@@ -1,0 +1,40 @@
+"""Gradients that are too long are shortened before the step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portanet._typing import Array
+from portanet.namespace import namespace
+from portanet.optim.optimizer import Optimizer, OptimizerState, around, positive
+
+_EPS = 1e-6  # as in PyTorch
+
+
+@dataclass(frozen=True)
+class ClipByGlobalNorm:
+    """The optimizer's step from a gradient whose length over all weights together is at most `max_norm`.
+
+        g <- g * min(max_norm / (|g| + 1e-6), 1)
+
+    Pascanu et al. 2013, arXiv:1211.5063, as torch.nn.utils.clip_grad_norm_. The gradient is that of the loss: coupled
+    weight decay joins it afterwards. Raises ConfigError unless max_norm is finite and above 0.
+    """
+
+    optimizer: Optimizer
+    max_norm: float
+
+    def __post_init__(self) -> None:
+        around(self, self.optimizer)
+        positive(self, max_norm=self.max_norm)
+
+    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
+        return self.optimizer.init(flat, decayed=decayed)
+
+    def update(
+        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
+    ) -> tuple[Array, OptimizerState]:
+        xp = namespace(grads)
+        norm = xp.sqrt(grads @ grads)
+        grads *= xp.minimum(self.max_norm / (norm + _EPS), 1.0)
+        return self.optimizer.update(flat, grads, state, learning_rate=learning_rate)

@@ -1,0 +1,49 @@
+"""Lion: every weight moves by the learning rate, up or down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from portanet._typing import Array
+from portanet.namespace import namespace
+from portanet.optim.optimizer import OptimizerState, decay_rates, fraction, not_negative, shrink
+
+
+@dataclass(frozen=True)
+class Lion:
+    """The sign of a running mean of the gradient is the step, so the learning rate is its size.
+
+        w <- w - learning_rate * weight_decay * w                        w: the weights, not the biases
+        w <- w - learning_rate * sign(beta1 m + (1 - beta1) g)
+        m <- beta2 m + (1 - beta2) g
+
+    Chen et al. 2023, arXiv:2302.06675, algorithm 2. Weight decay is decoupled. A good learning rate is 3 to 10 times
+    smaller than AdamW's, and a good weight_decay as many times larger. The state keeps m as a sum, m / (1 - beta2),
+    which saves two passes. Raises ConfigError unless 0 <= beta1, beta2 < 1 and weight_decay >= 0.
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        fraction(self, beta1=self.beta1, beta2=self.beta2)
+        not_negative(self, weight_decay=self.weight_decay)
+
+    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
+        return {"first": namespace(flat).zeros_like(flat)} | decay_rates(flat, decayed, self.weight_decay)
+
+    def update(
+        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
+    ) -> tuple[Array, OptimizerState]:
+        flat = shrink(flat, state, learning_rate)
+        xp, first = namespace(flat), state["first"]
+        mean = (self.beta1 * (1.0 - self.beta2) / (1.0 - self.beta1)) * first
+        mean += grads
+        first *= self.beta2
+        first += grads
+        step = xp.astype(mean > 0.0, flat.dtype)  # not xp.sign, which waits for the device in CuPy
+        step -= xp.astype(mean < 0.0, flat.dtype)
+        step *= learning_rate
+        flat -= step
+        return flat, state | {"first": first}

@@ -1,0 +1,66 @@
+"""Batch statistics in whole trainings: the same on every backend, with any number of workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import assert_close, blobs, equal, tree
+
+import portanet
+from portanet.backend import Backend
+from portanet.nn import BatchNorm, Conv2D, Dense, Flatten, LayerNorm, ReLU, Residual, Sequential
+from portanet.nn.layout import pick
+from portanet.optim import SGD, constant
+from portanet.training.gradient import shard_rows
+
+TABLE = Sequential(Dense(6), BatchNorm(), ReLU(), Residual(LayerNorm(), Dense(6), BatchNorm(0.3)), Dense(3))
+IMAGES = Sequential(Conv2D(3, 2), BatchNorm(), ReLU(), Flatten(), Dense(3))
+
+every_net = pytest.mark.parametrize(
+    ("model", "shape", "running"),
+    [(TABLE, (4,), [("1",), ("3", "2")]), (IMAGES, (1, 4, 4), [("1",)])],
+    ids=["table", "images"],
+)
+
+
+def trained(model: Sequential, shape: tuple[int, ...], **settings: Any) -> portanet.Run:
+    """70 rows in batches of 32, 32 and 6."""
+    x, labels = blobs(70, columns=int(np.prod(shape)))
+    usual = {"epochs": 2, "batch_size": 32, "optimizer": SGD(momentum=0.9), "schedule": constant(0.05)}
+    return portanet.fit(model, x.reshape(-1, *shape), labels, **usual | {"dtype": "float64"} | settings)
+
+
+@every_net
+def test_every_backend_trains_the_same_way(
+    model: Sequential, shape: tuple[int, ...], running: Any, backend: Backend
+) -> None:
+    """SGD, because a bias before BatchNorm has no gradient but rounding, which Adam would make into whole steps."""
+    run, expected = trained(model, shape, backend=backend), trained(model, shape, backend="numpy")
+    found = tree(run.params, backend.to_numpy)
+    assert_close(found, expected.params, rtol=1e-8, atol=1e-10)
+    for path in running:  # they have left where they started
+        own = pick(found, path)
+        assert min(np.abs(own["mean"]).min(), np.abs(own["variance"] - 1.0).min()) > 1e-6
+    assert run.history[-1]["loss"] == pytest.approx(expected.history[-1]["loss"], rel=1e-8)
+    assert run.history[-1]["loss"] < run.history[0]["loss"]
+
+
+@every_net
+def test_the_number_of_workers_changes_no_bit(model: Sequential, shape: tuple[int, ...], running: Any) -> None:
+    alone, shared = (trained(model, shape, dtype="float32", workers=workers) for workers in (1, 4))
+    assert equal(alone.params, shared.params)
+
+
+def test_a_batch_with_statistics_is_never_cut() -> None:
+    wide = Sequential(Dense(3_000_000), LayerNorm(), Dense(3))
+    assert shard_rows(wide, (4,), 64) < 64
+    assert shard_rows(Sequential(*wide.layers, BatchNorm()), (4,), 64) == 64
+    assert shard_rows(Sequential(*wide.layers, BatchNorm()).freeze("3"), (4,), 64) < 64
+
+
+def test_a_last_batch_of_one_row_is_no_reason_to_stop(backend: Backend) -> None:
+    run = trained(TABLE, (4,), batch_size=23, backend=backend)  # 23, 23, 23 and 1
+    assert np.isfinite([row["loss"] for row in run.history]).all()
+    assert np.isfinite(run.evaluate(*blobs(70))["loss"])

@@ -1,0 +1,141 @@
+"""Early stopping, and a learning rate that falls on a plateau: when they act, and what they leave behind."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import blobs, equal, tree
+
+import portanet
+from portanet import Callback
+from portanet.backend import Backend
+from portanet.errors import ConfigError
+from portanet.nn import Dense, ReLU, Sequential
+from portanet.optim import Adam, constant
+from portanet.training.callbacks import EarlyStopping, ReduceOnPlateau
+
+X, LABELS = blobs(60)
+VALID = blobs(30, seed=6)
+MODEL = Sequential(Dense(30), ReLU(), Dense(3))
+
+
+class Remember(Callback):
+    """Keeps a copy of the weights at each logging point."""
+
+    def begin(self, run: portanet.Run, steps: int) -> None:
+        self.run, self.rows, self.params = run, [], []  # type: ignore[var-annotated]
+
+    def log(self, row: dict[str, Any]) -> None:
+        self.rows.append(row)
+        self.params.append(tree(self.run.params, lambda array: np.array(self.run.backend.to_numpy(array))))
+
+
+def train(*callbacks: Callback, **settings: Any) -> portanet.Run:
+    usual = {"valid": VALID, "schedule": constant(0.05), "optimizer": Adam(), "epochs": 40, "batch_size": 20}
+    return portanet.fit(MODEL, X, LABELS, callbacks=callbacks, **usual | settings)
+
+
+def test_the_best_weights_come_back(backend: Backend) -> None:
+    remember = Remember()
+    run = train(remember, EarlyStopping(patience=3), backend=backend)
+    losses = [row["valid_loss"] for row in remember.rows]
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + 3 < 40
+    assert equal(tree(run.params, lambda array: np.asarray(backend.to_numpy(array))), remember.params[best])
+    assert run.evaluate(*VALID)["loss"] == pytest.approx(losses[best], rel=1e-6)
+
+
+@pytest.mark.parametrize(("monitor", "best"), [("valid_loss", np.argmin), ("valid_accuracy", np.argmax)])
+def test_which_way_is_better(monitor: str, best: Any) -> None:
+    remember = Remember()
+    train(remember, EarlyStopping(monitor, patience=4))
+    values = [row[monitor] for row in remember.rows]
+    assert len(values) == int(best(values)) + 1 + 4
+
+
+def rows(values: list[float], name: str = "valid_loss") -> list[dict[str, Any]]:
+    return [{name: value} for value in values]
+
+
+class Nothing:
+    params: dict[str, Any] = {}
+
+
+def test_a_change_too_small_does_not_count() -> None:
+    stopping = EarlyStopping(patience=2, min_change=0.1)
+    stopping.begin(Nothing(), 10)  # type: ignore[arg-type]
+    assert [stopping.log(row) for row in rows([1.0, 0.95, 0.89, 0.85, 0.80])] == [False, False, False, False, True]
+
+
+def test_nan_is_never_better() -> None:
+    stopping = EarlyStopping(patience=2)
+    stopping.begin(Nothing(), 10)  # type: ignore[arg-type]
+    assert [stopping.log(row) for row in rows([float("nan"), 1.0, float("nan"), float("nan")])] == [
+        False, False, False, True,
+    ]  # fmt: skip
+
+
+SETTINGS = [
+    {"factor": 0.5, "patience": 2},
+    {"factor": 0.1, "patience": 0},
+    {"factor": 0.5, "patience": 1, "cooldown": 2},
+    {"factor": 0.5, "patience": 1, "threshold": 0.2},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("monitor", ["valid_loss", "valid_accuracy"])
+def test_plateaus_are_those_of_torch(settings: dict[str, Any], monitor: str, torch: Any) -> None:
+    values = np.abs(np.cumsum(np.random.default_rng(8).normal(-0.02, 0.1, 60)) + 3.0).round(2).tolist()
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    mode = "min" if monitor.endswith("loss") else "max"
+    oracle = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, eps=0.0, **settings)
+    ours = ReduceOnPlateau(monitor, **settings)
+    ours.begin(Nothing(), 10)  # type: ignore[arg-type]
+    found, expected = [], []
+    for row in rows(values, monitor):
+        assert not ours.log(row)
+        oracle.step(row[monitor])
+        found.append(ours.rate_factor)
+        expected.append(optimizer.param_groups[0]["lr"])
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert found[-1] < 1
+
+
+def test_the_rate_falls_in_training(backend: Backend) -> None:
+    run = train(ReduceOnPlateau(patience=0, factor=0.5), epochs=25, backend=backend)
+    rates = [row["learning_rate"] for row in run.history]
+    assert rates[0] == 0.05
+    assert rates[-1] < 0.05
+    assert all(after in (before, before / 2) for before, after in zip(rates, rates[1:], strict=False))
+
+
+@pytest.mark.parametrize("make", [lambda: EarlyStopping(patience=2), lambda: ReduceOnPlateau(patience=1)])
+def test_the_state_goes_on(make: Any) -> None:
+    values = np.abs(np.random.default_rng(3).normal(1.0, 0.5, 12)).tolist()
+    whole, first, second = make(), make(), make()
+    for callback in (whole, first, second):
+        callback.begin(Nothing(), 10)
+    expected = [(whole.log(row), copy.deepcopy(whole.state())) for row in rows(values)]
+    for row in rows(values[:5]):
+        first.log(row)
+    second.restore(first.state())
+    assert [(second.log(row), copy.deepcopy(second.state())) for row in rows(values[5:])] == expected[5:]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: EarlyStopping(patience=0), "EarlyStopping needs patience"),
+        (lambda: EarlyStopping(min_change=-1.0), "EarlyStopping needs min_change of at least 0, got -1.0"),
+        (lambda: ReduceOnPlateau(patience=-1), "ReduceOnPlateau needs patience"),
+        (lambda: ReduceOnPlateau(factor=1.0), "ReduceOnPlateau needs 0 < factor < 1, got 1.0"),
+        (lambda: train(EarlyStopping(), valid=None), "EarlyStopping watches 'valid_loss', but the history has step"),
+    ],
+)
+def test_settings_that_cannot_be(make: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make()

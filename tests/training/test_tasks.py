@@ -1,0 +1,138 @@
+"""Other kinds of labels than class numbers: numbers, several classes at once, probabilities, weighted classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import blobs
+
+import portanet
+from portanet.backend import Backend
+from portanet.errors import ConfigError, DataError, ModelError
+from portanet.nn import (
+    CrossEntropy,
+    Dense,
+    ReLU,
+    Sequential,
+    Standardize,
+    binary_cross_entropy,
+    mean_squared_error,
+)
+from portanet.optim import Adam, constant
+
+X, LABELS = blobs()
+RATE: dict[str, Any] = {"schedule": constant(0.1), "optimizer": Adam(), "epochs": 30, "batch_size": 30}
+
+
+def line(outputs: int = 1) -> Any:
+    """Targets that are sums of the columns, and some noise."""
+    rng = np.random.default_rng(4)
+    return X @ rng.normal(0.0, 1.0, (4, outputs)) + 3.0 + rng.normal(0.0, 0.1, (len(X), outputs))
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_numbers(backend: Backend, outputs: int) -> None:
+    targets = line(outputs)
+    given = targets[:, 0] if outputs == 1 else targets
+    model = Sequential(Standardize(), Dense(outputs))
+    run = portanet.fit(model, X, given, loss=mean_squared_error, valid=(X, given), backend=backend, **RATE)
+    found, result = run.predict(X), run.evaluate(X, given)
+    assert found.shape == given.shape
+    assert found.dtype == np.float32
+    explained = 1 - ((given - found) ** 2).sum(axis=0) / ((given - given.mean(axis=0)) ** 2).sum(axis=0)
+    assert result["r2"] == pytest.approx(np.mean(explained), rel=1e-4)
+    assert result["loss"] == pytest.approx(np.mean((found - given) ** 2), rel=1e-4)
+    assert run.history[-1]["valid_r2"] == pytest.approx(result["r2"], abs=1e-6)
+    assert result["r2"] > 0.9 > run.history[0]["r2"]
+    with pytest.raises(ModelError, match="trained to predict numbers, which have no probabilities"):
+        run.probabilities(X)
+
+
+def test_a_constant_target_scores_as_in_scikit_learn() -> None:
+    run = portanet.fit(Sequential(Dense(1)), X, np.full(len(X), 2.0), loss=mean_squared_error, epochs=1)
+    assert run.evaluate(X, np.full(len(X), 2.0))["r2"] == 0.0
+
+
+def test_several_classes_at_once(backend: Backend) -> None:
+    labels = np.stack([X[:, 0] > 0, X[:, 1] > X[:, 2]], axis=1)
+    model = Sequential(Dense(16), ReLU(), Dense(2))
+    run = portanet.fit(model, X, labels, loss=binary_cross_entropy, backend=backend, **RATE)
+    found, probabilities = run.predict(X), run.probabilities(X)
+    assert found.shape == labels.shape
+    assert np.array_equal(found == 1, probabilities > 0.5)
+    np.testing.assert_allclose(probabilities, 1 / (1 + np.exp(-run.outputs(X).astype(float))), rtol=1e-5)
+    accuracy = run.evaluate(X, labels)["accuracy"]
+    assert accuracy == pytest.approx(np.mean(found == labels))
+    assert accuracy > 0.9
+
+
+def test_certain_probabilities_are_class_numbers(backend: Backend) -> None:
+    settings = {"backend": backend, "epochs": 3, "batch_size": 30}
+    hard = portanet.fit(Sequential(Dense(3)), X, LABELS, **settings)
+    soft = portanet.fit(Sequential(Dense(3)), X, np.eye(3)[LABELS], **settings)
+    np.testing.assert_allclose(soft.outputs(X), hard.outputs(X), rtol=1e-4, atol=1e-5)
+    assert soft.evaluate(X, np.eye(3)[LABELS])["accuracy"] == hard.evaluate(X, LABELS)["accuracy"]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_class_weights_are_those_of_torch(smoothing: float, torch: Any) -> None:
+    """The loss of the first step, from the first weights, with sample weights of one."""
+    of_class = (0.5, 2.0, 4.0)
+    loss = CrossEntropy(label_smoothing=smoothing, class_weight=of_class)
+    model = Sequential(Dense(3))
+    run = portanet.fit(model, X, LABELS, loss=loss, dtype="float64", epochs=1, batch_size="full")
+    start = model.init(portanet.rng.generator(0, portanet.rng.WEIGHTS), (4,))
+    logits = torch.tensor(model.forward(start, X)[0])
+    weight = torch.tensor(of_class, dtype=torch.float64)
+    labels = torch.tensor(LABELS, dtype=torch.int64)
+    expected = torch.nn.functional.cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing)
+    assert run.history[0]["loss"] == pytest.approx(expected.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"labels": line()[1:]}, DataError, r"labels must be 1 number for each of the 90 rows, got shape \(89, 1\)"),
+        ({"labels": np.where(line() > 4, np.nan, 1.0)}, DataError, r"row \d+: the label is NaN or infinite"),
+        ({"labels": np.full(90, "a")}, DataError, r"labels must be 1 number .* of <U1"),
+        ({"loss": binary_cross_entropy}, DataError, "labels of several classes at once must be from 0 to 1"),
+        (
+            {"loss": CrossEntropy(), "labels": np.full((90, 3), 0.5), "model": Sequential(Dense(3))},
+            DataError,
+            "labels with a probability for each class must be at least 0 and sum to 1",
+        ),
+        (
+            {"loss": CrossEntropy(class_weight=(1.0, 2.0)), "labels": LABELS, "model": Sequential(Dense(3))},
+            ConfigError,
+            r"class_weight must have one number for each of the 3 classes, got \(1.0, 2.0\)",
+        ),
+    ],
+)
+def test_labels_that_cannot_be(changes: Any, error: type[Exception], message: str) -> None:
+    settings = {"model": Sequential(Dense(1)), "labels": line(), "loss": mean_squared_error} | changes
+    with pytest.raises(error, match=message):
+        portanet.fit(settings.pop("model"), X, settings.pop("labels"), epochs=1, **settings)
+
+
+def test_training_goes_on_from_given_arrays(backend: Backend) -> None:
+    """Preprocessing keeps what the first training fitted, and no new weights are drawn."""
+    model = Sequential(Standardize(), Dense(3))
+    first = portanet.fit(model, X, LABELS, backend=backend, **RATE)
+    other = X * 5.0 + 1.0
+    again = portanet.fit(model, other, LABELS, params=first.params, epochs=1, schedule=constant(1e-9), backend=backend)
+    np.testing.assert_allclose(again.outputs(other), first.outputs(other), rtol=1e-4, atol=1e-4)
+    wrong = Sequential(Standardize(), Dense(5), Dense(3))
+    with pytest.raises(ModelError, match=r"params must hold 1.weight of shape \(4, 5\) for this model, got shape"):
+        portanet.fit(wrong, X, LABELS, params=first.params)
+
+
+@pytest.mark.parametrize("parts", [1, 2, 3, 30])
+def test_a_batch_in_parts_is_the_same_batch(backend: Backend, parts: int) -> None:
+    model = Sequential(Dense(8), ReLU(), Dense(3))
+    whole, cut = (
+        portanet.fit(model, X, LABELS, backend=backend, epochs=2, batch_size=29, accumulate=count)
+        for count in (1, parts)
+    )
+    np.testing.assert_allclose(cut.outputs(X), whole.outputs(X), rtol=1e-4, atol=1e-5)
