@@ -44,10 +44,15 @@ class Progress(Callback):
 def describe(row: dict[str, Any], epochs: int) -> str:
     """A row of the history in words."""
     score = "accuracy" if "accuracy" in row else "r2"
-    words = [f"epoch {row['epoch']}/{epochs}", f"loss {row['loss']:.4g}", f"{score} {figure(score, row[score])}"]
+    words = [f"epoch {row['epoch']}/{epochs}", f"loss {row['loss']:.4g}", f"{word(score)} {figure(score, row[score])}"]
     if f"valid_{score}" in row:
         words.append(f"valid {figure(score, row[f'valid_{score}'])}")
     return "  ".join(words)
+
+
+def word(score: str) -> str:
+    """A score's name as people write it."""
+    return {"r2": "R2"}.get(score, score)
 
 
 def figure(score: str, value: float) -> str:

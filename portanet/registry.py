@@ -18,7 +18,11 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "float": ("a number", lambda value: _is_number(value)),
     "bool": ("true or false", lambda value: value in (True, False)),
     "str": ("a word", lambda value: isinstance(value, str)),
-} | dict.fromkeys(
+}
+_KINDS |= dict.fromkeys(
+    ("tuple[Layer, ...]", "tuple[float, ...]", "tuple[int, ...]"), ("a list", lambda value: isinstance(value, list))
+)
+_KINDS |= dict.fromkeys(
     ("Initializer", "Layer", "Optimizer", "Schedule"),
     ("settings with a type", lambda value: isinstance(value, dict)),
 )

@@ -65,6 +65,21 @@ class RunFolder:
             raise ConfigError(f"{path} is no run folder: it holds none of {', '.join(_TRACES)}.")
         return cls(path)
 
+    @classmethod
+    def unfinished(cls, name: str) -> RunFolder:
+        """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that was saved while it ran and has not ended.
+
+        Raises ConfigError where there is none.
+        """
+        for number in sorted(_numbers(Path("runs"), name), reverse=True):
+            path = Path("runs", f"{name}-{number}")
+            saved = any(
+                (path / file).exists() for file in ("checkpoint.safetensors", "checkpoint.previous.safetensors")
+            )
+            if saved and not (path / "run.json").exists():
+                return cls(path)
+        raise ConfigError(f"no unfinished run is in runs/{name}-*; name the folder to go on in with --out.")
+
     def drop_if_empty(self) -> None:
         """Removes the folder if nothing was written to it, as when a training is stopped before its first result."""
         with contextlib.suppress(OSError):
@@ -155,9 +170,14 @@ def need_empty(out: Path) -> None:
         raise ConfigError(f"{out} is not empty, and a run is never overwritten; choose another --out.")
 
 
-def _next_free(above: Path, name: str) -> RunFolder:
+def _numbers(above: Path, name: str) -> list[int]:
+    """The numbers of the run folders with this name."""
     taken = [path.name.rpartition("-")[2] for path in above.glob(f"{name}-*")]
-    number = max((int(n) for n in taken if n.isdecimal()), default=0) + 1
+    return [int(number) for number in taken if number.isdecimal()]
+
+
+def _next_free(above: Path, name: str) -> RunFolder:
+    number = max(_numbers(above, name), default=0) + 1
     while not _make(path := above / f"{name}-{number}", exist_ok=False):
         number += 1  # another run took the name between the look and the making
     return RunFolder(path)

@@ -170,7 +170,7 @@ def fill(folder: Path, content: dict[str, bytes]) -> None:
 _LIMITED = """
 import resource, sys, time
 import numpy, pandas, safetensors.numpy
-import portanet, portanet.training, portanet.data
+import portanet.data.table
 from portanet.errors import PortanetError
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()
@@ -189,7 +189,7 @@ for path in sys.argv[1:]:
 """
 
 
-def limited(action: str, *paths: Path, megabytes: int, seconds: int = 5) -> list[str]:
+def limited(action: str, *paths: Path, megabytes: int, seconds: int = 20) -> list[str]:
     """What a statement over each `path` gives in a process of its own, with this much more memory and time at most."""
     code = textwrap.dedent(_LIMITED).format(action=action, megabytes=megabytes, seconds=seconds)
     environment = os.environ | {"PYTHONPATH": str(Path(portanet.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"}

@@ -12,6 +12,8 @@ import click
 
 from portanet.errors import ConfigError
 
+PATH = "portanet.config"  # where the file's path is kept, to repeat the command
+
 # What says where results go or how this one call talks, and so has no place in a file.
 _LISTS = {"class_weight": ",", "freeze": ",", "image": "x"}  # settings of several values, and how options join them
 _NOT_IN_A_FILE = ("config", "print_config", "out", "json", "quiet", "debug", "resume", "help")
@@ -34,6 +36,7 @@ def take(context: click.Context, parameter: click.Parameter, path: Path | None) 
     """
     if path is None:
         return {}
+    context.meta[PATH] = path
     from portanet.training.config import TABLES
 
     known, tables, defaults = keys(context.command), {}, {}

@@ -12,6 +12,8 @@ from portanet.cli import options
 if TYPE_CHECKING:
     from portanet.training.run import Run
 
+_TOP = 5  # the answers among which a class may be found, where there are more classes
+
 
 @click.command()
 @click.argument("model", type=options.MODEL)
@@ -32,24 +34,24 @@ def command(
     from portanet import backend as backends
     from portanet.cli import facts
     from portanet.errors import ConfigError
-    from portanet.progress import figure
+    from portanet.progress import figure, word
     from portanet.training.run import load
 
     run = load(model, backend=backends.choose(backend, device))
     trained_on = run.facts.get("data", {}).get("name", "data unknown")
     if data is None and trained_on not in ("mnist", "mnist:article"):
         raise ConfigError(f"name the data to evaluate on; this model was trained on {trained_on}.")
+    score = run.task.score
+    if details and score != "accuracy":
+        raise ConfigError("--details is for classes, and this model predicts numbers; leave it out.")
     found = facts.read_for(run, "mnist:test" if data is None else data, label)
     result: dict[str, Any] = run.evaluate(found.x, found.need_labels())
-    score = run.task.score
     if details:
-        if score != "accuracy":
-            raise ConfigError("--details is for classes; this model predicts numbers.")
         result |= _details(run, found.x, found.need_labels())
     if as_json:
         options.print_json(result)
         return
-    click.echo(f"{score} {figure(score, result[score])}  loss {result['loss']:.4f}  samples {result['samples']}")
+    click.echo(f"{word(score)} {figure(score, result[score])}  loss {result['loss']:.4g}  samples {result['samples']}")
     if details:
         _print_details(result)
 
@@ -63,12 +65,11 @@ def _details(run: Run, x: Any, labels: Any) -> dict[str, Any]:
     names = facts.class_names(run)
     logits: Any = run.outputs(x)
     confusion: Any = metrics.confusion_matrix(logits.argmax(axis=1).astype(labels.dtype), labels, len(names))
-    top = min(5, len(names))
-    among_top: Any = metrics.top_k(logits, labels, top)
+    among_top = {} if len(names) <= _TOP else {f"top_{_TOP}_accuracy": int(metrics.top_k(logits, labels, _TOP))}
     off: Any = metrics.calibration_error(softmax(logits), labels)
     of_class: Any = metrics.precision_recall_f1(confusion)
     return {
-        f"top_{top}_accuracy": int(among_top) / len(labels),
+        **{name: count / len(labels) for name, count in among_top.items()},
         "calibration_error": float(off),
         "classes": {
             name: {"precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
@@ -79,19 +80,22 @@ def _details(run: Run, x: Any, labels: Any) -> dict[str, Any]:
 
 
 def _print_details(result: dict[str, Any]) -> None:
-    top = next(key for key in result if key.startswith("top_"))
-    click.echo(f"{top.replace('_', ' ')} {result[top]:.2%}  calibration error {result['calibration_error']:.4f}\n")
+    if f"top_{_TOP}_accuracy" in result:
+        click.echo(f"top {_TOP} accuracy {result[f'top_{_TOP}_accuracy']:.2%}")
+    click.echo(f"calibration error {result['calibration_error']:.4f}\n")
     names = list(result["classes"])
     width = max(5, *map(len, names))
-    click.echo(f"{'class':{width}}  precision  recall      F1  samples")
+    click.echo(f"{'class':{width}}  precision   recall       F1  samples")
     for name, own in result["classes"].items():
-        shares = f"{own['precision']:9.2%} {own['recall']:7.2%} {own['f1']:7.2%}"
-        click.echo(f"{name:{width}}  {shares} {own['samples']:8}")
+        shares = f"{own['precision']:9.2%}  {own['recall']:7.2%}  {own['f1']:7.2%}"
+        click.echo(f"{name:{width}}  {shares}  {own['samples']:7,}")
     pairs = [
         (count, true, given)
         for true, row in zip(names, result["confusion"], strict=True)
         for given, count in zip(names, row, strict=True)
         if count and true != given
     ]
+    if pairs:
+        click.echo("\nmost often confused")
     for count, true, given in sorted(pairs, key=lambda pair: -pair[0])[:5]:
-        click.echo(f"{count} of class {true} taken for {given}")
+        click.echo(f"{count:{width},}  of class {true} taken for {given}")

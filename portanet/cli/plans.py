@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,68 @@ from portanet.data import Dataset
 from portanet.data.split import holdout
 from portanet.errors import ConfigError, DataError
 from portanet.nn import LOSSES, CrossEntropy, Layer, Rescale, Sequential, mean_squared_error
+from portanet.optim import Schedule
 from portanet.training import presets
 from portanet.training.callbacks import Callback, EarlyStopping
-from portanet.training.config import tables_of
+from portanet.training.config import tables_of, with_tables
 from portanet.training.fine_tune import fine_tune
 from portanet.training.presets import Preset
-from portanet.training.run import Run
+from portanet.training.run import Run, load
 
 _SPLIT_SEED = 2026  # of the rows held out: its own, so that runs with other seeds are measured on the same rows
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training that is ready to begin.
+
+    tests     rows to report on at the end
+    params    arrays to start from
+    settings  all of it as a configuration file holds it; what is None is not set
+    notes     what people should know before it begins
+    """
+
+    source: str
+    plan: Preset
+    training: Dataset
+    validation: Dataset | None
+    tests: Dataset | None
+    model: Sequential
+    params: Params | None
+    schedule: Schedule
+    settings: dict[str, Any]
+    notes: list[str]
+
+
+def prepare(
+    *, data: str | None, preset: str, label: str | None, image: Any, task: str, valid: str | None, test: str | None,
+    backend: str, device: str | None, dtype: str, seed: int, start: Path | None, freeze: str | None,
+    class_weight: str | None, tables: dict[str, Any], **changes: Any,
+) -> Job:  # fmt: skip
+    """The job that the options and the file's tables describe, its data read."""
+    if freeze is not None and start is None:
+        raise ConfigError("--freeze names layers of a trained model; name that model with --from.")
+    plan = changed(with_tables(for_task(presets.preset(preset), task), tables), **changes)
+    source = plan.data if data is None else data
+    base = None if start is None else load(start)
+    whole = read(source, label, image, task, base)
+    whole.need_labels()
+    training, validation = split(whole, plan, valid, label, task)
+    _check_watched(plan, task, held_out=validation is not None)
+    tests = None if test is None else facts.read_like(test, whole, label, task)
+    made, params = model(plan, training, base, freeze, seed)
+    plan = weighted(plan, class_weight, training)
+    steps = plan.epochs * (1 if plan.batch_size is None else -(-len(training) // plan.batch_size))
+    given = {"data": source, "label": label, "image": image, "test": test, "device": device, "backend": backend}
+    given |= {"valid": plan.valid if valid is None else valid, "from": None if start is None else str(start)}
+    given |= {"preset": preset, "task": task, "dtype": dtype, "seed": seed, "freeze": freeze}
+    notes = []
+    if base is not None and _answers_else(base, training):
+        notes.append(f"the last layer starts anew, for {source}: {len(training.classes) or 'no'} classes")
+    return Job(
+        source, plan, training, validation, tests, made, params, plan.schedule(plan.learning_rate, steps),
+        given | settings(plan, made, steps, fixed=base is not None), notes,
+    )  # fmt: skip
 
 
 def for_task(plan: Preset, task: str) -> Preset:
@@ -93,14 +148,20 @@ def model(
         if plan.whole:
             raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
-        anew = not numbers and training.classes != tuple(facts.class_names(base))
-        return fine_tune(base, outputs, freeze=names, last=last, anew=anew, seed=seed)
+        return fine_tune(base, outputs, freeze=names, last=last, anew=_answers_else(base, training), seed=seed)
     model = plan.model(outputs, images=facts.are_images(training), last=last)
     found = model.output_shape(training.x.shape[1:])
     if found != (outputs,):
         wanted = f"{outputs} output{'' if outputs == 1 else 's'}"
         raise ConfigError(f"the layers end in the shape {found}, {training.name} needs {wanted}.")
     return model, None
+
+
+def _answers_else(base: Run, training: Dataset) -> bool:
+    """Whether a trained model gives other answers than these data ask for: other classes, or classes and no number."""
+    if training.classes:
+        return training.classes != tuple(facts.class_names(base))
+    return base.task.score != "r2" or base.model.output_shape(base.input_shape) != (1,)
 
 
 def weighted(plan: Preset, class_weight: str | None, training: Dataset) -> Preset:
@@ -141,6 +202,18 @@ def _check_loss(plan: Preset, task: str) -> None:
         raise ConfigError(f"the loss {type(plan.loss).__name__} is no loss to {task} with; those are {suited}.")
 
 
+def _check_watched(plan: Preset, task: str, *, held_out: bool) -> None:
+    """Raises ConfigError for a callback that watches what the history will not have: now, and not after an epoch."""
+    score = "r2" if task == "regress" else "accuracy"
+    known = ["loss", score, *(["valid_loss", f"valid_{score}"] if held_out else [])]
+    for callback in plan.callbacks:
+        if (monitor := getattr(callback, "monitor", "loss")) not in known:
+            remedy = "" if held_out else "; hold out rows to watch, as with --valid 0.1"
+            raise ConfigError(
+                f"{type(callback).__name__} watches {monitor!r}, and there will be {', '.join(known)}{remedy}."
+            )
+
+
 def settings(plan: Preset, model: Sequential, steps: int, *, fixed: bool) -> dict[str, Any]:
     """The plan as a configuration file holds it; a model to go on from has its own layers."""
     single = ("epochs", "batch_size", "accumulate", "learning_rate", "log_every")
@@ -159,10 +232,6 @@ def split(
     except ValueError:
         return whole, facts.read_like(str(valid), whole, label, task)
     if share == 0:
-        for callback in plan.callbacks:
-            if str(getattr(callback, "monitor", "")).startswith("valid_"):
-                watcher = type(callback).__name__
-                raise ConfigError(f"{watcher} watches rows held out, and there are none; give some, as by --valid 0.1.")
         return whole, None
     if not 0 < share < 1:
         raise ConfigError(f"--valid takes a share above 0 and below 1, or a path; got {valid}.")

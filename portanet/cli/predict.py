@@ -34,12 +34,15 @@ def command(
     from portanet.cli import facts
     from portanet.data.files import need_free
     from portanet.data.kaggle import write_answers
+    from portanet.errors import ConfigError
     from portanet.files import replacing
     from portanet.training.run import load
 
     if out is not None:
         need_free(out, force=force)
     run = load(model, backend=backends.choose(backend, device))
+    if probabilities and run.task.score != "accuracy":
+        raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")
     found = facts.read_for(run, data, label)
     classes = facts.class_names(run)
     answers = facts.words(run, run.predict(found.x))

@@ -28,5 +28,7 @@ def command(model: Path, as_json: bool) -> None:
     click.echo(f"\ninput {' x '.join(map(str, known['input_shape']))}, {known['dtype']}")
     if classes := known.get("classes"):
         click.echo(f"classes {', '.join(classes)}")
+    if known.get("task") == "regress":
+        click.echo(f"predicts numbers: {known.get('label') or 'label'}")
     if "data" in known:
         click.echo(f"trained on {known['data']['name']} ({known['data']['samples']} rows)")

@@ -52,6 +52,7 @@ Examples:
     help="Settings from a file; options win over it.",
 )  # fmt: skip
 @click.option("--print-config", is_flag=True, help="Print the settings as a file for --config, and train nothing.")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run: the newest, or the one in --out.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/PRESET-N]")
 @options.as_json
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and what --json asks for.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import platform
 import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,41 +15,39 @@ import click
 
 from portanet import backend as backends
 from portanet import parallel, report
+from portanet.backend import Backend
 from portanet.cli import config, facts, options, plans
-from portanet.data import Dataset
-from portanet.errors import ConfigError
+from portanet.cli.plans import Job
+from portanet.cli.signals import stopping
 from portanet.progress import Progress, figure
 from portanet.runs import RunFolder, need_empty
-from portanet.training import presets
 from portanet.training.callbacks import Callback, Row
-from portanet.training.config import with_tables
+from portanet.training.checkpoints import Checkpoints, Interrupted
 from portanet.training.fit import fit
-from portanet.training.run import Run, load
+from portanet.training.run import Run
 from portanet.training.summary import layers
 
 
 class _Keep(Callback):
-    """Makes the run folder when training begins, and writes each row of the history to it as soon as it is there."""
+    """Writes each row of the history to the run folder as soon as it is there."""
 
-    def __init__(self, out: Path | None, name: str) -> None:
-        self.out, self.name = out, name
-
-    def begin(self, run: Run, steps: int) -> None:
-        self.folder = RunFolder.create(self.out, self.name)
-
-    def end(self) -> None:
-        self.folder.drop_if_empty()
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
 
     def log(self, row: Row) -> bool | None:
         self.folder.append(row)
         return None
 
+    def state(self) -> dict[str, Any]:
+        return {"history": self.folder.history_size()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self.folder.history_to(state["history"])
+
 
 def train(
-    *, data: str | None, preset: str, label: str | None, image: Any, task: str, valid: str | None, test: str | None,
-    backend: str, device: str | None, dtype: Any, seed: int, start: Path | None, freeze: str | None,
-    class_weight: str | None, workers: int | None, out: Path | None, tables: dict[str, Any], print_config: bool,
-    as_json: bool, quiet: bool, **changes: Any,
+    *, out: Path | None, resume: bool, print_config: bool, as_json: bool, quiet: bool, workers: int | None,
+    **settings: Any,
 ) -> None:  # fmt: skip
     """Trains, writes the run folder and prints the result."""
 
@@ -55,73 +55,94 @@ def train(
         if not quiet:
             click.echo(text, err=True)
 
-    if freeze is not None and start is None:
-        raise ConfigError("--freeze names layers of a trained model; name that model with --from.")
-    plan = plans.changed(with_tables(plans.for_task(presets.preset(preset), task), tables), **changes)
-    source = plan.data if data is None else data
-    if out is not None:
+    if out is not None and not resume:
         need_empty(out)
-    chosen = backends.choose(backend, device)
+    chosen = backends.choose(settings["backend"], settings["device"])
     why = chosen.reason.partition(";")[0]  # without the remedy, which portanet doctor tells
-    say(f"{chosen.name} on {chosen.device}" + (f" (auto: {why})" if backend == "auto" else ""))
-    base = None if start is None else load(start)
-    whole = plans.read(source, label, image, task, base)
-    whole.need_labels()
-    training, validation = plans.split(whole, plan, valid, label, task)
-    tests = None if test is None else facts.read_like(test, whole, label, task)
-    model, params = plans.model(plan, training, base, freeze, seed)
-    plan = plans.weighted(plan, class_weight, training)
-    batches = 1 if plan.batch_size is None else -(-len(training) // plan.batch_size)
-    schedule = plan.schedule(plan.learning_rate, plan.epochs * batches)
+    say(f"{chosen.name} on {chosen.device}" + (f" (auto: {why})" if settings["backend"] == "auto" else ""))
+    job = plans.prepare(**settings)
     if print_config:
-        given = {"data": source, "label": label, "image": image, "test": test, "device": device}
-        given |= {"backend": backend, "workers": workers, "from": None if start is None else str(start)}
-        given |= {"valid": plan.valid if valid is None else valid}
-        given |= {"preset": preset, "task": task, "dtype": dtype, "seed": seed, "freeze": freeze}
-        given |= plans.settings(plan, model, plan.epochs * batches, fixed=start is not None)
-        click.echo(config.text(given), nl=False)
+        click.echo(config.text(job.settings | {"workers": workers}), nl=False)
         return
-    keep = _Keep(out, preset)
-    say(f"{source}: {len(training)} rows to train on" + (f", {len(validation)} held out" if validation else ""))
-    if base is not None and params is not None and training.classes != tuple(facts.class_names(base)):
-        say(f"the last layer starts anew, for {source}: {len(training.classes) or 'no'} classes")
-
+    held_out = f", {len(job.validation)} held out" if job.validation else ""
+    say(f"{job.source}: {len(job.training)} rows to train on{held_out}")
+    for note in job.notes:
+        say(note)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    run = fit(
-        model, training.x, training.labels,
-        valid=(validation.x, validation.labels) if validation else None,
-        loss=plan.loss, optimizer=plan.optimizer, schedule=schedule, params=params,
-        epochs=plan.epochs, batch_size=plan.batch_size or "full", log_every=plan.log_every,
-        accumulate=plan.accumulate, backend=chosen, dtype=dtype, seed=seed, workers=workers,
-        callbacks=[keep, *plan.callbacks, *([] if quiet else [Progress()])],
-    )  # fmt: skip
-    folder, score = keep.folder, run.task.score
-    result = {
-        "run": str(folder.path), "model": str(folder.model), "preset": preset,
-        "backend": chosen.name, "device": chosen.device, "dtype": dtype, "seed": seed,
-        "steps": run.steps, "seconds": round(run.seconds, 3),
-        f"train_{score}": run.history[-1][score],
-        f"final_train_{score}": run.evaluate(training.x, training.labels)[score],
-        f"valid_{score}": run.evaluate(validation.x, validation.labels)[score] if validation else None,
-        f"test_{score}": run.evaluate(tests.x, tests.labels)[score] if tests else None,
-    }  # fmt: skip
-    _write(folder, run, training, label, task, result, started)
+    with _folder(out, settings["preset"], resume=resume, say=say) as folder:
+        run = _fit(job, folder, chosen, workers, say, quiet=quiet)
+        result = _result(job, run, folder)
+        _write(job, run, folder, result, started)
     if as_json:
         options.print_json(result)
     elif not quiet:
-        _print(result, score)
+        _print(result, run.task.score)
 
 
-def _write(
-    folder: RunFolder, run: Run, training: Dataset, label: str | None, task: str, result: dict[str, Any], started: str
-) -> None:
+@contextlib.contextmanager
+def _folder(out: Path | None, name: str, *, resume: bool, say: Callable[[str], None]) -> Iterator[RunFolder]:
+    """The run's folder, new or to go on in, locked; it goes again if nothing comes of it."""
+    if resume:
+        folder = RunFolder.open(out) if out is not None else RunFolder.unfinished(name)
+        say(f"going on in {folder.path}")
+    else:
+        folder = RunFolder.create(out, name)
+    try:
+        with folder.locked() as note:
+            if note:
+                say(note)
+            yield folder
+    finally:
+        folder.drop_if_empty()
+
+
+def _fit(
+    job: Job, folder: RunFolder, chosen: Backend, workers: int | None, say: Callable[[str], None], *, quiet: bool
+) -> Run:
+    """The training; a signal lets it save where it stands, a second one does not wait for that."""
+    checkpoints = Checkpoints(folder.path, say=say)
+    plan, valid = job.plan, job.validation
+    try:
+        with stopping(checkpoints, say) as signals:
+            return fit(
+                job.model, job.training.x, job.training.labels,
+                valid=(valid.x, valid.labels) if valid else None,
+                loss=plan.loss, optimizer=plan.optimizer, schedule=job.schedule, params=job.params,
+                epochs=plan.epochs, batch_size=plan.batch_size or "full", log_every=plan.log_every,
+                accumulate=plan.accumulate, backend=chosen, dtype=job.settings["dtype"], seed=job.settings["seed"],
+                workers=workers, checkpoints=checkpoints,
+                callbacks=[_Keep(folder), *plan.callbacks, *([] if quiet else [Progress()])],
+            )  # fmt: skip
+    except Interrupted:
+        command = shlex.join([*_command(), "--out", str(folder.path), "--resume"])
+        click.echo(f"portanet: interrupted, and saved; to go on: {command}", err=True)
+        raise SystemExit(128 + signals[0]) from None
+
+
+def _result(job: Job, run: Run, folder: RunFolder) -> dict[str, Any]:
+    score, names = run.task.score, {"valid": job.validation, "test": job.tests}
+    measured = {
+        f"{name}_{score}": run.evaluate(data.x, data.labels)[score] if data else None for name, data in names.items()
+    }
+    return {
+        "run": str(folder.path), "model": str(folder.model), "preset": job.settings["preset"],
+        "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.settings["seed"],
+        "steps": run.steps, "seconds": round(run.seconds, 3),
+        f"train_{score}": run.history[-1][score],
+        f"final_train_{score}": run.evaluate(job.training.x, job.training.labels)[score],
+        **measured,
+    }  # fmt: skip
+
+
+def _write(job: Job, run: Run, folder: RunFolder, result: dict[str, Any], started: str) -> None:
     """The model, run.json and, where its packages are there, the report."""
+    training, settings = job.training, job.settings
     source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
     scores = {name: value for name, value in result.items() if name.endswith(run.task.score)}
     run.facts |= {
         "classes": list(training.classes),
-        "label": label,
-        "task": task,
+        "label": settings["label"],
+        "task": settings["task"],
         "columns": None if training.columns is None else list(training.columns),
         "data": source | {"name": _without_path(training.name)},
         "preset": result["preset"],
@@ -132,10 +153,11 @@ def _write(
         {
             "run": folder.path.name,
             "preset": result["preset"],
-            "command": _command(),
+            "command": shlex.join(_command()),
             "started": started,
             "result": result,
             "config": run.config,
+            "settings": settings | {"backend": run.backend.name, "device": run.backend.device, "workers": run.workers},
             "data": source | {"classes": list(training.classes)},
             "layers": layers(run.model, run.params, run.input_shape),
             "versions": facts.versions(run.backend.package),
@@ -152,17 +174,20 @@ def _without_path(name: str) -> str:
     return f"{own}/" if os.path.isdir(name) else own  # a folder called mnist is not the built-in mnist
 
 
-def _command() -> str:
-    """The command line that repeats this run."""
+def _command() -> list[str]:
+    """The words of the command line that repeats this run."""
     context = click.get_current_context()
     words = ["portanet", "train", *([context.params["data"]] if context.params["data"] else [])]
     for option in context.command.params:
         given = context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
         value = context.params.get(str(option.name))
-        if given and isinstance(option, click.Option) and option.name not in ("out", "as_json", "quiet", "debug"):
-            text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words += [option.opts[0], text]
-    return shlex.join(words)
+        if given and isinstance(option, click.Option) and option.name not in _OF_ONE_CALL:
+            value = context.meta.get(config.PATH) if option.name == "tables" else value
+            words += [option.opts[0], "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    return words
+
+
+_OF_ONE_CALL = ("out", "as_json", "quiet", "debug", "resume", "print_config")
 
 
 def _print(result: dict[str, Any], score: str) -> None:

@@ -12,6 +12,7 @@ from portanet._typing import Shape
 from portanet.data.cells import NUMBER, is_text, plain, quoted
 from portanet.errors import DataError
 
+_MOST = 2**17  # columns; pandas takes a tenth of a millisecond for each
 _PIXEL = re.compile(r"pixel(0|[1-9][0-9]{0,8})")
 
 
@@ -64,6 +65,8 @@ def understand(
 
 
 def _check(file: str, names: tuple[str, ...]) -> None:
+    if len(names) > _MOST:
+        raise DataError(f"{file} has {len(names)} columns, more than the {_MOST} of a table; save it as .npz.")
     seen: set[str] = set()
     for i, name in enumerate(names, 1):
         if not name:

@@ -89,6 +89,8 @@ def _header(file: IO[bytes]) -> tuple[Shape, np.dtype[np.generic]]:
     except Exception as error:
         # NumPy lets whatever Python's tokenizer and parser raise through.
         raise ValueError(f"array header: {error}") from error
+    if any(type(size) is not int for size in shape):
+        raise ValueError(f"array header: the shape {shape}")  # NumPy takes True for a size, and fails later
     return shape, dtype
 
 

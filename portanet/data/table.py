@@ -55,19 +55,33 @@ def read_table(
             raise DataError(f"{name} does not begin with a line of column names ({plain(error, 200)}).") from error
         builder = _Builder(header, task)
         try:
+            first = text.next_row()
+            if len(first) > len(names):  # pandas would make that the width of the table
+                raise ValueError("the first row is longer than the header")
             for frame in _frames(text, header, regress=task == "regress"):
                 builder.add(frame)
-        except (ValueError, OverflowError) as error:
+            if first and not builder.rows:  # pandas takes a blank first line for an empty file
+                raise ValueError("the first row is blank")
+        except (ValueError, OverflowError, csv.Error) as error:
             fault = find_fault(path, header, task=task, sound=builder.rows)
             raise DataError(f"{name}: {fault or f'not a table of numbers ({plain(error, 200)})'}.") from error
     return builder.dataset(name, classes)
 
 
 class _Text(io.TextIOWrapper):
-    """Text that refuses NUL, where C parsers would end a cell early."""
+    """Text that shows its next row, and refuses NUL, where C parsers would end a cell early."""
+
+    _shown = ""
+
+    def next_row(self) -> list[str]:
+        """The cells of the next line that is not blank, which stays to be read; none at the end of the file."""
+        lines: list[str] = []
+        row = read_names(csv.reader(lines.append(line) or line for line in self))  # type: ignore[func-returns-value]
+        self._shown = "".join(lines)
+        return row
 
     def read(self, size: int | None = -1, /) -> str:
-        text = super().read(size)
+        text, self._shown = self._shown or super().read(size), ""
         if "\0" in text:
             raise DataError(f"{self.name} holds NUL bytes; save it as UTF-8 text.")
         return text

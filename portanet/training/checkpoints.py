@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,14 @@ class Checkpoints:
 
     folder  where checkpoint.safetensors, and the one before it, are kept; made if it is not there
     every   seconds from one to the next, at least; more, where saving would take over 1 % of the time
-    notes   what people should know: that a damaged file was left aside, that a training goes further
+    say     told what people should know: that a damaged file was left aside, that a training goes further
 
     Raises ConfigError where the folder holds a training with other settings or data, and says which;
     CheckpointError where nothing whole is left of it; DataError where the folder cannot be written.
     """
 
-    def __init__(self, folder: str | Path, *, every: float = 1.0) -> None:
-        self.folder, self.every = Path(folder), every
-        self.notes: list[str] = []
+    def __init__(self, folder: str | Path, *, every: float = 1.0, say: Callable[[str], Any] = print) -> None:
+        self.folder, self.every, self.say = Path(folder), every, say
         self.stop = False  # set by a signal's handler: save at the next occasion, then raise Interrupted
         self._identity: dict[str, Any] = {}
         self._next = 0.0
@@ -48,7 +47,8 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             return None
         tree, note = checkpoint.read_snapshot(self.folder)
-        self.notes += [note] if note else []
+        if note:
+            self.say(note)
         self._compare(tree["identity"])
         return tree
 
@@ -71,7 +71,7 @@ class Checkpoints:
         if not other:
             return
         if other == ["epochs"] and now["epochs"] > before["epochs"]:
-            self.notes.append(f"going on from {before['epochs']} to {now['epochs']} epochs")
+            self.say(f"going on from {before['epochs']} to {now['epochs']} epochs")
             return
         pairs = [f"{key} {before.get(key, 'nothing')!r}, now {now.get(key, 'nothing')!r}" for key in other[:4]]
         raise ConfigError(

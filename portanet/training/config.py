@@ -15,7 +15,6 @@ from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.presets import Preset
 
 
-
 def _is_for_layers(name: str) -> bool:
     part = getattr(nn, name)
     is_layer = isinstance(part, type) and issubclass(part, Layer) and part is not Layer

@@ -17,11 +17,12 @@ def layers(model: Layer, params: Params, input_shape: Shape) -> list[dict[str, A
 
     The layers inside a container have names such as "2.0", and count there and not for the container.
     """
-    counts: dict[str, int] = {}
+    rows = [row | {"parameters": 0} for row in _rows(model, input_shape, "")]
+    by_name = {row["name"]: row for row in rows}
     for path, shape, _ in Layout.of(model, params).places:
-        name = ".".join(path[:-1])
-        counts[name] = counts.get(name, 0) + math.prod(shape)
-    return [row | {"parameters": counts.get(row["name"], 0)} for row in _rows(model, input_shape, "")]
+        names = (".".join(path[:end]) for end in range(len(path), -1, -1))
+        next(by_name[name] for name in names if name in by_name)["parameters"] += math.prod(shape)
+    return rows
 
 
 def table(model: Layer, params: Params, input_shape: Shape) -> str:

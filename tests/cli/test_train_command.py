@@ -89,7 +89,7 @@ def test_classic_measures_before_the_update(cli: Call) -> None:
 def test_the_run_folder_holds_what_it_should(cli: Call) -> None:
     result = cli("train", "flowers.csv", "--epochs", 2, "--seed", 7, "--json").json
     assert {path.name for path in Path(result["run"]).iterdir()} == {
-        "model.safetensors", "history.jsonl", "run.json", "report.html",
+        "model.safetensors", "checkpoint.safetensors", "history.jsonl", "run.json", "report.html",
     }  # fmt: skip
     record = json.loads(Path(result["run"], "run.json").read_text())
     assert record["result"] == result

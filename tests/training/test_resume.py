@@ -144,14 +144,15 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path) -> None:
 def test_more_epochs_go_further(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"schedule": optim.constant(0.01)}
     train(tmp_path, epochs=2, **settings)
-    checkpoints = Checkpoints(tmp_path)
+    notes: list[str] = []
+    checkpoints = Checkpoints(tmp_path, say=notes.append)
     run = portanet.fit(
         MODEL, X, LABELS, epochs=5, batch_size=7, optimizer=optim.AdamW(), valid=(X[:20], LABELS[:20]), seed=3,
         checkpoints=checkpoints, **settings,
     )  # fmt: skip
     whole = train(None, epochs=5, **settings)
     assert (bits(run), history(run)) == (bits(whole), history(whole))
-    assert checkpoints.notes == ["going on from 2 to 5 epochs"]
+    assert notes == ["going on from 2 to 5 epochs"]
 
 
 @pytest.mark.parametrize(
@@ -181,10 +182,10 @@ def test_a_damaged_checkpoint(tmp_path: Path) -> None:
         train(tmp_path, Dies(30))
     last = tmp_path / "checkpoint.safetensors"
     last.write_bytes(last.read_bytes()[:-100])
-    kept = Checkpoints(tmp_path)
-    run = train(kept)
+    notes: list[str] = []
+    run = train(Checkpoints(tmp_path, say=notes.append))
     assert bits(run) == bits(train(None))
-    [note] = kept.notes
+    [note] = notes
     assert "checkpoint.previous.safetensors" in note
     for path in tmp_path.glob("*.safetensors"):
         path.write_bytes(b"nothing")

@@ -1,0 +1,38 @@
+"""Ctrl-C and SIGTERM while a network trains: the first one lets the training save itself, the second one does not."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from portanet.training.checkpoints import Checkpoints
+
+
+@contextlib.contextmanager
+def stopping(checkpoints: Checkpoints, say: Callable[[str], None]) -> Iterator[list[int]]:
+    """While the block runs, a signal asks the training to save and stop; gives the signals that came.
+
+    A signal that was ignored before, as in a job in the background, stays ignored.
+    """
+    came: list[int] = []
+
+    def handle(number: int, frame: Any) -> None:
+        came.append(number)
+        if len(came) > 1:
+            raise KeyboardInterrupt
+        checkpoints.stop = True
+        say("stopping; a second signal ends at once")
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():  # only there can handlers be set
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, handle)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
