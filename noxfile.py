@@ -90,6 +90,14 @@ def gpu(session: nox.Session) -> None:
     session.run("python", "scripts/side_by_side.py", "numpy", "cupy")
 
 
+@nox.session(venv_backend="virtualenv")
+def bench(session: nox.Session) -> None:
+    """How fast it trains beside NumPy by hand, scikit-learn, PyTorch and JAX: the README's tables, in some minutes."""
+    peers = [*BACKENDS["torch"], *BACKENDS["jax"], "scikit-learn>=1.7"]
+    session.install("--editable", ".", *peers)
+    session.run("python", "scripts/bench.py", *session.posargs)
+
+
 @nox.session(python="3.11")
 def minimums(session: nox.Session) -> None:
     """The tests with the lowest Python and the lowest versions that pyproject.toml allows."""

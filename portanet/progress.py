@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from importlib.util import find_spec
-from typing import Any
+import time
+from importlib import import_module
+from typing import Any, Protocol
 
 from portanet.training.callbacks import Callback, Row
 from portanet.training.run import Run
@@ -13,32 +15,23 @@ from portanet.training.run import Run
 class Progress(Callback):
     """Shows how far a training is, with its latest figures: `fit(..., callbacks=[Progress()])`.
 
-    A bar where there is a terminal, or a notebook with ipywidgets; else one line for each row of the history.
-    Everything goes to stderr.
+    A bar in a terminal and in a notebook; elsewhere one line for each row of the history. All but a notebook's goes
+    to stderr.
     """
 
     def begin(self, run: Run, steps: int) -> None:
         self._epochs = int(run.config["epochs"])
-        self._bar: Any = _bar() if _is_live() else None
-        if self._bar is not None:
-            self._task = self._bar.add_task("", total=steps, completed=run.steps)
-            self._bar.start()
+        self._view = _view(run.steps, steps)
 
     def advance(self, step: int) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, completed=step)
+        self._view.advance(step)
 
     def log(self, row: Row) -> bool | None:
-        words = describe(row, self._epochs)
-        if self._bar is None:
-            print(words, file=sys.stderr, flush=True)
-        else:
-            self._bar.update(self._task, description=words)
+        self._view.say(describe(row, self._epochs))
         return None
 
     def end(self) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+        self._view.close()
 
 
 def describe(row: dict[str, Any], epochs: int) -> str:
@@ -60,18 +53,108 @@ def figure(score: str, value: float) -> str:
     return f"{value:.2%}" if score == "accuracy" else f"{value:.4f}"
 
 
-def _is_live() -> bool:
-    """Whether what is shown can be changed in place."""
-    if "ipykernel" in sys.modules:
-        return find_spec("ipywidgets") is not None
-    return sys.stderr.isatty()
+class _View(Protocol):
+    """Where the progress is shown."""
+
+    def advance(self, step: int) -> None:
+        """This many steps are done."""
+
+    def say(self, words: str) -> None:
+        """The latest figures."""
+
+    def close(self) -> None:
+        """Nothing follows."""
 
 
-def _bar() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+def _view(done: int, steps: int) -> _View:
+    """The view that suits what is looked at, which begins after `done` steps."""
+    if _in_notebook():
+        return _Notebook(done, steps)
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return _Bar(done, steps)
+    return _Lines()
 
-    return Progress(
-        BarColumn(bar_width=12), TimeRemainingColumn(), TextColumn("left"), TextColumn("{task.description}"),
-        console=Console(stderr=True),
-    )  # fmt: skip
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this code; nothing is imported to find out."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+class _Lines:
+    """A log file, or a pipe."""
+
+    def advance(self, step: int) -> None:
+        pass
+
+    def say(self, words: str) -> None:
+        print(words, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class _Bar:
+    """A terminal."""
+
+    def __init__(self, done: int, steps: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            BarColumn(bar_width=12), TimeRemainingColumn(), TextColumn("left"), TextColumn("{task.description}"),
+            console=Console(stderr=True),
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=steps, completed=done)
+        self._bar.start()
+
+    def advance(self, step: int) -> None:
+        self._bar.update(self._task, completed=step)
+
+    def say(self, words: str) -> None:
+        self._bar.update(self._task, description=words)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+class _Notebook:
+    """The output of a cell, changed in place: it needs no widgets, and a saved notebook keeps its last state."""
+
+    pause = 0.2  # seconds from one change to the next, at least
+
+    def __init__(self, done: int, steps: int) -> None:
+        self._begin, self._step, self._steps, self._words = done, done, steps, ""
+        self._start = self._shown = time.monotonic()
+        show = import_module("IPython.display").display
+        self._handle = show(self._picture(), raw=True, display_id=True)
+
+    def advance(self, step: int) -> None:
+        self._step = step
+        if time.monotonic() - self._shown >= self.pause:
+            self._show()
+
+    def say(self, words: str) -> None:
+        self._words = words
+
+    def close(self) -> None:
+        self._show()
+
+    def _show(self) -> None:
+        self._shown = time.monotonic()
+        self._handle.update(self._picture(), raw=True)
+
+    def _picture(self) -> dict[str, str]:
+        done, left = self._step - self._begin, self._steps - self._step
+        seconds = round((time.monotonic() - self._start) / done * left) if done else 0
+        words = f"{self._step:,} of {self._steps:,} steps" if not left or not done else f"{_clock(seconds)} left"
+        text = f"{words}  {self._words}".rstrip()
+        bar = f'<progress value="{self._step}" max="{self._steps}"></progress>'
+        return {"text/plain": text, "text/html": f'<div style="white-space: pre-wrap">{bar} {text}</div>'}
+
+
+def _clock(seconds: int) -> str:
+    """3:05 for 185."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

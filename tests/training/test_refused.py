@@ -13,7 +13,6 @@ import portanet
 from portanet.backend import Backend
 from portanet.errors import BackendError, ConfigError, DataError, ModelError, PortanetError
 from portanet.nn import Dense, Flatten, ReLU, Rescale, Sequential
-from portanet.optim import SGD
 
 X, LABELS = blobs(20)
 MODEL = Sequential(Dense(3))

@@ -26,7 +26,7 @@ IMAGE_MODEL = nn.Sequential(
 )  # fmt: skip
 
 
-class Killed(Exception):
+class KilledError(Exception):
     pass
 
 
@@ -38,12 +38,15 @@ class Dies(Callback):
 
     def advance(self, step: int) -> None:
         if step >= self.steps:
-            raise Killed
+            raise KilledError
 
 
-def train(folder: Path | Checkpoints | None, *callbacks: Callback, images: bool = False, **settings: Any) -> portanet.Run:
+def train(
+    folder: Path | Checkpoints | None, *callbacks: Callback, images: bool = False, **settings: Any
+) -> portanet.Run:
     usual: dict[str, Any] = {
-        "epochs": 4, "batch_size": 7, "optimizer": optim.AdamW(), "schedule": optim.cosine_decay(0.02, 52, warmup=5),
+        "epochs": 4, "batch_size": 7, "optimizer": optim.AdamW(),
+        "schedule": optim.cosine_decay(0.02, 52, warmup=5),
         "valid": (IMAGES[:20] if images else X[:20], LABELS[:20]), "seed": 3,
     }  # fmt: skip
     checkpoints = Checkpoints(folder, every=0.0) if isinstance(folder, Path) else folder
@@ -66,7 +69,7 @@ def test_a_run_killed_again_and_again(backend: Backend, tmp_path: Path, images: 
     """Dropout, augmentation, batch statistics, a short last batch; killed inside of epochs and between them."""
     whole = train(None, images=images, backend=backend)
     for steps in (3, 13, 20, 26, 40):
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             train(tmp_path, Dies(steps), images=images, backend=backend)
     run = train(tmp_path, images=images, backend=backend)
     assert history(run) == history(whole)
@@ -82,7 +85,7 @@ OPTIMIZERS = [
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
 def test_every_optimizer(optimizer: optim.Optimizer, tmp_path: Path) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path, Dies(17), optimizer=optimizer)
     run, whole = train(tmp_path, optimizer=optimizer), train(None, optimizer=optimizer)
     assert (bits(run), history(run)) == (bits(whole), history(whole))
@@ -95,7 +98,7 @@ def test_callbacks_go_on(backend: Backend, tmp_path: Path, killed: int) -> None:
     def callbacks() -> list[Callback]:
         return [EarlyStopping(patience=3), ReduceOnPlateau(patience=0, factor=0.5)]
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path, *callbacks(), Dies(killed), **settings)
     run, whole = train(tmp_path, *callbacks(), **settings), train(None, *callbacks(), **settings)
     assert (bits(run), history(run)) == (bits(whole), history(whole))
@@ -103,7 +106,7 @@ def test_callbacks_go_on(backend: Backend, tmp_path: Path, killed: int) -> None:
 
 def test_full_batches(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"batch_size": "full", "epochs": 11, "log_every": 3}
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path, Dies(5), **settings)
     run, whole = train(tmp_path, **settings), train(None, **settings)
     assert (bits(run), history(run)) == (bits(whole), history(whole))
@@ -120,12 +123,12 @@ def test_another_backend_goes_on(backend: Backend, tmp_path: Path) -> None:
         def log(self, row: dict[str, Any]) -> None:
             seen.append(np.array(self.run.backend.to_numpy(self.run.params["1"]["weight"])))
 
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path, Dies(26), backend="numpy")
     tree, _ = portanet.checkpoint.read_snapshot(tmp_path)
     assert tree["steps"] == 25
     before = tree["flat"].tobytes()
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path, Dies(26), backend=backend)
     tree, _ = portanet.checkpoint.read_snapshot(tmp_path)
     assert tree["flat"].tobytes() == before
@@ -178,7 +181,7 @@ def test_another_training_is_refused(tmp_path: Path, changes: dict[str, Any], wo
 
 
 def test_a_damaged_checkpoint(tmp_path: Path) -> None:
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         train(tmp_path, Dies(30))
     last = tmp_path / "checkpoint.safetensors"
     last.write_bytes(last.read_bytes()[:-100])

@@ -133,9 +133,7 @@ def test_own_layers(tmp_path: Path) -> None:
     assert not np.array_equal(run.params["0"]["scale"], np.full(4, 0.5))
     path = run.save(tmp_path / "m")
     assert equal(portanet.load(path, layers=[Scale]).params, run.params)
-    with pytest.raises(
-        CheckpointError, match="its layers cannot be made: 'Scale' is not known here; known: "
-    ):
+    with pytest.raises(CheckpointError, match="its layers cannot be made: 'Scale' is not known here; known: "):
         portanet.load(path)
 
 

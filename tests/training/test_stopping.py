@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,8 @@ def rows(values: list[float], name: str = "valid_loss") -> list[dict[str, Any]]:
 
 
 class Nothing:
-    params: dict[str, Any] = {}
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
 
 
 def test_a_change_too_small_does_not_count() -> None:
@@ -110,7 +112,7 @@ def test_the_rate_falls_in_training(backend: Backend) -> None:
     rates = [row["learning_rate"] for row in run.history]
     assert rates[0] == 0.05
     assert rates[-1] < 0.05
-    assert all(after in (before, before / 2) for before, after in zip(rates, rates[1:], strict=False))
+    assert all(after in (before, before / 2) for before, after in pairwise(rates))
 
 
 @pytest.mark.parametrize("make", [lambda: EarlyStopping(patience=2), lambda: ReduceOnPlateau(patience=1)])

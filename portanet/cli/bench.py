@@ -1,0 +1,176 @@
+"""portanet bench: how fast the presets train on this machine's backends, and whether a GPU is worth it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from portanet.cli import options
+
+if TYPE_CHECKING:
+    from portanet.backend import Backend
+    from portanet.bench import Timing
+
+_SWEEP = "mlp"  # the preset whose batch size is varied where there is a GPU
+
+
+@click.command()
+@click.option("--backends", metavar="A,B,...", help="Backends to time.  [default: all that work here, but strict]")
+@click.option("--presets", default="classic,mlp", show_default=True, metavar="A,B,...", help="What to train.")
+@click.option("--quick", is_flag=True, help="One short round of few rows: whether it runs, not how fast.")
+@options.as_json
+@options.debug
+def command(backends: str | None, presets: str, quick: bool, as_json: bool) -> None:
+    """Time training steps on this machine's backends.
+
+    After a warm-up the backends take turns for five rounds; shown are the median and the spread. Where one of them
+    runs on a GPU, batches of 32 to 8,192 rows show from which size it is worth it.
+    """
+    from portanet.training.presets import preset
+
+    named = {name: preset(name) for name in presets.split(",")}
+    chosen, left_out = _choose(backends)
+    settings = {"rounds": 1, "seconds": 0.01} if quick else {"rounds": 5, "seconds": 0.2}
+    timings = [
+        (name, timing)
+        for name, plan in named.items()
+        for timing in _bench(chosen, name, plan, quick=quick, settings=settings)
+    ]
+    sweep = _sweep(chosen, quick=quick, settings=settings)
+    hardware, verdicts = _hardware(chosen), _verdicts(chosen, left_out, sweep)
+    if as_json:
+        from portanet.bench import as_dict
+
+        rows = [{"preset": name} | as_dict(timing) for name, timing in timings]
+        sizes = [{"preset": _SWEEP} | as_dict(timing) for timing in sweep]
+        found = {"hardware": hardware, "left_out": left_out, "verdicts": verdicts, "quick": quick}
+        options.print_json(found | {"timings": rows, "sizes": sizes})
+        return
+    for kind, words in hardware.items():
+        click.echo(f"{kind:6}{words}")
+    _print(timings)
+    if sweep:
+        _print([(_SWEEP, timing) for timing in sweep])
+    click.echo()
+    for words in verdicts:
+        click.echo(words)
+
+
+def _say(words: str) -> None:
+    click.echo(words, err=True)
+
+
+def _choose(names: str | None) -> tuple[list[Backend], dict[str, str]]:
+    """The backends asked for; or all that work, and why the others do not."""
+    from portanet import backend
+    from portanet.errors import BackendError
+
+    if names:
+        return [backend.choose(name.strip()) for name in names.split(",")], {}
+    chosen, left_out = [], {}
+    for name in backend.NAMES:
+        if name == "strict":  # it is for tests, and slow by design
+            continue
+        try:
+            chosen.append(backend.choose(name))
+        except BackendError as error:
+            left_out[name] = str(error)
+            _say(f"{name} is left out: {error}")
+    return chosen, left_out
+
+
+def _bench(
+    chosen: Sequence[Backend], name: str, plan: Any, *, quick: bool, settings: Any, size: int | None = None
+) -> list[Timing]:
+    from portanet import data as readers
+    from portanet.bench import bench
+
+    data = readers.read(plan.data)
+    data = data.rows(slice(0, 1024)) if quick else data
+    return bench(chosen, plan, data, batch_size=size, say=lambda words: _say(f"{name}, {words}"), **settings)
+
+
+def _sweep(chosen: Sequence[Backend], *, quick: bool, settings: Any) -> list[Timing]:
+    """Steps of many batch sizes on NumPy and on the GPUs; nothing without a GPU."""
+    from portanet import backend
+    from portanet.bench import SIZES, on_gpu
+    from portanet.training.presets import preset
+
+    gpus = [each for each in chosen if on_gpu(each.device)]
+    if not gpus:
+        return []
+    sides, plan = [backend.choose("numpy"), *gpus], preset(_SWEEP)
+    sizes = [size for size in SIZES if size <= 1024] if quick else SIZES
+    return [
+        timing for size in sizes for timing in _bench(sides, _SWEEP, plan, quick=quick, settings=settings, size=size)
+    ]
+
+
+def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequence[Timing]) -> list[str]:
+    """One sentence for each GPU; or that there is none, and why."""
+    from portanet.bench import on_gpu, worth_it
+
+    if not sweep:
+        why = f": {left_out['cupy']}" if "cupy" in left_out else "."
+        return [f"None of these backends runs on a GPU{why}"]
+    cpu = {timing.batch_size: timing.median for timing in sweep if timing.backend == "numpy"}
+    words = []
+    for each in (each for each in chosen if on_gpu(each.device)):
+        gpu = {t.batch_size: t.median for t in sweep if (t.backend, t.device) == (each.name, each.device)}
+        size = worth_it(cpu, gpu)
+        side = f"{each.name} on {each.device} ({_gpu_name(each)})"
+        words.append(
+            f"{side} is no faster than numpy for batches of {max(cpu):,} rows, the largest tried."
+            if size is None
+            else f"{side} is faster than numpy from batches of {size:,} rows on."
+        )
+    return words
+
+
+def _hardware(chosen: Sequence[Backend]) -> dict[str, str]:
+    """What computes, in its own words: the processor, NumPy's BLAS and each GPU."""
+    from portanet import backend, parallel
+    from portanet.bench import on_gpu
+
+    libraries = [library for library in backend.blas().info() if library["user_api"] == "blas"]
+    gpus = [f"{each.device} {_gpu_name(each)}" for each in chosen if on_gpu(each.device)]
+    return {
+        "cpu": f"{_cpu_name()}, {parallel.cores()} cores",
+        "blas": ", ".join(sorted({f"{library['internal_api']} {library['version']}" for library in libraries})),
+        "gpu": ", ".join(gpus) or "none",
+    }
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _gpu_name(chosen: Backend) -> str:
+    """What the library calls the device; an emulated one says so here."""
+    import numpy as np
+
+    from portanet.namespace import namespace
+
+    cuda: Any = getattr(namespace(chosen.put(np.zeros(1, np.float32))), "cuda", None)
+    number = int(chosen.device.partition(":")[2] or 0)
+    if hasattr(cuda, "runtime"):
+        return str(cuda.runtime.getDeviceProperties(number)["name"].decode())
+    return str(cuda.get_device_name(number)) if hasattr(cuda, "get_device_name") else chosen.device
+
+
+def _print(rows: Sequence[tuple[str, Timing]]) -> None:
+    click.echo()
+    click.echo(f"{'preset':9}{'backend':9}{'device':9}{'rows':>7}{'ms a step':>12}{'lowest':>10}{'highest':>10}")
+    for name, timing in rows:
+        figures = "".join(
+            f"{value * 1e3:{width}.3f}"
+            for value, width in ((timing.median, 12), (min(timing.seconds), 10), (max(timing.seconds), 10))
+        )
+        click.echo(f"{name:9}{timing.backend:9}{timing.device:9}{timing.batch_size:>7,}{figures}")
