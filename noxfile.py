@@ -77,7 +77,7 @@ def tests(session: nox.Session, backend: str) -> None:
     session.install("--editable", ".", *BACKENDS[backend], *group("test"))
     if backend == "cupy" and (reason := session.run("python", "-c", WHY_NOT_CUPY, silent=True)):
         session.skip(str(reason).strip())
-    session.run("pytest", "--backend", backend, *session.posargs)
+    session.run("pytest", "--backend", backend, "-n", "2", *session.posargs)
 
 
 @nox.session(venv_backend="virtualenv")
@@ -104,7 +104,7 @@ def minimums(session: nox.Session) -> None:
     declared = [*PYPROJECT["project"]["dependencies"], *EXTRAS["report"], *EXTRAS["strict"]]
     lowest = [requirement.replace(">=", "==") for requirement in declared]
     session.install("--editable", ".", *lowest, *group("test"))
-    session.run("pytest", "--backend", "numpy", *session.posargs)
+    session.run("pytest", "--backend", "numpy", "-n", "2", *session.posargs)
 
 
 @nox.session(reuse_venv=False)

@@ -213,6 +213,7 @@ class Torch(Backend):
         except (RuntimeError, AssertionError) as error:
             raise BackendError(f"torch cannot use device {device!r}: {_first_line(error)}; try cpu.") from error
         self.device = str(self._device)
+        self.shards = self._device.type == "cpu"
         self.probe()
 
     def put(self, array: Any, dtype: Any = None) -> Array:
@@ -231,8 +232,17 @@ class Torch(Backend):
 
     @contextlib.contextmanager
     def computing(self, dtype: str = "float32") -> Iterator[None]:
-        with self._torch.no_grad():
-            yield
+        if self._device.type != "cpu":
+            with self._torch.no_grad():
+                yield
+            return
+        threads = self._torch.get_num_threads()
+        self._torch.set_num_threads(1)  # the shards have threads of ours, and equal runs give equal bits
+        try:
+            with self._torch.no_grad():
+                yield
+        finally:
+            self._torch.set_num_threads(threads)
 
 
 class Jax(Backend):

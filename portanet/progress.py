@@ -102,9 +102,12 @@ class _Bar:
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bar = Progress(
-            BarColumn(bar_width=12), TimeRemainingColumn(), TextColumn("left"), TextColumn("{task.description}"),
+            BarColumn(bar_width=10),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            TextColumn("{task.description}"),
             console=Console(stderr=True),
-        )  # fmt: skip
+        )
         self._task = self._bar.add_task("", total=steps, completed=done)
         self._bar.start()
 
@@ -130,25 +133,20 @@ class _Notebook:
         self._handle = show(self._picture(), raw=True, display_id=True)
 
     def advance(self, step: int) -> None:
-        self._step = step
-        if time.monotonic() - self._shown >= self.pause:
-            self._show()
+        self._step, now = step, time.monotonic()
+        if now - self._shown >= self.pause:
+            seconds = (now - self._start) / (step - self._begin) * (self._steps - step)
+            self._handle.update(self._picture(f"{_clock(round(seconds))} left"), raw=True)
+            self._shown = now
 
     def say(self, words: str) -> None:
         self._words = words
 
     def close(self) -> None:
-        self._show()
-
-    def _show(self) -> None:
-        self._shown = time.monotonic()
         self._handle.update(self._picture(), raw=True)
 
-    def _picture(self) -> dict[str, str]:
-        done, left = self._step - self._begin, self._steps - self._step
-        seconds = round((time.monotonic() - self._start) / done * left) if done else 0
-        words = f"{self._step:,} of {self._steps:,} steps" if not left or not done else f"{_clock(seconds)} left"
-        text = f"{words}  {self._words}".rstrip()
+    def _picture(self, left: str = "") -> dict[str, str]:
+        text = "  ".join(filter(None, (f"{self._step:,} of {self._steps:,} steps", left, self._words)))
         bar = f'<progress value="{self._step}" max="{self._steps}"></progress>'
         return {"text/plain": text, "text/html": f'<div style="white-space: pre-wrap">{bar} {text}</div>'}
 

@@ -38,16 +38,14 @@ def _marked(leg: str) -> Any:
     return pytest.param(leg, marks=pytest.mark.gpu) if leg == "cupy" else leg
 
 
-_legs = pytest.StashKey[dict[str, str]]()
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def leg(item: pytest.Item) -> str:
         params = getattr(item, "callspec", None)
         found = {} if params is None else params.params
         return str(found.get("xp", found.get("backend", "host")))
 
-    config.stash[_legs] = {item.nodeid: leg(item) for item in items}
+    for item in items:
+        item.user_properties.append(("leg", leg(item)))  # goes with the report, from another process too
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -55,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     counts: dict[str, Counter[tuple[str, str]]] = {}
     for outcome in ("passed", "skipped", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):
-            leg = config.stash.get(_legs, {}).get(report.nodeid)  # xdist collects elsewhere
+            leg = dict(report.user_properties).get("leg") if hasattr(report, "user_properties") else None
             folder = report.nodeid.split("/")[1] if report.nodeid.count("/") > 1 else "others"
             if leg is not None and (outcome != "passed" or report.when == "call"):
                 counts.setdefault(leg, Counter())[folder, outcome] += 1

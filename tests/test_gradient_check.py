@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from portanet import Backend, gradcheck, nn
-from portanet.errors import ModelError
-from portanet.gradient_check import EXAMPLES
+from portanet.errors import DataError, ModelError
+from portanet.gradient_check import EXAMPLES, LOSS_EXAMPLES
 from portanet.namespace import namespace
 
 RNG = np.random.default_rng(0)
@@ -116,6 +116,24 @@ def test_a_loss_with_a_fault_is_found() -> None:
     logits, labels = RNG.normal(size=(4, 3)), np.array([0, 1, 2, 0])
     assert gradcheck(nn.cross_entropy, logits, labels=labels).passed
     assert not gradcheck(unweighted, logits, labels=labels).passed
+
+
+@pytest.mark.parametrize(("loss", "labels"), LOSS_EXAMPLES, ids=lambda value: repr(value)[:30])
+def test_every_loss_of_the_library_is_right(loss: nn.Loss, labels: Any, backend: Backend) -> None:
+    check = gradcheck(loss, RNG.normal(size=(3, 3)), labels=labels, backend=backend)
+    assert check.passed, check.worst
+
+
+def test_every_loss_has_an_example() -> None:
+    assert {type(loss) for loss, _ in LOSS_EXAMPLES} == set(nn.LOSSES.values())
+
+
+def test_labels_are_those_of_fit() -> None:
+    """Numbers for one output may be flat, and a class that no output stands for is refused."""
+    assert gradcheck(nn.mean_squared_error, RNG.normal(size=(3, 1)), labels=[1, 2, 4]).passed
+    assert gradcheck(nn.Dense(1), RNG.normal(size=(3, 4)), labels=[1.5, 2, 4], loss=nn.huber).passed
+    with pytest.raises(DataError, match="row 1: label 3 is not one of the model's 3 classes"):
+        gradcheck(nn.cross_entropy, RNG.normal(size=(3, 3)), labels=[0, 3, 1])
 
 
 def test_a_gradient_of_the_wrong_shape_is_named() -> None:

@@ -205,6 +205,14 @@ def test_r2(xp: Leg) -> None:
         assert float(xp.host(found)) == pytest.approx(sklearn().r2_score(targets, predictions), rel=1e-5)
 
 
+def test_r2_of_equal_targets_whose_mean_rounds(xp: Leg) -> None:
+    targets = np.full((1000, 1), 0.1, np.float32)
+    assert targets.mean(axis=0)[0] != targets[0, 0]
+    found = xp.run(metrics.r2, xp.put(targets + 1), xp.put(targets))
+    if xp.values:
+        assert float(xp.host(found)) == 0.0
+
+
 @many
 @given(seed=st.integers(0, 99), rows=st.integers(2, 40), columns=st.integers(1, 4))
 def test_r2_equals_that_of_sklearn(seed: int, rows: int, columns: int) -> None:

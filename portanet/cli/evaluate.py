@@ -65,11 +65,11 @@ def _details(run: Run, x: Any, labels: Any) -> dict[str, Any]:
     names = facts.class_names(run)
     logits: Any = run.outputs(x)
     confusion: Any = metrics.confusion_matrix(logits.argmax(axis=1).astype(labels.dtype), labels, len(names))
-    among_top = {} if len(names) <= _TOP else {f"top_{_TOP}_accuracy": int(metrics.top_k(logits, labels, _TOP))}
+    among_top: Any = metrics.top_k(logits, labels, min(_TOP, len(names)))
+    top = {f"top_{_TOP}_accuracy": int(among_top) / len(labels)} if len(names) > _TOP else {}
     off: Any = metrics.calibration_error(softmax(logits), labels)
     of_class: Any = metrics.precision_recall_f1(confusion)
-    return {
-        **{name: count / len(labels) for name, count in among_top.items()},
+    return top | {
         "calibration_error": float(off),
         "classes": {
             name: {"precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}

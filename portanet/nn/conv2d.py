@@ -83,7 +83,7 @@ class Conv2D(Layer):
         patches = _patches(padded, (self.kernel_size, self.kernel_size), shape[1:], self.stride)
         y = xp.reshape(weight, (self.filters, -1)) @ patches
         y += params["bias"][:, None]
-        return batch_first(xp.reshape(y, (*shape, -1))), (patches, x.shape)
+        return batch_first(xp.reshape(y, (*shape, x.shape[0]))), (patches, x.shape)
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         xp, weight, (patches, x_shape) = namespace(dy), params["weight"], cache
@@ -115,21 +115,22 @@ class Conv2D(Layer):
 def _patches(x: Array, size: Shape, places: Shape, stride: int) -> Array:
     """What a window of `size` (k, l) sees at each of `places` (H', W'), `stride` apart.
 
-    x (C, H, W, N)   result (C * k * l, H' * W' * N), which weights (filters, C * k * l) can be multiplied with
+    x (C, H, W, N)   result (C * k * l, H' * W' * N): the convolution is one product of matrices (im2col,
+    Chellapilla et al. 2006, "High Performance Convolutional Neural Networks for Document Processing").
     """
     xp, (channels, height, width, n) = namespace(x), x.shape
     pixels = xp.reshape(xp.arange(height * width, dtype=xp.int32, device=device(x)), (height, width))
     window = xp.reshape(pixels[: size[0], : size[1]], (-1, 1))  # pixel numbers, from the window's corner
     corner = xp.reshape(pixels[: places[0] * stride : stride, : places[1] * stride : stride], (1, -1))
-    seen = xp.take(xp.reshape(x, (channels, -1, n)), xp.reshape(window + corner, (-1,)), axis=1)
-    return xp.reshape(seen, (channels * size[0] * size[1], -1))
+    seen = xp.take(xp.reshape(x, (channels, height * width, n)), xp.reshape(window + corner, (-1,)), axis=1)
+    return xp.reshape(seen, (channels * window.shape[0], corner.shape[1] * n))
 
 
 def _spread(x: Array, axis: int, stride: int) -> Array:
     """`x` with stride - 1 zeros after each of its places along an axis."""
     xp, shape = namespace(x), x.shape
     apart = pad(xp.expand_dims(x, axis=axis + 1), axis + 1, 0, stride - 1)
-    return xp.reshape(apart, (*shape[:axis], -1, *shape[axis + 1 :]))
+    return xp.reshape(apart, (*shape[:axis], shape[axis] * stride, *shape[axis + 1 :]))
 
 
 def _add_shifted(x: Array) -> Array:
@@ -141,5 +142,5 @@ def _add_shifted(x: Array) -> Array:
     """
     xp, (channels, k, length, rest) = namespace(x), x.shape
     total = length + k - 1
-    line = xp.reshape(pad(x, 2, 0, k), (channels, -1, rest))
+    line = xp.reshape(pad(x, 2, 0, k), (channels, k * (length + k), rest))
     return xp.sum(xp.reshape(line[:, : k * total, :], (channels, k, total, rest)), axis=1)

@@ -16,7 +16,7 @@ def charts(record: Record) -> list[Object]:
     figures = [
         _chart(record, "accuracy", "Accuracy", ".2%", tickformat="~%"),
         _chart(record, "r2", "R2", ".4f"),
-        _chart(record, "loss", "Loss", ".4f"),
+        _chart(record, "loss", "Loss", ".4~g", exponentformat="e"),
     ]
     if len(set(_column(record, "learning_rate")) - {None}) > 1:
         figures.append(_chart(record, "learning_rate", "Learning rate", ".4~g", exponentformat="e"))

@@ -43,8 +43,8 @@ def fine_tune(
     for path, array in walk(params):
         put(host, path, np.array(run.backend.to_numpy(array)))
     if anew or model.output_shape(run.input_shape) != (outputs,):
-        kept = _last_dense(model)
-        model = Sequential(*model.layers[:kept], Dense(outputs, model.layers[kept].initializer), *last)
+        kept, head = _last_dense(model)
+        model = Sequential(*model.layers[:kept], Dense(outputs, head.initializer), *last)
         drawn = model.init(generator(seed, WEIGHTS), run.input_shape)
         host = {name: array for name, array in host.items() if int(name) < kept} | {
             name: array for name, array in drawn.items() if int(name) >= kept
@@ -52,10 +52,11 @@ def fine_tune(
     return model.freeze(*freeze), host
 
 
-def _last_dense(model: Sequential) -> int:
-    """The place of the last layer with weights."""
-    places = [i for i, layer in enumerate(model.layers) if layer.learns]
-    if type(model) is not Sequential or not places or not isinstance(model.layers[places[-1]], Dense):
-        ends = repr(model.layers[places[-1]]) if places else "nothing that learns"
-        raise ModelError(f"the last layer with weights must be Dense to start anew for other outputs, it is {ends}.")
-    return places[-1]
+def _last_dense(model: Sequential) -> tuple[int, Dense]:
+    """The place of the last layer with weights, and that layer."""
+    learning = [(place, layer) for place, layer in enumerate(model.layers) if layer.learns]
+    place, last = learning[-1] if learning else (0, None)
+    if not isinstance(last, Dense):
+        ends = "it has none" if last is None else f"it is {last!r}"
+        raise ModelError(f"the last layer with weights must be a Dense of its own to start anew; {ends}.")
+    return place, last

@@ -14,7 +14,8 @@ from portanet.backend import Backend
 from portanet.errors import BackendError, ConfigError, ModelError
 from portanet.nn.layer import Layer
 from portanet.nn.layout import put, walk
-from portanet.nn.losses import Loss, cross_entropy
+from portanet.nn.loss import LossFunction
+from portanet.nn.losses import cross_entropy
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.registry import describe
 from portanet.rng import WEIGHTS, generator
@@ -34,7 +35,7 @@ def fit(
     labels: Any,
     *,
     valid: tuple[Any, Any] | None = None,
-    loss: Loss = cross_entropy,
+    loss: LossFunction = cross_entropy,
     optimizer: Optimizer = Adam(),  # noqa: B008 - frozen
     schedule: Schedule = constant(0.001),  # noqa: B008 - frozen
     epochs: int = 10,
@@ -135,7 +136,7 @@ def _data(
     labels: Any,
     outputs: int,
     task: Task,
-    loss: Loss,
+    loss: LossFunction,
     sample_weight: Any,
     backend: Backend,
     dtype: str,

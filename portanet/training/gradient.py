@@ -9,7 +9,7 @@ from portanet._typing import Array, Params, Shape
 from portanet.namespace import device, namespace
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout, merge
-from portanet.nn.losses import Loss
+from portanet.nn.loss import LossFunction
 from portanet.nn.noise import Key
 from portanet.parallel import Workers, add
 from portanet.training.state import Data
@@ -52,7 +52,7 @@ class Gradient:
     """
 
     model: Layer
-    loss: Loss
+    loss: LossFunction
     layout: Layout
     shard_rows: int
     workers: Workers

@@ -17,15 +17,16 @@ from portanet.errors import CheckpointError, ConfigError, DataError, ModelError
 from portanet.namespace import device, namespace
 from portanet.nn.layer import Layer
 from portanet.nn.layout import put, walk
-from portanet.nn.losses import Loss
+from portanet.nn.loss import LossFunction
 from portanet.registry import construct
 from portanet.training import inputs
+from portanet.training.summary import table
 from portanet.training.task import Task, task_of
 
 _BLOCK = 2048  # rows that are computed at once: bounds the memory, whatever the number of rows
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """What `fit` returns and `load` reads.
 
@@ -38,7 +39,7 @@ class Run:
 
     model: Layer
     params: Params
-    loss: Loss
+    loss: LossFunction
     backend: Backend
     history: list[dict[str, Any]] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
@@ -46,6 +47,12 @@ class Run:
     steps: int = 0
     seconds: float = 0.0
     workers: int = 1
+
+    def __repr__(self) -> str:
+        """The model as a table: layers, output shapes, parameters, and the multiplications of one row."""
+        size = " x ".join(map(str, self.input_shape))
+        head = f"input {size}, {self.dtype}, {self.backend!r}, {self.steps} steps"
+        return f"{table(self.model, self.params, self.input_shape)}\n{head}"
 
     @property
     def dtype(self) -> str:

@@ -1,0 +1,256 @@
+"""Fuzzes every reader of files: whatever the bytes, a valid object or one PortanetError of one line, soon and in
+little memory.
+
+`python scripts/fuzz.py --seconds 60` (or `nox -s fuzz`) gives each reader a minute of inputs that atheris makes up,
+guided by the lines of portanet that they reach, and prints a table; `--readers csv,model` takes some of them. An input
+that breaks the rule ends that reader's turn and is kept in fuzz-failures/: it belongs into tests/test_fuzz_regressions.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+import json
+import re
+import resource
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SECONDS = 2  # of processor time that one input may take
+MEGABYTES = 512  # that a process may grow by
+LONGEST = 4096  # bytes of an input
+
+Reader = Callable[[bytes, Path], None]
+
+
+def csv(content: bytes, folder: Path) -> None:
+    from portanet.data.table import read_table
+
+    task = "regress" if content[:1] == b"#" else "classify"
+    read_table(written(folder / "rows.csv", content.removeprefix(b"#")), task=task)
+
+
+def idx(content: bytes, folder: Path) -> None:
+    from portanet.data.idx import read_folder
+
+    cut = content.find(b"|")  # images before it, labels after it
+    for name, part in (("images-idx3", content[: max(cut, 0)]), ("labels-idx1", content[cut + 1 :])):
+        is_packed = part[:1] == b"G"  # no mutation gets a checksum right
+        path = folder / f"train-{name}-ubyte{'.gz' if is_packed else ''}"
+        (folder / f"train-{name}-ubyte{'' if is_packed else '.gz'}").unlink(missing_ok=True)
+        written(path, gzip.compress(part[1:], 1, mtime=0) if is_packed else part)
+    read_folder(folder)
+
+
+def npz(content: bytes, folder: Path) -> None:
+    from portanet.data.npz import read_npz
+
+    if content[:1] == b"A":  # two arrays in an archive whose checksums are right
+        with zipfile.ZipFile(packed := io.BytesIO(), "w") as archive:
+            for name, part in zip(("x.npy", "y.npy"), content[1:].split(b"|||", 1)):
+                archive.writestr(name, part)
+        content = packed.getvalue()
+    read_npz(written(folder / "rows.npz", content))
+
+
+def model(content: bytes, folder: Path) -> None:
+    from portanet import load
+    from portanet.checkpoint import load_model
+
+    path = written(folder / "model.safetensors", sealed(content))
+    load_model(path)
+    load(path)
+
+
+def snapshot(content: bytes, folder: Path) -> None:
+    from portanet.checkpoint import read_snapshot
+
+    written(folder / "checkpoint.safetensors", sealed(content))
+    read_snapshot(folder)
+
+
+def config(content: bytes, folder: Path) -> None:
+    import click
+
+    from portanet.cli.train import command
+    from portanet.training import presets
+    from portanet.training.config import with_tables
+
+    path = written(folder / "settings.toml", content)
+    try:
+        context = command.make_context("train", ["--config", str(path)])
+    except click.UsageError:  # the command line's own way to say it
+        return
+    plan = with_tables(presets.preset(context.params["preset"]), context.params["tables"] or {})
+    plan.schedule(plan.learning_rate, 1000)
+
+
+READERS: dict[str, Reader] = {
+    each.__name__: each for each in (csv, idx, npz, model, snapshot, config)
+}
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def sealed(content: bytes) -> bytes:
+    """A safetensors file: the content itself or, where it is JSON, one with that header and the right SHA-256."""
+    import numpy as np
+
+    from portanet.checkpoint import container
+    from portanet.errors import ConfigError
+
+    try:
+        header = json.loads(content)
+        arrays = {name: np.ones(shape, np.float32) for name, shape in dict(header.pop("arrays")).items()}
+        if sum(array.size for array in arrays.values()) < 10_000:
+            return container.encoded(header, arrays)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError, ConfigError):
+        pass
+    return content
+
+
+def seeds() -> dict[str, list[bytes]]:
+    """Small valid files to begin with."""
+    import numpy as np
+
+    from portanet import nn, optim
+    from portanet.checkpoint import container
+    from portanet.cli.config import text
+    from portanet.nn.layout import walk
+    from portanet.registry import describe
+
+    def image(shape: tuple[int, ...], body: bytes, kind: int = 8) -> bytes:
+        return struct.pack(f">HBB{len(shape)}I", 0, kind, len(shape), *shape) + body
+
+    def array(value: Any) -> bytes:
+        np.save(file := io.BytesIO(), value)
+        return file.getvalue()
+
+    np.savez(archive := io.BytesIO(), x=np.arange(12, dtype=np.uint8).reshape(3, 4), y=np.array(["a", "b", "a"]))
+    images, labels = image((3, 2, 2), bytes(range(12))), image((3,), b"\1\2\1")
+    layers = [
+        nn.Sequential(nn.RandomAffine(), nn.Rescale(0.1), nn.Conv2D(2, 3, padding="same"), nn.BatchNorm(), nn.Flatten()),
+        nn.Sequential(nn.Standardize(), nn.Dense(2), nn.ReLU(), nn.Residual(nn.Dropout(0.1), nn.Dense(2))),
+    ]
+    models, host = [], {}
+    for made, shape in zip(layers, [(1, 4, 4), (3,)], strict=True):
+        facts = {"model": describe(made), "input_shape": shape, "dtype": "float32", "loss": describe(nn.cross_entropy)}
+        drawn = walk(made.init(np.random.default_rng(0), shape))
+        host = {".".join(path): np.ones(value.shape, np.float32) for path, value in drawn}
+        arrays = {name: value.shape for name, value in host.items()}
+        models.append(facts | {"classes": None, "columns": None, "arrays": arrays})
+    tree = {"flat": {"$array": "/flat"}, "steps": 3, "$$x": [1, {"$float": "inf"}], "history": [{"loss": 1.5}]}
+    tables = {"optimizer": optim.AdamW(), "loss": nn.cross_entropy, "schedule": optim.cosine_decay(0.1, 10)}
+    return {
+        "csv": [b"label,pixel0,pixel1\n7,0,255\n1,4,5\n", b'a,b,label\n1.5,2,x\n-3e4,1e2,"y\n"\n', b"#a,label\n1,2\n3,.5\n"],
+        "idx": [images + b"|" + labels, b"G" + images + b"|G" + labels, image((1, 1, 2), bytes(8), 13) + b"|" + labels],
+        "npz": [archive.getvalue(), b"A" + array(np.ones((2, 3))) + b"|||" + array(np.array([1, 2]))],
+        "model": [
+            *(json.dumps(each).encode() for each in models),
+            container.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host),
+        ],
+        "snapshot": [
+            json.dumps({"tree": tree, "arrays": {"/flat": [2, 3]}}).encode(),
+            container.encoded({"tree": tree}, {"/flat": np.arange(3)}),
+        ],
+        "config": [
+            b'preset = "cnn"\nepochs = 3\nbatch_size = "full"\nseed = 1\nimage = [1, 28, 28]\nclass_weight = "balanced"\n',
+            text({name: describe(value) for name, value in tables.items()}).encode(),
+            text({"layers": [describe(layer) for layer in layers[0].layers], "learning_rate": 0.1}).encode(),
+            b'callbacks = [{ type = "EarlyStopping", patience = 3 }, { type = "ReduceOnPlateau", factor = 0.5 }]\n',
+        ],
+    }  # fmt: skip
+
+
+def held(read: Reader, folder: Path) -> Callable[[bytes], None]:
+    """`read` under the rule: it returns, or raises a PortanetError of one short line, soon."""
+    from portanet.errors import PortanetError
+
+    def hold(content: bytes) -> None:
+        start = time.process_time()
+        try:
+            read(content, folder)
+        except PortanetError as error:
+            assert str(error).isprintable() and len(str(error)) < 1000, repr(str(error))
+        assert (spent := time.process_time() - start) < SECONDS, f"{spent:.1f} s"
+
+    return hold
+
+
+def fuzz(name: str, folder: Path, flags: list[str]) -> None:
+    """One reader's turn, in this process, which libFuzzer ends."""
+    import atheris
+
+    with atheris.instrument_imports(include=["portanet", "tomllib", "numpy.lib._format_impl"]):
+        import portanet.checkpoint
+        import portanet.cli.config
+        import portanet.cli.train
+        import portanet.data.source
+        import portanet.training.config
+        import portanet.training.run  # noqa: F401
+    import pandas  # noqa: F401
+    import safetensors.numpy  # noqa: F401
+
+    warnings.simplefilter("error")
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for number, seed in enumerate(seeds()[name]):
+        (corpus / str(number)).write_bytes(seed)
+        READERS[name](seed, folder)  # it is valid
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    limits = [f"-rss_limit_mb={used + MEGABYTES}", f"-timeout={10 * SECONDS}", f"-max_len={LONGEST}"]
+    atheris.Setup([sys.argv[0], *flags, *limits, "-print_final_stats=1", str(corpus)], held(READERS[name], folder))
+    atheris.Fuzz()
+
+
+def turn(name: str, seconds: int, seed: int) -> tuple[int, float, bool]:
+    """Executions, processor seconds, and whether the rule held, of a reader's turn in a process of its own."""
+    failures = Path("fuzz-failures", name)
+    failures.mkdir(parents=True, exist_ok=True)
+    flags = [f"-max_total_time={seconds}", f"-seed={seed}", f"-artifact_prefix={failures.resolve()}/"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, __file__, "--one", name, "--folder", folder, *flags]
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    output, after = done.stdout.decode(errors="replace"), resource.getrusage(resource.RUSAGE_CHILDREN)
+    count = re.search(r"number_of_executed_units: (\d+)", output) or re.search(r"Done (\d+) runs", output)
+    if done.returncode:
+        print(output[-6000:], file=sys.stderr)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return int(count[1]) if count else 0, spent, done.returncode == 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=60, help="for each reader")
+    parser.add_argument("--readers", default=",".join(READERS), help="some of them, with commas")
+    parser.add_argument("--seed", type=int, default=0, help="of the inputs; 0: another each time")
+    parser.add_argument("--one", choices=READERS, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    given, flags = parser.parse_known_args()
+    if given.one:
+        fuzz(given.one, given.folder, flags)
+    print("| reader | inputs | processor time | rule |\n|---|---|---|---|")
+    turns = []
+    for name in given.readers.split(","):
+        turns.append(turn(name, given.seconds, given.seed))
+        count, spent, holds = turns[-1]
+        print(f"| {name} | {count:,} | {spent / 60:.1f} min | {'holds' if holds else 'BROKEN'} |", flush=True)
+    print(f"{sum(count for count, *_ in turns):,} inputs in {sum(spent for _, spent, _ in turns) / 60:.0f} CPU minutes")
+    sys.exit(not all(holds for *_, holds in turns))
+
+
+if __name__ == "__main__":
+    main()

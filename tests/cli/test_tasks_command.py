@@ -1,0 +1,139 @@
+"""Tasks of the command line from end to end: numbers instead of classes, classes that count more, details."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from console import Call, write_csv
+
+BASE = ("--backend", "numpy", "--quiet")
+
+
+def labels(text: str) -> list[str]:
+    return [row["Label"] for row in csv.DictReader(io.StringIO(text))]
+
+
+@pytest.fixture
+def houses(place: Path) -> Any:
+    """240 prices around 300,000, the sum of the columns and a little noise."""
+    rng = np.random.default_rng(3)
+    x = np.round(rng.normal(0.0, [1.0, 20.0, 0.1], (240, 3)), 4)
+    price = np.round(3e5 + x @ [1e5, -3e3, 4e5] + rng.normal(0.0, 5e3, 240), 1)
+    header, rows = ["rooms", "age", "garden", "price"], np.column_stack([x, price]).tolist()
+    write_csv(place / "houses.csv", header, rows[:200])
+    write_csv(place / "more.csv", header[::-1], [row[::-1] for row in rows[200:]])
+    return price[200:]
+
+
+def test_numbers_from_training_to_report(cli: Call, houses: Any) -> None:
+    words = ("houses.csv", "--label", "price", "--task", "regress", "--epochs", 80, "--test", "more.csv")
+    answer = cli("train", *words, "--out", "h", "--backend", "numpy")
+    assert answer.code == 0
+    assert [line.partition("  ")[0] for line in answer.out.splitlines()[:4]] == [
+        "training R2, last logged", "training R2 of the saved model", "validation R2", "test R2",
+    ]  # fmt: skip
+    assert "  R2 0.9" in answer.err.splitlines()[-1]
+    result = json.loads(Path("h/run.json").read_text())["result"]
+    found = cli("evaluate", "h", "more.csv", "--json").json
+    assert list(found) == ["r2", "loss", "samples"]
+    predicted = np.array(labels(cli("predict", "h", "more.csv").out), float)
+    squares = ((houses - predicted) ** 2).sum()
+    assert found["r2"] == result["test_r2"] == pytest.approx(1 - squares / ((houses - houses.mean()) ** 2).sum(), rel=1e-3)
+    assert found["loss"] == pytest.approx(squares / 40, rel=1e-3)
+    assert found["r2"] > 0.97
+    people = cli("evaluate", "h", "more.csv").out
+    assert people == f"R2 {found['r2']:.4f}  loss {found['loss']:.4g}  samples 40\n"
+    summary = cli("summary", "h").out
+    assert "Rescale(factor=" in summary
+    assert "predicts numbers: price\n" in summary
+    assert "classes" not in summary
+    report = Path("h/report.html").read_text()
+    for words_in_it in ("<td>0.9", "Training R2, last logged", "Test R2", "MeanSquaredError", '"id": "r2-chart"'):
+        assert words_in_it in report
+    assert "ccuracy" not in report.partition("<script nonce")[0]
+
+
+def test_numbers_have_no_classes(cli: Call, houses: Any) -> None:
+    assert cli("train", "houses.csv", "--label", "price", "--task", "regress", "--epochs", 1, *BASE, "--out", "h").code == 0
+    for words, option in (("evaluate h houses.csv --details", "--details"), ("predict h houses.csv --probabilities", "--probabilities")):
+        answer = cli(*words.split())
+        assert (answer.code, answer.out) == (1, "")
+        assert answer.err == f"portanet: {option} is for classes, and this model predicts numbers; leave it out.\n"
+    write_csv(Path("bare_houses.csv"), ["age", "garden", "rooms"], [[1, 2, 3], [4, 5, 6]])
+    straight = cli("predict", "h", "bare_houses.csv").out
+    write_csv(Path("turned_houses.csv"), ["rooms", "price", "age", "garden"], [[3, 0, 1, 2], [6, 0, 4, 5]])
+    assert cli("predict", "h", "turned_houses.csv").out == straight
+    assert len(labels(straight)) == 2
+
+
+def test_a_constant_number_can_be_learned(cli: Call) -> None:
+    write_csv(Path("same.csv"), ["a", "label"], [[i, 7] for i in range(20)])
+    result = cli("train", "same.csv", "--task", "regress", "--epochs", 1, *BASE, "--json").json
+    assert all(np.isfinite(result[f"{name}_r2"]) for name in ("train", "final_train", "valid"))
+
+
+def test_a_class_that_counts_more_is_found_more_often(cli: Call) -> None:
+    """5 of 100 rows are sick, and overlap with the others: left alone, a net says what is common."""
+    rng = np.random.default_rng(0)
+    sick = np.arange(400) % 20 == 0
+    x = np.round(rng.normal(0.0, 1.0, (400, 2)) + 1.2 * sick[:, None], 3)
+    names = np.where(sick, "sick", "well").tolist()
+    write_csv(Path("rare.csv"), ["a", "b", "label"], [[*row, name] for row, name in zip(x.tolist(), names, strict=True)])
+
+    def recall(name: str, *options: object) -> float:
+        assert cli("train", "rare.csv", "--epochs", 10, "--valid", 0, *options, *BASE, "--out", name).code == 0
+        return cli("evaluate", name, "rare.csv", "--details", "--json").json["classes"]["sick"]["recall"]
+
+    alone = recall("alone")
+    balanced = recall("balanced", "--class-weight", "balanced")
+    assert alone < 0.4 < 0.7 < balanced
+    assert recall("by_hand", "--class-weight", "sick=10,well=0.5263157894736842") == balanced
+    assert recall("never", "--class-weight", "sick=0") == 0.0
+    kept = json.loads(Path("balanced/run.json").read_text())["config"]["loss"]["class_weight"]
+    assert kept == [400 / (2 * 20), 400 / (2 * 380)]
+
+
+def test_details_by_hand(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six rows of three classes: the first is once taken for the second, the third is never found."""
+    from portanet.training.run import Run
+
+    write_csv(
+        Path("six.csv"), ["a", "b", "c", "d", "label"],
+        [[0, 0, 0, 0, name] for name in ("setosa", "setosa", "setosa", "versicolor", "versicolor", "virginica")],
+    )  # fmt: skip
+    answers = [0, 0, 1, 1, 1, 1]
+    confident = np.log(np.float32([0.75, 0.125, 0.125]))
+    monkeypatch.setattr(Run, "outputs", lambda self, x: np.stack([np.roll(confident, answer) for answer in answers]))
+    found = cli("evaluate", "flowers", "six.csv", "--details", "--json").json
+    assert "top_5_accuracy" not in found  # of three classes, every answer is among the first five
+    assert found["calibration_error"] == pytest.approx(abs(4 / 6 - 0.75), abs=1e-6)
+    expected = {
+        "setosa": {"precision": 1, "recall": 2 / 3, "f1": 0.8, "samples": 3},
+        "versicolor": {"precision": 0.5, "recall": 1, "f1": 2 / 3, "samples": 2},
+        "virginica": {"precision": 0, "recall": 0, "f1": 0, "samples": 1},
+    }
+    assert found["classes"] == {name: pytest.approx(own, abs=1e-6) for name, own in expected.items()}
+    assert found["confusion"] == [[2, 1, 0], [0, 2, 0], [0, 1, 0]]
+    lines = cli("evaluate", "flowers", "six.csv", "--details").out.splitlines()
+    assert lines[1] == "calibration error 0.0833"
+    assert lines[3].split() == ["class", "precision", "recall", "F1", "samples"]
+    assert lines[4].split() == ["setosa", "100.00%", "66.67%", "80.00%", "3"]
+    assert len({len(line) for line in lines[3:7]}) == 1
+    assert [line.split(maxsplit=1) for line in lines[9:]] == [
+        ["1", "of class setosa taken for versicolor"], ["1", "of class virginica taken for versicolor"],
+    ]  # fmt: skip
+
+
+def test_more_classes_than_five_have_a_top_five(cli: Call) -> None:
+    rows = [[i % 7, (i % 7) ** 2, "abcdefg"[i % 7]] for i in range(70)]
+    write_csv(Path("seven.csv"), ["x", "y", "label"], rows)
+    assert cli("train", "seven.csv", "--epochs", 2, *BASE, "--out", "seven").code == 0
+    found = cli("evaluate", "seven", "seven.csv", "--details", "--json").json
+    assert found["accuracy"] <= found["top_5_accuracy"] <= 1
+    assert "top 5 accuracy " in cli("evaluate", "seven", "seven.csv", "--details").out
