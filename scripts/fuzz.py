@@ -155,7 +155,7 @@ def seeds() -> dict[str, list[bytes]]:
     tables = {"optimizer": optim.AdamW(), "loss": nn.cross_entropy, "schedule": optim.cosine_decay(0.1, 10)}
     return {
         "csv": [b"label,pixel0,pixel1\n7,0,255\n1,4,5\n", b'a,b,label\n1.5,2,x\n-3e4,1e2,"y\n"\n', b"#a,label\n1,2\n3,.5\n"],
-        "idx": [images + b"|" + labels, b"G" + images + b"|G" + labels, image((1, 1, 2), bytes(8), 13) + b"|" + labels],
+        "idx": [images + b"|" + labels, b"G" + images + b"|G" + labels, image((3, 1, 2), bytes(24), 13) + b"|" + labels],
         "npz": [archive.getvalue(), b"A" + array(np.ones((2, 3))) + b"|||" + array(np.array([1, 2]))],
         "model": [
             *(json.dumps(each).encode() for each in models),
@@ -227,7 +227,8 @@ def turn(name: str, seconds: int, seed: int) -> tuple[int, float, bool]:
     output, after = done.stdout.decode(errors="replace"), resource.getrusage(resource.RUSAGE_CHILDREN)
     count = re.search(r"number_of_executed_units: (\d+)", output) or re.search(r"Done (\d+) runs", output)
     if done.returncode:
-        print(output[-6000:], file=sys.stderr)
+        lines = [line for line in output.splitlines() if not line.startswith("INFO: ")]
+        print("\n".join(lines[-60:]), file=sys.stderr)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return int(count[1]) if count else 0, spent, done.returncode == 0
 

@@ -69,7 +69,8 @@ def prepare(
     plan = weighted(plan, class_weight, training)
     steps = plan.epochs * (1 if plan.batch_size is None else -(-len(training) // plan.batch_size))
     given = {"data": source, "label": label, "image": image, "test": test, "device": device, "backend": backend}
-    given |= {"valid": plan.valid if valid is None else valid, "from": None if start is None else str(start)}
+    share = _share(plan, valid)
+    given |= {"valid": valid if share is None else share, "from": None if start is None else str(start)}
     given |= {"preset": preset, "task": task, "dtype": dtype, "seed": seed, "freeze": freeze}
     notes = []
     if base is not None and _answers_else(base, training):
@@ -227,12 +228,19 @@ def split(
     whole: Dataset, plan: Preset, valid: str | None, label: str | None, task: str
 ) -> tuple[Dataset, Dataset | None]:
     """The rows to train on and those to validate on: a share held out, or data of their own."""
-    try:
-        share = plan.valid if valid is None else float(valid)
-    except ValueError:
+    share = _share(plan, valid)
+    if share is None:
         return whole, facts.read_like(str(valid), whole, label, task)
     if share == 0:
         return whole, None
     if not 0 < share < 1:
         raise ConfigError(f"--valid takes a share above 0 and below 1, or a path; got {valid}.")
     return holdout(whole, share, _SPLIT_SEED)
+
+
+def _share(plan: Preset, valid: str | None) -> float | None:
+    """The share of the rows to hold out; None where other data are named."""
+    try:
+        return plan.valid if valid is None else float(valid)
+    except ValueError:
+        return None

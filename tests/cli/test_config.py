@@ -239,7 +239,7 @@ ERRORS = [
     ('callbacks = [{ type = "EarlyStopping", monitor = "r2" }]', ["watches 'r2'", "loss, accuracy, valid_loss"]),
     ('valid = 0\ncallbacks = [{ type = "ReduceOnPlateau" }]', ["ReduceOnPlateau watches 'valid_loss'", "--valid 0.1"]),
     ("this is no TOML", ["own.toml is not TOML", "line 1"]),
-    ("epochs = 3\nepochs = 4", ["own.toml is not TOML", "line 2"]),
+    ("epochs = 3\nepochs = 4", ["own.toml is not TOML", "overwrite"]),
     ("epochs = " + "9" * 5000, ["own.toml is not TOML", "4300 digits"]),
     ("#" * 2_000_000, ["own.toml is larger than 1 MB"]),
     ("layers = " + "[" * 5000 + "]" * 5000, ["own.toml is nested too deep"]),
