@@ -53,12 +53,20 @@ def test_by_hand() -> None:
     [
         ({"type": "Conv"}, "'Conv' is not known here; known: "),
         ({"type": 3}, "3 is not known here"),
-        ({}, "None is not known here"),
+        ({}, "settings have no type; known: "),
         ({"type": "Dense", "width": 3}, "Dense has no setting 'width'; it takes units, initializer"),
         ({"type": "ReLU", "slope": 3}, "ReLU has no setting 'slope'; it takes none"),
         ({"type": "he_normal", "gain": 2}, "he_normal takes no settings, got gain"),
-        ({"type": "Dense"}, "Dense cannot be made from"),
-        ({"type": "constant", "rate": "fast"}, "constant cannot be made from"),
+        ({"type": "Dense"}, "Dense needs units; it takes units, initializer"),
+        ({"type": "Dense", "units": "3"}, "Dense needs a whole number for units, got '3'"),
+        ({"type": "Dense", "units": 2.5}, "Dense needs a whole number for units, got 2.5"),
+        ({"type": "Dense", "units": True}, "Dense needs a whole number for units, got True"),
+        ({"type": "Dense", "units": 3, "initializer": "zeros"}, "Dense needs settings with a type for initializer"),
+        ({"type": "Dense", "units": 3, "initializer": {"type": "ReLU"}}, r"Dense needs an initializer .* ReLU\(\)"),
+        ({"type": "Frozen", "layer": [3]}, "Frozen needs settings with a type for layer"),
+        ({"type": "Sequential", "layers": 3}, "Sequential needs a list for layers"),
+        ({"type": "constant", "rate": "fast"}, "constant needs a number for rate, got 'fast'"),
+        ({"type": "SGD", "nesterov": "no"}, "SGD needs true or false for nesterov, got 'no'"),
     ],
 )
 def test_settings_that_cannot_be(config: Any, message: str) -> None:

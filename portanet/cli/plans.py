@@ -149,7 +149,10 @@ def model(
         if plan.whole:
             raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
-        return fine_tune(base, outputs, freeze=names, last=last, anew=_answers_else(base, training), seed=seed)
+        going_on = fine_tune(base, outputs, freeze=names, last=last, anew=_answers_else(base, training), seed=seed)
+        if not going_on[0].learns:
+            raise ConfigError("--freeze leaves no layer with anything to learn; name fewer.")
+        return going_on
     model = plan.model(outputs, images=facts.are_images(training), last=last)
     found = model.output_shape(training.x.shape[1:])
     if found != (outputs,):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any
 
-from portanet._typing import Array, Params
+import numpy as np
+
+from portanet._typing import Array, Cache, Params
 from portanet.backend import Backend
 from portanet.errors import DivergenceError
 from portanet.namespace import namespace
 from portanet.nn.layer import Layer
-from portanet.nn.layout import walk
 from portanet.nn.noise import Key
+from portanet.nn.residual import Residual
 from portanet.nn.sequential import Sequential
 from portanet.training.gradient import Gradient
 from portanet.training.state import Data, State
@@ -23,10 +25,13 @@ Steps = Callable[[int], tuple[Any, tuple[int, int], float]]
 """The rows, the key and the learning rate of the step with this number."""
 
 
-def is_finite(flat: Array, backend: Backend) -> bool:
-    """Whether all parameters are finite; waits for the device. What is not never becomes so again."""
-    xp = namespace(flat)
-    return bool(backend.to_numpy(xp.all(xp.isfinite(flat))))
+def is_finite(value: Any, backend: Backend | None = None) -> bool:
+    """Whether all numbers are finite, in an array or in nested dicts and tuples; without a backend, on the host."""
+    if isinstance(value, (dict, tuple, list)):
+        entries = value.values() if isinstance(value, dict) else value
+        return all(is_finite(entry, backend) for entry in entries)
+    host = value if backend is None or isinstance(value, (int, float)) else backend.to_numpy(value)
+    return bool(np.isfinite(host).all())
 
 
 @dataclass(frozen=True)
@@ -47,26 +52,30 @@ class Search:
             batch = self.gradient(state.flat, state.buffers, self.data, rows, Key(*key), measure=False)
             before, loss = loss, float(self.backend.to_numpy(batch.loss))
             if not (math.isfinite(loss) and is_finite(batch.grads, self.backend)):
-                layer, what = self._origin(state, batch.grads, rows, key)
-                return _error(number, layer, what, before, rate)
+                return _error(number, *self._origin(state, rows, Key(*key)), before, rate)
             state, _ = step(state, self.data, rows, key, rate)
-            if not is_finite(state.flat, self.backend):
-                return _error(number, "", "the update made the weights infinite or NaN", loss, rate)
+            if not is_finite(state, self.backend):
+                return _error(
+                    number, "", "the update made the weights, or what the optimizer keeps, infinite or NaN", loss, rate
+                )
         return DivergenceError(f"the weights became infinite or NaN between steps {first} and {end}; {_ADVICE}.", first)
 
-    def _origin(self, state: State, grads: Array, rows: Any, key: tuple[int, int]) -> tuple[str, str]:
-        """The layer where numbers stop being finite, and what is wrong there."""
+    def _origin(self, state: State, rows: Any, key: Key) -> tuple[str, str]:
+        """The layer where numbers stop being finite, forward or backward, and what is wrong there."""
         params = self.gradient.layout.unpack(state.flat, state.buffers)
-        x = self.data.x if rows is None else namespace(self.data.x).take(self.data.x, rows, axis=0)
-        for name, layer, y in _outputs(self.gradient.model, params, x, Key(*key)):
+        model, data = self.gradient.model, _batch(self.data, rows)
+        for name, layer, y in _outputs("", model, params, data.x, key):
             if not is_finite(y, self.backend):
                 return name, f"the output of layer {name}, {layer!r}, is infinite or NaN"
-        arrays = walk(self.gradient.layout.unpack(grads, {}))
-        bad = sorted(path for path, array in arrays if not is_finite(array, self.backend))
-        if not bad:
-            return "", "the loss is infinite or NaN"
-        *layer, _ = bad[-1]  # the backward pass comes by the last layer first
-        return ".".join(layer), f"the gradient of {'.'.join(bad[-1])} is infinite or NaN"
+        logits, cache = model.forward(params, data.x, train=True, key=key)
+        xp = namespace(logits)
+        loss, dlogits = self.gradient.loss(logits, data.labels, xp.full_like(logits[:, 0], 1.0 / logits.shape[0]))
+        if not is_finite((loss, dlogits), self.backend):
+            return "", "the loss, or its gradient, is infinite or NaN"
+        for name, layer, found in _gradients("", model, params, cache, dlogits):
+            if not is_finite(found, self.backend):
+                return name, f"the gradient from layer {name}, {layer!r}, is infinite or NaN"
+        return "", "the gradient is infinite or NaN"
 
 
 _ADVICE = "try a smaller learning rate, or scale the inputs"
@@ -79,11 +88,42 @@ def _error(step: int, layer: str, what: str, loss: float, rate: float) -> Diverg
     )
 
 
-def _outputs(model: Layer, params: Params, x: Array, key: Key) -> Any:
-    """Each child's name, the child, and its output in training; the model itself where it has none."""
-    if not isinstance(model, Sequential):
-        yield "0", model, model.forward(params, x, train=True, key=key)[0]
-        return
-    for index, (name, layer) in enumerate(model.children.items()):
-        x, _ = layer.forward(params.get(name, {}), x, train=True, key=key.child(index))
-        yield name, layer, x
+def _batch(data: Data, rows: Any) -> Data:
+    """These rows, or all of them; their weights do not make numbers infinite."""
+    if rows is None:
+        return data
+    x, labels = (namespace(array).take(array, rows, axis=0) for array in (data.x, data.labels))
+    return Data(x, labels)
+
+
+def _outputs(
+    above: str, layer: Layer, params: Params, x: Array, key: Key
+) -> Generator[tuple[str, Layer, Array], None, Array]:
+    """Each layer's name, the layer, and its output in training, in the order they are computed."""
+    if _is_row(layer):
+        y = x
+        for index, (name, child) in enumerate(layer.children.items()):
+            y = yield from _outputs(f"{above}{name}.", child, params.get(name, {}), y, key.child(index))
+    y, _ = layer.forward(params, x, train=True, key=key)
+    yield above[:-1] or "0", layer, y
+    return y
+
+
+def _gradients(
+    above: str, layer: Layer, params: Params, cache: Cache, dy: Array
+) -> Generator[tuple[str, Layer, Params], None, Array | None]:
+    """Each layer's name, the layer, and what its backward pass gives, from the last layer down."""
+    if _is_row(layer):
+        below: Any = dy
+        for (name, child), own in reversed(list(zip(layer.children.items(), cache, strict=True))):
+            below = yield from _gradients(f"{above}{name}.", child, params.get(name, {}), own, below)
+            if below is None:
+                return None
+    dx, grads = layer.backward(params, cache, dy)
+    yield above[:-1] or "0", layer, grads if dx is None else {"": dx, **grads}
+    return dx
+
+
+def _is_row(layer: Layer) -> bool:
+    """Whether the layer is children in a row, and perhaps its input added to what they give."""
+    return type(layer) in (Sequential, Residual)

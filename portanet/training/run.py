@@ -20,10 +20,11 @@ from portanet.nn.layout import put, walk
 from portanet.nn.loss import LossFunction
 from portanet.registry import construct
 from portanet.training import inputs
+from portanet.training.gradient import shard_rows
 from portanet.training.summary import table
 from portanet.training.task import Task, task_of
 
-_BLOCK = 2048  # rows that are computed at once: bounds the memory, whatever the number of rows
+_BLOCK = 2048  # rows that are computed at once, at most: bounds the memory, whatever the number of rows
 
 
 @dataclass(repr=False)
@@ -135,13 +136,15 @@ class Run:
         """`part(start, logits)` over x in blocks of rows, in order."""
         x = self._fitting(x)
 
+        size = min(_BLOCK, 8 * shard_rows(self.model, self.input_shape, _BLOCK))  # fewer where a row takes much memory
+
         def block(i: int) -> Any:
-            start = i * _BLOCK
-            own = inputs.rows(x[start : min(start + _BLOCK, x.shape[0]), ...], self.backend, self.dtype)
+            start = i * size
+            own = inputs.rows(x[start : min(start + size, x.shape[0]), ...], self.backend, self.dtype)
             self.model.check(own)
             return part(start, self.model.forward(self.params, own)[0])
 
-        return parallel.workers(self.workers).map(block, -(-x.shape[0] // _BLOCK))
+        return parallel.workers(self.workers).map(block, -(-x.shape[0] // size))
 
 
 def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backend | str = "numpy") -> Run:

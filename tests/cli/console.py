@@ -52,6 +52,13 @@ def write_files(folder: Path) -> None:
     write_csv(folder / "holes.csv", ["a", "b", "label"], [[1, 2, "x"], [3, "", "y"]])
     write_csv(folder / "measured.csv", ["a", "b", "label"], [[1, 2, 0.5], [3, 4, 1.7]] * 9)
     write_csv(folder / "numbered.csv", ["a", "b", "label"], [[i % 3, -i, [70, 5, 12][i % 3]] for i in range(60)])
+    write_csv(folder / "same.csv", ["a", "b", "label"], [[i, -i, "x"] for i in range(20)])
+    write_csv(
+        folder / "pets.csv",
+        ["a", "b", "c", "d", "label"],
+        [[*f[:4], ["cat", "dog"][i % 2]] for i, f in enumerate(flowers)],
+    )
+    write_csv(folder / "words.csv", ["a", "b", "label"], [[1, 2, 3], [4, 5, 6], [7, 8, "many"]] * 9)
     (folder / "empty.csv").touch()
     (folder / "header.csv").write_text("a,b,label\n")
     (folder / "notes.txt").write_text("not data\n")

@@ -133,9 +133,7 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(cli: Call) -> None
     assert (printed["epochs"], printed["seed"], printed["batch_size"]) == (2, 4, "full")
     assert (printed["learning_rate"], printed["schedule"]) == (0.25, {"type": "constant"})
     assert printed["optimizer"]["type"] == "Adam"
-    assert printed["callbacks"] == [
-        {"type": "EarlyStopping", "monitor": "accuracy", "patience": 7, "min_change": 0.0}
-    ]
+    assert printed["callbacks"] == [{"type": "EarlyStopping", "monitor": "accuracy", "patience": 7, "min_change": 0.0}]
     assert cli("train", "--config", "own.toml", *flags, "--quiet", "--out", "flags").code == 0
     assert config_of("flags")["schedule"]["rate"] == 0.25
     other = tomllib.loads(cli("train", "numbered.csv", "--config", "own.toml", "--print-config").out)

@@ -44,7 +44,8 @@ def test_numbers_from_training_to_report(cli: Call, houses: Any) -> None:
     assert list(found) == ["r2", "loss", "samples"]
     predicted = np.array(labels(cli("predict", "h", "more.csv").out), float)
     squares = ((houses - predicted) ** 2).sum()
-    assert found["r2"] == result["test_r2"] == pytest.approx(1 - squares / ((houses - houses.mean()) ** 2).sum(), rel=1e-3)
+    explained = 1 - squares / ((houses - houses.mean()) ** 2).sum()
+    assert found["r2"] == result["test_r2"] == pytest.approx(explained, rel=1e-3)
     assert found["loss"] == pytest.approx(squares / 40, rel=1e-3)
     assert found["r2"] > 0.97
     people = cli("evaluate", "h", "more.csv").out
@@ -54,15 +55,16 @@ def test_numbers_from_training_to_report(cli: Call, houses: Any) -> None:
     assert "predicts numbers: price\n" in summary
     assert "classes" not in summary
     report = Path("h/report.html").read_text()
-    for words_in_it in ("<td>0.9", "Training R2, last logged", "Test R2", "MeanSquaredError", '"id": "r2-chart"'):
-        assert words_in_it in report
+    for expected in ("<td>0.9", "Training R2, last logged", "Test R2", "MeanSquaredError", '"id": "r2-chart"'):
+        assert expected in report
     assert "ccuracy" not in report.partition("<script nonce")[0]
 
 
 def test_numbers_have_no_classes(cli: Call, houses: Any) -> None:
-    assert cli("train", "houses.csv", "--label", "price", "--task", "regress", "--epochs", 1, *BASE, "--out", "h").code == 0
-    for words, option in (("evaluate h houses.csv --details", "--details"), ("predict h houses.csv --probabilities", "--probabilities")):
-        answer = cli(*words.split())
+    words = ("houses.csv", "--label", "price", "--task", "regress", "--epochs", 1)
+    assert cli("train", *words, *BASE, "--out", "h").code == 0
+    for command, option in (("evaluate", "--details"), ("predict", "--probabilities")):
+        answer = cli(command, "h", "houses.csv", option)
         assert (answer.code, answer.out) == (1, "")
         assert answer.err == f"portanet: {option} is for classes, and this model predicts numbers; leave it out.\n"
     write_csv(Path("bare_houses.csv"), ["age", "garden", "rooms"], [[1, 2, 3], [4, 5, 6]])
@@ -83,8 +85,8 @@ def test_a_class_that_counts_more_is_found_more_often(cli: Call) -> None:
     rng = np.random.default_rng(0)
     sick = np.arange(400) % 20 == 0
     x = np.round(rng.normal(0.0, 1.0, (400, 2)) + 1.2 * sick[:, None], 3)
-    names = np.where(sick, "sick", "well").tolist()
-    write_csv(Path("rare.csv"), ["a", "b", "label"], [[*row, name] for row, name in zip(x.tolist(), names, strict=True)])
+    rows = [[*row, "sick" if is_sick else "well"] for row, is_sick in zip(x.tolist(), sick, strict=True)]
+    write_csv(Path("rare.csv"), ["a", "b", "label"], rows)
 
     def recall(name: str, *options: object) -> float:
         assert cli("train", "rare.csv", "--epochs", 10, "--valid", 0, *options, *BASE, "--out", name).code == 0

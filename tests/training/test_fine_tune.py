@@ -127,6 +127,9 @@ def test_a_model_that_is_no_plain_sequential_goes_on(model: Any) -> None:
     going_on, params = fine_tune(run, 3)
     np.testing.assert_array_equal(going_on.forward(params, X)[0], run.model.forward(run.params, X)[0])
     assert portanet.fit(going_on, X, LABELS, params=params, epochs=1).predict(X).shape == (90,)
+    if isinstance(model, Twice):
+        with pytest.raises(ModelError, match=r"must be a Dense of its own to start anew; it is Twice\("):
+            fine_tune(run, 5)
 
 
 @pytest.mark.parametrize(
