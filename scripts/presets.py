@@ -1,4 +1,4 @@
-"""The presets over five seeds: accuracy on the held-out digits and, read once at the end of each run, on the test digits.
+"""The presets over five seeds: accuracy on the held-out digits and, read once at each run's end, on the test digits.
 
 `python scripts/presets.py mlp cnn` prints the table of the README; the runs stay in the folder seeds/, and one that
 is there already is not trained again.
@@ -25,8 +25,9 @@ def result(preset: str, seed: int) -> dict[str, Any]:
     return found
 
 
-print("| preset | held-out digits: mean | lowest | highest | test digits: mean | deviation | lowest | highest | seconds |")
-print("|---|---|---|---|---|---|---|---|---|")
+COLUMNS = ("mean", "lowest", "highest", "test digits: mean", "deviation", "lowest", "highest", "seconds")
+print(f"| preset | held-out digits: {' | '.join(COLUMNS)} |")
+print("|---" * (1 + len(COLUMNS)) + "|")
 for preset in sys.argv[1:] or ["mlp", "cnn"]:
     runs = [result(preset, seed) for seed in SEEDS]
     valid, test = ([100 * run[f"{part}_accuracy"] for run in runs] for part in ("valid", "test"))
