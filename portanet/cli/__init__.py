@@ -18,6 +18,7 @@ _COMMANDS = {
     "predict": "Write a model's answers to a CSV file.",
     "summary": "Show a model's layers, shapes and numbers of parameters.",
     "report": "Write a run's report again, as one HTML file.",
+    "rerun": "Repeat a run and say whether it gives the same result.",
     "data": "Write MNIST in the formats of others.",
     "compare": "Compare training steps on several backends with NumPy in float64.",
     "bench": "Time training steps on this machine's backends.",
@@ -55,6 +56,7 @@ def commands() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 an error of the user's, 2 usage, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - None where it was closed
     try:
         code = commands.main(arguments, prog_name="portanet", standalone_mode=False)
         sys.stdout.flush()
@@ -66,6 +68,12 @@ def main(arguments: list[str] | None = None) -> None:
         code = 130
     except BrokenPipeError:  # whoever read our output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except OSError as error:  # a full disk behind stdout; every other one becomes a PortanetError
+        if "--debug" in arguments:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"portanet: cannot write the output: {error.strerror or error}.", err=True)
         code = 1
     except PortanetError as error:
         if "--debug" in arguments:

@@ -18,6 +18,7 @@ Examples:
   portanet train houses.csv --label price --task regress
   portanet train --backend cupy              on a GPU
   portanet train more.csv --from runs/mlp-1  go on from a trained model
+  portanet train --print-config > mine.toml  the settings, for --config
 """
 
 
@@ -31,20 +32,39 @@ Examples:
 )  # fmt: skip
 @options.backend
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
-@click.option("--seed", type=options.Whole(0, 2**63 - 1), default=0, show_default=True, help="Of weights and order.")
-@click.option("--epochs", type=options.Whole(), help="Passes over the data.")
-@click.option("--batch-size", type=options.Whole(words=("full",)), metavar="N|full", help="Rows in a step; full: all.")
-@click.option("--accumulate", type=options.Whole(), help="Parts to compute each batch in, to need less memory.")
-@click.option("--learning-rate", type=float, metavar="R", help="The schedule's highest rate.")
+@click.option(
+    "--seed",
+    type=options.Whole(0, 2**63 - 1),
+    default=0,
+    show_default=True,
+    help="Decides the first weights and the order.",
+)
+@click.option("--epochs", type=options.Whole(), help="Passes over the data.  [default: the preset's]")
+@click.option(
+    "--batch-size",
+    type=options.Whole(words=("full",)),
+    metavar="N|full",
+    help="Rows in a step; full: all.  [default: the preset's]",
+)
+@click.option("--accumulate", type=options.Whole(), help="Compute each batch in N parts, to need less memory.")
+@click.option("--learning-rate", type=float, metavar="R", help="The schedule's highest rate.  [default: the preset's]")
 @click.option(
     "--optimizer", metavar="NAME", help="sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, nadam or lion."
 )
-@click.option("--class-weight", metavar="balanced|A=W,...", help="How much each class counts; balanced: equally.")
-@click.option("--valid", metavar="FRACTION|PATH", help="Share of the rows to hold out, or data; 0 for none.")
-@click.option("--patience", type=options.Whole(), help="Stop after N epochs without a better validation loss.")
+@click.option(
+    "--class-weight", metavar="balanced|CLASS=WEIGHT,...", help="How much classes count; balanced: all alike."
+)
+@click.option("--valid", metavar="FRACTION|PATH", help="Share to hold out, or data; 0: none.  [default: the preset's]")
+@click.option("--patience", type=options.Whole(), help="Stop after N logged epochs without a better validation loss.")
 @click.option("--log-every", type=options.Whole(), help="Epochs from one line of the history to the next.")
 @click.option("--test", metavar="DATA", help="Data to report on once, at the end.")
-@click.option("--from", "start", type=options.MODEL, metavar="MODEL", help="Go on from this trained model.")
+@click.option(
+    "--from",
+    "start",
+    type=options.MODEL,
+    metavar="MODEL",
+    help="Go on from this trained model or run folder: its layers, columns and classes.",
+)
 @click.option("--freeze", metavar="NAME,...", help="With --from: layers to keep as they are, by name as in summary.")
 @click.option("--workers", type=options.Whole(), help="Threads for NumPy; the result is the same.")
 @click.option(

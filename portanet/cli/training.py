@@ -7,6 +7,7 @@ import datetime
 import os
 import platform
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from portanet.backend import Backend
 from portanet.cli import config, facts, options, plans
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
-from portanet.progress import Progress, figure
+from portanet.progress import Progress, figure, word
 from portanet.runs import RunFolder, need_empty
 from portanet.training.callbacks import Callback, Row
 from portanet.training.checkpoints import Checkpoints, Interrupted
@@ -53,7 +54,7 @@ def train(
 
     def say(text: str) -> None:
         if not quiet:
-            click.echo(text, err=True)
+            print(text, file=sys.stderr, flush=True)  # through a bar that may be there, which click.echo goes past
 
     if out is not None and not resume:
         need_empty(out)
@@ -192,12 +193,11 @@ _OF_ONE_CALL = ("out", "as_json", "quiet", "debug", "resume", "print_config")
 
 def _print(result: dict[str, Any], score: str) -> None:
     """The result for people."""
-    word = {"accuracy": "accuracy", "r2": "R2"}[score]
     names = {
-        f"train_{score}": f"training {word}, last logged",
-        f"final_train_{score}": f"training {word} of the saved model",
-        f"valid_{score}": f"validation {word}",
-        f"test_{score}": f"test {word}",
+        f"train_{score}": f"training {word(score)}, last logged",
+        f"final_train_{score}": f"training {word(score)} of the saved model",
+        f"valid_{score}": f"validation {word(score)}",
+        f"test_{score}": f"test {word(score)}",
     }
     for key, name in names.items():
         if result[key] is not None:

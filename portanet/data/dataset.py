@@ -42,7 +42,9 @@ class Dataset:
     def need_labels(self) -> HostArray:
         """The labels; DataError where the source has none."""
         if self.labels is None:
-            raise DataError(f"{self.name} has no labels; name its label column with --label, or use data that has one.")
+            raise DataError(
+                f"{self.name} has no labels; name a CSV's label column with --label, or use data that has one."
+            )
         return self.labels
 
     @cached_property

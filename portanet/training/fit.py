@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -69,10 +70,13 @@ def fit(
     Raises DataError for rows or labels that cannot be used, ModelError where rows and layers do not fit, and
     ConfigError for impossible settings.
     """
-    _check(epochs=epochs, log_every=log_every, batch_size=1 if batch_size == "full" else batch_size)
-    _check(workers=1 if workers is None else workers, accumulate=accumulate)
-    if not isinstance(seed, int) or not 0 <= seed < 2**63:
-        raise ConfigError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}.")
+    epochs, log_every, accumulate = (
+        _whole(name, value)
+        for name, value in (("epochs", epochs), ("log_every", log_every), ("accumulate", accumulate))
+    )
+    batch_size = batch_size if batch_size == "full" else _whole("batch_size", batch_size)
+    workers = None if workers is None else _whole("workers", workers)
+    seed = _whole("seed", seed, 0)
     if dtype not in ("float32", "float64"):
         raise ConfigError(f"dtype must be float32 or float64, got {dtype!r}.")
     chosen = inputs.backend_for(backend, x)
@@ -192,7 +196,10 @@ def _outputs(model: Layer, shape: Shape) -> int:
     return output[0]
 
 
-def _check(**numbers: int) -> None:
-    for name, value in numbers.items():
-        if not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{name} must be a whole number of at least 1, got {value!r}.")
+def _whole(name: str, value: Any, least: int = 1) -> int:
+    """The setting as an int, a NumPy integer too; ConfigError for anything else, and for less than `least`."""
+    is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not is_whole or not least <= (number := operator.index(value)) < 2**63:
+        span = f"of at least {least}" if least else "from 0 to 2**63 - 1"
+        raise ConfigError(f"{name} must be a whole number {span}, got {value!r}.")
+    return number

@@ -68,7 +68,8 @@ def test_json_and_a_folder_for_the_new_run(cli: Call, place: Path) -> None:
     assert cli("train", "--config", "second.toml", "--quiet", "--out", "third").code == 0
     assert Path("third/model.safetensors").read_bytes() == first
     assert "second is not empty" in cli("rerun", "first", "--out", "second").err
-    assert "third.toml exists" in cli("rerun", "first", "--out", Path("third.toml").touch() or "third").err or True
+    Path("fourth.toml").touch()
+    assert "fourth.toml exists already" in cli("rerun", "first", "--out", "fourth").err
 
 
 def test_data_that_changed(cli: Call, place: Path) -> None:
@@ -83,11 +84,10 @@ def test_data_that_changed(cli: Call, place: Path) -> None:
     assert data.startswith("  data      fingerprint ")
     assert more[-1].startswith("  history   from row 1 on, loss ")
     assert "seconds" not in answer.out
-    with pytest.raises(AssertionError):  # its code is 1 here too
-        _ = cli("rerun", "first", "--json").json
     (place / "flowers.csv").unlink()
     answer = cli("rerun", "first")
-    assert (answer.code, answer.err) == (1, "portanet: flowers.csv does not exist; built in are mnist, mnist:article, mnist:test.\n")  # fmt: skip
+    assert answer.code == 1
+    assert answer.err.splitlines()[-1].startswith("portanet: flowers.csv does not exist; ")
     assert left() == []
 
 
@@ -95,10 +95,12 @@ def test_more_rows_than_there_were(cli: Call, place: Path) -> None:
     cli("train", "flowers.csv", *BASE)
     with open(place / "flowers.csv", "a") as file:
         file.write("1,2,3,4,setosa\n" * 20)
-    found = json.loads(cli("rerun", "first", "--json").out)
-    assert found["equal"] is False
-    assert found["differences"]["data"]["samples"] == [82, 100]
-    assert found["differences"]["settings"]["schedule.steps"] == [15, 15]
+    answer = cli("rerun", "first", "--json")
+    found = json.loads(answer.out)
+    assert (answer.code, found["equal"]) == (1, False)
+    assert found["differences"]["data"]["samples"] == [82, 101]
+    assert found["differences"]["settings"]["schedule.steps"] == [15, 18]
+    assert found["differences"]["history"]["row"] == [1, 1]
 
 
 def test_another_version(cli: Call) -> None:
@@ -121,7 +123,7 @@ def test_another_backend(cli: Call) -> None:
     record(settings=settings(backend="strict", device="device1"))
     answer = cli("rerun", "first")
     assert "strict on device1" in answer.err
-    assert answer.code in (0, 1)
+    assert answer.out.startswith(("equal: ", "different from first:\n"))
     record(settings=settings(backend="cupy", device="cuda:77"))
     answer = cli("rerun", "first")
     assert (answer.code, answer.out, answer.err.count("\n")) == (1, "", 1)
@@ -136,7 +138,9 @@ def test_a_run_that_cannot_be_repeated(cli: Call, place: Path) -> None:
     cases = {
         f"has no settings, as an older portanet wrote it; repeat its command: {command}.": {"settings": None},
         '"settings" must be a JSON object, got list.': {"settings": [1]},
-        "was changed by hand: its seed is 5, and the model beside it was trained with 0": {"settings": settings(seed=5)},
+        "was changed by hand: its seed is 5, and the model beside it was trained with 0": {
+            "settings": settings(seed=5)
+        },
         "was changed by hand: its optimizer is {'type': 'Adam'}": {"settings": settings(optimizer={"type": "Adam"})},
         "the settings in first/run.json has an unknown key 'epoch'; did you mean": {"settings": settings(epoch=5)},
         "first/run.json: Invalid value for '--task'": {"settings": settings(task="guess")},

@@ -1,0 +1,76 @@
+"""The power fails during a training: whatever of the last calls is on the disk, it goes on to the same end."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from faults import Disk, after_power_loss, fill
+from helpers import blobs
+
+import portanet
+from portanet import files, nn, optim, runs
+from portanet.cli.training import _Keep
+from portanet.nn.layout import walk
+from portanet.runs import RunFolder
+from portanet.training.checkpoints import Checkpoints
+
+X, LABELS = blobs(40)
+MODEL = nn.Sequential(nn.Standardize(), nn.Dense(3), nn.Dropout(0.2), nn.Dense(3))
+
+
+class _Names(dict[int, str]):
+    """The names of open files, whoever has opened them."""
+
+    def __getitem__(self, descriptor: int) -> str:
+        return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+
+class Recorder(Disk):
+    """Records the history's calls too: its file is opened by Python, which makes it if it is not there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._names = _Names()
+
+    def write(self, descriptor: int, content: Any) -> int:
+        name = self._names[descriptor]
+        if name == "history.jsonl" and ("create", name) not in self.calls:
+            self.calls.append(("create", name))
+        return super().write(descriptor, content)
+
+
+def train(folder: Path) -> tuple[dict[tuple[str, ...], bytes], list[dict[str, Any]]]:
+    """The weights, and the rows that are in the folder's history."""
+    checkpoints = Checkpoints(folder, every=0.0, say=lambda words: None)
+    checkpoints.due = lambda: True  # type: ignore[method-assign]
+    run = portanet.fit(
+        MODEL, X, LABELS, epochs=3, batch_size=20, optimizer=optim.SGD(momentum=0.9), backend="numpy",
+        schedule=optim.constant(0.1), checkpoints=checkpoints, callbacks=[_Keep(RunFolder(folder))],
+    )  # fmt: skip
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    plain = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    return {path: np.asarray(array).tobytes() for path, array in walk(run.params)}, plain
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the names of open files come from /proc")
+def test_power_loss_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (first := tmp_path / "first").mkdir()
+    (later := tmp_path / "later").mkdir()
+    with monkeypatch.context() as patch:
+        disk = Recorder()
+        patch.setattr(files, "os", disk)
+        patch.setattr(runs, "os", disk)
+        whole = train(first)
+    seen = set()
+    for left in after_power_loss({}, disk.calls):
+        if (state := tuple(sorted(left.items()))) in seen:
+            continue
+        seen.add(state)
+        fill(later, left)
+        assert train(later) == whole
+    assert len(seen) > 50
