@@ -111,8 +111,8 @@ class Trainer:
         return self.schedule(step) * math.prod(callback.rate_factor for callback in self.callbacks)
 
     def _row(self, epoch: int, seconds: float) -> dict[str, Any]:
-        """One line of the history; here the host waits for the device."""
-        run, rows, sums = self.run, self.batches.rows, self._read()
+        """One line of the history, from sums that have been read."""
+        run, rows, sums = self.run, self.batches.rows, self._sums
         row = {
             "step": run.steps if self.batches.size else epoch,
             "epoch": epoch + 1,
@@ -156,7 +156,6 @@ class Trainer:
         if self.checkpoints is None or not (now or self.checkpoints.due()):
             return
         self._need_finite(gradient)
-        self._sums = self._read()
         callbacks = {
             name: each_array(own, self.run.backend.to_numpy)
             for name, callback in self._named_callbacks().items()
@@ -186,10 +185,11 @@ class Trainer:
         return State(copied(flat), each_array(buffers, copied), each_array(optimizer, plain))
 
     def _need_finite(self, gradient: Gradient) -> None:
-        """Remembers the state as good; DivergenceError with the step and the layer where it is not finite."""
-        run, (first, good) = self.run, self._good
-        if is_finite(self._state.flat, run.backend):
-            self._good = run.steps, self._on_host()
+        """Remembers the state as good; DivergenceError names step and layer where it or the loss is not finite."""
+        run, (first, good), state = self.run, self._good, self._on_host()
+        self._sums = self._read()
+        if is_finite((state, self._sums)):
+            self._good = run.steps, state
             return
         search = Search(gradient, self.optimizer, self.data, run.backend, self._step)
         raise search.explain(State(*(each_array(part, run.backend.put) for part in good)), first, run.steps)
