@@ -98,6 +98,20 @@ def bench(session: nox.Session) -> None:
     session.run("python", "scripts/bench.py", *session.posargs)
 
 
+@nox.session(venv_backend="virtualenv")
+def torture(session: nox.Session) -> None:
+    """Trainings killed at random moments, for `-- --minutes M`: each must end as if nothing had happened."""
+    session.install("--editable", ".", *EXTRAS["report"])
+    session.run("python", "scripts/torture.py", *session.posargs)
+
+
+@nox.session(python="3.11", venv_backend="virtualenv")
+def fuzz(session: nox.Session) -> None:
+    """Every reader of files against inputs made to break it, for `-- --seconds S` each."""
+    session.install("--editable", ".", "atheris>=3.0")
+    session.run("python", "scripts/fuzz.py", *session.posargs)
+
+
 @nox.session(python="3.11")
 def minimums(session: nox.Session) -> None:
     """The tests with the lowest Python and the lowest versions that pyproject.toml allows."""

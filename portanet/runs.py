@@ -52,7 +52,7 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The folder of a training that has begun; ConfigError where it is none."""
+        """The folder of a training that has begun, however little of it is there; ConfigError where it is none."""
         try:
             found = {entry.name for entry in path.iterdir()}
         except FileNotFoundError:
@@ -61,22 +61,19 @@ class RunFolder:
             raise ConfigError(f"{path} is a file, not a run folder.") from None
         except OSError as error:
             raise DataError(f"cannot look into {path}: {error.strerror or error}.") from error
-        if not found & set(_TRACES):
+        if not found & set(_TRACES) and found - {_LOCK}:
             raise ConfigError(f"{path} is no run folder: it holds none of {', '.join(_TRACES)}.")
         return cls(path)
 
     @classmethod
     def unfinished(cls, name: str) -> RunFolder:
-        """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that was saved while it ran and has not ended.
+        """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that has not ended.
 
         Raises ConfigError where there is none.
         """
         for number in sorted(_numbers(Path("runs"), name), reverse=True):
             path = Path("runs", f"{name}-{number}")
-            saved = any(
-                (path / file).exists() for file in ("checkpoint.safetensors", "checkpoint.previous.safetensors")
-            )
-            if saved and not (path / "run.json").exists():
+            if path.is_dir() and not (path / "run.json").exists():
                 return cls(path)
         raise ConfigError(f"no unfinished run is in runs/{name}-*; name the folder to go on in with --out.")
 

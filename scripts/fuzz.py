@@ -3,7 +3,7 @@ little memory.
 
 `python scripts/fuzz.py --seconds 60` (or `nox -s fuzz`) gives each reader a minute of inputs that atheris makes up,
 guided by the lines of portanet that they reach, and prints a table; `--readers csv,model` takes some of them. An input
-that breaks the rule ends that reader's turn and is kept in fuzz-failures/: it belongs into tests/test_fuzz_regressions.py.
+that breaks the rule ends that reader's turn, is kept in fuzz-failures/ and belongs in tests/test_fuzz_regressions.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import io
 import json
 import re
 import resource
+import shutil
 import struct
 import subprocess
 import sys
@@ -94,9 +95,7 @@ def config(content: bytes, folder: Path) -> None:
     plan.schedule(plan.learning_rate, 1000)
 
 
-READERS: dict[str, Reader] = {
-    each.__name__: each for each in (csv, idx, npz, model, snapshot, config)
-}
+READERS: dict[str, Reader] = {each.__name__: each for each in (csv, idx, npz, model, snapshot, config)}
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -141,7 +140,9 @@ def seeds() -> dict[str, list[bytes]]:
     np.savez(archive := io.BytesIO(), x=np.arange(12, dtype=np.uint8).reshape(3, 4), y=np.array(["a", "b", "a"]))
     images, labels = image((3, 2, 2), bytes(range(12))), image((3,), b"\1\2\1")
     layers = [
-        nn.Sequential(nn.RandomAffine(), nn.Rescale(0.1), nn.Conv2D(2, 3, padding="same"), nn.BatchNorm(), nn.Flatten()),
+        nn.Sequential(
+            nn.RandomAffine(), nn.Rescale(0.1), nn.Conv2D(2, 3, padding="same"), nn.BatchNorm(), nn.Flatten()
+        ),
         nn.Sequential(nn.Standardize(), nn.Dense(2), nn.ReLU(), nn.Residual(nn.Dropout(0.1), nn.Dense(2))),
     ]
     models, host = [], {}
@@ -153,25 +154,32 @@ def seeds() -> dict[str, list[bytes]]:
         models.append(facts | {"classes": None, "columns": None, "arrays": arrays})
     tree = {"flat": {"$array": "/flat"}, "steps": 3, "$$x": [1, {"$float": "inf"}], "history": [{"loss": 1.5}]}
     tables = {"optimizer": optim.AdamW(), "loss": nn.cross_entropy, "schedule": optim.cosine_decay(0.1, 10)}
+    packed = container.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host)
+    own = {"layers": [describe(layer) for layer in layers[0].layers], "learning_rate": 0.1}
     return {
-        "csv": [b"label,pixel0,pixel1\n7,0,255\n1,4,5\n", b'a,b,label\n1.5,2,x\n-3e4,1e2,"y\n"\n', b"#a,label\n1,2\n3,.5\n"],
-        "idx": [images + b"|" + labels, b"G" + images + b"|G" + labels, image((3, 1, 2), bytes(24), 13) + b"|" + labels],
-        "npz": [archive.getvalue(), b"A" + array(np.ones((2, 3))) + b"|||" + array(np.array([1, 2]))],
-        "model": [
-            *(json.dumps(each).encode() for each in models),
-            container.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host),
+        "csv": [
+            b"label,pixel0,pixel1\n7,0,255\n1,4,5\n",
+            b'a,b,label\n1.5,2,x\n-3e4,1e2,"y\n"\n',
+            b"#a,label\n1,2\n3,.5\n",
         ],
+        "idx": [
+            images + b"|" + labels,
+            b"G" + images + b"|G" + labels,
+            image((3, 1, 2), bytes(24), 13) + b"|" + labels,
+        ],
+        "npz": [archive.getvalue(), b"A" + array(np.ones((2, 3))) + b"|||" + array(np.array([1, 2]))],
+        "model": [*(json.dumps(each).encode() for each in models), packed],
         "snapshot": [
             json.dumps({"tree": tree, "arrays": {"/flat": [2, 3]}}).encode(),
             container.encoded({"tree": tree}, {"/flat": np.arange(3)}),
         ],
         "config": [
-            b'preset = "cnn"\nepochs = 3\nbatch_size = "full"\nseed = 1\nimage = [1, 28, 28]\nclass_weight = "balanced"\n',
+            b'preset = "cnn"\nepochs = 3\nbatch_size = "full"\nimage = [1, 28, 28]\nclass_weight = "balanced"\n',
             text({name: describe(value) for name, value in tables.items()}).encode(),
-            text({"layers": [describe(layer) for layer in layers[0].layers], "learning_rate": 0.1}).encode(),
+            text(own).encode(),
             b'callbacks = [{ type = "EarlyStopping", patience = 3 }, { type = "ReduceOnPlateau", factor = 0.5 }]\n',
         ],
-    }  # fmt: skip
+    }
 
 
 def held(read: Reader, folder: Path) -> Callable[[bytes], None]:
@@ -183,7 +191,8 @@ def held(read: Reader, folder: Path) -> Callable[[bytes], None]:
         try:
             read(content, folder)
         except PortanetError as error:
-            assert str(error).isprintable() and len(str(error)) < 1000, repr(str(error))
+            if not str(error).isprintable() or len(str(error)) > 1000:
+                raise AssertionError(repr(str(error))) from error
         assert (spent := time.process_time() - start) < SECONDS, f"{spent:.1f} s"
 
     return hold
@@ -217,13 +226,14 @@ def fuzz(name: str, folder: Path, flags: list[str]) -> None:
 
 def turn(name: str, seconds: int, seed: int) -> tuple[int, float, bool]:
     """Executions, processor seconds, and whether the rule held, of a reader's turn in a process of its own."""
-    failures = Path("fuzz-failures", name)
-    failures.mkdir(parents=True, exist_ok=True)
-    flags = [f"-max_total_time={seconds}", f"-seed={seed}", f"-artifact_prefix={failures.resolve()}/"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory() as folder:
+        flags = [f"-max_total_time={seconds}", f"-seed={seed}", f"-artifact_prefix={folder}/failed-"]
         words = [sys.executable, __file__, "--one", name, "--folder", folder, *flags]
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        for failed in Path(folder).glob("failed-*"):
+            Path("fuzz-failures").mkdir(exist_ok=True)
+            shutil.copy(failed, f"fuzz-failures/{name}-{failed.name.removeprefix('failed-')}")
     output, after = done.stdout.decode(errors="replace"), resource.getrusage(resource.RUSAGE_CHILDREN)
     count = re.search(r"number_of_executed_units: (\d+)", output) or re.search(r"Done (\d+) runs", output)
     if done.returncode:

@@ -28,7 +28,7 @@ processes = multiprocessing.get_context("forkserver")  # starting Python from no
 
 
 def train(folder: Path, words: list[str]) -> None:
-    """portanet train in a process of its own, which saves as often as it can."""
+    """A training of the command line in a process of its own, which saves as often as it can."""
     os.chdir(folder)
     with open("output.txt", "a") as output:
         os.dup2(output.fileno(), 1)

@@ -242,6 +242,8 @@ def test_a_line_is_there_as_a_whole_or_not_at_all(
 
 
 def test_a_run_folder_is_opened(folder: RunFolder, tmp_path: Path) -> None:
+    assert RunFolder.open(folder.path) == folder  # killed before it wrote anything
+    (folder.path / "notes.txt").touch()
     with pytest.raises(ConfigError, match=r"run is no run folder: it holds none of model\.safetensors, checkpoint\."):
         RunFolder.open(folder.path)
     folder.append(HISTORY[0])

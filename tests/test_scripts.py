@@ -55,7 +55,9 @@ def test_readme_python_runs_from_top_to_bottom(pytestconfig: pytest.Config, tmp_
 
 
 @pytest.mark.parametrize("line", readme_commands())
-def test_readme_command_is_understood(line: str) -> None:
+def test_readme_command_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").touch()  # which is read with the options
     _, *arguments = shlex.split(re.split(r"[|<>;&]", line)[0], comments=True)
     command: click.Command | None = commands
     name = "portanet"

@@ -22,9 +22,10 @@ def stopping(checkpoints: Checkpoints, say: Callable[[str], None]) -> Iterator[l
     def handle(number: int, frame: Any) -> None:
         came.append(number)
         if len(came) > 1:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         checkpoints.stop = True
-        say("stopping; a second signal ends at once")
+        with contextlib.suppress(OSError, RuntimeError):  # who read stderr has gone; it was being written to
+            say("stopping; a second signal ends at once")
 
     before = {}
     if threading.current_thread() is threading.main_thread():  # only there can handlers be set

@@ -17,6 +17,7 @@ import click
 from portanet import backend as backends
 from portanet import parallel, report
 from portanet.backend import Backend
+from portanet.checkpoint import has_snapshot
 from portanet.cli import config, facts, options, plans
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
@@ -102,6 +103,8 @@ def _fit(
 ) -> Run:
     """The training; a signal lets it save where it stands, a second one does not wait for that."""
     checkpoints = Checkpoints(folder.path, say=say)
+    if not has_snapshot(folder.path):  # it begins anew, and rows of before would stay
+        folder.history_to(0)
     plan, valid = job.plan, job.validation
     try:
         with stopping(checkpoints, say) as signals:

@@ -16,6 +16,7 @@ from portanet import checkpoint, nn, optim
 from portanet.backend import Backend
 from portanet.errors import DivergenceError
 from portanet.namespace import cast, namespace
+from portanet.nn.noise import uniform
 from portanet.training.batches import Batches
 from portanet.training.checkpoints import Checkpoints
 
@@ -47,6 +48,18 @@ class Poison(nn.Layer):
 
     def next_buffers(self, params: Any, cache: Any) -> Any:
         return {"count": params["count"] + 1.0} if cache[1] else {}
+
+
+@dataclass(frozen=True, repr=False)
+class Lightning(nn.Layer):
+    """Passes everything on but a few values that its noise chooses, which become infinite."""
+
+    def forward(self, params: Any, x: Any, *, train: bool = False, key: Any = None) -> Any:
+        xp = namespace(x)
+        return (xp.where(uniform(key, x) < 0.002, xp.full_like(x, math.inf), x) if train else x), None
+
+    def backward(self, params: Any, cache: Any, dy: Any, *, need_dx: bool = True) -> Any:
+        return dy, {}
 
 
 @dataclass(frozen=True)
@@ -94,6 +107,12 @@ def test_a_layer_of_full_batches(backend: Backend, log_every: int, forwards: boo
     settings: dict[str, Any] = {"batch_size": "full", "epochs": 30, "log_every": log_every, "backend": backend}
     error = diverging(around(Poison(17, forwards)), **settings)
     assert (error.step, error.layer) == (17, "2")
+
+
+def test_noise_is_the_same_in_the_search(backend: Backend) -> None:
+    error = diverging(around(nn.Sequential(nn.ReLU(), Lightning())), backend=backend)
+    assert error.layer == "2.1"
+    assert "the output of layer 2.1, Lightning(), is infinite or NaN" in str(error)
 
 
 @pytest.mark.parametrize(("container", "forwards"), [(nn.Sequential, True), (nn.Residual, False)])
