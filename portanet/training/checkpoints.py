@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+import portanet
 from portanet import checkpoint
 from portanet.errors import ConfigError
 from portanet.registry import flat
 
 _COST = 0.01  # the largest share of the time that saving may take
+
+
+def _made_with() -> dict[str, Any]:
+    """What the bits of a training depend on beside its settings."""
+    return {
+        "portanet": portanet.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "blas_threads": 1,  # whatever the user's own setting: see backend.py
+    }
 
 
 class Interrupted(KeyboardInterrupt):
@@ -50,6 +65,10 @@ class Checkpoints:
         if note:
             self.say(note)
         self._compare(tree["identity"])
+        before, now = tree["made_with"], _made_with()
+        pairs = [f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
+        if pairs:
+            self.say(f"the training was begun with {', '.join(pairs)}: the bits may differ")
         return tree
 
     def due(self) -> bool:
@@ -59,7 +78,7 @@ class Checkpoints:
     def save(self, tree: Mapping[str, Any]) -> None:
         """Keeps a training: nested dicts and lists of host arrays, numbers and text."""
         start = time.monotonic()
-        checkpoint.write_snapshot(self.folder, {**tree, "identity": self._identity})
+        checkpoint.write_snapshot(self.folder, {**tree, "identity": self._identity, "made_with": _made_with()})
         end = time.monotonic()
         self._next = end + max(self.every, (end - start) / _COST)
         if self.stop:

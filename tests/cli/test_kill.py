@@ -96,8 +96,8 @@ def test_killed_at_random_moments(place: Path, case: str) -> None:
         ("portanet.training.run:Run.evaluate", 2),  # while the second row of the history is made
         ("portanet.runs:RunFolder.append", 1),
         ("portanet.runs:RunFolder.append", 3),
-        ("portanet.checkpoint:write_snapshot", 2),
-        ("portanet.checkpoint:write_snapshot", 7),  # between a row of the history and its checkpoint
+        ("portanet.checkpoint:write_snapshot", 7),  # in the midst of an epoch
+        ("portanet.checkpoint:write_snapshot", 28),  # between a row of the history and its checkpoint
         ("portanet.training.run:Run.save", 1),  # after the last checkpoint
         ("portanet.runs:RunFolder.write", 1),  # after the model
         ("portanet.runs:RunFolder.drop_if_empty", 1),  # after all of it

@@ -158,6 +158,16 @@ def test_more_epochs_go_further(tmp_path: Path) -> None:
     assert notes == ["going on from 2 to 5 epochs"]
 
 
+def test_other_versions_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train(tmp_path)
+    monkeypatch.setattr(np, "__version__", "9.9.9")
+    notes: list[str] = []
+    train(Checkpoints(tmp_path, say=notes.append))
+    [note] = notes
+    assert note.startswith("the training was begun with numpy ")
+    assert note.endswith(", now 9.9.9: the bits may differ")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
