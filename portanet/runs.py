@@ -54,14 +54,14 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """The folder of a training that has begun, however little of it is there; ConfigError where it is none."""
         try:
-            found = {entry.name for entry in path.iterdir()}
+            found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}  # but .lock and .*.tmp
         except FileNotFoundError:
             raise ConfigError(f"there is no run folder {path}.") from None
         except NotADirectoryError:
             raise ConfigError(f"{path} is a file, not a run folder.") from None
         except OSError as error:
             raise DataError(f"cannot look into {path}: {error.strerror or error}.") from error
-        if not found & set(_TRACES) and found - {_LOCK}:
+        if found and not found & set(_TRACES):
             raise ConfigError(f"{path} is no run folder: it holds none of {', '.join(_TRACES)}.")
         return cls(path)
 

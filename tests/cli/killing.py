@@ -86,8 +86,8 @@ def is_whole(run: Path) -> bool:
 
 
 def resuming(run: Path) -> list[str]:
-    """--resume, if the training has written anything."""
-    return ["--resume"] if run.is_dir() and any(not path.name.startswith(".") for path in run.iterdir()) else []
+    """--resume, if the training has made its folder."""
+    return ["--resume"] if run.is_dir() else []
 
 
 def write_digits(path: Path, size: int = 8) -> None:
