@@ -50,8 +50,10 @@ def words(case: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
     """A folder of data with the runs that nobody killed, in `whole-CASE`."""
+    if pytestconfig.getoption("--backend") not in (None, "numpy"):
+        pytest.skip("these trainings run on NumPy, so they are killed with --backend numpy")
     folder = tmp_path_factory.mktemp("killed")
     killing.write_digits(folder / "digits.csv")
     killing.write_digits(folder / "large.csv", 16)
