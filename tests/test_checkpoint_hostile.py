@@ -17,7 +17,6 @@ from layers import Row, every_layer
 import portanet
 from portanet import nn
 from portanet.checkpoint import container, load_model, save_model
-from portanet.checkpoint.model import _KNOWN
 from portanet.errors import CheckpointError
 from portanet.nn import Dense, Layer, Sequential, Standardize
 from portanet.nn.layout import walk
@@ -168,9 +167,9 @@ def test_initializers_are_no_model(tmp_path: Path) -> None:
 
 def test_every_layer_and_every_initializer_may_be_named() -> None:
     layers = {name for name in nn.__all__ if isinstance(value := getattr(nn, name), type) and issubclass(value, Layer)}
-    assert layers - {"Layer"} <= _KNOWN.keys()
-    assert _KNOWN.keys() - layers == {name for name in nn.__all__ if hasattr(nn.initializers, name)} - layers
-    assert not {"Layer", "Layout", "Loss", "softmax", "cross_entropy"} & _KNOWN.keys()
+    assert layers - {"Layer"} <= nn.LAYERS.keys()
+    assert nn.LAYERS.keys() - layers == {name for name in nn.__all__ if hasattr(nn.initializers, name)} - layers
+    assert not {"Layer", "Layout", "Loss", "softmax", "cross_entropy"} & nn.LAYERS.keys()
 
 
 @every_layer
@@ -292,7 +291,7 @@ def test_any_header_with_its_checksum_is_refused_or_gives_a_model(
             break
         inside = inside[key]
     json_value = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(sorted(_KNOWN)),
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(sorted(nn.LAYERS)),
         lambda inner: (
             st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["type", "layers", "units"]), inner)
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +15,6 @@ from portanet import files, nn
 from portanet._typing import Params, Shape
 from portanet.checkpoint.container import HostArrays, decoded, encoded, explained
 from portanet.errors import CheckpointError, ConfigError
-from portanet.nn import initializers
 from portanet.nn.frozen import Frozen
 from portanet.nn.layer import Layer
 from portanet.nn.layout import put, walk
@@ -25,15 +23,6 @@ from portanet.nn.sequential import Sequential
 from portanet.registry import construct, describe
 
 _ROW_LIMIT = 2**25  # the values of a row that any file may declare; more only where it holds as many
-
-
-def _is_known(name: str) -> bool:
-    value = getattr(nn, name)
-    is_layer = inspect.isclass(value) and issubclass(value, Layer) and value is not Layer
-    return is_layer or getattr(value, "__module__", "") == initializers.__name__
-
-
-_KNOWN = {name: getattr(nn, name) for name in nn.__all__ if _is_known(name)}
 
 
 def save_model(path: Path, model: Layer, arrays: Mapping[tuple[str, ...], Any], facts: Mapping[str, Any]) -> Path:
@@ -55,7 +44,7 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> tuple[Layer, P
     if "tree" in header:
         raise CheckpointError(f"{path} holds a training to resume, not a model; load model.safetensors.")
     with explained(f"{path}: its layers cannot be made"):
-        model = construct(header.pop("model"), _KNOWN | {layer.__name__: layer for layer in layers})
+        model = construct(header.pop("model"), nn.LAYERS | {layer.__name__: layer for layer in layers})
         if not isinstance(model, Layer):
             raise ConfigError(f"{brief(model)} is no layer.")
     _check_facts(path, header)

@@ -128,3 +128,12 @@ LOSSES = {
     )
 }
 """The losses that a model file may name."""
+
+
+def _is_named_in_files(part: object) -> bool:
+    is_layer = isinstance(part, type) and issubclass(part, Layer) and part is not Layer
+    return is_layer or getattr(part, "__module__", "") == uniform.__module__
+
+
+LAYERS = {name: globals()[name] for name in __all__ if _is_named_in_files(globals()[name])}
+"""The layers that a file may name, and the initializers that they take."""

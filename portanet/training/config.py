@@ -8,21 +8,11 @@ from typing import Any
 
 from portanet import nn, optim
 from portanet.errors import ConfigError, PortanetError
-from portanet.nn import Layer, Sequential, initializers
+from portanet.nn import Layer, Sequential
 from portanet.optim import Schedule
 from portanet.registry import construct, describe
 from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.presets import Preset
-
-
-def _is_for_layers(name: str) -> bool:
-    part = getattr(nn, name)
-    is_layer = isinstance(part, type) and issubclass(part, Layer) and part is not Layer
-    return is_layer or getattr(part, "__module__", "") == initializers.__name__
-
-
-LAYERS = {name: getattr(nn, name) for name in nn.__all__ if _is_for_layers(name)}
-"""The layers and their initializers, by name."""
 
 
 def with_tables(plan: Preset, tables: Mapping[str, Any]) -> Preset:
@@ -107,7 +97,7 @@ def _loss(plan: Preset, table: Any) -> Preset:
 
 
 def _layers(plan: Preset, tables: Any) -> Preset:
-    layers = _each(construct(tables, LAYERS), Layer, "layer")
+    layers = _each(construct(tables, nn.LAYERS), Layer, "layer")
 
     def body(outputs: int) -> tuple[Layer, ...]:
         return layers
