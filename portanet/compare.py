@@ -6,7 +6,7 @@ how far says nothing about who is right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from portanet.backend import Backend, Keys, Metrics, NumPy, Steps
 from portanet.data import Dataset
 from portanet.namespace import namespace
 from portanet.nn import Layer, cross_entropy
-from portanet.nn.layout import Layout
+from portanet.nn.layout import Layout, each_array
 from portanet.nn.noise import Key
 from portanet.optim import Optimizer, Schedule
 from portanet.rng import WEIGHTS, generator
@@ -117,14 +117,7 @@ class _Side:
         """The state after one step from the host's `state`; and loss, gradient and parameters on the host."""
         backend = self.backend
         with backend.computing(self.dtype):
-            own = State(*(_each(part, lambda array: backend.put(array, self.dtype)) for part in state))
+            own = State(*(each_array(part, lambda array: backend.put(array, self.dtype)) for part in state))
             after, metrics = self.steps(own, self.data, backend.put(rows, "int32"), keys, rates)
             found = [metrics["loss"], metrics["gradient"], after.flat]
             return after, [np.array(backend.to_numpy(array), np.float64) for array in found]
-
-
-def _each(value: Any, change: Callable[[Any], Any]) -> Any:
-    """`change` of every array in nested dicts; numbers stay."""
-    if isinstance(value, dict):
-        return {name: _each(entry, change) for name, entry in value.items()}
-    return value if type(value) in (int, float) else change(value)  # a NumPy number is an array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,14 @@ def walk(params: Params, above: Path = ()) -> Iterator[tuple[Path, Array]]:
             yield from walk(value, (*above, name))
         else:
             yield (*above, name), value
+
+
+def each_array(params: Any, change: Callable[[Any], Any]) -> Any:
+    """Nested params, or a state, with `change` of every array; numbers, text and None stay."""
+    if isinstance(params, dict):
+        return {name: each_array(value, change) for name, value in params.items()}
+    plain = params is None or type(params) in (bool, int, float, str)  # a NumPy number is an array
+    return params if plain else change(params)
 
 
 def pick(params: Params, path: Path) -> Array:

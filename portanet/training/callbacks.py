@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from portanet._typing import Params
 from portanet.errors import ConfigError
 from portanet.namespace import namespace
-from portanet.nn.layout import put, walk
+from portanet.nn.layout import each_array
 
 if TYPE_CHECKING:
     from portanet.training.run import Run
@@ -73,7 +73,7 @@ class EarlyStopping(Callback):
     def log(self, row: Row) -> bool | None:
         value = _watched(self, self.monitor, row)
         if _better(self.monitor, value, self._best, self.min_change):
-            self._best, self._waited, self._kept = value, 0, _copy(self._run.params)
+            self._best, self._waited, self._kept = value, 0, each_array(self._run.params, _copy)
         else:
             self._waited += 1
         return self._waited >= self.patience
@@ -86,9 +86,8 @@ class EarlyStopping(Callback):
         return {"best": self._best, "waited": self._waited, "kept": self._kept}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._best, self._waited, self._kept = state["best"], state["waited"], {}
-        for path, array in walk(state["kept"]):
-            put(self._kept, path, self._run.backend.put(array, self._run.dtype))
+        self._best, self._waited = state["best"], state["waited"]
+        self._kept = each_array(state["kept"], lambda array: self._run.backend.put(array, self._run.dtype))
 
 
 @dataclass
@@ -167,9 +166,6 @@ def _need_patience(callback: Callback, patience: int) -> None:
         raise ConfigError(f"{type(callback).__name__} needs patience as a whole number, and a larger one.")
 
 
-def _copy(params: Params) -> Params:
-    """The same arrays in memory of their own: training goes on in that of the others."""
-    copied: Params = {}
-    for path, array in walk(params):
-        put(copied, path, namespace(array).asarray(array, copy=True))
-    return copied
+def _copy(array: Any) -> Any:
+    """The same in memory of its own: training goes on in that of the other."""
+    return namespace(array).asarray(array, copy=True)

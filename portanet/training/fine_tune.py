@@ -9,7 +9,7 @@ import numpy as np
 from portanet._typing import Params
 from portanet.errors import ModelError
 from portanet.nn import Dense, Layer, Sequential
-from portanet.nn.layout import put, walk
+from portanet.nn.layout import each_array
 from portanet.rng import WEIGHTS, generator
 from portanet.training.run import Run
 
@@ -39,9 +39,7 @@ def fine_tune(
     if type(run.model) is Sequential:
         model, params = run.model, run.params
     model = model.unfrozen()
-    host: Params = {}
-    for path, array in walk(params):
-        put(host, path, np.array(run.backend.to_numpy(array)))
+    host: Params = each_array(params, lambda array: np.array(run.backend.to_numpy(array)))
     if anew or model.output_shape(run.input_shape) != (outputs,):
         kept, head = _last_dense(model)
         model = Sequential(*model.layers[:kept], Dense(outputs, head.initializer), *last)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 from portanet import parallel
 from portanet.backend import Steps
 from portanet.errors import ConfigError
-from portanet.nn.layout import Layout
+from portanet.nn.layout import Layout, each_array
 from portanet.optim import Optimizer, Schedule
 from portanet.optim.optimizer import weights
 from portanet.training.batches import Batches
@@ -202,10 +202,3 @@ class Trainer:
             return None, key, self._rate(number)
         rows = self.batches.order(epoch)[place * size : (place + 1) * size]
         return self.run.backend.put(rows, "int32"), key, self._rate(number)
-
-
-def each_array(value: Any, change: Callable[[Any], Any]) -> Any:
-    """`change` of every array in nested dicts; numbers and text stay."""
-    if isinstance(value, dict):
-        return {name: each_array(entry, change) for name, entry in value.items()}
-    return value if value is None or type(value) in (bool, int, float, str) else change(value)
