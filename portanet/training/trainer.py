@@ -53,38 +53,50 @@ class Trainer:
     _state: State = field(init=False)
     _sums: list[Sums] = field(init=False)  # of the metrics, over each run of steps of this epoch so far
     _good: tuple[int, State] = field(init=False)  # the last step before which all was finite, and that state
+    _gradient: Gradient = field(init=False)
+    _began: float = field(init=False)  # when the first step would have begun, without an interruption
 
     def train(self) -> None:
         """Changes the run's params and history, step by step, until the epochs are over or a callback stops."""
         run, layout = self.run, Layout.of(self.run.model, self.run.params)
-        gradient = self._gradient(layout)
-        measured, quiet = (run.backend.compile(Step(gradient, self.optimizer, measure)) for measure in (True, False))
+        self._gradient = self._gradient_of(layout)
+        measured, quiet = (
+            run.backend.compile(Step(self._gradient, self.optimizer, measure)) for measure in (True, False)
+        )
         for callback in self.callbacks:
             callback.begin(run, self.epochs * self.batches.steps)
         try:
             stopped = self._begin(layout)
-            began = time.perf_counter() - run.seconds
+            self._began = time.perf_counter() - run.seconds
             while not stopped and run.steps < self.epochs * self.batches.steps:
                 epoch = run.steps // self.batches.steps
                 logged = epoch % self.log_every == 0
-                self._epoch(epoch, measured if logged else quiet, gradient, began)
+                self._epoch(epoch, measured if logged else quiet)
                 if logged:
-                    self._need_finite(gradient)
-                    run.params = layout.unpack(weights(self._state.flat, self._state.optimizer), self._state.buffers)
-                    run.history.append(self._row(epoch, time.perf_counter() - began))
+                    self._need_finite()
+                    self._show(layout)
+                    run.history.append(self._row(epoch))
                     stopped = bool([callback for callback in self.callbacks if callback.log(run.history[-1])])
                 self._sums = []
                 over = stopped or run.steps == self.epochs * self.batches.steps
-                self._keep(gradient, began, stopped=stopped, now=over)
+                self._keep(stopped=stopped, now=over)
             run.backend.synchronize()
-            self._need_finite(gradient)
-            run.params = layout.unpack(weights(self._state.flat, self._state.optimizer), self._state.buffers)
-            run.seconds = time.perf_counter() - began
+            self._need_finite()
+            self._show(layout)
+            run.seconds = self._seconds()
         finally:
             for callback in self.callbacks:
                 callback.end()
 
-    def _gradient(self, layout: Layout) -> Gradient:
+    def _show(self, layout: Layout) -> None:
+        """Makes the state the run's params: averaged weights in place of the weights where there are any."""
+        flat, buffers, optimizer = self._state
+        self.run.params = layout.unpack(weights(flat, optimizer), buffers)
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def _gradient_of(self, layout: Layout) -> Gradient:
         run, rows = self.run, self.batches.size or self.batches.rows
         cut = shard_rows(run.model, run.input_shape, rows) if run.backend.shards else rows
         if self.accumulate > 1 and not run.model.rowwise:
@@ -92,12 +104,12 @@ class Trainer:
         cut = min(cut, -(-rows // self.accumulate))
         return Gradient(run.model, run.loss, layout, cut, parallel.workers(run.workers))
 
-    def _epoch(self, epoch: int, steps: Steps, gradient: Gradient, began: float) -> None:
+    def _epoch(self, epoch: int, steps: Steps) -> None:
         """Takes the rest of an epoch's steps, run by run; between the runs a checkpoint may be due."""
         run, first = self.run, epoch * self.batches.steps
         for rows in self.batches.epoch(epoch, run.backend, run.steps - first):
             if run.steps > first:
-                self._keep(gradient, began)
+                self._keep()
             count = 1 if rows is None else rows.shape[0]
             rates = [self._rate(step) for step in range(run.steps, run.steps + count)]
             keys = self.batches.keys(epoch, run.steps - first, count)
@@ -110,9 +122,9 @@ class Trainer:
     def _rate(self, step: int) -> float:
         return self.schedule(step) * math.prod(callback.rate_factor for callback in self.callbacks)
 
-    def _row(self, epoch: int, seconds: float) -> dict[str, Any]:
+    def _row(self, epoch: int) -> dict[str, Any]:
         """One line of the history, from sums that have been read."""
-        run, rows, sums = self.run, self.batches.rows, self._sums
+        run, rows, sums, seconds = self.run, self.batches.rows, self._sums, self._seconds()
         row = {
             "step": run.steps if self.batches.size else epoch,
             "epoch": epoch + 1,
@@ -151,11 +163,11 @@ class Trainer:
         self._good = run.steps, self._on_host()
         return tree is not None and tree["stopped"]
 
-    def _keep(self, gradient: Gradient, began: float, *, stopped: bool = False, now: bool = False) -> None:
+    def _keep(self, *, stopped: bool = False, now: bool = False) -> None:
         """Saves what `_begin` needs, if it is time to."""
         if self.checkpoints is None or not (now or self.checkpoints.due()):
             return
-        self._need_finite(gradient)
+        self._need_finite()
         callbacks = {
             name: each_array(own, self.run.backend.to_numpy)
             for name, callback in self._named_callbacks().items()
@@ -163,7 +175,7 @@ class Trainer:
         }
         self.checkpoints.save(
             self._good[1]._asdict()
-            | {"steps": self.run.steps, "seconds": time.perf_counter() - began, "history": self.run.history}
+            | {"steps": self.run.steps, "seconds": self._seconds(), "history": self.run.history}
             | {"sums": self._sums, "stopped": stopped, "callbacks": callbacks}
         )
 
@@ -184,14 +196,17 @@ class Trainer:
         flat, buffers, optimizer = self._state
         return State(copied(flat), each_array(buffers, copied), each_array(optimizer, plain))
 
-    def _need_finite(self, gradient: Gradient) -> None:
+    def _need_finite(self) -> None:
         """Remembers the state as good; DivergenceError names step and layer where it or the loss is not finite."""
-        run, (first, good), state = self.run, self._good, self._on_host()
+        run, (first, good) = self.run, self._good
+        if first == run.steps:  # no step since the last look
+            return
+        state = self._on_host()
         self._sums = self._read()
         if is_finite((state, self._sums)):
             self._good = run.steps, state
             return
-        search = Search(gradient, self.optimizer, self.data, run.backend, self._step)
+        search = Search(self._gradient, self.optimizer, self.data, run.backend, self._step)
         raise search.explain(State(*(each_array(part, run.backend.put) for part in good)), first, run.steps)
 
     def _step(self, number: int) -> tuple[Any, tuple[int, int], float]:
