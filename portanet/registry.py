@@ -45,6 +45,13 @@ def describe(value: Any) -> Any:
     return value.item() if getattr(value, "shape", None) == () else value  # NumPy's numbers are no JSON
 
 
+def written(value: Any) -> str:
+    """A dataclass as one would write it, without the settings that are as always."""
+    given = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+    words = [f"{field.name}={getattr(v, '__name__', None) or repr(v)}" for field, v in given if v != field.default]
+    return f"{type(value).__name__}({', '.join(words)})"
+
+
 def flat(settings: Any, name: str = "") -> dict[str, Any]:
     """Nested settings as one dict, with names such as "optimizer.beta1" and "layers.2.units"."""
     if isinstance(settings, (dict, list, tuple)) and settings:

@@ -14,18 +14,23 @@ from portanet.errors import ConfigError
 
 PATH = "portanet.config"  # where the file's path is kept, to repeat the command
 
-# What says where results go or how this one call talks, and so has no place in a file.
 _LISTS = {"class_weight": ",", "freeze": ",", "image": "x"}  # settings of several values, and how options join them
-_NOT_IN_A_FILE = ("config", "print_config", "out", "json", "quiet", "debug", "resume", "help")
+
+# What says where results go or how one call talks: it stands in no file, nor in the command that repeats a run.
+OF_ONE_CALL = ("print_config", "out", "json", "quiet", "debug", "resume", "help")
+
+
+def name_of(option: click.Parameter) -> str:
+    """The name of an option in a file."""
+    return option.opts[-1].lstrip("-").replace("-", "_")
 
 
 def keys(command: click.Command) -> dict[str, str]:
     """The single-valued settings: the name in a file, and the command's name for it."""
     found = {}
     for option in command.params:
-        word = option.opts[-1].lstrip("-").replace("-", "_")
-        if word not in _NOT_IN_A_FILE:
-            found[word] = str(option.name)
+        if name_of(option) not in (*OF_ONE_CALL, "config"):
+            found[name_of(option)] = str(option.name)
     return found
 
 

@@ -185,13 +185,10 @@ def _command() -> list[str]:
     for option in context.command.params:
         given = context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
         value = context.params.get(str(option.name))
-        if given and isinstance(option, click.Option) and option.name not in _OF_ONE_CALL:
+        if given and isinstance(option, click.Option) and config.name_of(option) not in config.OF_ONE_CALL:
             value = context.meta.get(config.PATH) if option.name == "tables" else value
             words += [option.opts[0], "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     return words
-
-
-_OF_ONE_CALL = ("out", "as_json", "quiet", "debug", "resume", "print_config")
 
 
 def _print(result: dict[str, Any], score: str) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
+from portanet.registry import written
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -45,9 +45,7 @@ class Layer:
 
     def __repr__(self) -> str:
         """The layer as one would write it, without the settings that are as always."""
-        given = ((field, getattr(self, field.name)) for field in dataclasses.fields(self))  # type: ignore[arg-type]
-        words = [f"{field.name}={getattr(v, '__name__', None) or repr(v)}" for field, v in given if v != field.default]
-        return f"{type(self).__name__}({', '.join(words)})"
+        return written(self)
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
         """The first values of the layer's arrays, on the host. `input_shape` has no batch axis.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
+from portanet.registry import written
 
 Task: TypeAlias = Literal["classify", "multilabel", "regress"]
 
@@ -35,9 +35,7 @@ class Loss:
 
     def __repr__(self) -> str:
         """The loss as one would write it, without the settings that are as always."""
-        given: Any = dataclasses.fields(self)  # type: ignore[arg-type]
-        words = [f"{f.name}={getattr(self, f.name)!r}" for f in given if getattr(self, f.name) != f.default]
-        return f"{type(self).__name__}({', '.join(words)})"
+        return written(self)
 
 
 def positive(owner: str, name: str, value: float) -> None:
