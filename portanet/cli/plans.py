@@ -13,6 +13,7 @@ from portanet import data as readers
 from portanet._typing import Params
 from portanet.cli import facts
 from portanet.data import Dataset
+from portanet.data.labels import encode
 from portanet.data.split import holdout
 from portanet.errors import ConfigError, DataError
 from portanet.nn import LOSSES, CrossEntropy, Layer, Rescale, Sequential, mean_squared_error
@@ -121,13 +122,13 @@ def read(source: str, label: str | None, image: Any, task: str, base: Run | None
 def _read_for(base: Run, source: str, label: str | None, image: Any, task: str) -> Dataset:
     known = facts.class_names(base)
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
-    settings: dict[str, Any] = {
-        "label": label, "usual_label": base.facts.get("label"),
-        "image": image, "task": task, "columns": base.facts.get("columns"),
-    }  # fmt: skip
-    found = readers.read(source, **settings)
-    if set(found.classes) <= set(known):
-        found = readers.read(source, **settings, classes=known)
+    found = readers.read(
+        source, label=label, usual_label=base.facts.get("label"), image=image, task=task,
+        columns=base.facts.get("columns"),
+    )  # fmt: skip
+    if found.classes and set(found.classes) <= set(known):
+        labels, classes = encode(source, found.classes, found.need_labels(), known)
+        found = replace(found, labels=labels, classes=classes)
     if found.x.shape[1:] != base.input_shape:
         shapes = f"{found.x.shape[1:]}; the model takes {base.input_shape}"
         raise DataError(f"{source} has rows of the shape {shapes}.")
