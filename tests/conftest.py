@@ -8,11 +8,16 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from legs import FAMILIES, Leg, bare_strict
 
 import portanet
 from portanet.errors import BackendError
+
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis.settings.register_profile("no times", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("no times")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -84,7 +84,7 @@ ANY = st.recursive(PLAIN | ARRAYS, lambda inner: st.lists(inner) | st.dictionari
 
 
 @given(st.dictionaries(st.text(), ANY))
-@settings(derandomize=True, max_examples=30, deadline=None)
+@settings(derandomize=True, max_examples=30)
 def test_any_tree_comes_back(tmp_path_factory: pytest.TempPathFactory, tree: dict[str, Any]) -> None:
     folder = tmp_path_factory.getbasetemp()
     write_snapshot(folder, tree)

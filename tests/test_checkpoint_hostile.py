@@ -264,7 +264,7 @@ def test_bombs(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(derandomize=True, max_examples=60)
 def test_any_damage_is_refused(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     content = container.encoded(HEADER, ARRAYS)
     path = tmp_path_factory.getbasetemp() / "fuzzed"
@@ -273,7 +273,7 @@ def test_any_damage_is_refused(tmp_path_factory: pytest.TempPathFactory, data: s
 
 
 @given(st.data())
-@settings(derandomize=True, max_examples=60, deadline=None)
+@settings(derandomize=True, max_examples=60)
 def test_any_header_with_its_checksum_is_refused_or_gives_a_model(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -29,7 +29,7 @@ def drawn(seed: int = 0, rows: int = 60, classes: int = 5) -> tuple[Host, Host]:
     return rng.normal(0.0, 1.0, (rows, classes)) + 1.5 * np.eye(classes)[labels], labels
 
 
-many = settings(derandomize=True, deadline=None, max_examples=20)
+many = settings(derandomize=True, max_examples=20)
 shapes = given(seed=st.integers(0, 99), rows=st.integers(2, 40), classes=st.integers(2, 6))
 
 

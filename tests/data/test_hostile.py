@@ -278,7 +278,7 @@ SEEDS: dict[str, list[bytes]] = {
 
 @pytest.mark.parametrize("name", READERS)
 @given(st.data())
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(derandomize=True, max_examples=100)
 def test_any_damage_gives_rows_or_a_portanet_error(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
 ) -> None:

@@ -26,7 +26,7 @@ def test_every_loss_has_a_row() -> None:
 
 
 @every_loss
-@settings(derandomize=True, deadline=None, max_examples=20)
+@settings(derandomize=True, max_examples=20)
 @given(rows=st.integers(1, 7), k=st.integers(1, 6), seed=st.integers(0, 99), scale=st.sampled_from([0.1, 2.0, 30.0]))
 def test_value_and_gradient_equal_those_of_torch(
     row: Row, torch: Any, rows: int, k: int, seed: int, scale: float

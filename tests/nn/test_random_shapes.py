@@ -16,7 +16,7 @@ from layers import KEY, ROWS
 from portanet.nn import BatchNorm, Conv2D, Dense, Layer, LayerNorm, MaxPool2D, activations
 from portanet.nn.layout import Layout, pick, walk
 
-few = settings(max_examples=20, deadline=None, derandomize=True)
+few = settings(max_examples=20, derandomize=True)
 counts = st.integers(1, 6)
 images = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
 any_shape = st.lists(st.integers(1, 4), min_size=1, max_size=3).map(tuple)
