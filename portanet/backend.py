@@ -64,6 +64,11 @@ class Backend:
         """What must hold while the backend computes in this dtype; everything is as before afterwards."""
         yield
 
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """Within `computing`: while each batch is computed in one piece, by the library's own threads."""
+        yield
+
     def out_of_memory(self, error: Exception) -> bool:
         """Whether this error says that the device has no memory left."""
         return isinstance(error, MemoryError)
@@ -215,6 +220,7 @@ class Torch(Backend):
             self._device = self._torch.empty(0, device=device or "cpu").device
         except (RuntimeError, AssertionError) as error:
             raise BackendError(f"torch cannot use device {device!r}: {_first_line(error)}; try cpu.") from error
+        self._threads = self._torch.get_num_threads()
         self.device = str(self._device)
         self.shards = self._device.type == "cpu"
         self.probe()
@@ -239,13 +245,22 @@ class Torch(Backend):
             with self._torch.no_grad():
                 yield
             return
-        threads = self._torch.get_num_threads()
-        self._torch.set_num_threads(1)  # the shards have threads of ours, and equal runs give equal bits
+        with self._torch.no_grad(), self._on_threads(1):  # the shards have threads of ours
+            yield
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        with self._on_threads(self._threads):
+            yield
+
+    @contextlib.contextmanager
+    def _on_threads(self, count: int) -> Iterator[None]:
+        before = self._torch.get_num_threads()
+        self._torch.set_num_threads(count)
         try:
-            with self._torch.no_grad():
-                yield
+            yield
         finally:
-            self._torch.set_num_threads(threads)
+            self._torch.set_num_threads(before)
 
 
 class Jax(Backend):

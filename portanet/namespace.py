@@ -24,7 +24,7 @@ def namespace(x: Array) -> Any:
 
 
 def _find(x: Array) -> Any:
-    if type(x).__module__ == "numpy":
+    if type(x).__module__.startswith("numpy"):
         from portanet import numpy_namespace
 
         return numpy_namespace.namespace

@@ -16,11 +16,21 @@ import numpy as np
 
 HostArray = Any
 Both = Callable[[Callable[[], Any], Callable[[], Any]], None]
+_MANY = 16  # rows for each column
+_LARGE = 4096  # numbers
 _SHARED = 5_000_000  # multiplications: handing over half of a smaller product costs more than it gains
 
 
 def _sum(x: HostArray, /, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> HostArray:
+    if axis == 0 and x.ndim == 2 and x.shape[0] > _MANY * x.shape[1] and x.dtype.kind == "f" and not keepdims:
+        return np.ones(x.shape[0], x.dtype) @ x  # NumPy adds up many short rows in four times the time
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def _maximum(x1: Any, x2: Any, /) -> HostArray:
+    if isinstance(x2, float) and x1.size > _LARGE:
+        return x1.clip(x2, np.inf)  # a third of the time
+    return np.maximum(x1, x2)
 
 
 def _max(x: HostArray, /, *, axis: Any = None, keepdims: Any = False) -> HostArray:
@@ -31,7 +41,7 @@ def _take(x: HostArray, indices: HostArray, /, *, axis: int | None = None) -> Ho
     return x.take(indices, axis=axis)
 
 
-def _astype(x: HostArray, dtype: Any, /, *, copy: bool = True, device: Any = None) -> HostArray:
+def _astype(x: HostArray, dtype: Any, /, *, copy: bool = True) -> HostArray:
     return x.astype(dtype, copy=copy)
 
 
@@ -42,7 +52,7 @@ def _reshape(x: HostArray, /, shape: Any, *, copy: bool | None = None) -> HostAr
 def _matmul(a: HostArray, b: HostArray, /) -> HostArray:
     """The product a @ b; within `sharing` a large one in halves, whose bits do not depend on who computes them."""
     both = _here.both
-    if both is None or a.ndim != 2 or b.ndim != 2 or a.shape[0] * a.shape[1] * b.shape[1] < _SHARED:
+    if both is None or a.size * b.shape[-1] < _SHARED or a.ndim != 2 or b.ndim != 2:
         return a @ b
     y = np.empty((a.shape[0], b.shape[1]), np.result_type(a, b))
     (rows, columns), whole = y.shape, slice(None)
@@ -85,4 +95,6 @@ class _Namespace(ModuleType):
 
 
 namespace = _Namespace("portanet.numpy_namespace.namespace", __doc__)
-namespace.__dict__.update(sum=_sum, max=_max, take=_take, astype=_astype, reshape=_reshape, matmul=_matmul)
+namespace.__dict__.update(
+    sum=_sum, max=_max, maximum=_maximum, matmul=_matmul, astype=_astype, reshape=_reshape, take=_take
+)

@@ -38,6 +38,13 @@ def test_the_namespace_of_numpy_is_numpy(dtype: str) -> None:
     assert xp.astype(x, x.dtype, copy=False) is x
     assert not np.shares_memory(xp.astype(x, x.dtype), x)
     assert xp.reshape(x, (-1,)).shape == (24,)
+    wide = x.reshape(-1, 1).repeat(3, axis=1)  # many short rows, and more numbers than are worth a call
+    np.testing.assert_allclose(xp.sum(wide, axis=0), np.sum(wide, axis=0))
+    if dtype.startswith("float"):
+        many = np.linspace(-1.0, 1.0, 5000).astype(dtype).reshape(-1, 2)
+        many[7, 1] = np.nan
+        np.testing.assert_array_equal(xp.maximum(many, 0.0), np.maximum(many, 0.0))
+        np.testing.assert_allclose(xp.sum(many, axis=0), np.sum(many, axis=0), rtol=1e-5, atol=1e-4)
     with pytest.raises(AttributeError):
         _ = xp.no_such_function
 

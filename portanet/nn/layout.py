@@ -103,9 +103,10 @@ def pick(params: Params, path: Path) -> Array:
 
 def put(params: Params, path: Path, array: Any) -> None:
     """Sets the array at a path, making the dicts on the way."""
-    for name in path[:-1]:
+    *above, last = path
+    for name in above:
         params = params.setdefault(name, {})
-    params[path[-1]] = array
+    params[last] = array
 
 
 def merge(params: Params, changed: Params) -> Params:

@@ -133,10 +133,18 @@ class Sequential(Layer):
 
     def next_buffers(self, params: Params, cache: Cache) -> Params:
         buffers = {
-            name: layer.next_buffers(params.get(name, {}), own)
-            for (name, layer), own in zip(self.children.items(), cache, strict=True)
+            name: layer.next_buffers(params.get(name, {}), cache[index]) for index, name, layer in self._with_buffers
         }
         return {name: own for name, own in buffers.items() if own}
+
+    @cached_property
+    def _with_buffers(self) -> list[tuple[int, str, Layer]]:
+        """The children that may have buffers to return, with their places."""
+        return [
+            (index, name, layer)
+            for index, (name, layer) in enumerate(self.children.items())
+            if type(layer).next_buffers is not Layer.next_buffers
+        ]
 
 
 def _frozen(layer: Layer) -> Layer:

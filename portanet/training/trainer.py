@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Sequence
@@ -58,8 +59,14 @@ class Trainer:
 
     def train(self) -> None:
         """Changes the run's params and history, step by step, until the epochs are over or a callback stops."""
-        run, layout = self.run, Layout.of(self.run.model, self.run.params)
+        layout = Layout.of(self.run.model, self.run.params)
         self._gradient = self._gradient_of(layout)
+        whole = self._gradient.shard_rows >= (self.batches.size or self.batches.rows)
+        with self.run.backend.whole() if whole else contextlib.nullcontext():
+            self._train(layout)
+
+    def _train(self, layout: Layout) -> None:
+        run = self.run
         steps = [Step(self._gradient, self.optimizer, measure) for measure in (True, False)]
         if run.backend.pieces and getattr(self.optimizer, "elementwise", False):
             steps = [StepInPieces.of(step) for step in steps]
