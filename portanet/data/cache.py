@@ -84,7 +84,7 @@ def _unfinished(place: Path) -> Iterator[Path]:
     try:
         yield new
     finally:
-        _remove(new)
+        remove(new)
 
 
 def _move(new: Path, place: Path, find: Callable[[Path], T | None]) -> None:
@@ -92,7 +92,7 @@ def _move(new: Path, place: Path, find: Callable[[Path], T | None]) -> None:
         os.replace(new, place)
     except OSError:  # a folder does not take the place of another one
         if find(place) is None:
-            _remove(place)
+            remove(place)
             os.replace(new, place)
 
 
@@ -101,10 +101,11 @@ def _sweep(place: Path) -> None:
     unfinished = re.compile(r"\..+\.([0-9]+)\.[0-9]+\.tmp")
     for name in os.listdir(place.parent):
         if (match := unfinished.fullmatch(name)) and not is_running(int(match[1])):
-            _remove(place.with_name(name))
+            remove(place.with_name(name))
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Removes a file or folder, as far as that is possible."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
