@@ -98,7 +98,8 @@ def _need_finite(x: Array, dtype: str) -> None:
     xp = namespace(x)
     if not bool(xp.all(xp.isfinite(x))):
         raise DataError("x holds NaN or infinity; drop or fill those rows first.")
-    if dtype == "float32" and bool(xp.any(xp.abs(x) > _LARGEST)):
+    wide = float(xp.finfo(x.dtype).max) > _LARGEST
+    if wide and dtype == "float32" and bool(xp.any(xp.abs(x) > _LARGEST)):
         raise DataError("x holds numbers too large for float32; scale its columns, or train with dtype='float64'.")
 
 
