@@ -182,6 +182,7 @@ def _object(path: Path) -> None:
 
 DAMAGE: dict[str, Any] = {
     "x cut": lambda place: os.truncate(place / "x.npy", 150),
+    "x longer than it says": lambda place: (place / "x.npy").write_bytes((place / "x.npy").read_bytes() + b"x"),
     "x empty": lambda place: os.truncate(place / "x.npy", 0),
     "x gone": lambda place: (place / "x.npy").unlink(),
     "x an object": lambda place: _object(place / "x.npy"),
