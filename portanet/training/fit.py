@@ -56,6 +56,8 @@ def fit(
 ) -> Run:
     """Trains `model` on rows `x` (N, ...) with their `labels`, and returns the finished run.
 
+    Rows are read and never changed; of a memory map, or of `Rows` of one, no more are read at once than a step takes.
+
     labels         class numbers (N,) or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for
                    binary_cross_entropy (N, K) ones and zeros
     valid          rows and labels to measure on at every logging point, never trained on
