@@ -39,6 +39,7 @@ class Backend:
     remedy  what to do where it is installed but cannot compute
     shards  whether a batch is cut into shards for several threads; a device takes it whole
     on_host whether it computes on the host's own arrays; a device has memory of its own
+    pieces  whether a compiled run of steps is faster where the state is in pieces, one for each array
     """
 
     name: str
@@ -48,6 +49,7 @@ class Backend:
     remedy: str = "reinstall it"
     shards: bool = False
     on_host: bool = False
+    pieces: bool = False
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         """A copy of a host array on the device, in this dtype (by name) if one is given."""
@@ -138,6 +140,7 @@ class NumPy(Backend):
     def computing(self, dtype: str = "float32") -> Iterator[None]:
         # Sums inside BLAS depend on its number of threads; with one, equal runs give equal bits.
         # Numbers that are not finite are looked for, and explained, by the training: a warning would come before.
+        _keep_freed_memory()
         with blas().limit(limits=1, user_api="blas"), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             yield
 
@@ -294,6 +297,7 @@ class Jax(Backend):
     """JAX, with whole runs of steps compiled into one program."""
 
     name = package = "jax"
+    pieces = True
 
     def __init__(self, device: str | None = None) -> None:
         self._jax = _import("jax", "pip install 'portanet[jax]'")
@@ -349,8 +353,9 @@ def _scanned(step: Step, jax: Any) -> Callable[..., tuple[State, Metrics]]:
         def body(state: State, inputs: tuple[Any, Any, Any]) -> tuple[State, Metrics]:
             return step(state, data, *inputs)
 
-        state, metrics = jax.lax.scan(body, state, (rows, keys, rates))
-        return state, {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
+        begin, end = (getattr(step, name, lambda state: state) for name in ("begin", "end"))
+        state, metrics = jax.lax.scan(body, begin(state), (rows, keys, rates))
+        return end(state), {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
 
     return scan
 
@@ -418,6 +423,15 @@ def _device_name(name: str, x: Any) -> str | None:
         case "strict":
             return repr(x.device).split("'")[1]
     return None
+
+
+def _keep_freed_memory() -> None:
+    """Lets the C library keep what is freed, for the next step to use, and not give it back and clear new pages.
+
+    glibc keeps up to twice the largest block that it has seen freed (M_TRIM_THRESHOLD in mallopt(3)), and it looks at
+    blocks of up to 32 MiB. The block is never written to, so it takes no memory.
+    """
+    np.empty(2**25 - 2**16, np.uint8)
 
 
 @functools.cache

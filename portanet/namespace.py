@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from portanet._typing import Array
@@ -14,7 +13,7 @@ def namespace(x: Array) -> Any:
     """The array API namespace of `x`: `xp = namespace(x)`, then `xp.exp(x)`.
 
     The answer is kept for each type of array, so asking again costs one dict look-up. NumPy 2 follows the
-    standard by itself, and is its own namespace; array-api-compat supplies those of the other libraries.
+    standard by itself: see numpy_namespace.py; array-api-compat supplies those of the other libraries.
 
     Raises TypeError where `x` is no array of the standard.
     """
@@ -26,7 +25,9 @@ def namespace(x: Array) -> Any:
 
 def _find(x: Array) -> Any:
     if type(x).__module__ == "numpy":
-        return sys.modules["numpy"]
+        from portanet import numpy_namespace
+
+        return numpy_namespace.namespace
     import array_api_compat  # not at the top: it costs start-up time, and NumPy does without
 
     return array_api_compat.array_namespace(x)

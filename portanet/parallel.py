@@ -1,25 +1,34 @@
-"""Who computes the parts of a sum: the caller alone, or a pool of threads. The sum's bits are the same."""
+"""Who computes the parts of a sum: the caller alone, or threads beside it. The sum's bits are the same."""
 
 from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
 
 from portanet._typing import Array
 
 T = TypeVar("T")
+Part = Callable[[int], tuple[Array, ...]]
 
 
 class Workers(Protocol):
-    """Anything that can compute part(0), ..., part(count - 1) and give them back in this order."""
+    """Anything that can compute part(0), ..., part(count - 1)."""
 
     size: int
 
     def map(self, part: Callable[[int], T], count: int) -> Iterator[T]:
-        """part(0), ..., part(count - 1)."""
+        """part(0), ..., part(count - 1), in this order."""
+
+    def sum(self, part: Part, count: int) -> list[Array]:
+        """The sum of each array over part(0), ..., part(count - 1), added in this order."""
+
+    def both(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        """Calls both, at the same time where there is somebody to."""
 
 
 class Solo:
@@ -30,16 +39,103 @@ class Solo:
     def map(self, part: Callable[[int], T], count: int) -> Iterator[T]:
         return map(part, range(count))
 
+    def sum(self, part: Part, count: int) -> list[Array]:
+        return add(map(part, range(count)))
+
+    def both(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        first()
+        second()
+
 
 class Threads:
-    """A pool of threads computes the parts."""
+    """The caller and `size - 1` threads beside it, which wait for work all the time."""
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="portanet", initializer=_quiet)
+        self._helpers = [_Helper() for _ in range(size - 1)]
 
     def map(self, part: Callable[[int], T], count: int) -> Iterator[T]:
         return self._pool.map(part, range(count)) if count > 1 else map(part, range(count))
+
+    def sum(self, part: Part, count: int) -> list[Array]:
+        total = _Total(part, count)
+        waits = [helper.start(total.work) for helper in self._helpers[: count - 1]]
+        try:
+            total.work()
+        finally:
+            for wait in waits:
+                wait()
+        return total.arrays
+
+    def both(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        wait = self._helpers[0].start(second)
+        try:
+            first()
+        finally:
+            wait()
+
+
+class _Helper:
+    """A thread that does what it is given, one thing after the other."""
+
+    def __init__(self) -> None:
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        threading.Thread(target=self._work, name="portanet-helper", daemon=True).start()
+
+    def _work(self) -> None:
+        _quiet()
+        while True:
+            self._tasks.get()()
+
+    def start(self, function: Callable[[], Any]) -> Callable[[], None]:
+        """Begins with a function; what is returned waits for its end, and raises what it raised."""
+        done: SimpleQueue[BaseException | None] = SimpleQueue()
+
+        def task() -> None:
+            try:
+                function()
+            except BaseException as error:  # raised again by who waits
+                done.put(error)
+            else:
+                done.put(None)
+
+        def wait() -> None:
+            if (error := done.get()) is not None:
+                raise error
+
+        self._tasks.put(task)
+        return wait
+
+
+class _Total:
+    """A sum of parts that any thread may compute: each is added when all before it are."""
+
+    def __init__(self, part: Part, count: int) -> None:
+        self.arrays: list[Array] = []
+        self._part, self._numbers = part, iter(range(count))
+        self._early: dict[int, tuple[Array, ...]] = {}
+        self._added, self._lock = 0, threading.Lock()
+
+    def work(self) -> None:
+        """Computes parts until none is left."""
+        try:
+            while (number := self._next()) is not None:
+                self._take(number, self._part(number))
+        except BaseException:
+            self._numbers = iter(())  # so that the others end too
+            raise
+
+    def _next(self) -> int | None:
+        with self._lock:
+            return next(self._numbers, None)
+
+    def _take(self, number: int, arrays: tuple[Array, ...]) -> None:
+        with self._lock:
+            self._early[number] = arrays
+            while (ready := self._early.pop(self._added, None)) is not None:
+                self.arrays = add([tuple(self.arrays), ready]) if self._added else list(ready)
+                self._added += 1
 
 
 def _quiet() -> None:
@@ -53,6 +149,10 @@ def _quiet() -> None:
 def workers(size: int) -> Workers:
     """This many workers, the same ones each time; threads if there are several."""
     return Solo() if size == 1 else Threads(size)
+
+
+if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+    os.register_at_fork(after_in_child=workers.cache_clear)
 
 
 def add(parts: Iterable[tuple[Array, ...]]) -> list[Array]:

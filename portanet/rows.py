@@ -73,7 +73,7 @@ def gather(x: Any, numbers: Any) -> Array:
 
 
 def blocks(x: Any) -> Iterator[Any]:
-    """All rows in their order, some megabytes of them at a time."""
-    size = max(1, _BLOCK // max(1, math.prod(x.shape[1:]) * x[:1, ...].dtype.itemsize))
+    """All rows of an array on the host, or of Rows, in their order, some megabytes of them at a time."""
+    size = max(1, _BLOCK // max(1, math.prod(x.shape[1:]) * x.dtype.itemsize))
     for start in range(0, x.shape[0], size):
         yield x[start : min(start + size, x.shape[0]), ...]

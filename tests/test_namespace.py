@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from helpers import Host
 from legs import Leg
 
 from portanet.namespace import cast, device, namespace
+from portanet.numpy_namespace import sharing
+from portanet.parallel import workers
 
 
 def test_namespace(xp: Leg) -> None:
@@ -17,9 +22,66 @@ def test_namespace(xp: Leg) -> None:
     assert device(x) == x.device
 
 
-def test_numpy_is_its_own_namespace() -> None:
-    assert namespace(np.zeros(1)) is np
-    assert namespace(np.float32(1)) is np
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "uint8", "bool"])
+def test_the_namespace_of_numpy_is_numpy(dtype: str) -> None:
+    xp, x = namespace(np.zeros(1)), np.arange(24).reshape(2, 3, 4).astype(dtype)
+    assert xp.exp is np.exp
+    assert namespace(np.float32(1)) is xp
+    for axis in (None, 0, -1, (0, 2)):
+        for name in ("sum", "max"):
+            found = getattr(xp, name)(x, axis=axis, keepdims=True)
+            expected = getattr(np, name)(x, axis=axis, keepdims=True)
+            assert found.dtype == expected.dtype
+            np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(xp.take(x, np.asarray([2, 0]), axis=1), np.take(x, [2, 0], axis=1))
+    assert xp.astype(x, np.float32).dtype == np.float32
+    assert xp.astype(x, x.dtype, copy=False) is x
+    assert not np.shares_memory(xp.astype(x, x.dtype), x)
+    assert xp.reshape(x, (-1,)).shape == (24,)
+    with pytest.raises(AttributeError):
+        _ = xp.no_such_function
+
+
+def product(shape: tuple[int, int, int]) -> tuple[Host, Host]:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=shape[:2]).astype(np.float32), rng.normal(size=shape[1:]).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(128, 784, 64), (65, 784, 129), (1, 3000, 2000), (3000, 2000, 1), (8, 8, 8)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_shared_products(shape: tuple[int, int, int], transposed: bool) -> None:
+    """In halves by whoever, with the same bits; outside of `sharing` as NumPy does it."""
+    a, b = product(shape)
+    a = np.asarray(a.T, order="C").T if transposed else a
+    matmul, calls = namespace(a).matmul, []
+
+    def both(first: Any, second: Any) -> None:
+        calls.append(1)
+        second()
+        first()
+
+    with sharing(both):
+        found = matmul(a, b)
+    with sharing(workers(1).both):
+        alone = matmul(a, b)
+    with sharing(workers(2).both):
+        shared = matmul(a, b)
+    assert found.tobytes() == alone.tobytes() == shared.tobytes()
+    assert bool(calls) == (shape != (8, 8, 8))
+    np.testing.assert_allclose(found, a.astype(np.float64) @ b, rtol=1e-4, atol=1e-3)
+    assert matmul(a, b).tobytes() == (a @ b).tobytes()
+    assert len(calls) <= 1
+
+
+def test_sharing_ends_with_an_error_too() -> None:
+    a, b = product((128, 784, 64))
+
+    def both(first: Any, second: Any) -> None:
+        raise ValueError("nobody is there")
+
+    with pytest.raises(ValueError, match="nobody"), sharing(both):
+        namespace(a).matmul(a, b)
+    assert namespace(a).matmul(a, b).shape == (128, 64)
 
 
 def test_cast(xp: Leg) -> None:

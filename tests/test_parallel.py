@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +40,72 @@ def test_an_error_in_a_part_is_raised() -> None:
     with pytest.raises(ValueError, match="part 2"):
         list(parallel.workers(2).map(part, 4))
     assert list(parallel.workers(2).map(lambda i: i, 4)) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("size", [1, 2, 4])
+@pytest.mark.parametrize("count", [1, 3, 50])
+def test_a_sum_is_added_in_order(size: int, count: int) -> None:
+    """Floats whose sum depends on the order; later parts are done sooner."""
+    numbers = np.random.default_rng(3).normal(size=count).astype(np.float32) * 10.0 ** np.arange(count, 0, -1)
+
+    def part(i: int) -> tuple[Any, ...]:
+        time.sleep(0.0005 * (count - i) / count)
+        return numbers[i : i + 1].copy(), np.asarray([i])
+
+    total, order = parallel.workers(size).sum(part, count)
+    assert total.tobytes() == parallel.add((numbers[i : i + 1].copy(),) for i in range(count))[0].tobytes()
+    assert order == sum(range(count))
+
+
+def test_an_error_in_a_part_of_a_sum_is_raised_and_ends_it() -> None:
+    begun: list[int] = []
+
+    def part(i: int) -> tuple[Any, ...]:
+        begun.append(i)
+        time.sleep(0.001)
+        if i == 3:
+            raise ValueError("part 3")
+        return (np.ones(1),)
+
+    with pytest.raises(ValueError, match="part 3"):
+        parallel.workers(2).sum(part, 1000)
+    assert len(begun) < 20
+    assert parallel.workers(2).sum(lambda i: (np.ones(1),), 4)[0] == 4
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_both(size: int) -> None:
+    done: list[int] = []
+    parallel.workers(size).both(lambda: done.append(1), lambda: done.append(2))
+    assert sorted(done) == [1, 2]
+
+    def fails() -> None:
+        raise ValueError("one of both")
+
+    for pair in ((fails, done.clear), (done.clear, fails)):
+        with pytest.raises(ValueError, match="one of both"):
+            parallel.workers(size).both(*pair)
+
+
+def test_both_are_at_work_at_the_same_time() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+    parallel.workers(2).both(meeting.wait, meeting.wait)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_has_workers_of_its_own() -> None:
+    parallel.workers(2).both(int, int)
+    script = """
+import os
+from portanet import parallel
+parallel.workers(2).both(int, int)
+if (child := os.fork()) == 0:
+    parallel.workers(2).both(int, int)
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "7", done.stderr
 
 
 def test_sums_are_added_in_the_order_given() -> None:

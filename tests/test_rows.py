@@ -59,8 +59,6 @@ def test_gather_and_blocks(backend: Backend, monkeypatch: pytest.MonkeyPatch) ->
     assert np.array_equal(backend.to_numpy(gather(backend.put(ARRAY), numbers)), ARRAY[[4, 0, 2]])
     assert [len(part) for part in blocks(Rows(ARRAY, INDEX))] == [2, 2, 1]
     assert np.array_equal(np.concatenate(list(blocks(Rows(ARRAY, INDEX)))), ARRAY[INDEX])
-    parts = [backend.to_numpy(part) for part in blocks(backend.put(ARRAY))]
-    assert np.array_equal(np.concatenate(parts), ARRAY)
 
 
 def test_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

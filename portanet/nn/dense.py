@@ -52,9 +52,11 @@ class Dense(Layer):
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         x = cast(x, params["weight"].dtype)
-        return x @ params["weight"] + params["bias"], x
+        y = namespace(x).matmul(x, params["weight"])
+        y += params["bias"]
+        return y, x
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         x, xp = cache, namespace(dy)
-        grads = {"weight": x.T @ dy, "bias": xp.sum(dy, axis=0)}
-        return (dy @ params["weight"].T if need_dx else None), grads
+        grads = {"weight": xp.matmul(x.T, dy), "bias": xp.sum(dy, axis=0)}
+        return (xp.matmul(dy, params["weight"].T) if need_dx else None), grads

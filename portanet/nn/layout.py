@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from portanet._typing import Array, Params, Shape
@@ -40,17 +41,30 @@ class Layout:
 
     def pack(self, params: Params) -> Array:
         """The trained arrays of `params`, or their gradients, as one vector."""
-        arrays = [pick(params, path) for path, _, _ in self.places]
-        xp = namespace(arrays[0])
-        return xp.concat([xp.reshape(array, (-1,)) for array in arrays])
+        pieces = self.pieces(params)
+        return namespace(pieces[0]).concat(pieces)
 
-    def unpack(self, flat: Array, buffers: Params) -> Params:
-        """The arrays by name again: views of `flat` where the library has views, beside the buffers."""
-        reshape = namespace(flat).reshape
-        params = _copy(buffers)
-        for path, shape, start in self.places:
-            put(params, path, reshape(flat[start : start + math.prod(shape)], shape))
+    def pieces(self, params: Params) -> tuple[Array, ...]:
+        """The same, not yet put together."""
+        arrays = [pick(params, path) for path, _, _ in self.places]
+        reshape = namespace(arrays[0]).reshape
+        return tuple([reshape(array, (-1,)) for array in arrays])
+
+    def cut(self, flat: Array) -> tuple[Array, ...]:
+        """The pieces of a vector: views of it where the library has views."""
+        return tuple([flat[part] for part in self._parts])
+
+    def unpack(self, flat: Array | tuple[Array, ...], buffers: Params) -> Params:
+        """The arrays by name again, from a vector or its pieces, beside the buffers."""
+        pieces = flat if isinstance(flat, tuple) else self.cut(flat)
+        reshape, params = namespace(pieces[0]).reshape, _copy(buffers)
+        for (path, shape, _), piece in zip(self.places, pieces, strict=True):
+            put(params, path, reshape(piece, shape))
         return params
+
+    @cached_property
+    def _parts(self) -> list[slice]:
+        return [slice(start, start + math.prod(shape)) for _, shape, start in self.places]
 
     def buffers(self, params: Params) -> Params:
         """The arrays of `params` that are not trained."""

@@ -27,11 +27,11 @@ class Key(NamedTuple):
 
     def child(self, index: int) -> Key:
         """The key of a container's child."""
-        return self._replace(layer=_signed(self.layer * 1_000_003 + index + 1))
+        return Key(self.value, self.position, _signed(self.layer * 1_000_003 + index + 1))
 
     def shifted(self, rows: int) -> Key:
         """The key of a part of the batch that starts `rows` further on."""
-        return self._replace(position=self.position + rows)
+        return Key(self.value, self.position + rows, self.layer)
 
 
 def bits(key: Key, like: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from portanet._typing import Array
 from portanet.namespace import namespace
@@ -23,6 +24,8 @@ class AdaGrad:
 
     eps: float = 1e-10
     weight_decay: float = 0.0
+
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         positive(self, eps=self.eps)

@@ -28,6 +28,11 @@ class Averaged:
         around(self, self.optimizer)
         fraction(self, decay=self.decay)
 
+    @property
+    def elementwise(self) -> bool:
+        """As the optimizer inside."""
+        return getattr(self.optimizer, "elementwise", False)
+
     def init(self, flat: Array, *, decayed: int) -> OptimizerState:
         average = namespace(flat).zeros_like(flat)
         average += flat

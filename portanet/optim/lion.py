@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from portanet._typing import Array
 from portanet.namespace import namespace
@@ -25,6 +26,8 @@ class Lion:
     beta1: float = 0.9
     beta2: float = 0.99
     weight_decay: float = 0.0
+
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         fraction(self, beta1=self.beta1, beta2=self.beta2)

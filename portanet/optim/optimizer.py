@@ -17,6 +17,9 @@ class Optimizer(Protocol):
 
     `update` consumes and returns: it owns `flat`, `grads` and `state`, writes in place where arrays allow it, and
     the caller goes on with what it returns. It keeps nothing of `grads`, so the caller may fill that memory again.
+
+    An optimizer that treats each number by itself may say so by an attribute `elementwise = True`: a part of `flat`
+    with the same part of `grads` and of the state's vectors then gives the same as the whole, and JAX trains faster.
     """
 
     def init(self, flat: Array, *, decayed: int) -> OptimizerState:

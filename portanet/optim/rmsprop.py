@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from portanet._typing import Array
 from portanet.namespace import namespace
@@ -28,6 +29,8 @@ class RMSProp:
     eps: float = 1e-8
     momentum: float = 0.0
     weight_decay: float = 0.0
+
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         fraction(self, alpha=self.alpha, momentum=self.momentum)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
@@ -26,6 +27,8 @@ class SGD:
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
+
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         fraction(self, momentum=self.momentum)

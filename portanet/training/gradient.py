@@ -3,37 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from portanet._typing import Array, Params, Shape
 from portanet.namespace import device, namespace
+from portanet.nn.folding import folded
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout, merge
 from portanet.nn.loss import LossFunction
 from portanet.nn.noise import Key
-from portanet.parallel import Workers, add
+from portanet.numpy_namespace import sharing
+from portanet.parallel import Workers
 from portanet.rows import gather
 from portanet.training.state import Data
 from portanet.training.task import task_of
 
-_SHARD_ARITHMETIC = (
-    26_000_000  # multiplications forward: below it, handing a shard to a thread costs more than it gains
-)
+_SHARDS = 4  # at least, or none
+_SHARD_ROWS = 32  # with fewer, products of matrices are slow
+_SHARD_ARITHMETIC = 13_000_000  # multiplications forward: below it, NumPy's calls cost more than what they do
 
 
 def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
     """How many rows make a shard: it follows from model and batch alone, so the bits do too.
 
-    A power of two, large enough that a shard is about a millisecond of work; the whole batch for a model
-    that is not rowwise.
+    A power of two, large enough that a shard is about half a millisecond of work, and small enough that its arrays
+    stay in the processor's cache; the whole batch where it would be fewer than four, since large products are shared
+    too (numpy_namespace.py), and for a model that is not rowwise.
     """
     arithmetic = model.arithmetic(input_shape)
     if not model.rowwise or arithmetic == 0:
         return batch_size
-    rows = 1
+    rows = _SHARD_ROWS
     while rows * arithmetic < _SHARD_ARITHMETIC:
         rows *= 2
-    return min(rows, batch_size)
+    return rows if batch_size >= _SHARDS * rows else batch_size
 
 
 class Batch(NamedTuple):
@@ -50,6 +54,8 @@ class Gradient:
     """The loss and its gradient as one function of the flat parameters and a batch.
 
     grad = sum over shards of d/dparams sum_i weights_i * value_i        weights: sum 1 over the whole batch
+
+    whole  whether parameters and gradient are one vector; else they are its pieces, and there are no shards
     """
 
     model: Layer
@@ -57,29 +63,35 @@ class Gradient:
     layout: Layout
     shard_rows: int
     workers: Workers
+    whole: bool = True
+
+    @cached_property
+    def _folded(self) -> Layer:
+        return folded(self.model)
 
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
     ) -> Batch:
         """For the rows that `rows` numbers, or for all rows; `measure` also counts what the task's score needs."""
-        params = self.layout.unpack(flat, buffers)
+        model, params = self._folded, self.layout.unpack(flat, buffers)
         count = (data.x if rows is None else rows).shape[0]
-        weights = _weights(data, rows, flat)
+        weights = _weights(data, rows, flat if self.whole else flat[0])
 
         def shard(i: int) -> tuple[tuple[Array, ...], Params]:
             start, stop = i * self.shard_rows, min((i + 1) * self.shard_rows, count)
             x, labels = (_rows(array, rows, start, stop) for array in (data.x, data.labels))
-            logits, cache = self.model.forward(params, x, train=True, key=key.shifted(start))
+            logits, cache = model.forward(params, x, train=True, key=key.shifted(start))
             loss, dlogits = self.loss(logits, labels, weights[start:stop])
-            _, grads = self.model.backward(params, cache, dlogits, need_dx=False)
+            _, grads = model.backward(params, cache, dlogits, need_dx=False)
             counted = (task_of(self.loss).counted(logits, labels),) if measure else ()
-            return (loss, self.layout.pack(grads), *counted), self.model.next_buffers(params, cache)
+            flat_grads = self.layout.pack(grads) if self.whole else self.layout.pieces(grads)
+            return (loss, flat_grads, *counted), model.next_buffers(params, cache)
 
         if count <= self.shard_rows:
-            (loss, grads, *counted), changed = shard(0)
+            with sharing(self.workers.both):
+                (loss, grads, *counted), changed = shard(0)
             return Batch(loss, grads, counted, merge(buffers, changed))
-        shards = self.workers.map(lambda i: shard(i)[0], -(-count // self.shard_rows))
-        loss, grads, *counted = add(shards)
+        loss, grads, *counted = self.workers.sum(lambda i: shard(i)[0], -(-count // self.shard_rows))
         return Batch(loss, grads, counted, buffers)
 
 

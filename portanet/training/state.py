@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from portanet._typing import Array, Params
-from portanet.optim.optimizer import OptimizerState
 
 
 class State(NamedTuple):
-    """Everything that changes from step to step."""
+    """Everything that changes from step to step; inside `StepInPieces` flat and optimizer are tuples of pieces."""
 
-    flat: Array
+    flat: Any
     buffers: Params
-    optimizer: OptimizerState
+    optimizer: Any
 
 
 class Data(NamedTuple):

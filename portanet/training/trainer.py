@@ -23,7 +23,7 @@ from portanet.training.divergence import Search, is_finite
 from portanet.training.gradient import Gradient, shard_rows
 from portanet.training.run import Run
 from portanet.training.state import Data, State
-from portanet.training.step import Step
+from portanet.training.step import Step, StepInPieces
 from portanet.training.stream import Stream
 
 Sums = dict[str, Any]
@@ -63,7 +63,10 @@ class Trainer:
         run, layout = self.run, Layout.of(self.run.model, self.run.params)
         self._gradient = self._gradient_of(layout)
         compiled = self.data.compiled if isinstance(self.data, Stream) else run.backend.compile
-        measured, quiet = (compiled(Step(self._gradient, self.optimizer, measure)) for measure in (True, False))
+        steps = [Step(self._gradient, self.optimizer, measure) for measure in (True, False)]
+        if run.backend.pieces and getattr(self.optimizer, "elementwise", False):
+            steps = [StepInPieces.of(step) for step in steps]
+        measured, quiet = map(compiled, steps)
         for callback in self.callbacks:
             callback.begin(run, self.epochs * self.batches.steps)
         try:

@@ -113,8 +113,9 @@ def test_equal_runs_give_equal_bits(backend: Backend) -> None:
 
 @pytest.mark.parametrize("batch_size", [31, "full"])
 def test_the_number_of_workers_changes_no_bit(batch_size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradient, "_SHARD_ARITHMETIC", 8 * (4 * 6 + 6 * 3))
-    assert gradient.shard_rows(MODEL, (4,), 31) == 8
+    monkeypatch.setattr(gradient, "_SHARD_ARITHMETIC", 4 * (4 * 6 + 6 * 3))
+    monkeypatch.setattr(gradient, "_SHARD_ROWS", 1)
+    assert gradient.shard_rows(MODEL, (4,), 31) == 4
     alone, *shared = (trained(workers=workers, batch_size=batch_size) for workers in (1, 2, 4))
     for run in shared:
         assert run.workers > 1
@@ -319,7 +320,8 @@ def test_noise_does_not_depend_on_workers_or_shards(monkeypatch: pytest.MonkeyPa
     model = Sequential(Dense(8), ReLU(), Dropout(0.5), Dense(3))
     settings: dict[str, Any] = {"epochs": 2, "batch_size": 31, "dtype": "float64"}
     whole = portanet.fit(model, x, labels, **settings)
-    monkeypatch.setattr(gradient, "_SHARD_ARITHMETIC", 8 * (4 * 8 + 8 * 3))
+    monkeypatch.setattr(gradient, "_SHARD_ARITHMETIC", 4 * (4 * 8 + 8 * 3))
+    monkeypatch.setattr(gradient, "_SHARD_ROWS", 1)
     alone, shared = (portanet.fit(model, x, labels, workers=workers, **settings) for workers in (1, 2))
     assert equal(alone.params, shared.params)
     assert_close(alone.params, whole.params, rtol=1e-9, atol=1e-12)

@@ -1,0 +1,77 @@
+"""A step on a state in pieces gives what one on whole vectors gives; threads inside one batch change no bit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import blobs
+
+from portanet import Backend, fit, optim
+from portanet.nn import BatchNorm, Dense, Layout, ReLU, Sequential, cross_entropy
+from portanet.nn.layout import each_array
+from portanet.parallel import workers
+from portanet.training.gradient import Gradient
+from portanet.training.run import on_backend
+from portanet.training.state import Data, State
+from portanet.training.step import Step, StepInPieces
+
+MODEL = Sequential(Dense(6), BatchNorm(), ReLU(), Dense(3))
+OPTIMIZERS = [
+    optim.SGD(),
+    optim.SGD(momentum=0.9, nesterov=True, weight_decay=0.1),
+    optim.AdaGrad(),
+    optim.RMSProp(momentum=0.5),
+    optim.Adam(),
+    optim.AdamW(weight_decay=0.2),
+    optim.NAdam(),
+    optim.Lion(weight_decay=0.1),
+    optim.Averaged(optim.AdamW()),
+]
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_pieces_are_the_whole(backend: Backend, optimizer: Any) -> None:
+    assert optimizer.elementwise
+    x, labels = blobs(40)
+    host = MODEL.init(np.random.default_rng(1), (4,))
+    layout = Layout.of(MODEL, host)
+    step = Step(Gradient(MODEL, cross_entropy, layout, 40, workers(1)), optimizer, measure=True)
+    found = []
+    for each in (step, StepInPieces.of(step)):
+        with backend.computing():
+            params = on_backend(host, backend, "float32")
+            flat = layout.pack(params)
+            state = State(flat, layout.buffers(params), optimizer.init(flat, decayed=layout.decayed))
+            data = Data(backend.put(x, "float32"), backend.put(labels, "int32"))
+            begin, end = (getattr(each, name, lambda state: state) for name in ("begin", "end"))
+            state = begin(state)
+            for number in range(3):
+                state, metrics = each(state, data, None, (5, number), 0.01)
+            after = end(state)
+            parts = (*after, metrics)
+            found.append([each_array(part, lambda array: np.array(backend.to_numpy(array))) for part in parts])
+            assert after.flat.shape == (layout.size,)
+    one, other = found
+    np.testing.assert_allclose(one[0], other[0], rtol=1e-6, atol=1e-7)
+    assert one[2].keys() == other[2].keys()
+    np.testing.assert_allclose(one[3]["loss"], other[3]["loss"], rtol=1e-6)
+
+
+def test_an_optimizer_that_looks_at_all_numbers_is_not_cut() -> None:
+    clipped = optim.ClipByGlobalNorm(optim.Adam(), 1.0)
+    assert not getattr(clipped, "elementwise", False)
+    assert not optim.Averaged(clipped).elementwise
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_threads_inside_one_batch_change_no_bit(size: int) -> None:
+    """Products large enough to be shared, in a model that is never cut into shards."""
+    rng = np.random.default_rng(8)
+    x, labels = rng.normal(size=(300, 300)).astype(np.float32), rng.integers(0, 4, 300)
+    model = Sequential(Dense(200), BatchNorm(), ReLU(), Dense(4))
+    alone, shared = (fit(model, x, labels, epochs=2, batch_size=150, workers=count) for count in (1, size))
+    assert alone.history[-1]["loss"] == shared.history[-1]["loss"]
+    for name in ("0", "3"):
+        assert alone.params[name]["weight"].tobytes() == shared.params[name]["weight"].tobytes()
