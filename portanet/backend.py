@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from portanet import memory
 from portanet._typing import Array
 from portanet.errors import BackendError
 
@@ -37,6 +38,7 @@ class Backend:
     reason  why it was chosen, for people
     remedy  what to do where it is installed but cannot compute
     shards  whether a batch is cut into shards for several threads; a device takes it whole
+    on_host whether it computes on the host's own arrays; a device has memory of its own
     pieces  whether a compiled run of steps is faster where the state is in pieces, one for each array
     """
 
@@ -46,11 +48,24 @@ class Backend:
     reason: str = "named"
     remedy: str = "reinstall it"
     shards: bool = False
+    on_host: bool = False
     pieces: bool = False
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         """A copy of a host array on the device, in this dtype (by name) if one is given."""
         raise NotImplementedError
+
+    def share(self, array: Any, dtype: Any = None) -> Array:
+        """A host array on the device, to be read and never changed: itself where that is possible, else a copy."""
+        return self.put(array, dtype)
+
+    def send(self, array: Any, dtype: Any = None) -> Array:
+        """The same as `put`, for rows that a training step needs next: it does not wait for the device."""
+        return self.put(array, dtype)
+
+    def free_memory(self) -> int:
+        """How many bytes new arrays may take on the device."""
+        return memory.available()
 
     def to_numpy(self, x: Array) -> HostArray:
         """The array on the host; it may share memory with `x`. Waits for the device."""
@@ -109,7 +124,7 @@ class NumPy(Backend):
     """NumPy on the CPU."""
 
     name = package = "numpy"
-    shards = True
+    shards = on_host = True
 
     def __init__(self, device: str | None = None) -> None:
         if device not in (None, "cpu"):
@@ -118,6 +133,10 @@ class NumPy(Backend):
     def put(self, array: Any, dtype: Any = None) -> Array:
         copy: Any = np.array(array, dtype=dtype, order="C")
         return copy
+
+    def share(self, array: Any, dtype: Any = None) -> Array:
+        same: Any = np.asarray(array, dtype=dtype, order="C")
+        return same
 
     def to_numpy(self, x: Array) -> HostArray:
         return np.asarray(x)
@@ -136,7 +155,7 @@ class Strict(NumPy):
 
     name = "strict"
     package = "array_api_strict"
-    shards = False
+    shards = on_host = False
 
     def __init__(self, device: str | None = None) -> None:
         self._xp = _import(self.package, "pip install array-api-strict")
@@ -148,6 +167,9 @@ class Strict(NumPy):
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         return self._xp.asarray(np.array(array, dtype=dtype), device=self._device)
+
+    def share(self, array: Any, dtype: Any = None) -> Array:
+        return self.put(array, dtype)
 
     def to_numpy(self, x: Any) -> HostArray:
         return np.asarray(x.to_device(self._xp.Device("CPU_DEVICE")))
@@ -194,6 +216,10 @@ class CuPy(Backend):
         with self._cupy.cuda.Device(self._number):
             return self._cupy.array(array, dtype=dtype, order="C")
 
+    def free_memory(self) -> int:
+        with self._cupy.cuda.Device(self._number) as device:
+            return int(device.mem_info[0]) + self._cupy.get_default_memory_pool().free_bytes()
+
     def to_numpy(self, x: Array) -> HostArray:
         return self._cupy.asnumpy(x)
 
@@ -222,12 +248,31 @@ class Torch(Backend):
             raise BackendError(f"torch cannot use device {device!r}: {_first_line(error)}; try cpu.") from error
         self._threads = self._torch.get_num_threads()
         self.device = str(self._device)
-        self.shards = self._device.type == "cpu"
+        self.shards = self.on_host = self._device.type == "cpu"
         self.probe()
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         # tensor() copies, where asarray would share the memory of the host array.
         return self._torch.tensor(np.asarray(array, dtype=dtype), device=self._device)
+
+    def share(self, array: Any, dtype: Any = None) -> Array:
+        host = np.asarray(array, dtype=dtype, order="C")
+        if not (self.on_host and host.flags.writeable):  # PyTorch has no arrays that are only read, and warns
+            return self.put(host)
+        return self._torch.from_numpy(host)
+
+    def send(self, array: Any, dtype: Any = None) -> Array:
+        if self._device.type != "cuda":
+            return self.put(array, dtype)
+        host = self._torch.from_numpy(np.array(array, dtype=dtype, order="C"))
+        return host.pin_memory().to(self._device, non_blocking=True)  # from other memory a copy waits
+
+    def free_memory(self) -> int:
+        if self._device.type != "cuda":
+            return super().free_memory()
+        cuda = self._torch.cuda
+        held = cuda.memory_reserved(self._device) - cuda.memory_allocated(self._device)
+        return int(cuda.mem_get_info(self._device)[0] + held)
 
     def to_numpy(self, x: Any) -> HostArray:
         return x.detach().cpu().numpy()
@@ -281,6 +326,10 @@ class Jax(Backend):
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         return self._jax.device_put(np.array(array, dtype=dtype), self._device)
+
+    def free_memory(self) -> int:
+        known = self._device.memory_stats()  # None on a CPU
+        return int(known["bytes_limit"] - known["bytes_in_use"]) if known else super().free_memory()
 
     def to_numpy(self, x: Any) -> HostArray:
         return np.asarray(x)

@@ -34,6 +34,30 @@ class Progress(Callback):
         self._view.close()
 
 
+class Reading:
+    """Shows how far a large file is read: `with Reading("rows.csv") as progress: read("rows.csv", progress=progress)`.
+
+    Nothing is shown where nothing is told, as for a file that is read at once.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shown: _View | None = None
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __call__(self, done: int, size: int) -> None:
+        if self._shown is None:
+            self._shown = _view(0, size)
+            self._shown.say(f"making a memory map of {self._name}, {size / 1e6:,.0f} MB, for now and later")
+        self._shown.advance(done)
+
+    def __exit__(self, *error: object) -> None:
+        if self._shown is not None:
+            self._shown.close()
+
+
 def describe(row: dict[str, Any], epochs: int) -> str:
     """A row of the history in words."""
     score = "accuracy" if "accuracy" in row else "r2"

@@ -18,7 +18,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Imports go strictly downward; files of one package may import each other.
 LEVELS = [
     {"_typing", "errors", "numpy_namespace"},
-    {"namespace", "files", "rng", "registry"},
+    {"namespace", "files", "memory", "rng", "registry"},
+    {"rows"},
     {"backend"},
     {"nn", "optim", "metrics"},
     {"data", "checkpoint", "parallel", "runs"},
@@ -32,6 +33,7 @@ LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 # Where each heavy library may be named: one file, or one package.
 HOMES = {
     "pandas": "data",
+    "platformdirs": "data",
     "safetensors": "checkpoint",
     "plotly": "report",
     "jinja2": "report",

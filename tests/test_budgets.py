@@ -6,6 +6,7 @@ CuPy itself, so they hold on a card too. A number here goes up only with a reaso
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,33 @@ def test_a_step_on_resident_data(
     assert steps[-1].keys() <= {"launches", "memsets"}  # no synchronisation, no copy, no allocation
     assert sum(steps[-1].values()) == launches
     assert all(step.keys() <= {"launches", "memsets", "mallocs"} for step in steps)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_step_on_streamed_data(counts: Any, monkeypatch: pytest.MonkeyPatch, weighted: bool) -> None:
+    """One copy for the rows of each step, one for the numbers of a run of steps, and nothing is waited for."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 256, (128, 1, 8, 8)).astype(np.uint8), rng.integers(0, 10, 128)
+    backend = portanet.choose("cupy")
+    monkeypatch.setattr(backend, "free_memory", lambda: 0)
+    readings = []
+
+    class Count(portanet.Callback):
+        def advance(self, step: int) -> None:
+            readings.append((step, counts()))
+
+    weights = np.arange(128) if weighted else None
+    portanet.fit(
+        MLP, x, labels, batch_size=24, sample_weight=weights, backend=backend, epochs=5, log_every=100,
+        callbacks=[Count()],
+    )  # fmt: skip
+    steps = [step for step, _ in readings]
+    assert steps == list(range(1, 31))  # so short an epoch has a run for each step
+    for (_, before), (_, after) in pairwise(readings[12:]):
+        spent = {key: after[key] - before[key] for key in after if after[key] != before[key]}
+        assert spent.pop("launches") > 0
+        assert spent.pop("h2d") == 2, spent
+        assert not spent, spent
 
 
 def test_an_epoch_sends_its_order_once_and_reads_nothing(counts: Any) -> None:

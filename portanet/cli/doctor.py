@@ -26,7 +26,9 @@ def command(backend: str | None, as_json: bool) -> None:
     """
     if backend is not None:
         sys.exit(0 if _parity(backend, as_json) else 1)
-    found: dict[str, Any] = {"versions": _versions(), "cores": _cores(), "blas": _blas(), "backends": _backends()}
+    found: dict[str, Any] = {
+        "versions": _versions(), "cores": _cores(), "blas": _blas(), "cache": _cache(), "backends": _backends(),
+    }  # fmt: skip
     if as_json:
         options.print_json(found)
         return
@@ -36,6 +38,7 @@ def command(backend: str | None, as_json: bool) -> None:
     for library in found["blas"]:
         limit = "" if library["limitable"] else "; its threads cannot be limited, so runs may differ in the last bits"
         click.echo(f"{'BLAS':18}{library['name']} {library['version']}, {library['threads']} threads{limit}")
+    click.echo(f"{'cache':18}{found['cache']['folder']}, {found['cache']['bytes'] / 1e6:,.0f} MB")
     click.echo()
     for name, state in found["backends"].items():
         checks = "  ".join(f"{stage} {_WORDS[state[stage]]}" for stage in _STAGES)
@@ -70,7 +73,10 @@ def _parity(name: str, as_json: bool) -> bool:
 def _versions() -> dict[str, str | None]:
     from portanet.cli import facts
 
-    packages = ("array-api-compat", "pandas", "safetensors", "click", "rich", "threadpoolctl", "plotly", "jinja2")
+    packages = (
+        "array-api-compat", "pandas", "safetensors", "click", "rich", "platformdirs", "threadpoolctl", "plotly",
+        "jinja2",
+    )  # fmt: skip
     more = ("cupy", "torch", "jax", "array-api-strict")
     return facts.versions() | {package: facts.version_of(package) for package in (*packages, *more)}
 
@@ -97,6 +103,13 @@ def _blas() -> list[dict[str, Any]]:
         for library in backend.blas().info()
         if library["user_api"] == "blas"
     ]
+
+
+def _cache() -> dict[str, Any]:
+    """Where what is made from data files is kept, and how much there is; it may be deleted."""
+    from portanet.data import cache
+
+    return {"folder": str(cache.folder()), "bytes": cache.size()}
 
 
 def _backends() -> dict[str, dict[str, Any]]:

@@ -7,21 +7,30 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 
 import portanet
 from portanet import data as readers
 from portanet.data import Dataset
 from portanet.errors import DataError
+from portanet.progress import Reading
 from portanet.training.run import Run
+
+
+def read(source: str, **settings: Any) -> Dataset:
+    """`portanet.read`; a large file shows on stderr how far it is read, except under --quiet."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.params.get("quiet"):
+        return readers.read(source, **settings)
+    with Reading(source) as progress:
+        return readers.read(source, progress=progress, **settings)
 
 
 def read_like(source: str, training: Dataset, label: str | None, task: str) -> Dataset:
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
-    found = readers.read(
-        source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns
-    )
+    found = read(source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns)
     found.need_labels()
     if found.x.shape[1:] != training.x.shape[1:]:
         shapes = f"{found.x.shape[1:]}; {training.name} has rows of {training.x.shape[1:]}"
@@ -33,7 +42,7 @@ def read_for(run: Run, source: str, label: str | None = None) -> Dataset:
     """Data with the classes, columns and image shape that a trained model knows."""
     columns = run.facts.get("columns")
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
-    return readers.read(
+    return read(
         source, label=label, usual_label=run.facts.get("label"), image=image,
         task=str(run.facts.get("task", "classify")), classes=class_names(run), columns=columns,
     )  # fmt: skip

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from portanet import data as readers
 from portanet._typing import Params
 from portanet.cli import facts
 from portanet.data import Dataset
@@ -109,7 +108,7 @@ def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callba
 def read(source: str, label: str | None, image: Any, task: str, base: Run | None) -> Dataset:
     """The data; for a model to go on from, in its columns and with its classes, if it knows them all."""
     if base is None:
-        found = readers.read(source, label=label, image=image, task=task)
+        found = facts.read(source, label=label, image=image, task=task)
     else:
         found = _read_for(base, source, label, image, task)
     if len(found.classes) == 1:
@@ -122,7 +121,7 @@ def read(source: str, label: str | None, image: Any, task: str, base: Run | None
 def _read_for(base: Run, source: str, label: str | None, image: Any, task: str) -> Dataset:
     known = facts.class_names(base)
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
-    found = readers.read(
+    found = facts.read(
         source, label=label, usual_label=base.facts.get("label"), image=image, task=task,
         columns=base.facts.get("columns"),
     )  # fmt: skip

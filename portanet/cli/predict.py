@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import click
 
 from portanet.cli import options
+
+_BLOCK = 2**16  # rows whose answers are held at once
 
 
 @click.command()
@@ -45,8 +50,14 @@ def command(
         raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")
     found = facts.read_for(run, data, label)
     classes = facts.class_names(run)
-    answers = facts.words(run, run.predict(found.x))
-    shares = run.probabilities(found.x) if probabilities else None
+
+    def answers() -> Iterator[tuple[list[str], Any]]:
+        for start in range(0, len(found), _BLOCK):
+            x: Any = found.x[start : min(start + _BLOCK, len(found)), ...]
+            yield facts.words(run, run.predict(x)), run.probabilities(x) if probabilities else None
+
+    blocks = answers()
+    first = next(blocks)  # before anything is written
     identifier = "ImageId" if facts.are_images(found) else "Row"
     with contextlib.nullcontext(sys.stdout.buffer) if out is None else replacing(out) as file:
-        write_answers(file, answers, identifier=identifier, probabilities=shares, classes=classes)
+        write_answers(file, chain([first], blocks), identifier=identifier, classes=classes if probabilities else ())

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portanet.errors import DataError
+from portanet.rows import Rows, blocks
 
 HostArray = npt.NDArray[Any]
 
@@ -20,7 +21,8 @@ class Dataset:
     """Rows `x` (N, ...), their `labels` (N,) if there are any, and the names that go with them.
 
     x        uint8 where the values are whole numbers from 0 to 255 of an image, float32 otherwise;
-             images are (N, channels, height, width), tables (N, columns)
+             images are (N, channels, height, width), tables (N, columns); a memory map, or `Rows` of one,
+             where the set is large
     labels   int32 indices into `classes`; float32 targets where `classes` is empty; None without labels
     classes  the name of each class, as text: ("0", ..., "9")
     columns  the names of a table's columns in x's order; None for images
@@ -37,7 +39,9 @@ class Dataset:
 
     def rows(self, index: HostArray | slice) -> Dataset:
         """The rows that `index` names, in its order."""
-        return replace(self, x=self.x[index], labels=None if self.labels is None else self.labels[index])
+        x: Any = Rows(self.x) if isinstance(self.x, np.memmap) else self.x
+        x = x.chosen(index) if isinstance(x, Rows) else x[index]
+        return replace(self, x=x, labels=None if self.labels is None else self.labels[index])
 
     def need_labels(self) -> HostArray:
         """The labels; DataError where the source has none."""
@@ -54,5 +58,6 @@ class Dataset:
         for array in (self.x, self.labels):
             if array is not None:
                 digest.update(f"{array.shape}{array.dtype.str}".encode())
-                digest.update(np.ascontiguousarray(array).data)
+                for block in blocks(array):
+                    digest.update(np.ascontiguousarray(block).data)
         return digest.hexdigest()

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from portanet._typing import Shape
+from portanet.data.cache import CacheError
 from portanet.data.cells import as_float32, as_uint8
 from portanet.data.dataset import Dataset, HostArray
 from portanet.data.files import expansion_limit, reading
 from portanet.data.labels import encode_array
+from portanet.data.mapped import Found, Progress, Sink, is_large, kept, need_memory
 from portanet.errors import DataError
 
 _DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _PARTS = {"train": ("train",), "test": ("t10k", "test")}
 _BLOCK = 2**20
+_CHUNK = 2**24
+
+Stream = BinaryIO | gzip.GzipFile
 
 
 def read_folder(
@@ -30,9 +37,14 @@ def read_folder(
     name: str | None = None,
     task: str = "classify",
     classes: Sequence[str] | None = None,
+    mapped: bool | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
-    """The images and labels of a folder's part "train" or "test", in files named as MNIST's are."""
-    images = read_images(_find(folder, part, "images", 3))
+    """The images and labels of a folder's part "train" or "test", in files named as MNIST's are.
+
+    The images are `mapped` instead of read into memory where that is said, or where their file is large.
+    """
+    images = read_images(_find(folder, part, "images", 3), mapped=mapped, progress=progress)
     labels = read_labels(_find(folder, part, "labels", 1))
     name = name or str(folder)
     if len(images) != len(labels):
@@ -40,18 +52,62 @@ def read_folder(
     return Dataset(name, images, *encode_array(name, labels, task=task, classes=classes))
 
 
-def read_images(path: str | Path) -> HostArray:
-    """Images (N, 1, H, W), or (N, C, H, W) from a file of four dimensions: uint8, or else float32."""
+def read_images(path: str | Path, *, mapped: bool | None = None, progress: Progress | None = None) -> HostArray:
+    """Images (N, 1, H, W), or (N, C, H, W) from a file of four dimensions: uint8, or else float32.
+
+    A file of uint8 that is not compressed is `mapped` as it is, another one from the cache.
+    """
+    if is_large(path) if mapped is None else mapped:
+        try:
+            images = _mapped(path, progress)
+        except CacheError as error:
+            need_memory(path, error)
+        else:
+            return images[:, None] if images.ndim == 3 else images
     array = read_idx(path)
-    if array.ndim not in (3, 4):
-        raise DataError(f"{path}: images need 3 or 4 dimensions, the file has {array.ndim}.")
+    _need_images(path, array.ndim)
     if array.ndim == 3:
         array = array[:, None]
-    images = as_uint8(array) if array.dtype.kind in "iu" else None
-    images = as_float32(array) if images is None else images
+    return _smallest(array, path)
+
+
+def _need_images(path: str | Path, ndim: int) -> None:
+    if ndim not in (3, 4):
+        raise DataError(f"{path}: images need 3 or 4 dimensions, the file has {ndim}.")
+
+
+def _smallest(array: HostArray, path: str | Path) -> HostArray:
+    """As uint8 if they are whole numbers that it holds, else float32; DataError where a value is not finite there."""
+    whole = as_uint8(array) if array.dtype.kind in "iu" else None
+    images = as_float32(array) if whole is None else whole
     if images is None:
         raise DataError(f"{path}: a value is NaN, infinite or too large.")
     return images
+
+
+def _mapped(path: str | Path, progress: Progress | None) -> HostArray:
+    """The images as a memory map, of the file itself where that can be."""
+    with _stream(path) as (stream, limit):
+        shape, dtype = _declared(stream, limit, str(path))
+        _need_images(path, len(shape))
+        if dtype == np.uint8 and not isinstance(stream, gzip.GzipFile):
+            offset = stream.tell()
+            stream.seek(offset + math.prod(shape))
+            _need_whole(stream, shape, dtype, limit - offset, str(path))
+            return np.memmap(stream, np.uint8, "r", offset, shape)
+
+    def read(sink: Sink) -> Found:
+        with _stream(path) as (stream, limit):
+            _declared(stream, limit, str(path))
+            done = 0
+            for rows in _rows(stream, shape, dtype, str(path)):
+                sink.add(_smallest(rows, path))
+                done += rows.nbytes
+                if progress is not None:
+                    progress(done, math.prod(shape) * dtype.itemsize)
+        return None, ()
+
+    return kept(path, ["idx"], shape[1:], read).x
 
 
 def read_labels(path: str | Path) -> HostArray:
@@ -64,25 +120,48 @@ def read_labels(path: str | Path) -> HostArray:
 
 def read_idx(path: str | Path) -> HostArray:
     """The array in an IDX file; DataError where the file is not exactly one."""
-    with reading(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if file.read(2) == b"\x1f\x8b":
-            file.seek(0)
-            return unpack(file, size, str(path))
-        file.seek(0)
-        return decode(file, size, str(path))
+    with _stream(path) as (stream, limit):
+        return decode(stream, limit, str(path))
 
 
 def unpack(file: BinaryIO, size: int, name: str) -> HostArray:
     """The array in a gzipped IDX stream of `size` bytes."""
-    try:
+    with _unpacking(name):
         return decode(gzip.GzipFile(fileobj=file), expansion_limit(size), name)
+
+
+def decode(file: Stream, limit: int, name: str) -> HostArray:
+    """The array in an IDX stream that can hold `limit` bytes at most; never reads more than it declares."""
+    shape, dtype = _declared(file, limit, name)
+    array = np.empty(shape, dtype)
+    _need_whole(file, shape, dtype, _fill(file, array), name)
+    return array.astype(dtype.newbyteorder("="), copy=False)
+
+
+@contextlib.contextmanager
+def _stream(path: str | Path) -> Iterator[tuple[Stream, int]]:
+    """The bytes of a file, unpacked where it is gzipped, and how many there can be."""
+    with reading(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not packed:
+            yield file, size
+            return
+        with _unpacking(str(path)):
+            yield gzip.GzipFile(fileobj=file), expansion_limit(size)
+
+
+@contextlib.contextmanager
+def _unpacking(name: str) -> Iterator[None]:
+    try:
+        yield
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{name}: the gzip data is damaged or cut short; fetch the file again.") from error
 
 
-def decode(file: BinaryIO | gzip.GzipFile, limit: int, name: str) -> HostArray:
-    """The array in an IDX stream that can hold `limit` bytes at most; never reads more than it declares."""
+def _declared(file: Stream, limit: int, name: str) -> tuple[Shape, np.dtype[Any]]:
+    """The shape and dtype that the stream begins with."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES or not 1 <= magic[3] <= 4:
         raise DataError(f"{name} is not an IDX file: it begins with {magic.hex(' ') or 'nothing'}.")
@@ -93,20 +172,37 @@ def decode(file: BinaryIO | gzip.GzipFile, limit: int, name: str) -> HostArray:
     dtype = np.dtype(_DTYPES[magic[2]])
     if (declared := math.prod(shape) * dtype.itemsize) > limit or not declared:
         raise DataError(f"{name} declares the shape {shape}, which its size cannot hold.")
-    array = np.empty(shape, dtype)
-    found = _fill(file, array.reshape(-1).view(np.uint8).data)
-    if found < declared or file.read(1):
-        held = f"only {found}" if found < declared else "more"
-        raise DataError(f"{name} declares the shape {shape}, {declared} bytes of data, but holds {held}.")
-    return array.astype(dtype.newbyteorder("="), copy=False)
+    return shape, dtype
 
 
-def _fill(file: BinaryIO | gzip.GzipFile, view: memoryview) -> int:
-    filled = 0
+def _rows(file: Stream, shape: Shape, dtype: np.dtype[Any], name: str) -> Iterator[HostArray]:
+    """The array that follows the header, some megabytes at a time."""
+    size = max(1, _CHUNK // (math.prod(shape[1:]) * dtype.itemsize))
+    found = 0
+    for start in range(0, shape[0], size):
+        rows = np.empty((min(size, shape[0] - start), *shape[1:]), dtype)
+        found += (filled := _fill(file, rows))
+        if filled < rows.nbytes:
+            break
+        yield rows.astype(dtype.newbyteorder("="), copy=False)
+    _need_whole(file, shape, dtype, found, name)
+
+
+def _fill(file: Stream, array: HostArray) -> int:
+    """How many bytes of the array the stream has given."""
+    view, filled = array.reshape(-1).view(np.uint8).data, 0
     while block := file.read(min(_BLOCK, len(view) - filled)):
         view[filled : filled + len(block)] = block
         filled += len(block)
     return filled
+
+
+def _need_whole(file: Stream, shape: Shape, dtype: np.dtype[Any], found: int, name: str) -> None:
+    """DataError unless the array's bytes were found, and the stream ends behind them."""
+    declared = math.prod(shape) * dtype.itemsize
+    if found < declared or file.read(1):
+        held = f"only {found}" if found < declared else "more"
+        raise DataError(f"{name} declares the shape {shape}, {declared} bytes of data, but holds {held}.")
 
 
 def _find(folder: str | Path, part: str, kind: str, ndim: int) -> Path:

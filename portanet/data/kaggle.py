@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,26 +42,24 @@ def write_kaggle(folder: str | Path, *, force: bool = False) -> tuple[Path, Path
 
 def write_answers(
     file: BinaryIO,
-    labels: Sequence[str],
+    answers: Iterable[tuple[Sequence[str], HostArray | None]],
     *,
     identifier: str = "ImageId",
-    probabilities: HostArray | None = None,
     classes: Sequence[str] = (),
 ) -> None:
     """Write `ImageId,Label` with one line for each label, numbered from 1: a submission as Kaggle takes it.
 
-    `probabilities` (N, classes) adds one column `probability_NAME` for each class. The rows of a table are
-    better called something else than `ImageId`, such as `Row`.
+    `answers` are labels, some at a time, each time with the probabilities (N, classes) of `classes`, which become one
+    column `probability_NAME` each. The rows of a table are better called something else than `ImageId`, such as `Row`.
     """
-    header = [identifier, "Label"]
-    shares: list[list[str]] = [[]] * len(labels)
-    if probabilities is not None:
-        header += [f"probability_{name}" for name in classes]
-        shares = probabilities.astype(str).tolist()  # the shortest text that reads as the same number
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(header)
-    lines.writerows([number, label, *row] for number, (label, row) in enumerate(zip(labels, shares, strict=True), 1))
+    lines.writerow([identifier, "Label", *(f"probability_{name}" for name in classes)])
+    number = count(1)
+    for labels, probabilities in answers:
+        # astype(str) gives the shortest text that reads as the same number
+        shares = [[]] * len(labels) if probabilities is None else probabilities.astype(str).tolist()
+        lines.writerows([next(number), label, *row] for label, row in zip(labels, shares, strict=True))
     text.detach()
 
 

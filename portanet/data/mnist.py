@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 from pathlib import Path
 
 import numpy as np
 
+from portanet.data import cache
 from portanet.data.dataset import Dataset, HostArray
 from portanet.data.files import reading
 from portanet.data.idx import unpack
+from portanet.data.npy import map_file
 from portanet.errors import DataError
 
 _FOLDER = Path(__file__).with_name("mnist_files")
@@ -19,6 +22,10 @@ _SHA256 = {
     "t10k-labels-idx1-ubyte.gz": "b91679a0acfe4ba0e50a2437a903084cba1f5f92592b016a25a7dfd00455798b",
     "train-images-idx3-ubyte.gz": "0b367032e93c5d0cea0925647cfdb18614af8ee15f83e6f2fc2ad904a6835971",
     "train-labels-idx1-ubyte.gz": "1787548bbe0bff1ec2ecdc0ef292b02df999e2d1a6002d27500982c652b17203",
+}
+_PIXELS = {
+    "t10k-images": "6d87418db22cc8025d05968bec9bd5c3932904b23485740db143a061a2c9d161",
+    "train-images": "741c988805d008ac6e4c904b69001ba184c24b2c540a4ef403f4c71b676cf757",
 }
 _CLASSES = tuple("0123456789")
 
@@ -44,8 +51,30 @@ def mnist_test() -> Dataset:
 
 
 def _part(name: str, start: str) -> Dataset:
-    images = _read(f"{start}-images-idx3-ubyte.gz")[:, None]
+    images = _images(f"{start}-images")[:, None]
     return Dataset(name, images, _read(f"{start}-labels-idx1-ubyte.gz").astype(np.int32), _CLASSES)
+
+
+def _images(name: str) -> HostArray:
+    """The images, unpacked once for all time; in the cache they are as good as in the package, by their digest."""
+    unpacked = functools.cache(lambda: _read(f"{name}-idx3-ubyte.gz"))
+    try:
+        return cache.kept(f"mnist/{name}.npy", lambda place: _find(place, name), lambda place: _keep(place, unpacked()))
+    except cache.CacheError:
+        return unpacked()
+
+
+def _find(place: Path, name: str) -> HostArray | None:
+    try:
+        found = np.asarray(map_file(place, (np.uint8,), mode="c"))
+    except (OSError, ValueError):
+        return None
+    return found if hashlib.sha256(found.data).hexdigest() == _PIXELS[name] else None
+
+
+def _keep(place: Path, images: HostArray) -> None:
+    with open(place, "wb") as file:  # NumPy would put .npy behind the name
+        np.save(file, images, allow_pickle=False)
 
 
 def _read(file_name: str) -> HostArray:

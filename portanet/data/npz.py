@@ -7,7 +7,6 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -17,6 +16,7 @@ from portanet.data.cells import as_float32, as_uint8, plain
 from portanet.data.dataset import Dataset, HostArray
 from portanet.data.files import expansion_limit, reading
 from portanet.data.labels import encode_array
+from portanet.data.npy import read_header
 from portanet.errors import DataError
 
 _X = {"train": ("x", "images", "x_train"), "test": ("x_test",)}
@@ -70,28 +70,13 @@ def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str, what: s
     if member.file_size > expansion_limit(member.compress_size):
         raise DataError(f"{what} expands to {member.file_size} bytes, more than is credible.")
     with archive.open(member) as file:
-        shape, dtype = _header(file)
+        shape, _, dtype = read_header(file)
         if dtype.kind not in kinds:
             raise DataError(f"{what} has the dtype {plain(dtype)}; save it as numbers.")
         if file.tell() + math.prod(shape) * dtype.itemsize != member.file_size:
             raise DataError(f"{what} declares the shape {plain(shape)}, which is not what it holds.")
     with archive.open(member) as file:
         return np.asarray(npy.read_array(file, allow_pickle=False))
-
-
-def _header(file: IO[bytes]) -> tuple[Shape, np.dtype[np.generic]]:
-    version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"array format {version}")
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    try:
-        shape, _, dtype = read(file)
-    except Exception as error:
-        # NumPy lets whatever Python's tokenizer and parser raise through.
-        raise ValueError(f"array header: {error}") from error
-    if any(type(size) is not int for size in shape):
-        raise ValueError(f"array header: the shape {shape}")  # NumPy takes True for a size, and fails later
-    return shape, dtype
 
 
 def _rows(name: str, x: HostArray, image: Shape | None) -> HostArray:

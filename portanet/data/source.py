@@ -14,6 +14,7 @@ from portanet.data.dataset import Dataset
 from portanet.data.files import need_regular
 from portanet.data.idx import read_folder
 from portanet.data.labels import encode
+from portanet.data.mapped import Progress
 from portanet.data.mnist import mnist, mnist_article, mnist_test
 from portanet.data.npz import read_npz
 from portanet.data.table import read_table
@@ -35,12 +36,16 @@ def read(
     task: str = "classify",
     classes: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
+    mapped: bool | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """The rows of `mnist`, `mnist:article`, `mnist:test`, `FILE.csv`, `FOLDER`, `FILE.npz`, a `:test` part.
 
     `label` names a CSV's label column, or `usual_label` one that may be missing for a trained model;
     `image` (C, H, W) is the shape of its rows of pixels.
     `classes` and `columns` are those of a trained model: labels and columns are matched to them by name.
+    A CSV or IDX file of more than 256 MB, or an eighth of the free memory, is `mapped`: its rows stay on disk. The map
+    is made in the cache the first time, when `progress(bytes done, bytes in all)` is told how far it is.
     DataError says what is wrong with the source, and where.
     """
     if task not in ("classify", "regress"):
@@ -48,8 +53,9 @@ def read(
     if task == "regress":
         classes = None if classes is None else ()
     dataset = _read(
-        source, label=label, usual_label=usual_label, image=image, task=task, classes=classes, columns=columns
-    )
+        source, label=label, usual_label=usual_label, image=image, task=task, classes=classes, columns=columns,
+        mapped=mapped, progress=progress,
+    )  # fmt: skip
     shape = dataset.x.shape[1:]
     if image is not None and columns is None and shape != tuple(image):
         raise DataError(f"{source} has rows of the shape {shape}, not images of {tuple(image)}.")
@@ -67,6 +73,8 @@ def _read(
     task: str,
     classes: Sequence[str] | None,
     columns: Sequence[str] | None,
+    mapped: bool | None,
+    progress: Progress | None,
 ) -> Dataset:
     if source in _BUILT_IN:
         _need_no_label(source, label)
@@ -75,7 +83,9 @@ def _read(
     if Path(path).is_dir() or path.lower().endswith(".npz"):
         _need_no_label(source, label)
     if Path(path).is_dir():
-        return read_folder(path, part or "train", name=source, task=task, classes=classes)
+        return read_folder(
+            path, part or "train", name=source, task=task, classes=classes, mapped=mapped, progress=progress
+        )
     need_regular(path)
     suffix = Path(path).suffix.lower()
     if suffix == ".npz":
@@ -85,8 +95,9 @@ def _read(
     if part:
         raise DataError(f"{source}: a CSV has no parts; name the file alone.")
     return read_table(
-        path, label=label, usual_label=usual_label, image=image, task=task, classes=classes, columns=columns
-    )
+        path, label=label, usual_label=usual_label, image=image, task=task, classes=classes, columns=columns,
+        mapped=mapped, progress=progress,
+    )  # fmt: skip
 
 
 def _need_no_label(source: str, label: str | None) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from portanet._typing import Shape
+from portanet.data.cache import CacheError
 from portanet.data.cells import as_float32, as_uint8, plain
 from portanet.data.dataset import Dataset, HostArray
 from portanet.data.fault import find_fault, read_names
 from portanet.data.files import reading
 from portanet.data.header import Header, understand
 from portanet.data.labels import encode
+from portanet.data.mapped import Found, InMemory, Parts, Progress, Sink, is_large, kept, need_memory
 from portanet.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,38 +37,76 @@ def read_table(
     task: str = "classify",
     classes: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
+    mapped: bool | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """The rows of a CSV file: images where the columns are pixels, numbers under their names otherwise.
 
     `label` names the label column (default "label", if there is one); `image` is the shape of a row's pixels.
     `classes` and `columns` are those of a trained model: columns are then matched by name, and its `usual_label`
     may be missing.
+    The rows are `mapped` from the cache instead of read into memory where that is said, or where the file is large;
+    `progress` is told how far the map is made.
     DataError names the first row, line and column that is wrong.
     """
-    name = str(path)
     wanted, trained = usual_label if label is None else label, label is None
+    header = _header(path, label=wanted, image=image, columns=columns, trained=trained)
+    parts = _parts(path, header, task, mapped=is_large(path) if mapped is None else mapped, progress=progress)
+    x = parts.x.reshape(len(parts.x), *header.image) if header.image else parts.x
+    if parts.targets is None or task == "regress":
+        return Dataset(str(path), x, parts.targets, columns=header.columns)
+    return Dataset(str(path), x, *encode(str(path), parts.texts, parts.targets, classes), header.columns)
+
+
+def _header(path: str | Path, **wanted: Any) -> Header:
     with reading(path) as file:
-        text = _Text(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        text = _text(file)  # a name, as it would close the file where it ends
         try:
             names = read_names(csv.reader(text))
-            if not names:
-                raise DataError(f"{name} is empty.")
-            header = understand(name, names, label=wanted, image=image, columns=columns, trained=trained)
         except csv.Error as error:
-            raise DataError(f"{name} does not begin with a line of column names ({plain(error, 200)}).") from error
-        builder = _Builder(header, task)
+            raise DataError(f"{path} does not begin with a line of column names ({plain(error, 200)}).") from error
+    if not names:
+        raise DataError(f"{path} is empty.")
+    return understand(str(path), names, **wanted)
+
+
+def _parts(path: str | Path, header: Header, task: str, *, mapped: bool, progress: Progress | None) -> Parts:
+    def read(sink: Sink) -> Found:
+        return _read(path, header, task, sink, progress)
+
+    if mapped:
+        settings = ["csv", header.names, header.numbers, header.label, header.image, task]
         try:
+            return kept(path, settings, (len(header.numbers),), read)
+        except CacheError as error:
+            need_memory(path, error)
+    sink = InMemory()
+    found = _read(path, header, task, sink, None)
+    return Parts(sink.array(), *found)
+
+
+def _read(path: str | Path, header: Header, task: str, sink: Sink, progress: Progress | None) -> Found:
+    """Gives all rows to the sink."""
+    builder = _Builder(header, task, sink)
+    with reading(path) as file:
+        size, text = os.fstat(file.fileno()).st_size, _text(file)
+        try:
+            read_names(csv.reader(text))
             first = text.next_row()
-            if len(first) > len(names):  # pandas would make that the width of the table
+            if len(first) > len(header.names):  # pandas would make that the width of the table
                 raise ValueError("the first row is longer than the header")
             for frame in _frames(text, header, regress=task == "regress"):
                 builder.add(frame)
+                if progress is not None:
+                    progress(file.tell(), size)
             if first and not builder.rows:  # pandas takes a blank first line for an empty file
                 raise ValueError("the first row is blank")
         except (ValueError, OverflowError, csv.Error) as error:
             fault = find_fault(path, header, task=task, sound=builder.rows)
-            raise DataError(f"{name}: {fault or f'not a table of numbers ({plain(error, 200)})'}.") from error
-    return builder.dataset(name, classes)
+            raise DataError(f"{path}: {fault or f'not a table of numbers ({plain(error, 200)})'}.") from error
+    if not builder.rows:
+        raise DataError(f"{path} has a header but no rows.")
+    return builder.found()
 
 
 class _Text(io.TextIOWrapper):
@@ -87,14 +128,17 @@ class _Text(io.TextIOWrapper):
         return text
 
 
-class _Builder:
-    """Chunks of a table on their way to one array; they stay uint8 while every value is a whole 0 to 255."""
+def _text(file: BinaryIO) -> _Text:
+    return _Text(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
-    def __init__(self, header: Header, task: str) -> None:
-        self.header = header
+
+class _Builder:
+    """Chunks of a table on their way to a sink; they are uint8 where every value is a whole 0 to 255."""
+
+    def __init__(self, header: Header, task: str, sink: Sink) -> None:
+        self.header, self.sink = header, sink
         self.regress = task == "regress"
         self.rows = 0
-        self.chunks: list[HostArray] = []
         self.targets: list[HostArray] = []
         self.texts: dict[str, int] = {}
 
@@ -108,23 +152,14 @@ class _Builder:
             chunk = as_float32(values)
         if chunk is None:
             raise ValueError("a value is out of range")
-        self.chunks.append(chunk)
         if self.header.label is not None:
             self.targets.append(self._labels(frame, self.header.label))
+        self.sink.add(chunk)
         self.rows += len(chunk)
 
-    def dataset(self, name: str, classes: Sequence[str] | None) -> Dataset:
-        """All rows taken so far."""
-        if not self.chunks:
-            raise DataError(f"{name} has a header but no rows.")
-        x = np.concatenate(self.chunks)
-        x = x.reshape(len(x), *self.header.image) if self.header.image else x
-        if not self.targets:
-            return Dataset(name, x, columns=self.header.columns)
-        labels = np.concatenate(self.targets)
-        if self.regress:
-            return Dataset(name, x, labels, columns=self.header.columns)
-        return Dataset(name, x, *encode(name, list(self.texts), labels, classes), self.header.columns)
+    def found(self) -> Found:
+        """The targets of all rows taken so far, and the texts that they stand for."""
+        return (np.concatenate(self.targets) if self.targets else None), list(self.texts)
 
     def _labels(self, frame: pd.DataFrame, position: int) -> HostArray:
         import pandas as pd

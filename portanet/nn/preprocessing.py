@@ -87,9 +87,10 @@ class Standardize(Layer):
 
     def _mean_over(self, x: Array, value: Callable[[Array], Array]) -> Array:
         """The mean of `value(rows)` in float64, a block of rows at a time, so that no copy of x is made."""
-        xp, rows = namespace(x), x.shape[0]
+        rows, first = x.shape[0], x[:1, ...]
+        xp = namespace(first)
         blocks = (x[start : min(start + _BLOCK, rows), ...] for start in range(0, rows, _BLOCK))
-        total: Array = xp.zeros((), dtype=xp.float64, device=device(x))
+        total: Array = xp.zeros((), dtype=xp.float64, device=device(first))
         for block in blocks:
             total = total + xp.sum(value(cast(block, xp.float64)), axis=0 if self.axis == "feature" else None)
         return total / (rows if self.axis == "feature" else math.prod(x.shape))

@@ -11,6 +11,7 @@ from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.nn.frozen import Frozen
 from portanet.nn.layer import Layer
+from portanet.rows import Rows
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -88,7 +89,7 @@ class Sequential(Layer):
                 fitted[name] = layer.fit(params[name], x)
                 to_fit -= 1
             if to_fit:
-                x, _ = layer.forward(fitted.get(name, {}), x)
+                x = _through(layer, fitted.get(name, {}), x)
         return fitted
 
     def walk(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape, Shape]]:
@@ -155,3 +156,10 @@ def _unfrozen(layer: Layer) -> Layer:
     if isinstance(layer, Frozen):
         return _unfrozen(layer.layer)
     return layer.unfrozen() if isinstance(layer, Sequential) else layer
+
+
+def _through(layer: Layer, params: Params, x: Any) -> Any:
+    """What a layer makes of x; for rows that are not in memory, when they are read."""
+    return (
+        x.through(lambda rows: layer.forward(params, rows)[0]) if isinstance(x, Rows) else layer.forward(params, x)[0]
+    )

@@ -17,12 +17,13 @@ from portanet.nn.layer import Layer
 from portanet.nn.noise import Key
 from portanet.nn.residual import Residual
 from portanet.nn.sequential import Sequential
+from portanet.rows import gather
 from portanet.training.gradient import Gradient
 from portanet.training.state import Data, State
 from portanet.training.step import Step
 
-Steps = Callable[[int], tuple[Any, tuple[int, int], float]]
-"""The rows, the key and the learning rate of the step with this number."""
+Steps = Callable[[int], tuple[Data, Any, tuple[int, int], float]]
+"""The data, their rows, the key and the learning rate of the step with this number."""
 
 
 def is_finite(value: Any, backend: Backend | None = None) -> bool:
@@ -40,7 +41,6 @@ class Search:
 
     gradient: Gradient
     optimizer: Any
-    data: Data
     backend: Backend
     steps: Steps
 
@@ -48,22 +48,22 @@ class Search:
         """The error that says what happened from step `first`, before which all was well in `state`, to `end`."""
         step, loss = Step(self.gradient, self.optimizer, measure=False), math.nan
         for number in range(first, end):
-            rows, key, rate = self.steps(number)
-            batch = self.gradient(state.flat, state.buffers, self.data, rows, Key(*key), measure=False)
+            data, rows, key, rate = self.steps(number)
+            batch = self.gradient(state.flat, state.buffers, data, rows, Key(*key), measure=False)
             before, loss = loss, float(self.backend.to_numpy(batch.loss))
             if not (math.isfinite(loss) and is_finite(batch.grads, self.backend)):
-                return _error(number, *self._origin(state, rows, Key(*key)), before, rate)
-            state, _ = step(state, self.data, rows, key, rate)
+                return _error(number, *self._origin(state, _batch(data, rows), Key(*key)), before, rate)
+            state, _ = step(state, data, rows, key, rate)
             if not is_finite(state, self.backend):
                 return _error(
                     number, "", "the update made the weights, or what the optimizer keeps, infinite or NaN", loss, rate
                 )
         return DivergenceError(f"the weights became infinite or NaN between steps {first} and {end}; {_ADVICE}.", first)
 
-    def _origin(self, state: State, rows: Any, key: Key) -> tuple[str, str]:
+    def _origin(self, state: State, data: Data, key: Key) -> tuple[str, str]:
         """The layer where numbers stop being finite, forward or backward, and what is wrong there."""
         params = self.gradient.layout.unpack(state.flat, state.buffers)
-        model, data = self.gradient.model, _batch(self.data, rows)
+        model = self.gradient.model
         for name, layer, y in _outputs("", model, params, data.x, key):
             if not is_finite(y, self.backend):
                 return name, f"the output of layer {name}, {layer!r}, is infinite or NaN"
@@ -91,9 +91,8 @@ def _error(step: int, layer: str, what: str, loss: float, rate: float) -> Diverg
 def _batch(data: Data, rows: Any) -> Data:
     """These rows, or all of them; their weights do not make numbers infinite."""
     if rows is None:
-        return data
-    x, labels = (namespace(array).take(array, rows, axis=0) for array in (data.x, data.labels))
-    return Data(x, labels)
+        return Data(data.x[:, ...], data.labels)
+    return Data(gather(data.x, rows), gather(data.labels, rows))
 
 
 def _outputs(

@@ -20,12 +20,14 @@ from portanet.nn.losses import cross_entropy
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.registry import describe
 from portanet.rng import WEIGHTS, generator
+from portanet.rows import blocks
 from portanet.training import inputs
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
 from portanet.training.checkpoints import Checkpoints
 from portanet.training.run import Run, on_backend
 from portanet.training.state import Data
+from portanet.training.stream import Stream, place
 from portanet.training.task import Task, task_of
 from portanet.training.trainer import Trainer
 
@@ -53,6 +55,8 @@ def fit(
     checkpoints: Checkpoints | str | Path | None = None,
 ) -> Run:
     """Trains `model` on rows `x` (N, ...) with their `labels`, and returns the finished run.
+
+    Rows are read and never changed; of a memory map, or of `Rows` of one, no more are read at once than a step takes.
 
     labels         class numbers (N,) or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for
                    binary_cross_entropy (N, K) ones and zeros
@@ -94,7 +98,9 @@ def fit(
     parts = {"loss": describe(loss), "optimizer": describe(optimizer), "schedule": describe(schedule)}
     step_rows = x.shape[0] if batch_size == "full" else batch_size
     with chosen.computing(dtype), _advising(chosen, step_rows):
-        data, host_labels = _data(model, x, labels, outputs, task, loss, sample_weight, chosen, dtype)
+        data, host_labels = _data(
+            model, x, labels, outputs, task, loss, sample_weight, chosen, dtype, full=batch_size == "full"
+        )
         run = Run(
             model,
             _initial(model, x, shape, params, seed, chosen, dtype),
@@ -106,7 +112,7 @@ def fit(
         )
         if valid is not None:
             run.check(*valid)
-        batches = Batches(data.x.shape[0], None if batch_size == "full" else batch_size, seed)
+        batches = Batches(x.shape[0], None if batch_size == "full" else batch_size, seed)
         identity = _identity(run, callbacks, accumulate, x, host_labels, sample_weight, valid, params) if kept else {}
         Trainer(
             run, data, host_labels, valid, optimizer, schedule, batches, epochs, log_every, accumulate, callbacks,
@@ -144,17 +150,20 @@ def _data(
     sample_weight: Any,
     backend: Backend,
     dtype: str,
-) -> tuple[Data, Any]:
-    """Rows, labels and weights together on the backend, and the labels on the host."""
-    x = inputs.rows(x, backend, dtype)
-    model.check(x)
+    *,
+    full: bool,
+) -> tuple[Data | Stream, Any]:
+    """Rows, labels and weights where the backend can take them, and the labels on the host."""
+    x = inputs.checked(x, backend, dtype)
+    for part in blocks(x) if inputs.is_host(x) else [x]:
+        model.check(part)
     host = inputs.labels(labels, int(x.shape[0]), outputs, task)
     class_weight = getattr(loss, "class_weight", ())
     if class_weight and len(class_weight) != outputs:
         raise ConfigError(f"class_weight must have one number for each of the {outputs} classes, got {class_weight}.")
     weights = inputs.weights(sample_weight, len(host), class_weight, host)
     put_weights = None if weights is None else backend.put(weights, dtype)
-    return Data(x, inputs.put_labels(host, backend, dtype), put_weights), host
+    return place(x, inputs.put_labels(host, backend, dtype), put_weights, backend, dtype, full=full), host
 
 
 def _initial(

@@ -15,6 +15,7 @@ from portanet.nn.loss import LossFunction
 from portanet.nn.noise import Key
 from portanet.numpy_namespace import sharing
 from portanet.parallel import Workers
+from portanet.rows import gather
 from portanet.training.state import Data
 from portanet.training.task import task_of
 
@@ -96,10 +97,7 @@ class Gradient:
 
 def _rows(array: Array, rows: Array | None, start: int, stop: int) -> Array:
     """Rows start to stop of a batch, gathered where the batch is a choice of rows."""
-    if rows is None:
-        return array[start:stop, ...]
-    xp = namespace(array)
-    return xp.take(array, rows[start:stop], axis=0)
+    return array[start:stop, ...] if rows is None else gather(array, rows[start:stop])
 
 
 def _weights(data: Data, rows: Array | None, flat: Array) -> Array:

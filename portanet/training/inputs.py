@@ -14,6 +14,7 @@ from portanet._typing import Array
 from portanet.backend import Backend
 from portanet.errors import DataError
 from portanet.namespace import namespace
+from portanet.rows import Rows, blocks
 from portanet.training.task import Task
 
 HostArray = npt.NDArray[Any]
@@ -27,8 +28,11 @@ def is_host(x: Any) -> bool:
 def array(x: Any, backend: Backend | None = None) -> Any:
     """`x` itself if it is an array; what NumPy makes of a list, or of an array that is not the backend's.
 
-    Raises DataError for a list that is no array of one shape.
+    A memory map becomes Rows, of which no more is read at once than is needed. Raises DataError for a list that is
+    no array of one shape.
     """
+    if isinstance(x, (np.memmap, Rows)):
+        return Rows(x) if isinstance(x, np.memmap) and x.ndim and len(x) else x
     if not is_host(x):
         own = backend is None or backends.name_of(x) == backend.name
         return x if own else backends.of(x).to_numpy(x)
@@ -47,13 +51,30 @@ def backend_for(backend: Backend | str | None, x: Any) -> Backend:
     return backends.choose("numpy") if is_host(x) else backends.of(x)
 
 
-def rows(x: Any, backend: Backend, dtype: str) -> Array:
-    """The input rows, checked, on the backend: uint8 stays, every other kind of number becomes `dtype`."""
-    x = checked(x, backend, dtype)
-    xp = namespace(x)
-    if x.dtype == xp.uint8:
-        return backend.put(x) if is_host(x) else x
-    return backend.put(x, dtype) if is_host(x) else xp.astype(x, getattr(xp, dtype), copy=False)
+def rows(x: Any, backend: Backend, dtype: str) -> Any:
+    """The input rows, checked, where the backend can read them: uint8 stays, every other kind becomes `dtype`.
+
+    Where the backend computes on the host they are the caller's own, if they have that dtype, and Rows stay Rows.
+    """
+    return held(checked(x, backend, dtype), backend, dtype)
+
+
+def held(x: Any, backend: Backend, dtype: str) -> Any:
+    """The same for rows that `checked` has seen."""
+    wanted = kept_dtype(x, dtype)
+    if isinstance(x, Rows):
+        if backend.on_host:
+            return x.through(lambda some: backend.share(some, wanted))
+        parts = [backend.put(block, wanted) for block in blocks(x)]
+        return namespace(parts[0]).concat(parts, axis=0)
+    if is_host(x):
+        return backend.share(x, wanted)
+    return x if wanted is None else namespace(x).astype(x, getattr(namespace(x), wanted), copy=False)
+
+
+def kept_dtype(x: Any, dtype: str) -> str | None:
+    """The dtype in which rows go to the backend, by name; None for uint8, which stays."""
+    return None if x.dtype == namespace(x[:1, ...]).uint8 else dtype
 
 
 def checked(x: Any, backend: Backend, dtype: str) -> Any:
@@ -66,13 +87,20 @@ def checked(x: Any, backend: Backend, dtype: str) -> Any:
         raise DataError(f"x must hold numbers, got dtype {x.dtype}.")
     if x.ndim < 2 or 0 in x.shape:
         raise DataError(f"x must have at least one row and one column, got shape {tuple(x.shape)}.")
-    xp = namespace(x)
+    xp = namespace(x[:1, ...])
     if xp.isdtype(x.dtype, "real floating"):
-        if not bool(xp.all(xp.isfinite(x))):
-            raise DataError("x holds NaN or infinity; drop or fill those rows first.")
-        if dtype == "float32" and bool(xp.any(xp.abs(x) > _LARGEST)):
-            raise DataError("x holds numbers too large for float32; scale its columns, or train with dtype='float64'.")
+        for part in blocks(x) if is_host(x) else [x]:  # a device is asked once, as it is waited for
+            _need_finite(part, dtype)
     return x
+
+
+def _need_finite(x: Array, dtype: str) -> None:
+    xp = namespace(x)
+    if not bool(xp.all(xp.isfinite(x))):
+        raise DataError("x holds NaN or infinity; drop or fill those rows first.")
+    wide = float(xp.finfo(x.dtype).max) > _LARGEST
+    if wide and dtype == "float32" and bool(xp.any(xp.abs(x) > _LARGEST)):
+        raise DataError("x holds numbers too large for float32; scale its columns, or train with dtype='float64'.")
 
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -85,7 +113,7 @@ def labels(given: Any, count: int, outputs: int, task: Task) -> HostArray:
 
 def put_labels(host: HostArray, backend: Backend, dtype: str) -> Array:
     """The labels on the backend: class numbers stay int32, other numbers take the model's dtype."""
-    return backend.put(host, "int32" if host.dtype.kind == "i" else dtype)
+    return backend.share(host, "int32" if host.dtype.kind == "i" else dtype)
 
 
 def weights(given: Any, count: int, class_weight: Sequence[float], labels: HostArray) -> HostArray | None:
@@ -111,9 +139,10 @@ def fingerprint(*data: Any) -> str:
     """SHA-256 over the shape, dtype and bytes of arrays, in nested tuples and dicts."""
     digest = hashlib.sha256()
     for array in _arrays(data):
-        host = np.ascontiguousarray(on_host(array))
+        host = array if isinstance(array, Rows) else on_host(array)
         digest.update(f"{host.shape}{host.dtype.str}".encode())
-        digest.update(host.data)
+        for block in blocks(host) if host.ndim else [host]:
+            digest.update(np.ascontiguousarray(block).data)
     return digest.hexdigest()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from portanet import parallel
-from portanet.backend import Steps
+from portanet.backend import NumPy, Steps
 from portanet.errors import ConfigError
 from portanet.nn.layout import Layout, each_array
 from portanet.optim import Optimizer, Schedule
@@ -25,21 +25,23 @@ from portanet.training.gradient import Gradient, shard_rows
 from portanet.training.run import Run
 from portanet.training.state import Data, State
 from portanet.training.step import Step, StepInPieces
+from portanet.training.stream import Stream
 
 Sums = dict[str, Any]
 
 
 @dataclass
 class Trainer:
-    """Trains a run's model on data that is on the run's backend.
+    """Trains a run's model.
 
+    data      rows that are on the run's backend, or that are sent there step by step
     labels    the labels on the host, for the score
     valid     rows and labels to measure on at every logging point
     identity  what tells this training from another, for its checkpoints
     """
 
     run: Run
-    data: Data
+    data: Data | Stream
     labels: Any
     valid: tuple[Any, Any] | None
     optimizer: Optimizer
@@ -67,10 +69,11 @@ class Trainer:
 
     def _train(self, layout: Layout) -> None:
         run = self.run
+        compiled = self.data.compiled if isinstance(self.data, Stream) else run.backend.compile
         steps = [Step(self._gradient, self.optimizer, measure) for measure in (True, False)]
         if run.backend.pieces and getattr(self.optimizer, "elementwise", False):
             steps = [StepInPieces.of(step) for step in steps]
-        measured, quiet = map(run.backend.compile, steps)
+        measured, quiet = map(compiled, steps)
         for callback in self.callbacks:
             callback.begin(run, self.epochs * self.batches.steps)
         try:
@@ -115,7 +118,8 @@ class Trainer:
     def _epoch(self, epoch: int, steps: Steps) -> None:
         """Takes the rest of an epoch's steps, run by run; between the runs a checkpoint may be due."""
         run, first = self.run, epoch * self.batches.steps
-        for rows in self.batches.epoch(epoch, run.backend, run.steps - first):
+        where = NumPy() if isinstance(self.data, Stream) else run.backend
+        for rows in self.batches.epoch(epoch, where, run.steps - first):
             if run.steps > first:
                 self._keep()
             count = 1 if rows is None else rows.shape[0]
@@ -214,14 +218,18 @@ class Trainer:
         if is_finite((state, self._sums)):
             self._good = run.steps, state
             return
-        search = Search(self._gradient, self.optimizer, self.data, run.backend, self._step)
+        search = Search(self._gradient, self.optimizer, run.backend, self._step)
         raise search.explain(State(*(each_array(part, run.backend.put) for part in good)), first, run.steps)
 
-    def _step(self, number: int) -> tuple[Any, tuple[int, int], float]:
-        """The rows, the key and the learning rate of one step since the last good state."""
+    def _step(self, number: int) -> tuple[Data, Any, tuple[int, int], float]:
+        """The data, their rows, the key and the learning rate of one step since the last good state."""
         epoch, place = divmod(number, self.batches.steps)
-        [key], size = self.batches.keys(epoch, place, 1), self.batches.size
+        [key], size, data = self.batches.keys(epoch, place, 1), self.batches.size, self.data
         if size is None:
-            return None, key, self._rate(number)
+            assert isinstance(data, Data)
+            return data, None, key, self._rate(number)
         rows = self.batches.order(epoch)[place * size : (place + 1) * size]
-        return self.run.backend.put(rows, "int32"), key, self._rate(number)
+        there = self.run.backend.put(rows, "int32")
+        if isinstance(data, Stream):
+            return data.batch(rows, there), None, key, self._rate(number)
+        return data, there, key, self._rate(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.machinery
 import importlib.metadata
 import importlib.util
+import os
 import sys
 import types
 from typing import Any
@@ -25,7 +26,8 @@ def reached(state: dict[str, Any]) -> list[bool | None]:
 
 def test_json_and_text_say_the_same(cli: Call) -> None:
     found = cli("doctor", "--json").json
-    assert list(found) == ["versions", "cores", "blas", "backends"]
+    assert list(found) == ["versions", "cores", "blas", "cache", "backends"]
+    assert found["cache"]["folder"] == os.environ["PORTANET_CACHE"]
     assert found["versions"]["portanet"] == portanet.__version__
     assert found["versions"]["numpy"] == importlib.metadata.version("numpy")
     assert found["cores"] >= 1
@@ -33,6 +35,8 @@ def test_json_and_text_say_the_same(cli: Call) -> None:
     assert found["backends"]["numpy"] == dict.fromkeys(STAGES, True) | {"name": "cpu", "problem": None}
     assert all(state["name"] or state["problem"] for state in found["backends"].values())
     lines = cli("doctor").out.splitlines()
+    megabytes = f"{found['cache']['bytes'] / 1e6:,.0f}"
+    assert ["cache", f"{found['cache']['folder']},", megabytes, "MB"] in [line.split() for line in lines]
     for name, version in found["versions"].items():
         assert [name, version or "missing"] in [line.split() for line in lines]
     for name, state in found["backends"].items():

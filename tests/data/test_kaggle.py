@@ -62,7 +62,7 @@ def test_files_are_kept(tmp_path: Path) -> None:
 
 def test_answers() -> None:
     file = io.BytesIO()
-    write_answers(file, ["2", "0", "9"])
+    write_answers(file, [(["2", "0"], None), (["9"], None)])
     assert file.getvalue() == b"ImageId,Label\n1,2\n2,0\n3,9\n"
 
 
@@ -70,7 +70,7 @@ def test_answers_with_names_and_probabilities() -> None:
     file = io.BytesIO()
     classes = ("a,b", 'say "c"', "two\nlines")
     chances = np.array([[0.5, 0.1, 0.4], [0, 1, 0]], np.float32)
-    write_answers(file, ["a,b", 'say "c"'], identifier="Row", probabilities=chances, classes=classes)
+    write_answers(file, [(["a,b", 'say "c"'], chances)], identifier="Row", classes=classes)
     header, *rows = csv.reader(io.StringIO(file.getvalue().decode(), newline=""), strict=True)
     assert header == ["Row", "Label", *(f"probability_{name}" for name in classes)]
     assert rows == [["1", "a,b", "0.5", "0.1", "0.4"], ["2", 'say "c"', "0.0", "1.0", "0.0"]]

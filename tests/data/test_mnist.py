@@ -79,6 +79,7 @@ def test_article_takes_seven_of_ten(train: Dataset) -> None:
 
 def test_damage_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_FOLDER", tmp_path)
+    monkeypatch.setenv("PORTANET_CACHE", str(tmp_path / "cache"))
     for name in MD5:
         shutil.copy(Path(module.__file__).with_name("mnist_files") / name, tmp_path)
     damaged = tmp_path / "t10k-images-idx3-ubyte.gz"

@@ -1,0 +1,75 @@
+"""Rows of an array that stays where it is are those that NumPy's indexing gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import Host
+
+from portanet import memory
+from portanet.backend import Backend
+from portanet.rows import Rows, blocks, gather
+
+ARRAY = np.arange(60, dtype=np.float32).reshape(10, 2, 3)
+INDEX = np.asarray([7, 0, 3, 9, 3])
+
+KEYS: list[Any] = [
+    slice(None), slice(1, 3), slice(4, 99), slice(0, 0), 2, -1, np.int64(0), [0, 4, 4], np.asarray([], int),
+    np.asarray([True, False, True, False, True]), (slice(1, 4), ...), (slice(1, 4), 0), ([2, 0], slice(None), 1),
+    (3, 1, 2), ...,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_indexing(key: Any) -> None:
+    for rows, expected in ((Rows(ARRAY, INDEX), ARRAY[INDEX]), (Rows(ARRAY[:5]), ARRAY[:5])):
+        assert (rows.shape, rows.dtype, rows.ndim, len(rows)) == ((5, 2, 3), np.float32, 3, 5)
+        found = rows[key]
+        assert type(found) is type(expected[key])
+        assert np.array_equal(found, expected[key])
+
+
+def test_a_choice_of_a_choice() -> None:
+    rows = Rows(ARRAY, INDEX).chosen(np.asarray([4, 1, 0]))
+    assert np.array_equal(rows, ARRAY[[3, 0, 7]])
+    assert np.array_equal(rows.chosen(slice(1, 3)), ARRAY[[0, 7]])
+    assert np.array_equal(Rows(ARRAY).chosen(slice(2, 4)), ARRAY[2:4])
+
+
+def test_changes_come_with_the_reading() -> None:
+    seen: list[int] = []
+
+    def halved(rows: Host) -> Host:
+        seen.append(len(rows))
+        return (rows.astype(np.float64) / 2)[:, 0]
+
+    rows = Rows(ARRAY, INDEX).through(halved).through(lambda rows: rows + 1)
+    assert (rows.shape, rows.dtype) == ((5, 3), np.float64)
+    seen.clear()
+    assert np.array_equal(rows[1:3], ARRAY[INDEX[1:3], 0] / 2 + 1)
+    assert seen == [2]
+
+
+def test_gather_and_blocks(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portanet.rows._BLOCK", 50)  # two rows of 24 bytes
+    numbers = backend.put(np.asarray([4, 0, 2]), "int32")
+    assert np.array_equal(backend.to_numpy(gather(backend.put(ARRAY), numbers)), ARRAY[[4, 0, 2]])
+    assert [len(part) for part in blocks(Rows(ARRAY, INDEX))] == [2, 2, 1]
+    assert np.array_equal(np.concatenate(list(blocks(Rows(ARRAY, INDEX)))), ARRAY[INDEX])
+
+
+def test_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 2**20 < memory.available() < 2**50
+
+    def no_files(path: Path) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", no_files)
+    assert 2**20 < memory.available() < 2**50
+    monkeypatch.setattr(Path, "read_text", lambda path: "max" if "cgroup" in str(path) else "MemAvailable:  12 kB\n")
+    assert memory.available() == 12 * 1024
+    monkeypatch.setattr(Path, "read_text", lambda path: "4096" if "cgroup" in str(path) else "MemAvailable:  12 kB\n")
+    assert memory.available() == 4096
