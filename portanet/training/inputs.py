@@ -14,6 +14,8 @@ from portanet._typing import Array
 from portanet.backend import Backend
 from portanet.errors import DataError
 from portanet.namespace import namespace
+from portanet.nn.layer import Layer
+from portanet.nn.pixels import takes_pixels
 from portanet.training.task import Task
 
 HostArray = npt.NDArray[Any]
@@ -54,6 +56,14 @@ def rows(x: Any, backend: Backend, dtype: str) -> Array:
     if x.dtype == xp.uint8:
         return backend.put(x) if is_host(x) else x
     return backend.put(x, dtype) if is_host(x) else xp.astype(x, getattr(xp, dtype), copy=False)
+
+
+def widened(x: Any, model: Layer, dtype: str) -> Any:
+    """Pixels in `dtype` where the model's layers would compute in bytes; every other array as it is."""
+    xp = np if is_host(x) else namespace(x)
+    if x.dtype != xp.uint8 or takes_pixels(model):
+        return x
+    return xp.astype(x, getattr(xp, dtype))
 
 
 def checked(x: Any, backend: Backend, dtype: str) -> Any:
