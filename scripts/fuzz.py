@@ -280,7 +280,7 @@ def fuzz(name: str, folder: Path, flags: list[str]) -> None:
         (corpus / str(number)).write_bytes(seed)
         READERS[name](seed, folder)  # it is valid
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    limits = [f"-rss_limit_mb={used + MEGABYTES}", f"-timeout={10 * SECONDS}", f"-max_len={LONGEST}"]
+    limits = [f"-rss_limit_mb={used + MEGABYTES}", f"-timeout={30 * SECONDS}", f"-max_len={LONGEST}"]
     atheris.Setup([sys.argv[0], *flags, *limits, "-print_final_stats=1", str(corpus)], held(READERS[name], folder))
     atheris.Fuzz()
 
