@@ -9,6 +9,7 @@ that breaks the rule ends that reader's turn, is kept in fuzz-failures/ and belo
 from __future__ import annotations
 
 import argparse
+import copy
 import datetime
 import gzip
 import io
@@ -114,13 +115,15 @@ ODD = [
 
 
 def swapped(content: bytes) -> bytes:
-    """A file with every table, in which each two bytes after the first two put an odd value in another one's place."""
+    """A file with every table, in which two bytes after the first two put an odd value in another one's place, or more
+    of them two or three.
+    """
     from portanet.cli.config import text
 
     settings = every_table(content[1] if len(content) > 1 else 0)
-    for place, odd in zip(content[2::2], content[3::2]):
+    for place, odd in zip(content[2:8:2], content[3:8:2]):
         holder, key = (found := list(places(settings)))[place % len(found)]
-        holder[key] = ODD[odd % len(ODD)]
+        holder[key] = copy.deepcopy(ODD[odd % len(ODD)])
     return text(settings).encode()
 
 
