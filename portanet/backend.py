@@ -335,7 +335,7 @@ class Jax(Backend):
         return np.asarray(x)
 
     def synchronize(self) -> None:
-        self._jax.effects_barrier()
+        self._jax.block_until_ready(self._jax.live_arrays())  # effects_barrier does not wait for pure computations
 
     def out_of_memory(self, error: Exception) -> bool:
         return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)

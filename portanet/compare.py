@@ -60,7 +60,7 @@ def compare(
     batch_size: int, steps: int = 10, seed: int = 0, dtype: str = "float32", tolerance: float | None = None,
 ) -> list[Difference]:  # fmt: skip
     """The differences of each backend, in `dtype`, over the first `steps` steps of a training."""
-    x: Any = data.x
+    x: Any = inputs.widened(data.x, model, "float64")
     host = model.fit(model.init(generator(seed, WEIGHTS), x.shape[1:]), x)
     layout = Layout.of(model, host)
     gradient = Gradient(model, cross_entropy, layout, batch_size, parallel.workers(1))
@@ -110,7 +110,8 @@ class _Side:
             return State(flat, batch.buffers, after), found
 
         with backend.computing(dtype):
-            rows = Data(inputs.rows(data.x, backend, dtype), backend.put(data.need_labels(), "int32"))
+            x = inputs.rows(inputs.widened(data.x, gradient.model, dtype), backend, dtype)
+            rows = Data(x, backend.put(data.need_labels(), "int32"))
             return cls(backend, dtype, rows, backend.compile(step))
 
     def step(self, state: State, rows: Any, keys: Keys, rates: list[float]) -> tuple[State, list[Any]]:

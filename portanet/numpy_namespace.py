@@ -28,7 +28,7 @@ def _sum(x: HostArray, /, *, axis: Any = None, dtype: Any = None, keepdims: Any 
 
 
 def _maximum(x1: Any, x2: Any, /) -> HostArray:
-    if isinstance(x2, float) and x1.size > _LARGE:
+    if isinstance(x2, float) and x1.size > _LARGE and x1.dtype.kind == "f":
         return x1.clip(x2, np.inf)  # a third of the time
     return np.maximum(x1, x2)
 

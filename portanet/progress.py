@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -16,7 +17,7 @@ class Progress(Callback):
     """Shows how far a training is, with its latest figures: `fit(..., callbacks=[Progress()])`.
 
     A bar in a terminal and in a notebook; elsewhere one line for each row of the history. All but a notebook's goes
-    to stderr.
+    to stderr. Training does not stop because nobody reads it any more.
     """
 
     def begin(self, run: Run, steps: int) -> None:
@@ -24,14 +25,17 @@ class Progress(Callback):
         self._view = _view(run.steps, steps)
 
     def advance(self, step: int) -> None:
-        self._view.advance(step)
+        with contextlib.suppress(OSError):
+            self._view.advance(step)
 
     def log(self, row: Row) -> bool | None:
-        self._view.say(describe(row, self._epochs))
+        with contextlib.suppress(OSError):
+            self._view.say(describe(row, self._epochs))
         return None
 
     def end(self) -> None:
-        self._view.close()
+        with contextlib.suppress(OSError):
+            self._view.close()
 
 
 class Reading:

@@ -7,7 +7,7 @@ import errno
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -34,9 +34,13 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`model.safetensors checkpoint.safetensors history.jsonl run.json report.html` of one training."""
+    """`model.safetensors checkpoint.safetensors history.jsonl run.json report.html` of one training.
+
+    made  the highest folder that was made for it
+    """
 
     path: Path
+    made: Path | None = field(default=None, compare=False)
 
     @classmethod
     def create(cls, out: Path | None, name: str) -> RunFolder:
@@ -47,8 +51,9 @@ class RunFolder:
         if out is None:
             return _next_free(Path("runs"), name)
         need_empty(out)
+        made = _highest_missing(out)
         _make(out, exist_ok=True)
-        return cls(out)
+        return cls(out, made)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -78,11 +83,18 @@ class RunFolder:
         raise ConfigError(f"no unfinished run is in runs/{name}-*; name the folder to go on in with --out.")
 
     def drop_if_empty(self) -> None:
-        """Removes the folder if nothing was written to it, as when a training is stopped before its first result."""
+        """Removes the folder if nothing was written to it, as when a training is stopped before its first result.
+
+        The folders above it that were made for it go too, if they are empty.
+        """
         with contextlib.suppress(OSError):
             if os.listdir(self.path) == [_LOCK]:
                 os.unlink(self.path / _LOCK)
             self.path.rmdir()  # refuses a folder that holds something
+            for above in self.path.parents:
+                if self.made is None or not above.is_relative_to(self.made):
+                    break
+                above.rmdir()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[str | None]:
@@ -174,10 +186,20 @@ def _numbers(above: Path, name: str) -> list[int]:
 
 
 def _next_free(above: Path, name: str) -> RunFolder:
-    number = max(_numbers(above, name), default=0) + 1
+    made, number = _highest_missing(above), max(_numbers(above, name), default=0) + 1
     while not _make(path := above / f"{name}-{number}", exist_ok=False):
         number += 1  # another run took the name between the look and the making
-    return RunFolder(path)
+    return RunFolder(path, made)
+
+
+def _highest_missing(path: Path) -> Path | None:
+    """The highest of a folder and those above it that is not there; None where all are."""
+    missing = None
+    for folder in (path, *path.parents):
+        if folder.exists():
+            break
+        missing = folder
+    return missing
 
 
 def _make(path: Path, *, exist_ok: bool) -> bool:

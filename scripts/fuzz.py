@@ -9,9 +9,12 @@ that breaks the rule ends that reader's turn, is kept in fuzz-failures/ and belo
 from __future__ import annotations
 
 import argparse
+import copy
+import datetime
 import gzip
 import io
 import json
+import math
 import re
 import resource
 import shutil
@@ -22,7 +25,7 @@ import tempfile
 import time
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +89,14 @@ def config(content: bytes, folder: Path) -> None:
     from portanet.training import presets
     from portanet.training.config import with_tables
 
-    path = written(folder / "settings.toml", content)
+    path = written(folder / "settings.toml", swapped(content) if content[:1] == b"\0" else content)
     try:
         context = command.make_context("train", ["--config", str(path)])
     except click.UsageError:  # the command line's own way to say it
         return
     plan = with_tables(presets.preset(context.params["preset"]), context.params["tables"] or {})
     plan.schedule(plan.learning_rate, 1000)
+    plan.model(10, images=True)
 
 
 READERS: dict[str, Reader] = {each.__name__: each for each in (csv, idx, npz, model, snapshot, config)}
@@ -101,6 +105,64 @@ READERS: dict[str, Reader] = {each.__name__: each for each in (csv, idx, npz, mo
 def written(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path
+
+
+ODD = [
+    "x", "", True, -1, 0, 3, 2**64, 0.5, -0.5, 1e300, math.inf, math.nan, datetime.date(2021, 1, 2),
+    [], [1], ["x"], [[]], {}, {"type": "Dense"}, {"type": "Dense", "units": 3}, {"type": "zeros"},
+    {"type": "constant", "rate": 0.1},
+]  # fmt: skip
+
+
+def swapped(content: bytes) -> bytes:
+    """A file with every table, in which two bytes after the first two put an odd value in another one's place, or more
+    of them two or three.
+    """
+    from portanet.cli.config import text
+
+    settings = every_table(content[1] if len(content) > 1 else 0)
+    for place, odd in zip(content[2:8:2], content[3:8:2]):
+        holder, key = (found := list(places(settings)))[place % len(found)]
+        holder[key] = copy.deepcopy(ODD[odd % len(ODD)])
+    return text(settings).encode()
+
+
+def every_table(number: int) -> dict[str, Any]:
+    """Settings with every table; by the number, whatever a file may name stands in one, with all of its settings."""
+    from portanet import nn, optim
+    from portanet.registry import describe
+    from portanet.training.callbacks import CALLBACKS
+
+    dense, cosine, adam = nn.Dense(4, nn.uniform(-0.1, 0.1)), optim.cosine_decay(0.1, 10, warmup=2), optim.AdamW()
+    given = {
+        "Dense": dense, "Conv2D": nn.Conv2D(2, 3, padding="same"), "Embedding": nn.Embedding(5, 2),
+        "Reshape": nn.Reshape((2, 2)), "Frozen": nn.Frozen(dense), "Residual": nn.Residual(dense),
+        "Sequential": nn.Sequential(nn.Rescale(0.1), dense), "Rescale": nn.Rescale(0.1), "Dropout": nn.Dropout(0.1),
+        "ClipByGlobalNorm": optim.ClipByGlobalNorm(adam, 1.0), "Averaged": optim.Averaged(adam),
+        "constant": optim.constant(0.1), "step_decay": optim.step_decay(0.1, 0.5, 3), "cosine_decay": cosine,
+        "exponential_decay": optim.exponential_decay(0.1, 0.9), "inverse_scaling": optim.inverse_scaling(0.1),
+        "one_cycle": optim.one_cycle(0.1, 9), "linear_warmup": optim.linear_warmup(cosine, 3),
+        "CrossEntropy": nn.CrossEntropy(0.1, (1.0, 2.0)),
+    }  # fmt: skip
+
+    def one(known: dict[str, Any]) -> Any:
+        names = sorted(name for name, made in known.items() if isinstance(made, type))
+        name = names[number % len(names)]
+        return describe(given[name] if name in given else known[name]())
+
+    layers = {name: made for name, made in nn.LAYERS.items() if name != "uniform"}
+    return {
+        "epochs": 3, "learning_rate": 0.1, "optimizer": one(optim.OPTIMIZERS), "schedule": one(optim.SCHEDULES),
+        "loss": one(nn.LOSSES), "layers": [one(layers)], "callbacks": [one(CALLBACKS)],
+    }  # fmt: skip
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Where a value stands, for each value inside nested dicts and lists."""
+    for key in value if isinstance(value, dict) else range(len(value)):
+        yield value, key
+        if isinstance(value[key], (dict, list)):
+            yield from places(value[key])
 
 
 def sealed(content: bytes) -> bytes:
@@ -155,6 +217,7 @@ def seeds() -> dict[str, list[bytes]]:
     tree = {"flat": {"$array": "/flat"}, "steps": 3, "$$x": [1, {"$float": "inf"}], "history": [{"loss": 1.5}]}
     tables = {"optimizer": optim.AdamW(), "loss": nn.cross_entropy, "schedule": optim.cosine_decay(0.1, 10)}
     packed = container.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host)
+    tables_by_number = [b"\0" + bytes([number]) for number in range(len(nn.LAYERS))]
     own = {"layers": [describe(layer) for layer in layers[0].layers], "learning_rate": 0.1}
     return {
         "csv": [
@@ -177,6 +240,7 @@ def seeds() -> dict[str, list[bytes]]:
             b'preset = "cnn"\nepochs = 3\nbatch_size = "full"\nimage = [1, 28, 28]\nclass_weight = "balanced"\n',
             text({name: describe(value) for name, value in tables.items()}).encode(),
             text(own).encode(),
+            *tables_by_number,
             b'callbacks = [{ type = "EarlyStopping", patience = 3 }, { type = "ReduceOnPlateau", factor = 0.5 }]\n',
         ],
     }
@@ -219,7 +283,7 @@ def fuzz(name: str, folder: Path, flags: list[str]) -> None:
         (corpus / str(number)).write_bytes(seed)
         READERS[name](seed, folder)  # it is valid
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    limits = [f"-rss_limit_mb={used + MEGABYTES}", f"-timeout={10 * SECONDS}", f"-max_len={LONGEST}"]
+    limits = [f"-rss_limit_mb={used + MEGABYTES}", f"-timeout={30 * SECONDS}", f"-max_len={LONGEST}"]
     atheris.Setup([sys.argv[0], *flags, *limits, "-print_final_stats=1", str(corpus)], held(READERS[name], folder))
     atheris.Fuzz()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import os
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +20,9 @@ from portanet.errors import BackendError
 hypothesis.settings.register_profile("no times", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("no times")
 
+# JAX compiles thousands of small programs here: they are to be ready soon, and need not be fast.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -33,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--backend",
         choices=tuple(FAMILIES),
         help="run on this array library only, and fail where it is missing (by default all run, missing ones skip)",
+    )
+    parser.addoption(
+        "--without-host",
+        action="store_true",
+        help="leave out the tests that give the same whichever array libraries are installed, as after --backend numpy",
     )
 
 
@@ -51,14 +60,25 @@ def _marked(leg: str) -> Any:
     return pytest.param(leg, marks=pytest.mark.gpu) if leg == "cupy" else leg
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def leg(item: pytest.Item) -> str:
-        params = getattr(item, "callspec", None)
-        found = {} if params is None else params.params
-        return str(found.get("xp", found.get("backend", "host")))
-
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--without-host"):
+        left_out = [item for item in items if _leg(item) == "host" and not _needs_library(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     for item in items:
-        item.user_properties.append(("leg", leg(item)))  # goes with the report, from another process too
+        item.user_properties.append(("leg", _leg(item)))  # goes with the report, from another process too
+
+
+def _leg(item: pytest.Item) -> str:
+    params = getattr(item, "callspec", None)
+    found = {} if params is None else params.params
+    return str(found.get("xp", found.get("backend", "host")))
+
+
+def _needs_library(item: pytest.Item) -> bool:
+    """Whether a test compares with another library, or says something else where one is installed."""
+    oracles = {"torch", "jax"} & set(getattr(item, "fixturenames", ()))
+    return bool(oracles) or item.get_closest_marker("libraries") is not None
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -12,6 +12,8 @@ import pytest
 
 import portanet
 
+pytestmark = pytest.mark.libraries
+
 PACKAGE = Path(portanet.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 

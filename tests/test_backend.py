@@ -21,6 +21,8 @@ from portanet import nn
 from portanet.backend import NAMES, Backend
 from portanet.errors import BackendError
 
+pytestmark = pytest.mark.libraries
+
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "uint8", "bool"])
 def test_there_and_back(backend: Backend, dtype: str) -> None:
@@ -212,6 +214,19 @@ def test_jax_is_not_switched_globally(jax: Any) -> None:
     with portanet.choose("jax").computing("float64"):
         assert jax.numpy.zeros(1).dtype == "float64"
     assert jax.numpy.zeros(1).dtype == "float32"
+
+
+def test_synchronize_waits_for_what_jax_still_computes(jax: Any) -> None:
+    def long(x: Any) -> Any:
+        return jax.lax.fori_loop(0, 3000, lambda _, y: jax.numpy.tanh(y @ x), x)
+
+    chosen, x = portanet.choose("jax"), jax.numpy.full((100, 100), 0.01)
+    long = jax.jit(long)
+    long(x).block_until_ready()
+    y = long(x)
+    assert not y.is_ready(), "too short to show anything"
+    chosen.synchronize()
+    assert y.is_ready()
 
 
 def test_torch_records_no_graph(torch: Any) -> None:

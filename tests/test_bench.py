@@ -20,6 +20,8 @@ from portanet.bench import Timing, bench, on_gpu, worth_it
 from portanet.data import Dataset
 from portanet.training.presets import PRESETS
 
+pytestmark = pytest.mark.libraries
+
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 RNG = np.random.default_rng(0)
 DATA = Dataset(

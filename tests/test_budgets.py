@@ -18,6 +18,8 @@ from portanet.backend import Steps
 from portanet.nn.images import batch_first
 from portanet.nn.noise import Key
 
+pytestmark = pytest.mark.libraries
+
 START = nn.uniform(-0.5, 0.5)
 CLASSIC = nn.Sequential(nn.Rescale(1 / 255), nn.Flatten(), nn.Dense(16, START), nn.ReLU(), nn.Dense(10, START))
 MLP = nn.Sequential(

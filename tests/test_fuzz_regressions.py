@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from portanet.errors import PortanetError
+from portanet.nn import LAYERS, LOSSES
+from portanet.optim import OPTIMIZERS, SCHEDULES
+from portanet.training.callbacks import CALLBACKS
 
 SCRIPT = Path(__file__).parent.parent / "scripts/fuzz.py"
 
@@ -27,6 +31,24 @@ def script() -> Any:
 fuzz = script()
 
 FOUND: dict[str, list[bytes]] = {name: [] for name in fuzz.READERS}
+
+
+def test_every_setting_of_everything_that_a_file_may_name(tmp_path: Path) -> None:
+    """Each in turn of a third of the odd kinds: a plan, or an error of one line. The fuzzer takes all."""
+    hold, seen = fuzz.held(fuzz.READERS["config"], tmp_path), set()
+    for number in range(len(LAYERS)):
+        for place, (holder, key) in enumerate(fuzz.places(fuzz.every_table(number))):
+            if (setting := f"{key} {holder[key]} of {_type(holder)}") not in seen:
+                for odd in range(place % 3, len(fuzz.ODD), 3):
+                    hold(bytes([0, number, place, odd]))
+            seen.add(setting)
+    named = {name for setting in seen for name in re.findall(r"'type': '(\w+)'", setting)}
+    tables = (LAYERS, LOSSES, OPTIMIZERS, SCHEDULES, CALLBACKS)
+    assert named >= {name for known in tables for name, made in known.items() if isinstance(made, type)}
+
+
+def _type(holder: Any) -> str:
+    return str(holder.get("type")) if isinstance(holder, dict) else "a list"
 
 
 @pytest.mark.parametrize("name", FOUND)

@@ -16,6 +16,8 @@ from portability import findings, standard_names
 
 import portanet
 
+pytestmark = pytest.mark.libraries
+
 PACKAGE = Path(portanet.__file__).parent
 MATHS = [
     *sorted(path for path in (PACKAGE / "nn").glob("*.py") if path.name != "initializers.py"),

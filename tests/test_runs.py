@@ -269,6 +269,24 @@ def test_a_folder_with_nothing_but_a_lock_is_dropped(folder: RunFolder) -> None:
     assert not folder.path.exists()
 
 
+def test_the_folders_above_that_were_made_for_it_go_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for out in (None, Path("mine/a/b"), tmp_path / "mine/a/b"):
+        RunFolder.create(out, "mlp").drop_if_empty()
+        assert os.listdir() == ["mine"]
+        assert os.listdir("mine") == []
+
+
+def test_folders_above_that_hold_something_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = (RunFolder.create(None, "mlp") for _ in range(2))
+    first.drop_if_empty()
+    assert os.listdir("runs") == ["mlp-2"]
+    second.drop_if_empty()
+    assert os.listdir("runs") == []  # it was there when the second began
+
+
 def test_a_folder_with_a_result_is_kept(folder: RunFolder) -> None:
     with folder.locked():
         folder.append(HISTORY[0])

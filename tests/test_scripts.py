@@ -1,6 +1,7 @@
 """What a newcomer runs first: the example in scripts/, and every block of code in the README."""
 
 import contextlib
+import os
 import re
 import shlex
 import subprocess
@@ -18,8 +19,9 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def run_python(*arguments: str, folder: Path) -> str:
+    own = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}  # those are for small programs
     done = subprocess.run(
-        [sys.executable, "-W", "error", *arguments], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-W", "error", *arguments], cwd=folder, env=own, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -38,8 +38,12 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> tuple[Layer, P
     """The model, its arrays on the host, and the facts that were saved with it.
 
     Layer classes of your own are named by `layers`. Raises CheckpointError for a file that is damaged, is no
-    portanet model, or names a layer that is not known. A small file never takes much memory or time.
+    portanet model, or names a layer that is not known, ConfigError for `layers` that are none. A small file never
+    takes much memory or time.
     """
+    for own in layers:
+        if not (isinstance(own, type) and issubclass(own, Layer)):
+            raise ConfigError(f"layers takes classes of layers, as in layers=[MyLayer]; got {brief(own)}.")
     header, named = decoded(path, "model file", "portanet train writes model.safetensors in its run folder")
     if "tree" in header:
         raise CheckpointError(f"{path} holds a training to resume, not a model; load model.safetensors.")

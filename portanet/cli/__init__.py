@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -64,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("portanet: interrupted.", err=True)
+        _complain("interrupted.")
         code = 130
     except BrokenPipeError:  # whoever read our output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,11 +74,16 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in arguments:
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        click.echo(f"portanet: cannot write the output: {error.strerror or error}.", err=True)
+        _complain(f"cannot write the output: {error.strerror or error}.")
         code = 1
     except PortanetError as error:
         if "--debug" in arguments:
             raise
-        click.echo(f"portanet: {' '.join(str(error).split())}", err=True)
+        _complain(" ".join(str(error).split()))
         code = 1
     sys.exit(code or 0)
+
+
+def _complain(words: str) -> None:
+    with contextlib.suppress(OSError):  # the exit code tells who does not read stderr
+        click.echo(f"portanet: {words}", err=True)

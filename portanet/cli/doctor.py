@@ -35,8 +35,11 @@ def command(backend: str | None, as_json: bool) -> None:
     for package, version in found["versions"].items():
         click.echo(f"{package:18}{version or 'missing'}")
     click.echo(f"{'cores':18}{found['cores']}")
+    warning = "its threads cannot be limited, so runs may differ in the last bits"
+    if not found["blas"]:
+        click.echo(f"{'BLAS':18}none that threadpoolctl knows; {warning}")
     for library in found["blas"]:
-        limit = "" if library["limitable"] else "; its threads cannot be limited, so runs may differ in the last bits"
+        limit = "" if library["limitable"] else f"; {warning}"
         click.echo(f"{'BLAS':18}{library['name']} {library['version']}, {library['threads']} threads{limit}")
     click.echo(f"{'cache':18}{found['cache']['folder']}, {found['cache']['bytes'] / 1e6:,.0f} MB")
     click.echo()

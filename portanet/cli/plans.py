@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -142,9 +143,8 @@ def model(
     _check_loss(plan, "regress" if numbers else "classify")
     outputs = 1 if numbers else len(training.classes)
     last: tuple[Layer, ...] = ()
-    if numbers:  # so that the layers before it work with numbers around zero, whatever the target's unit
-        targets = training.need_labels().astype(np.float64)
-        last = (Rescale(float(targets.std()) or 1.0, offset=float(targets.mean())),)
+    if numbers:
+        last = (_unit(plan.loss, training.need_labels().astype(np.float64)),)
     if base is not None:
         if plan.whole:
             raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
@@ -159,6 +159,13 @@ def model(
         wanted = f"{outputs} output{'' if outputs == 1 else 's'}"
         raise ConfigError(f"the layers end in the shape {found}, {training.name} needs {wanted}.")
     return model, None
+
+
+def _unit(loss: Any, targets: Any) -> Rescale:
+    """The last layer, so that those before it work with numbers around zero, whatever the target's unit."""
+    if loss.task == "count":
+        return Rescale(1.0, offset=math.log(max(float(targets.mean()), 1e-6)))
+    return Rescale(float(targets.std()) or 1.0, offset=float(targets.mean()))
 
 
 def _answers_else(base: Run, training: Dataset) -> bool:
@@ -200,9 +207,9 @@ def _weights(text: str, classes: Sequence[str]) -> list[float]:
 
 
 def _check_loss(plan: Preset, task: str) -> None:
-    own = getattr(plan.loss, "task", "classify")
-    if own != task:
-        suited = ", ".join(name for name, loss in LOSSES.items() if getattr(loss, "task", "classify") == task)
+    takes = ("regress", "count") if task == "regress" else (task,)
+    if getattr(plan.loss, "task", "classify") not in takes:
+        suited = ", ".join(name for name, loss in LOSSES.items() if getattr(loss, "task", "classify") in takes)
         raise ConfigError(f"the loss {type(plan.loss).__name__} is no loss to {task} with; those are {suited}.")
 
 

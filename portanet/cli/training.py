@@ -55,7 +55,8 @@ def train(
 
     def say(text: str) -> None:
         if not quiet:
-            print(text, file=sys.stderr, flush=True)  # through a bar that may be there, which click.echo goes past
+            with contextlib.suppress(OSError):  # nobody reads it any more, which is no reason to stop
+                print(text, file=sys.stderr, flush=True)  # through a bar that may be there, which click.echo goes past
 
     if out is not None and not resume:
         need_empty(out)
@@ -119,7 +120,8 @@ def _fit(
             )  # fmt: skip
     except Interrupted:
         command = shlex.join([*_command(), "--out", str(folder.path), "--resume"])
-        click.echo(f"portanet: interrupted, and saved; to go on: {command}", err=True)
+        with contextlib.suppress(OSError):
+            click.echo(f"portanet: interrupted, and saved; to go on: {command}", err=True)
         raise SystemExit(128 + signals[0]) from None
 
 

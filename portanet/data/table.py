@@ -25,7 +25,8 @@ from portanet.errors import DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-_CELLS = 2**21
+_CELLS = 2**21  # of a chunk
+_ROWS = 256  # of a chunk at least: pandas takes half a millisecond for each column of each chunk
 
 
 def read_table(
@@ -190,7 +191,7 @@ def _frames(text: io.TextIOBase, header: Header, *, regress: bool) -> Iterator[p
             low_memory=False,
             skip_blank_lines=width > 1,
             dtype=dict.fromkeys(texts, str),
-            chunksize=max(1, _CELLS // width),
+            chunksize=max(_ROWS, _CELLS // width),
         )
     except pd.errors.EmptyDataError:
         return

@@ -10,7 +10,7 @@ from portanet._typing import Array
 from portanet.errors import ConfigError
 from portanet.registry import written
 
-Task: TypeAlias = Literal["classify", "multilabel", "regress"]
+Task: TypeAlias = Literal["classify", "multilabel", "regress", "count"]
 
 LossFunction: TypeAlias = Callable[[Array, Array, Array], tuple[Array, Array]]
 """A `Loss`, or a plain function of yours that is called in the same way; its task is "classify"."""
@@ -23,8 +23,8 @@ class Loss:
 
     The trainer makes the weights (N,) sum to 1 over the whole batch, so the losses of its parts simply add.
 
-    task   what the labels are: "classify" (one class for each row), "multilabel" (any number of classes) or
-           "regress" (numbers)
+    task   what the labels are: "classify" (one class for each row), "multilabel" (any number of classes),
+           "regress" (numbers) or "count" (numbers whose logarithms the outputs are)
     """
 
     task: ClassVar[Task] = "classify"

@@ -87,7 +87,7 @@ class Poisson(Loss):
     that makes it 0 where rate and count are equal.
     """
 
-    task: ClassVar[Task] = "regress"
+    task: ClassVar[Task] = "count"
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
         xp, each = namespace(outputs), _each(outputs, weights)

@@ -85,6 +85,7 @@ def fit(
         raise ConfigError(f"dtype must be float32 or float64, got {dtype!r}.")
     chosen = inputs.backend_for(backend, x)
     x = inputs.array(x, chosen)
+    x = inputs.widened(x, model, dtype) if isinstance(model, Layer) else x
     shape: Shape = tuple(x.shape[1:])
     outputs, task = _outputs(model, shape), task_of(loss)
     settings = {

@@ -14,6 +14,8 @@ from portanet._typing import Array
 from portanet.backend import Backend
 from portanet.errors import DataError
 from portanet.namespace import namespace
+from portanet.nn.layer import Layer
+from portanet.nn.pixels import takes_pixels
 from portanet.rows import Rows, blocks
 from portanet.training.task import Task
 
@@ -75,6 +77,16 @@ def held(x: Any, backend: Backend, dtype: str) -> Any:
 def kept_dtype(x: Any, dtype: str) -> str | None:
     """The dtype in which rows go to the backend, by name; None for uint8, which stays."""
     return None if x.dtype == namespace(x[:1, ...]).uint8 else dtype
+
+
+def widened(x: Any, model: Layer, dtype: str) -> Any:
+    """Pixels in `dtype` where the model's layers would compute in bytes; every other array as it is."""
+    xp = np if is_host(x) else namespace(x)
+    if x.dtype != xp.uint8 or takes_pixels(model):
+        return x
+    if isinstance(x, Rows):
+        return x.through(lambda some: some.astype(dtype))
+    return xp.astype(x, getattr(xp, dtype))
 
 
 def checked(x: Any, backend: Backend, dtype: str) -> Any:

@@ -140,7 +140,8 @@ class Run:
 
         def block(i: int) -> Any:
             start = i * size
-            own = inputs.rows(x[start : min(start + size, x.shape[0]), ...], self.backend, self.dtype)
+            own = inputs.widened(x[start : min(start + size, x.shape[0]), ...], self.model, self.dtype)
+            own = inputs.rows(own, self.backend, self.dtype)
             self.model.check(own)
             return part(start, self.model.forward(self.params, own)[0])
 

@@ -129,12 +129,28 @@ class Regress(Task):
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
 
 
+class Count(Regress):
+    """How many for each row: targets of at least 0, the outputs are logarithms of their means."""
+
+    def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
+        given = super().labels(given, count, outputs)
+        if (given < 0).any():
+            raise DataError(f"row {int(np.argwhere(given < 0)[0, 0])}: the label is below 0, and counts are not.")
+        return given
+
+    def counted(self, outputs: Array, labels: Array) -> Array:
+        return super().counted(namespace(outputs).exp(outputs), labels)
+
+    def answers(self, outputs: Array) -> Array:
+        return super().answers(namespace(outputs).exp(outputs))
+
+
 def task_of(loss: Any) -> Task:
     """The task of a loss; a plain function of yours classifies."""
     return _TASKS[getattr(loss, "task", "classify")]
 
 
-_TASKS = {"classify": Classify(), "multilabel": Multilabel(), "regress": Regress()}
+_TASKS = {"classify": Classify(), "multilabel": Multilabel(), "regress": Regress(), "count": Count()}
 
 
 def _numbers(given: HostArray, count: int, outputs: int) -> HostArray:

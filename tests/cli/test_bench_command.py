@@ -13,6 +13,8 @@ from portanet.bench import SIZES, Timing
 from portanet.cli import bench
 from portanet.errors import BackendError
 
+pytestmark = pytest.mark.libraries
+
 CHOOSE = backend.choose
 
 

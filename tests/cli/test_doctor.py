@@ -17,6 +17,8 @@ from console import Call
 import portanet
 from portanet import optim
 
+pytestmark = pytest.mark.libraries
+
 STAGES = ("installed", "imports", "device", "kernel")
 
 
@@ -51,6 +53,15 @@ def test_json_and_text_say_the_same(cli: Call) -> None:
 def test_numpys_threads_are_counted(cli: Call) -> None:
     for library in cli("doctor", "--json").json["blas"]:
         assert library["limitable"] is (library["threads"] is not None)
+
+
+def test_a_blas_whose_threads_nobody_can_limit(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = "its threads cannot be limited, so runs may differ in the last bits"
+    assert words not in cli("doctor").out
+    unknown = {"user_api": "blas", "internal_api": "blis", "version": "1.0", "num_threads": None}
+    for found, name in (([], "none that threadpoolctl knows"), ([unknown], "blis 1.0, None threads")):
+        monkeypatch.setattr(portanet.backend, "blas", lambda found=found: types.SimpleNamespace(info=lambda: found))
+        assert f"{'BLAS':18}{name}; {words}\n" in cli("doctor").out
 
 
 def test_a_missing_package(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:

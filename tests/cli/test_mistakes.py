@@ -192,6 +192,7 @@ def test_wrong_usage_exits_2(cli: Call, place: Path, command: str, expected: lis
     assert everything(place) == before
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("name", ["cupy", "torch", "jax", "strict"])
 def test_a_backend_that_is_missing_is_never_replaced(
     cli: Call, place: Path, name: str, monkeypatch: pytest.MonkeyPatch
@@ -207,6 +208,7 @@ def test_a_backend_that_is_missing_is_never_replaced(
     assert everything(place) == before
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize(("name", "device"), [("torch", "nonsense"), ("jax", "gpu:7"), ("strict", "device9")])
 def test_a_device_that_is_not_there(cli: Call, name: str, device: str) -> None:
     pytest.importorskip({"strict": "array_api_strict"}.get(name, name), reason=f"{name} is not installed")

@@ -14,6 +14,8 @@ import pytest
 import portanet
 from portanet.cli import _COMMANDS as COMMANDS
 
+pytestmark = pytest.mark.libraries
+
 ROOT = Path(portanet.__file__).parents[1]
 HEAVY = ("numpy", "pandas", "rich", "safetensors", "plotly", "cupy", "torch", "jax", "array_api_compat")
 
@@ -141,7 +143,31 @@ def test_interrupted_before_the_first_result_nothing_is_left(tmp_path: Path) -> 
     )
     answer = python("-c", stop, folder=tmp_path)
     assert (answer.returncode, answer.stdout, answer.stderr.strip()) == (130, "", "portanet: interrupted.")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has other signals and pipes")
+@pytest.mark.parametrize("stopped", [False, True])
+def test_nobody_reads_what_it_says(tmp_path: Path, stopped: bool) -> None:
+    """As in `portanet train 2>&1 | tee log` once tee has gone: the training goes on, and Ctrl-C still saves."""
+    rows(tmp_path)
+    start = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    start += "from portanet.cli import main\nmain(sys.argv[1:])"
+    words = [sys.executable, "-c", f"import sys; {start}", "train", "rows.csv", "--backend", "numpy"]
+    read, written = os.pipe()
+    with subprocess.Popen(
+        [*words, "--epochs", "1000000" if stopped else "3"],
+        cwd=tmp_path, env=environment(), stdout=subprocess.DEVNULL, stderr=written,
+    ) as process:  # fmt: skip
+        os.close(written)
+        os.close(read)
+        history, end = tmp_path / "runs/mlp-1/history.jsonl", time.monotonic() + 60
+        while stopped and not history.exists() and process.poll() is None and time.monotonic() < end:
+            time.sleep(0.05)
+        if stopped:
+            process.send_signal(signal.SIGINT)
+        assert process.wait(60) == (130 if stopped else 0)
+    assert (history.parent / ("checkpoint.safetensors" if stopped else "model.safetensors")).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")

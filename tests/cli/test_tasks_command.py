@@ -31,6 +31,20 @@ def houses(place: Path) -> Any:
     return price[200:]
 
 
+def test_counts_of_any_size(cli: Call, place: Path) -> None:
+    """Large ones too: exp of a number around a thousand is infinite."""
+    rng = np.random.default_rng(3)
+    x = np.round(rng.normal(size=(300, 2)), 3)
+    visits = rng.poisson(1000.0 * np.exp(x @ [0.3, -0.2]))
+    write_csv(place / "visits.csv", ["a", "b", "visits"], np.column_stack([x, visits]).tolist())
+    (place / "counts.toml").write_text('loss = { type = "Poisson" }\n')
+    words = ("--label", "visits", "--task", "regress", "--config", "counts.toml", "--epochs", 60, "--out", "v", *BASE)
+    answer = cli("train", "visits.csv", *words, "--json")
+    assert answer.json["final_train_r2"] > 0.9
+    found = np.array(labels(cli("predict", "v", "visits.csv").out), float)
+    assert 1.0 - np.sum((visits - found) ** 2) / np.sum((visits - visits.mean()) ** 2) > 0.9
+
+
 def test_numbers_from_training_to_report(cli: Call, houses: Any) -> None:
     words = ("houses.csv", "--label", "price", "--task", "regress", "--epochs", 80, "--test", "more.csv")
     answer = cli("train", *words, "--out", "h", "--backend", "numpy")

@@ -106,14 +106,31 @@ def test_classes(write: Write, labels: Sequence[str], classes: tuple[str, ...]) 
 
 def test_labels_are_the_same_in_every_chunk(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "_CELLS", 4)
+    monkeypatch.setattr(table, "_ROWS", 1)
     data = read_table(write("label,a\n07,1\n1,2\nx,3\n07,4\n1,5.5\n"))
     assert data.classes == ("07", "1", "x")
     assert data.need_labels().tolist() == [0, 1, 2, 0, 1]
     assert data.x.ravel().tolist() == [1, 2, 3, 4, 5.5]
 
 
+def test_a_wide_table_is_not_cut_into_a_few_rows_each(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 rows of 50,000 columns took 125 s in chunks of 41 rows, and 8 s in one."""
+    chunks: list[int] = []
+    add = table._Builder.add
+
+    def counted(self: Any, frame: Any) -> None:
+        chunks.append(len(frame))
+        add(self, frame)
+
+    monkeypatch.setattr(table._Builder, "add", counted)
+    monkeypatch.setattr(table, "_CELLS", 4)
+    read_table(write("a,b\n" + "1,2\n" * 300))
+    assert chunks == [256, 44]
+
+
 def test_fault_in_a_later_chunk(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table, "_CELLS", 4)
+    monkeypatch.setattr(table, "_ROWS", 1)
     for wrong in ("5,6,7", "5", "5,x", "5,"):
         with pytest.raises(DataError, match=r"row 3 \(line 4\)"):
             read_table(write(f"a,b\n1,2\n3,4\n{wrong}\n7,8\n"))

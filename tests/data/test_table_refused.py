@@ -105,6 +105,7 @@ def test_only_the_chunk_with_the_fault_is_searched(write: Write, monkeypatch: py
         return complaint(cell, pixel=pixel)
 
     monkeypatch.setattr(table, "_CELLS", 20)
+    monkeypatch.setattr(table, "_ROWS", 1)
     monkeypatch.setattr(fault, "complaint", counted)
     for last in ("x,0", "1"):
         searched.clear()

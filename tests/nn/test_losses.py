@@ -146,6 +146,7 @@ def test_tasks() -> None:
     tasks = {name: loss.task for name, loss in nn.LOSSES.items()}
     assert tasks.pop("BinaryCrossEntropy") == "multilabel"
     assert {name for name, task in tasks.items() if task == "classify"} == {"CrossEntropy", "Hinge"}
+    assert tasks.pop("Poisson") == "count"
     assert {task for name, task in tasks.items() if name not in ("CrossEntropy", "Hinge")} == {"regress"}
 
 

@@ -19,7 +19,7 @@ from portanet import checkpoint
 from portanet.backend import Backend
 from portanet.checkpoint import container
 from portanet.checkpoint import model as model_file
-from portanet.errors import CheckpointError, DataError
+from portanet.errors import CheckpointError, ConfigError, DataError
 from portanet.namespace import namespace
 from portanet.nn import Dense, Dropout, Flatten, Layer, ReLU, Rescale, Sequential, Standardize, uniform
 from portanet.nn.layout import walk
@@ -135,6 +135,9 @@ def test_own_layers(tmp_path: Path) -> None:
     assert equal(portanet.load(path, layers=[Scale]).params, run.params)
     with pytest.raises(CheckpointError, match="its layers cannot be made: 'Scale' is not known here; known: "):
         portanet.load(path)
+    for wrong in ("Scale", [Scale(0.5)], [dict]):
+        with pytest.raises(ConfigError, match=r"layers takes classes of layers, as in layers=\[MyLayer\]; got "):
+            portanet.load(path, layers=wrong)  # type: ignore[arg-type]
 
 
 def test_an_own_loss_cannot_be_loaded(tmp_path: Path) -> None:

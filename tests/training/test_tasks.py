@@ -19,6 +19,7 @@ from portanet.nn import (
     Standardize,
     binary_cross_entropy,
     mean_squared_error,
+    poisson,
 )
 from portanet.optim import Adam, constant
 
@@ -68,6 +69,19 @@ def test_several_classes_at_once(backend: Backend) -> None:
     assert accuracy > 0.9
 
 
+def test_counts(backend: Backend) -> None:
+    """The outputs are logarithms; answers and score are in counts."""
+    labels = np.random.default_rng(2).poisson(np.exp(0.4 * X[:, 0] + 1.0))
+    run = portanet.fit(Sequential(Dense(1)), X, labels, valid=(X, labels), loss=poisson, backend=backend, **RATE)
+    found = run.predict(X)
+    np.testing.assert_allclose(found, np.exp(run.outputs(X)[:, 0].astype(float)), rtol=1e-5)
+    expected = 1.0 - np.sum((labels - found) ** 2) / np.sum((labels - labels.mean()) ** 2)
+    assert run.evaluate(X, labels)["r2"] == pytest.approx(expected, rel=1e-4)
+    assert run.history[-1]["valid_r2"] == pytest.approx(expected, rel=1e-4)
+    assert run.history[-1]["r2"] == pytest.approx(expected, rel=0.1)
+    assert expected > 0.3
+
+
 def test_certain_probabilities_are_class_numbers(backend: Backend) -> None:
     settings = {"backend": backend, "epochs": 3, "batch_size": 30}
     hard = portanet.fit(Sequential(Dense(3)), X, LABELS, **settings)
@@ -97,6 +111,7 @@ def test_class_weights_are_those_of_torch(smoothing: float, torch: Any) -> None:
         ({"labels": line()[1:]}, DataError, r"labels must be 1 number for each of the 90 rows, got shape \(89, 1\)"),
         ({"labels": np.where(line() > 4, np.nan, 1.0)}, DataError, r"row \d+: the label is NaN or infinite"),
         ({"labels": np.full(90, "a")}, DataError, r"labels must be 1 number .* of <U1"),
+        ({"loss": poisson}, DataError, r"row \d+: the label is below 0, and counts are not"),
         ({"loss": binary_cross_entropy}, DataError, "labels of several classes at once must be from 0 to 1"),
         (
             {"loss": CrossEntropy(), "labels": np.full((90, 3), 0.5), "model": Sequential(Dense(3))},
@@ -136,3 +151,17 @@ def test_a_batch_in_parts_is_the_same_batch(backend: Backend, parts: int) -> Non
         for count in (1, parts)
     )
     np.testing.assert_allclose(cut.outputs(X), whole.outputs(X), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("parts", "largest"), [(1, 29), (2, 15), (3, 10), (30, 1)])
+def test_a_batch_in_parts_needs_the_memory_of_a_part(parts: int, largest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: set[int] = set()
+    own = Dense.forward
+
+    def spy(self: Dense, params: Any, x: Any, **settings: Any) -> Any:
+        seen.add(len(x))
+        return own(self, params, x, **settings)
+
+    monkeypatch.setattr(Dense, "forward", spy)
+    portanet.fit(Sequential(Dense(3)), X, LABELS, epochs=1, batch_size=29, accumulate=parts, workers=1)
+    assert max(seen) == largest
