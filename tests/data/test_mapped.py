@@ -26,6 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The place of the maps; tables come in chunks of eight cells, images in chunks of 40 bytes."""
     monkeypatch.setenv("PORTANET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(table, "_CELLS", 8)
+    monkeypatch.setattr(table, "_ROWS", 1)
     monkeypatch.setattr("portanet.data.idx._CHUNK", 40)
     return tmp_path / "cache" / "rows"
 
