@@ -65,13 +65,13 @@ class Trainer:
         self._gradient = self._gradient_of(layout)
         whole = self._gradient.shard_rows >= (self.batches.size or self.batches.rows)
         with self.run.backend.whole() if whole else contextlib.nullcontext():
-            self._train(layout)
+            self._train(layout, whole=whole)
 
-    def _train(self, layout: Layout) -> None:
+    def _train(self, layout: Layout, *, whole: bool) -> None:
         run = self.run
         compiled = self.data.compiled if isinstance(self.data, Stream) else run.backend.compile
         steps = [Step(self._gradient, self.optimizer, measure) for measure in (True, False)]
-        if run.backend.pieces and getattr(self.optimizer, "elementwise", False):
+        if whole and run.backend.pieces and getattr(self.optimizer, "elementwise", False):
             steps = [StepInPieces.of(step) for step in steps]
         measured, quiet = map(compiled, steps)
         for callback in self.callbacks:
