@@ -22,7 +22,8 @@ _SHARED = 5_000_000  # multiplications: handing over half of a smaller product c
 
 
 def _sum(x: HostArray, /, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> HostArray:
-    if axis == 0 and x.ndim == 2 and x.shape[0] > _MANY * x.shape[1] and x.dtype.kind == "f" and not keepdims:
+    plain = axis == 0 and dtype is None and not keepdims
+    if plain and x.ndim == 2 and x.shape[0] > _MANY * x.shape[1] and x.dtype.kind == "f":
         return np.ones(x.shape[0], x.dtype) @ x  # NumPy adds up many short rows in four times the time
     return np.add.reduce(x, axis=axis, dtype=dtype, keepdims=keepdims)
 

@@ -45,6 +45,7 @@ def test_the_namespace_of_numpy_is_numpy(dtype: str) -> None:
         many[7, 1] = np.nan
         np.testing.assert_array_equal(xp.maximum(many, 0.0), np.maximum(many, 0.0))
         np.testing.assert_allclose(xp.sum(many, axis=0), np.sum(many, axis=0), rtol=1e-5, atol=1e-4)
+        assert xp.sum(many, axis=0, dtype=np.float64).dtype == np.float64
     with pytest.raises(AttributeError):
         _ = xp.no_such_function
 

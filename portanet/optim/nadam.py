@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from portanet._typing import Array
 from portanet.namespace import namespace
@@ -25,8 +24,6 @@ class NAdam(Adam):
     """
 
     momentum_decay: float = 4e-3
-
-    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
