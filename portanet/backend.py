@@ -19,6 +19,8 @@ import numpy.typing as npt
 from portanet import memory
 from portanet._typing import Array
 from portanet.errors import BackendError
+from portanet.recording import Recorded
+from portanet.recording.numpy_calls import Both, NumPyCalls
 
 HostArray = npt.NDArray[Any]
 State = Any
@@ -27,7 +29,14 @@ Step = Callable[..., tuple[State, Metrics]]
 Keys = Sequence[tuple[int, int]]
 Steps = Callable[[State, Any, Any, Keys, Sequence[float]], tuple[State, Metrics]]
 
+Record = Callable[..., Callable[..., Any]]
+
 NAMES = ("numpy", "cupy", "torch", "jax", "strict")
+
+
+def plain(function: Callable[..., Any], lent: int | None = None) -> Callable[..., Any]:
+    """The function as it is: what `Backend.record` gives where there is nothing to gain."""
+    return function
 
 
 class Backend:
@@ -88,6 +97,10 @@ class Backend:
         """Whether this error says that the device has no memory left."""
         return isinstance(error, MemoryError)
 
+    def recorder(self, both: Both | None) -> Record:
+        """What makes functions of arrays faster, as in recording/; `both` calls two functions at the same time."""
+        return plain
+
     def compile(self, step: Step) -> Steps:
         """`step(state, data, rows, key, rate)` made into a run of many steps, whose metrics add up.
 
@@ -141,6 +154,9 @@ class NumPy(Backend):
     def to_numpy(self, x: Array) -> HostArray:
         return np.asarray(x)
 
+    def recorder(self, both: Both | None) -> Record:
+        return functools.partial(Recorded, library=NumPyCalls(both))
+
     @contextlib.contextmanager
     def computing(self, dtype: str = "float32") -> Iterator[None]:
         # Sums inside BLAS depend on its number of threads; with one, equal runs give equal bits.
@@ -164,6 +180,9 @@ class Strict(NumPy):
             self._device = self._xp.Device(self.device)
         except ValueError:
             raise BackendError(f"strict has no device {device!r}; it has CPU_DEVICE, device1 and device2.") from None
+
+    def recorder(self, both: Both | None) -> Record:
+        return plain
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         return self._xp.asarray(np.array(array, dtype=dtype), device=self._device)

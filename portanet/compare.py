@@ -104,8 +104,8 @@ class _Side:
     @classmethod
     def of(cls, backend: Backend, dtype: str, data: Dataset, gradient: Gradient, optimizer: Optimizer) -> _Side:
         def step(state: State, data: Data, rows: Array, key: Any, rate: float) -> tuple[State, Metrics]:
-            batch = gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=False)
-            found = {"loss": batch.loss, "gradient": namespace(batch.grads).asarray(batch.grads, copy=True)}
+            batch = gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=True)
+            found = {"loss": batch.sums["loss"], "gradient": namespace(batch.grads).asarray(batch.grads, copy=True)}
             flat, after = optimizer.update(state.flat, batch.grads, state.optimizer, learning_rate=rate)
             return State(flat, batch.buffers, after), found
 

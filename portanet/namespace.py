@@ -23,6 +23,11 @@ def namespace(x: Array) -> Any:
         return _namespaces.setdefault(type(x), _find(x))
 
 
+def register(kind: type, xp: Any) -> None:
+    """Makes `xp` the namespace of a class that stands for arrays."""
+    _namespaces[kind] = xp
+
+
 def _find(x: Array) -> Any:
     if type(x).__module__.startswith("numpy"):
         from portanet import numpy_namespace

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from portanet._typing import Array
+from portanet.namespace import namespace
 
 T = TypeVar("T")
 Part = Callable[[int], tuple[Array, ...]]
@@ -25,7 +26,10 @@ class Workers(Protocol):
         """part(0), ..., part(count - 1), in this order."""
 
     def sum(self, part: Part, count: int) -> list[Array]:
-        """The sum of each array over part(0), ..., part(count - 1), added in this order."""
+        """The sum of each array over part(0), ..., part(count - 1), added in this order.
+
+        What `part` gives may be overwritten when the same thread calls it again.
+        """
 
     def both(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
         """Calls both, at the same time where there is somebody to."""
@@ -60,52 +64,54 @@ class Threads:
 
     def sum(self, part: Part, count: int) -> list[Array]:
         total = _Total(part, count)
-        waits = [helper.start(total.work) for helper in self._helpers[: count - 1]]
+        started = [helper.start(total.work) for helper in self._helpers[: count - 1]]
         try:
             total.work()
         finally:
-            for wait in waits:
-                wait()
+            for done in started:
+                _wait(done)
         return total.arrays
 
     def both(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
-        wait = self._helpers[0].start(second)
+        done = self._helpers[0].start(second)
         try:
             first()
         finally:
-            wait()
+            _wait(done)
+
+
+_Done = SimpleQueue["BaseException | None"]
 
 
 class _Helper:
     """A thread that does what it is given, one thing after the other."""
 
     def __init__(self) -> None:
-        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Callable[[], Any], _Done]] = SimpleQueue()
         threading.Thread(target=self._work, name="portanet-helper", daemon=True).start()
 
     def _work(self) -> None:
         _quiet()
         while True:
-            self._tasks.get()()
-
-    def start(self, function: Callable[[], Any]) -> Callable[[], None]:
-        """Begins with a function; what is returned waits for its end, and raises what it raised."""
-        done: SimpleQueue[BaseException | None] = SimpleQueue()
-
-        def task() -> None:
+            task, done = self._tasks.get()
             try:
-                function()
+                task()
             except BaseException as error:  # raised again by who waits
                 done.put(error)
             else:
                 done.put(None)
 
-        def wait() -> None:
-            if (error := done.get()) is not None:
-                raise error
+    def start(self, task: Callable[[], Any]) -> _Done:
+        """Begins with a task, and returns what to `wait` for."""
+        done: _Done = SimpleQueue()
+        self._tasks.put((task, done))
+        return done
 
-        self._tasks.put(task)
-        return wait
+
+def _wait(done: _Done) -> None:
+    """Until a task has ended; raises what it raised."""
+    if (error := done.get()) is not None:
+        raise error
 
 
 class _Total:
@@ -132,10 +138,14 @@ class _Total:
 
     def _take(self, number: int, arrays: tuple[Array, ...]) -> None:
         with self._lock:
-            self._early[number] = arrays
-            while (ready := self._early.pop(self._added, None)) is not None:
-                self.arrays = add([tuple(self.arrays), ready]) if self._added else list(ready)
+            if number != self._added:
+                self._early[number] = tuple(map(_copy, arrays))
+                return
+            ready: tuple[Array, ...] | None = arrays
+            while ready is not None:
+                self.arrays = _added(self.arrays, ready)
                 self._added += 1
+                ready = self._early.pop(self._added, None)
 
 
 def _quiet() -> None:
@@ -157,16 +167,21 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
 
 def add(parts: Iterable[tuple[Array, ...]]) -> list[Array]:
     """The sum of each array over all parts, added in the order given, so its bits do not depend on who computed."""
-    parts = iter(parts)
-    totals = list(next(parts))
-    for part in parts:
-        totals = [_add(total, array) for total, array in zip(totals, part, strict=True)]
-    return totals
+    return functools.reduce(_added, parts, [])
+
+
+def _added(totals: list[Array], part: tuple[Array, ...]) -> list[Array]:
+    """The totals with one more part, of which nothing is kept."""
+    return [_add(total, array) for total, array in zip(totals, part, strict=True)] if totals else [*map(_copy, part)]
 
 
 def _add(total: Array, array: Array) -> Array:
     total += array
     return total
+
+
+def _copy(array: Array) -> Array:
+    return namespace(array).asarray(array, copy=True)
 
 
 def cores() -> int:

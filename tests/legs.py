@@ -13,9 +13,11 @@ import pytest
 from helpers import Host
 
 import portanet
+from portanet.parallel import workers
+from portanet.recording.tree import each, flatten
 
 FAMILIES = {
-    "numpy": ("numpy", "numpy-readonly"),
+    "numpy": ("numpy", "numpy-readonly", "numpy-recorded"),
     "strict": ("strict",),
     "torch": ("torch", "torch-meta"),
     "jax": ("jax", "jax-jit"),
@@ -28,6 +30,7 @@ class Leg:
     """One array library, and how to run a function with its arrays.
 
     numpy-readonly  its inputs cannot be written to, so a function that modifies them raises
+    *-recorded      the function is recorded and played (portanet/recording), and must give the same bits as it is
     strict          the standard and nothing else, on a device that is not the CPU, and reading a value raises
     torch-meta      tensors with a shape and no values: reading one raises, nothing can be compared
     jax-jit         the function is traced, so it cannot read values either
@@ -58,8 +61,34 @@ class Leg:
         """function(*arguments) as this leg runs it; arguments and result are nested dicts and tuples of arrays."""
         if self.name == "jax-jit":
             return importlib.import_module("jax").jit(function)(*arguments)
+        if self.name.endswith("-recorded"):
+            return self._recorded(function, arguments)
         with _unreadable() if self.name == "strict" else contextlib.nullcontext():
             return function(*arguments)
+
+    def _recorded(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """What is played with the arrays that it was recorded with, and with others, compared with the function."""
+        expected = self._bits(function, self._copy(arguments))
+        one = self.backend.recorder(workers(1).both)(function)
+        for given in (self._copy(arguments), self._copy(arguments)):
+            assert self._bits(one, given) == expected
+        other = self.backend.recorder(workers(1).both)(function)
+        kept = self._copy(arguments)
+        other(*kept)
+        for array, start in zip(flatten(kept, []), flatten(arguments, []), strict=True):
+            if hasattr(array, "dtype"):
+                array[...] = start
+        assert self._bits(other, kept) == expected
+        assert all(recorded.programs() for recorded in (one, other)), "it was called as it is"
+        return one(*arguments)
+
+    def _copy(self, tree: Any) -> Any:
+        return each(tree, lambda leaf: self.own(self.host(leaf), self.dtype(leaf)) if hasattr(leaf, "dtype") else leaf)
+
+    def _bits(self, function: Callable[..., Any], arguments: Any) -> list[Any]:
+        """What it returns, and what it has made of its arguments."""
+        found = flatten([function(*arguments), arguments], [])
+        return [(leaf.shape, self.dtype(leaf), self.host(leaf).tobytes()) if hasattr(leaf, "dtype") else leaf for leaf in found]
 
     def device(self, x: Any) -> Any:
         return x.devices() if self.backend.name == "jax" else x.device

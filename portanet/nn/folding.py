@@ -16,18 +16,21 @@ from portanet.nn.reshape import Reshape
 from portanet.nn.sequential import Sequential
 
 
-def folded(model: Layer) -> Layer:
+def folded(model: Layer, rows: int) -> Layer:
     """A model with the same arrays, outputs and gradients, but for rounding.
 
         (x factor) W = x (factor W)        for a Sequential that begins with Rescale(factor), then Dense or Conv2D
 
-    Any other model is returned as it is.
+    Any other model is returned as it is, and so is one whose Dense has no fewer weights than half of what `rows` rows
+    have inputs: both the weights and their gradient are multiplied.
     """
     if type(model) is not Sequential or len(model.layers) < 2:
         return model
     first, *rest = model.layers
     place = next((i for i, layer in enumerate(rest) if not isinstance(layer, (Flatten, Reshape))), 0)
     if not isinstance(first, Rescale) or first.offset != 0 or type(rest[place]) not in (Dense, Conv2D):
+        return model
+    if isinstance(rest[place], Dense) and 2 * rest[place].units > rows:
         return model
     rest[place] = _Scaled(rest[place], first.factor)
     return Sequential(Identity(), *rest)

@@ -49,8 +49,8 @@ class Search:
         step, loss = Step(self.gradient, self.optimizer, measure=False), math.nan
         for number in range(first, end):
             data, rows, key, rate = self.steps(number)
-            batch = self.gradient(state.flat, state.buffers, data, rows, Key(*key), measure=False)
-            before, loss = loss, float(self.backend.to_numpy(batch.loss))
+            batch = self.gradient(state.flat, state.buffers, data, rows, Key(*key), measure=True)
+            before, loss = loss, float(self.backend.to_numpy(batch.sums["loss"]))
             if not (math.isfinite(loss) and is_finite(batch.grads, self.backend)):
                 return _error(number, *self._origin(state, _batch(data, rows), Key(*key)), before, rate)
             state, _ = step(state, data, rows, key, rate)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from portanet._typing import Array, Params, Shape
+from portanet.backend import Record, plain
 from portanet.namespace import device, namespace
 from portanet.nn.folding import folded
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout, merge
 from portanet.nn.loss import LossFunction
 from portanet.nn.noise import Key
-from portanet.numpy_namespace import sharing
 from portanet.parallel import Workers
-from portanet.rows import gather
+from portanet.rows import Rows, gather
 from portanet.training.state import Data
 from portanet.training.task import task_of
 
@@ -41,11 +42,15 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
 
 
 class Batch(NamedTuple):
-    """What one batch gives: the loss, its gradient, what adds up to the score (if measured), and the buffers after."""
+    """What one batch gives.
 
-    loss: Array
+    grads    the gradient of the loss
+    sums     "loss", and as "counted" what adds up to the score, if they were to be measured
+    buffers  those after the step
+    """
+
     grads: Array
-    counted: list[Array]
+    sums: dict[str, Array]
     buffers: Params
 
 
@@ -64,48 +69,79 @@ class Gradient:
     shard_rows: int
     workers: Workers
     whole: bool = True
-
-    @cached_property
-    def _folded(self) -> Layer:
-        return folded(self.model)
+    record: Record = plain
 
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
     ) -> Batch:
-        """For the rows that `rows` numbers, or for all rows; `measure` also counts what the task's score needs."""
-        model, params = self._folded, self.layout.unpack(flat, buffers)
+        """For the rows that `rows` numbers, or for all rows; `measure` also gives the loss and counts what the score needs."""
         count = (data.x if rows is None else rows).shape[0]
-        weights = _weights(data, rows, flat if self.whole else flat[0])
+        if data.weights is not None:
+            data = data._replace(weights=_shares(data.weights, rows))
+        if rows is not None and isinstance(data.x, Rows):
+            data, rows = Data(gather(data.x, rows), gather(data.labels, rows), data.weights), None
 
-        def shard(i: int) -> tuple[tuple[Array, ...], Params]:
+        def part(i: int) -> _Part:
             start, stop = i * self.shard_rows, min((i + 1) * self.shard_rows, count)
-            x, labels = (_rows(array, rows, start, stop) for array in (data.x, data.labels))
-            logits, cache = model.forward(params, x, train=True, key=key.shifted(start))
-            loss, dlogits = self.loss(logits, labels, weights[start:stop])
-            _, grads = model.backward(params, cache, dlogits, need_dx=False)
-            counted = (task_of(self.loss).counted(logits, labels),) if measure else ()
-            flat_grads = self.layout.pack(grads) if self.whole else self.layout.pieces(grads)
-            return (loss, flat_grads, *counted), model.next_buffers(params, cache)
+            whole, own, numbers = (start, stop) == (0, count), data, rows
+            if rows is None:
+                own = data._replace(x=data.x[start:stop, ...], labels=data.labels[start:stop, ...])
+            elif not whole:
+                numbers = rows[start:stop]
+            if data.weights is not None and not whole:
+                own = own._replace(weights=data.weights[start:stop])
+            noise = (key.value, key.position + start)
+            return self._part(flat, buffers, own, numbers, noise, whole=count, measure=measure)
 
         if count <= self.shard_rows:
-            with sharing(self.workers.both):
-                (loss, grads, *counted), changed = shard(0)
-            return Batch(loss, grads, counted, merge(buffers, changed))
-        loss, grads, *counted = self.workers.sum(lambda i: shard(i)[0], -(-count // self.shard_rows))
-        return Batch(loss, grads, counted, buffers)
+            grads, sums, changed = part(0)
+            return Batch(grads, sums, merge(buffers, changed))
+
+        def shard(i: int) -> tuple[Array, ...]:
+            grads, sums, _ = part(i)
+            return grads, *sums.values()
+
+        grads, *values = self.workers.sum(shard, -(-count // self.shard_rows))
+        return Batch(grads, dict(zip(("loss", "counted"), values, strict=False)), buffers)
+
+    @cached_property
+    def _part(self) -> Callable[..., _Part]:
+        return self.record(self._of_part, lent=0)
+
+    def _of_part(
+        self,
+        flat: Array,
+        buffers: Params,
+        data: Data,
+        rows: Array | None,
+        noise: tuple[Any, Any],
+        *,
+        whole: int,
+        measure: bool,
+    ) -> _Part:
+        """What these rows add to the loss of a batch of `whole` rows, to its gradient and to its score."""
+        x, labels = data.x, data.labels
+        if rows is not None:
+            x, labels = gather(x, rows), gather(labels, rows)
+        first = flat if self.whole else flat[0]
+        weights = data.weights
+        if weights is None:
+            weights = namespace(first).full((x.shape[0],), 1.0 / whole, dtype=first.dtype, device=device(first))
+        model, params = folded(self.model, x.shape[0]), self.layout.unpack(flat, buffers)
+        logits, cache = model.forward(params, x, train=True, key=Key(*noise))
+        loss, dlogits = self.loss(logits, labels, weights)
+        _, grads = model.backward(params, cache, dlogits, need_dx=False)
+        sums = {"loss": loss, "counted": task_of(self.loss).counted(logits, labels)} if measure else {}
+        pack = self.layout.pack if self.whole else self.layout.pieces
+        return pack(grads), sums, model.next_buffers(params, cache)
 
 
-def _rows(array: Array, rows: Array | None, start: int, stop: int) -> Array:
-    """Rows start to stop of a batch, gathered where the batch is a choice of rows."""
-    return array[start:stop, ...] if rows is None else gather(array, rows[start:stop])
+_Part = tuple[Array, dict[str, Array], Params]
 
 
-def _weights(data: Data, rows: Array | None, flat: Array) -> Array:
+def _shares(weights: Array, rows: Array | None) -> Array:
     """The weight of each row of the batch; they sum to 1."""
-    xp = namespace(flat)
-    count = (data.x if rows is None else rows).shape[0]
-    if data.weights is None:
-        return xp.full((count,), 1.0 / count, dtype=flat.dtype, device=device(flat))
-    weights = _rows(data.weights, rows, 0, count)
+    weights = weights if rows is None else gather(weights, rows)
+    xp = namespace(weights)
     total = xp.sum(weights)
     return weights / xp.where(total > 0, total, 1.0)  # a batch without any weight moves nothing

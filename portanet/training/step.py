@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from portanet._typing import Array
@@ -32,11 +33,18 @@ class Step:
         batch = self.gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=self.measure)
         flat, optimizer = self._update(state.flat, batch.grads, state.optimizer, rate)
         count = (data.x if rows is None else rows).shape[0]
-        metrics = {"loss": batch.loss * count, "counted": batch.counted[0]} if self.measure else {}
+        metrics = batch.sums | {"loss": batch.sums["loss"] * count} if self.measure else {}
         return State(flat, batch.buffers, optimizer), metrics
 
     def _update(self, flat: Any, grads: Any, state: Any, rate: float) -> tuple[Any, Any]:
-        return self.optimizer.update(flat, grads, state, learning_rate=rate)
+        return self._recorded_update(flat, grads, state, rate)
+
+    @cached_property
+    def _recorded_update(self) -> Callable[..., tuple[Any, Any]]:
+        def update(flat: Any, grads: Any, state: Any, rate: float) -> tuple[Any, Any]:
+            return self.optimizer.update(flat, grads, state, learning_rate=rate)
+
+        return self.gradient.record(update)
 
 
 @dataclass(frozen=True)

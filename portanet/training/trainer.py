@@ -113,7 +113,9 @@ class Trainer:
         if self.accumulate > 1 and not run.model.rowwise:
             raise ConfigError("a batch for BatchNorm cannot be computed in parts; use accumulate=1, or LayerNorm.")
         cut = min(cut, -(-rows // self.accumulate))
-        return Gradient(run.model, run.loss, layout, cut, parallel.workers(run.workers))
+        workers = parallel.workers(run.workers)
+        record = run.backend.recorder(workers.both if cut >= rows else None)  # shards keep the workers busy
+        return Gradient(run.model, run.loss, layout, cut, workers, record=record)
 
     def _epoch(self, epoch: int, steps: Steps) -> None:
         """Takes the rest of an epoch's steps, run by run; between the runs a checkpoint may be due."""

@@ -35,7 +35,7 @@ def pixels() -> Any:
 
 @pytest.mark.parametrize("model", FOLDED, ids=repr)
 def test_outputs_and_gradients(xp: Leg, model: Layer) -> None:
-    x, other = pixels(), folded(model)
+    x, other = pixels(), folded(model, 10)
     assert other != model
     params = model.init(np.random.default_rng(2), x.shape[1:])
     dy = np.random.default_rng(7).normal(size=(6, *model.output_shape(x.shape[1:])))
@@ -59,11 +59,11 @@ def test_outputs_and_gradients(xp: Leg, model: Layer) -> None:
 
 @pytest.mark.parametrize("model", LEFT, ids=repr)
 def test_other_models_stay(model: Layer) -> None:
-    assert folded(model) is model
+    assert folded(model, 100) is model
 
 
 def test_the_layers_keep_their_places() -> None:
-    other = folded(FOLDED[0])
+    other = folded(FOLDED[0], 100)
     assert isinstance(other, Sequential)
     assert list(other.children) == list(FOLDED[0].children)
     assert other.layers[0] == Identity()

@@ -1,0 +1,109 @@
+"""NumPy's calls with `out=`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from portanet.numpy_namespace import adds_rows
+from portanet.recording.library import Line, Name
+
+Both = Callable[[Callable[[], Any], Callable[[], Any]], None]
+_SHARED = 5_000_000  # multiplications: handing over half of a smaller product costs more than it gains
+
+
+_LARGE = 2**16  # numbers
+
+
+class NumPyCalls:
+    """NumPy as a library to record; `both` calls two functions, at the same time if there is somebody to."""
+
+    elementwise = frozenset(
+        name
+        for name, function in vars(np).items()
+        if isinstance(function, np.ufunc) and function.signature is None and name != "pow"  # which is not x**2
+    )
+
+    def __init__(self, both: Both | None) -> None:
+        self._both = both
+        self._settled: dict[int, Any] = {}
+
+    def settled(self, array: Any) -> None:
+        self._settled[id(array)] = array
+
+    def memory(self, array: Any) -> Any:
+        while isinstance(getattr(array, "base", None), np.ndarray):
+            array = array.base
+        return id(array)
+
+    def like(self, array: Any) -> Any:
+        return np.empty_like(array) if isinstance(array, np.ndarray) else None
+
+    def layout(self, array: Any) -> Any:
+        return array.shape, array.strides, array.dtype
+
+    def copy(self, array: Any) -> Any:
+        return array.copy()
+
+    def lines(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Line] | None:
+        if name in self.elementwise and not kwargs:
+            return [self._elementwise(name, args, out)]
+        own = getattr(self, f"_{name}", None)
+        return own(out, *args, **kwargs) if own else None
+
+    def _elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> Line:
+        """Numbers beside floats as arrays, which NumPy would make of them each time."""
+        kinds = {_real(arg).dtype for arg in args if hasattr(_real(arg), "dtype")}
+        if len(kinds) == 1 and (dtype := kinds.pop()).kind == "f":
+            if name == "maximum" and type(args[1]) is float:
+                if _real(out).size > _LARGE:
+                    return Line(np.ndarray.clip, (args[0], args[1], np.inf, out), {})  # a third of the time
+                args = (args[0], np.full(_real(out).shape, args[1], dtype))  # and that is faster still
+            args = tuple([np.asarray(arg, dtype) if type(arg) in (int, float) else arg for arg in args])
+        return Line(getattr(np, name), args, {"out": out})
+
+    def _matmul(self, out: Any, a: Any, b: Any) -> list[Line]:
+        """The product; a large one in halves, whose bits do not depend on who computes them."""
+        if (_real(a).ndim, _real(b).ndim) != (2, 2) or not _real(out).flags.c_contiguous:
+            return [Line(np.matmul, (a, b), {"out": out})]
+        many = _real(a).size * _real(b).shape[1] >= _SHARED
+        if self._both is None or isinstance(a, Name) or isinstance(b, Name) or not many:
+            return [Line(np.ndarray.dot, (a, b, out), {})]  # the same, with less around it
+        rows, columns = out.shape
+        if rows >= columns:
+            parts = [(a[own, :], b, out[own, :]) for own in (slice(rows // 2), slice(rows // 2, rows))]
+        else:
+            parts = [(a, b[:, own], out[:, own]) for own in (slice(columns // 2), slice(columns // 2, columns))]
+        return [Line(self._both, tuple([functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]), {})]
+
+    def _sum(self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> list[Line]:
+        like = _real(x)
+        if adds_rows(like, axis, dtype, keepdims):
+            return [Line(np.matmul, (np.ones(like.shape[0], like.dtype), x), {"out": out})]
+        return [Line(np.add.reduce, (x, axis, dtype, out, keepdims), {})]
+
+    def _max(self, out: Any, x: Any, *, axis: Any = None, keepdims: Any = False) -> list[Line]:
+        return [Line(np.maximum.reduce, (x, axis, None, out, keepdims), {})]
+
+    def _take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Line] | None:
+        if id(indices) not in self._settled or axis is None:
+            return None
+        like = _real(x)
+        if indices.size and not 0 <= indices.min() <= indices.max() < like.shape[axis]:
+            return None
+        return [Line(np.ndarray.take, (x, indices, axis, out, "clip"), {})]  # with the check it has no use for out
+
+    def _astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Line]:
+        return [Line(np.copyto, (out, x, "unsafe"), {})]
+
+    def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line] | None:
+        """A reshape that copies."""
+        like = _real(x)
+        return [Line(np.copyto, (out.reshape(like.shape), x), {})] if out.flags.c_contiguous else None
+
+
+def _real(array: Any) -> Any:
+    return array.real if isinstance(array, Name) else array

@@ -1,0 +1,188 @@
+"""What a function does with its arrays, noted while it runs."""
+
+from __future__ import annotations
+
+import functools
+import operator
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from portanet.namespace import namespace, register
+from portanet.recording.library import Library
+from portanet.recording.tree import each
+
+
+class StandIn:
+    """Stands for an array, or for a number that may be another one the next time; `real` is what it stands for."""
+
+    __slots__ = ("real", "tape")
+    __array_ufunc__ = None  # NumPy's arrays leave operators to ours
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, tape: Tape, real: Any) -> None:
+        self.tape, self.real = tape, real
+
+    shape = property(lambda self: self.real.shape)
+    ndim = property(lambda self: self.real.ndim)
+    size = property(lambda self: self.real.size)
+    dtype = property(lambda self: self.real.dtype)
+    device = property(lambda self: getattr(self.real, "device", None))
+    T = property(lambda self: self.tape.call("T", operator.attrgetter("T"), self))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.tape.call("getitem", operator.getitem, self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.tape.change("setitem", operator.setitem, self, key, value)
+
+    def __bool__(self) -> bool:
+        raise TypeError("a recorded function cannot decide by a value that may be another one the next time")
+
+    __float__ = __int__ = __index__ = __len__ = __iter__ = __bool__  # type: ignore[assignment]
+
+
+def _add_operator(short: str, standard: str) -> None:
+    """Gives StandIn an operator of the standard: forward, reflected and in place."""
+    plain, inplace = getattr(operator, f"__{short}__"), getattr(operator, f"__i{short}__", None)
+
+    def forward(self: StandIn, *other: Any) -> Any:
+        return self.tape.call(standard, plain, self, *other)
+
+    def reflected(self: StandIn, other: Any) -> Any:
+        return self.tape.call(standard, plain, other, self)
+
+    def changed(self: StandIn, other: Any) -> Any:
+        return self.tape.change(standard, inplace, self, other)
+
+    setattr(StandIn, f"__{short}__", forward)
+    if inplace is not None:
+        setattr(StandIn, f"__r{short}__", reflected)
+        setattr(StandIn, f"__i{short}__", changed)
+
+
+for _short, _standard in {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
+    "neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert",
+}.items():  # fmt: skip
+    _add_operator(_short, _standard)
+
+
+class _Names:
+    """The namespace of stand-ins: the library's functions, whose calls are noted."""
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._xp, name)
+        if callable(found) and not isinstance(found, type):
+            found = functools.partial(_ask if name in _OF_DTYPES else _note, name, found)
+        setattr(self, name, found)
+        return found
+
+
+_OF_DTYPES = {"isdtype", "can_cast", "finfo", "iinfo", "result_type", "broadcast_shapes"}
+
+
+def _note(name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return _here.tape.call(name, function, *args, **kwargs)
+
+
+def _ask(_: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return function(*each(args, _known), **each(kwargs, _known))
+
+
+@functools.cache
+def _class_for(xp: Any) -> type[StandIn]:
+    """A class for each library, since the class of an array tells its namespace."""
+    kind = type("StandIn", (StandIn,), {"__slots__": ()})
+    register(kind, _Names(xp))
+    return kind
+
+
+class Call(NamedTuple):
+    """One call: what it is in the standard, how it is done, and on what; `changes` if it writes into args[0]."""
+
+    name: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    results: tuple[StandIn, ...]
+    changes: bool
+
+
+class Tape:
+    """The calls that were made while a function ran, in their order."""
+
+    def __init__(self, library: Library) -> None:
+        self.calls: list[Call] = []
+        self._library = library
+        self._given: dict[Any, list[Any]] = {}  # the arguments' arrays, by their memory
+        self._before: list[tuple[Any, Any]] = []  # those that were changed, and what they held
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, Any]:
+        """What the function returns, and the stand-ins in place of arrays and numbers that it was given."""
+        inputs = each(args, self._input)
+        _here.tape = self
+        try:
+            return function(*inputs), inputs
+        finally:
+            _here.tape = None
+
+    def undo(self) -> None:
+        """Gives the arguments that were changed the values that they had."""
+        for array, before in self._before:
+            array[...] = before
+
+    def call(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        found = function(*each(args, _known), **each(kwargs, _known))
+        results = tuple([self._wrapped(one) for one in (found if isinstance(found, (tuple, list)) else (found,))])
+        self.calls.append(Call(name, function, args, kwargs, results, changes=False))
+        return results[0] if len(results) == 1 else results
+
+    def change(self, name: str, function: Callable[..., Any], target: StandIn, *rest: Any) -> Any:
+        self._keep(target.real)
+        found = function(target.real, *each(rest, _known))
+        same = found is None or found is target.real  # else a number, or an array that cannot be changed
+        result = target if same else self._wrapped(found)
+        self.calls.append(Call(name, function, (target, *rest), {}, (result,), changes=same))
+        return result
+
+    def _keep(self, array: Any) -> None:
+        """Copies an argument before it is changed for the first time."""
+        for given in self._given.pop(self._library.memory(array), []) if is_array(array) else []:
+            self._before.append((given, self._library.copy(given)))
+
+    def _input(self, leaf: Any) -> Any:
+        if is_array(leaf):
+            self._given.setdefault(self._library.memory(leaf), []).append(leaf)
+        elif type(leaf) not in (int, float):
+            return leaf
+        return self._wrapped(leaf)
+
+    def _wrapped(self, found: Any) -> StandIn:
+        return (_class_for(namespace(found)) if is_array(found) else StandIn)(self, found)
+
+
+class _Here(threading.local):
+    tape: Tape
+
+
+_here = _Here()
+
+
+def is_array(leaf: Any) -> bool:
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, type)  # NumPy's dtypes are types
+
+
+def _known(leaf: Any) -> Any:
+    """What a stand-in stands for; TypeError for an array from elsewhere, which may be another one the next time."""
+    if isinstance(leaf, StandIn):
+        return leaf.real
+    if is_array(leaf):
+        raise TypeError("an array that was neither given nor computed from what was given cannot be recorded")
+    return leaf

@@ -1,0 +1,34 @@
+"""Values inside tuples, lists and dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+_single: set[type] = set()  # types of values that are no branches, as they were met
+
+
+def flatten(tree: Any, into: list[Any]) -> list[Any]:
+    """The values of a tuple, list or dict in their order, added to a list."""
+    for branch in tree.values() if type(tree) is dict else tree:
+        kind = type(branch)
+        if kind in _single:
+            into.append(branch)
+        elif issubclass(kind, (tuple, list, dict)):
+            flatten(branch, into)
+        else:
+            _single.add(kind)
+            into.append(branch)
+    return into
+
+
+def each(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """The same tree with `change` of every value."""
+    if isinstance(tree, dict):
+        return {name: each(branch, change) for name, branch in tree.items()}
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*[each(branch, change) for branch in tree])
+    if isinstance(tree, (tuple, list)):
+        return type(tree)([each(branch, change) for branch in tree])
+    return change(tree)
