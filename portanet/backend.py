@@ -20,7 +20,9 @@ from portanet import memory
 from portanet._typing import Array
 from portanet.errors import BackendError
 from portanet.recording import Recorded
+from portanet.recording.cupy_calls import CuPyCalls
 from portanet.recording.numpy_calls import Both, NumPyCalls
+from portanet.recording.torch_calls import TorchCalls
 
 HostArray = npt.NDArray[Any]
 State = Any
@@ -231,6 +233,9 @@ class CuPy(Backend):
             )
         return count
 
+    def recorder(self, both: Both | None) -> Record:
+        return functools.partial(Recorded, library=CuPyCalls(self._cupy))
+
     def put(self, array: Any, dtype: Any = None) -> Array:
         with self._cupy.cuda.Device(self._number):
             return self._cupy.array(array, dtype=dtype, order="C")
@@ -269,6 +274,9 @@ class Torch(Backend):
         self.device = str(self._device)
         self.shards = self.on_host = self._device.type == "cpu"
         self.probe()
+
+    def recorder(self, both: Both | None) -> Record:
+        return functools.partial(Recorded, library=TorchCalls(self._torch))
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         # tensor() copies, where asarray would share the memory of the host array.

@@ -56,6 +56,4 @@ class _Namespace(ModuleType):
 
 
 namespace = _Namespace("portanet.numpy_namespace.namespace", __doc__)
-namespace.__dict__.update(
-    sum=_sum, max=_max, maximum=_maximum, astype=_astype, reshape=_reshape, take=_take
-)
+namespace.__dict__.update(sum=_sum, max=_max, maximum=_maximum, astype=_astype, reshape=_reshape, take=_take)

@@ -57,7 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def _marked(leg: str) -> Any:
     """CuPy's tests carry the mark gpu, so that `pytest -m gpu` is what a card has to pass."""
-    return pytest.param(leg, marks=pytest.mark.gpu) if leg == "cupy" else leg
+    return pytest.param(leg, marks=pytest.mark.gpu) if leg.startswith("cupy") else leg
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -19,9 +19,9 @@ from portanet.recording.tree import each, flatten
 FAMILIES = {
     "numpy": ("numpy", "numpy-readonly", "numpy-recorded"),
     "strict": ("strict",),
-    "torch": ("torch", "torch-meta"),
+    "torch": ("torch", "torch-meta", "torch-recorded"),
     "jax": ("jax", "jax-jit"),
-    "cupy": ("cupy",),
+    "cupy": ("cupy", "cupy-recorded"),
 }
 
 
@@ -88,7 +88,10 @@ class Leg:
     def _bits(self, function: Callable[..., Any], arguments: Any) -> list[Any]:
         """What it returns, and what it has made of its arguments."""
         found = flatten([function(*arguments), arguments], [])
-        return [(leaf.shape, self.dtype(leaf), self.host(leaf).tobytes()) if hasattr(leaf, "dtype") else leaf for leaf in found]
+        return [
+            (leaf.shape, self.dtype(leaf), self.host(leaf).tobytes()) if hasattr(leaf, "dtype") else leaf
+            for leaf in found
+        ]
 
     def device(self, x: Any) -> Any:
         return x.devices() if self.backend.name == "jax" else x.device

@@ -32,11 +32,11 @@ CNN = nn.Sequential(
 )  # fmt: skip
 
 LAUNCHES: list[tuple[str, nn.Layer, optim.Optimizer, Any, int]] = [
-    ("classic, SGD", CLASSIC, optim.SGD(), "full", 39),
-    ("classic, momentum", CLASSIC, optim.SGD(momentum=0.9), "full", 41),
-    ("classic, Adam", CLASSIC, optim.Adam(), "full", 47),
-    ("mlp, AdamW", MLP, optim.AdamW(), 32, 63),
-    ("small convolutional net, Adam", CNN, optim.Adam(), 32, 122),
+    ("classic, SGD", CLASSIC, optim.SGD(), "full", 29),
+    ("classic, momentum", CLASSIC, optim.SGD(momentum=0.9), "full", 31),
+    ("classic, Adam", CLASSIC, optim.Adam(), "full", 37),
+    ("mlp, AdamW", MLP, optim.AdamW(), 32, 51),
+    ("small convolutional net, Adam", CNN, optim.Adam(), 32, 91),
 ]
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
-from helpers import Host
 from legs import Leg
 
 from portanet.namespace import cast, device, namespace
-from portanet.parallel import workers
 
 
 def test_namespace(xp: Leg) -> None:

@@ -30,7 +30,7 @@ def folded(model: Layer, rows: int) -> Layer:
     place = next((i for i, layer in enumerate(rest) if not isinstance(layer, (Flatten, Reshape))), 0)
     if not isinstance(first, Rescale) or first.offset != 0 or type(rest[place]) not in (Dense, Conv2D):
         return model
-    if isinstance(rest[place], Dense) and 2 * rest[place].units > rows:
+    if isinstance(layer := rest[place], Dense) and 2 * layer.units > rows:
         return model
     rest[place] = _Scaled(rest[place], first.factor)
     return Sequential(Identity(), *rest)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from portanet.recording.library import Library
-from portanet.recording.program import Program, link
+from portanet.recording.linker import Arrays, link
+from portanet.recording.program import Program
 from portanet.recording.tape import Tape
 from portanet.recording.tree import flatten
 
@@ -46,14 +47,16 @@ class Recorded:
         given, tape = flatten(args, []), Tape(self._library)
         programs = self._here.programs.setdefault(key, [])
         varying: frozenset[int] = frozenset()
-        for program in [one for one in programs if one.takes_like(given)]:
+        for program in [one for one in programs if one.would_take(given)]:
             programs.remove(program)
             varying = program.varying(given)
         try:
             result, inputs = tape.run(function, args)
             lent = [] if self._lent is None else flatten([result[self._lent]], [])
             inputs = flatten(inputs, [])
-            program = link(self._library, tape.calls, inputs, result, lent, varying, self._here.arrays)
+            program = link(
+                self._library, tape.calls, inputs, result, lent=lent, varying=varying, arrays=self._here.arrays
+            )
         except Exception:  # whatever it is, the function as it is shall raise it, or do without
             tape.undo()
             self._here.plain.add(key)
@@ -69,4 +72,4 @@ class _Here(threading.local):
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
         self.plain: set[Any] = set()
-        self.arrays: dict[Any, list[Any]] = {}
+        self.arrays: Arrays = {}

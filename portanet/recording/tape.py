@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from portanet.namespace import namespace, register
 from portanet.recording.library import Library
-from portanet.recording.tree import each
+from portanet.recording.tree import each, is_array
 
 
 class StandIn:
@@ -25,7 +25,6 @@ class StandIn:
 
     shape = property(lambda self: self.real.shape)
     ndim = property(lambda self: self.real.ndim)
-    size = property(lambda self: self.real.size)
     dtype = property(lambda self: self.real.dtype)
     device = property(lambda self: getattr(self.real, "device", None))
     T = property(lambda self: self.tape.call("T", operator.attrgetter("T"), self))
@@ -39,12 +38,12 @@ class StandIn:
     def __bool__(self) -> bool:
         raise TypeError("a recorded function cannot decide by a value that may be another one the next time")
 
-    __float__ = __int__ = __index__ = __len__ = __iter__ = __bool__  # type: ignore[assignment]
+    __float__ = __int__ = __index__ = __len__ = __iter__ = __bool__
 
 
 def _add_operator(short: str, standard: str) -> None:
     """Gives StandIn an operator of the standard: forward, reflected and in place."""
-    plain, inplace = getattr(operator, f"__{short}__"), getattr(operator, f"__i{short}__", None)
+    plain, inplace = getattr(operator, f"__{short}__"), getattr(operator, f"__i{short}__", lambda *_: None)
 
     def forward(self: StandIn, *other: Any) -> Any:
         return self.tape.call(standard, plain, self, *other)
@@ -56,7 +55,7 @@ def _add_operator(short: str, standard: str) -> None:
         return self.tape.change(standard, inplace, self, other)
 
     setattr(StandIn, f"__{short}__", forward)
-    if inplace is not None:
+    if hasattr(operator, f"__i{short}__"):
         setattr(StandIn, f"__r{short}__", reflected)
         setattr(StandIn, f"__i{short}__", changed)
 
@@ -131,7 +130,7 @@ class Tape:
         try:
             return function(*inputs), inputs
         finally:
-            _here.tape = None
+            del _here.tape
 
     def undo(self) -> None:
         """Gives the arguments that were changed the values that they had."""
@@ -173,10 +172,6 @@ class _Here(threading.local):
 
 
 _here = _Here()
-
-
-def is_array(leaf: Any) -> bool:
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, type)  # NumPy's dtypes are types
 
 
 def _known(leaf: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-
 _single: set[type] = set()  # types of values that are no branches, as they were met
 
 
@@ -21,6 +20,11 @@ def flatten(tree: Any, into: list[Any]) -> list[Any]:
             _single.add(kind)
             into.append(branch)
     return into
+
+
+def is_array(leaf: Any) -> bool:
+    """Whether a value is an array of any library, or stands for one."""
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, type)  # NumPy's dtypes are types
 
 
 def each(tree: Any, change: Callable[[Any], Any]) -> Any:

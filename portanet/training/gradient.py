@@ -74,7 +74,7 @@ class Gradient:
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
     ) -> Batch:
-        """For the rows that `rows` numbers, or for all rows; `measure` also gives the loss and counts what the score needs."""
+        """For the rows that `rows` numbers, or for all rows; `measure` also gives loss and score."""
         count = (data.x if rows is None else rows).shape[0]
         if data.weights is not None:
             data = data._replace(weights=_shares(data.weights, rows))
@@ -136,7 +136,7 @@ class Gradient:
         return pack(grads), sums, model.next_buffers(params, cache)
 
 
-_Part = tuple[Array, dict[str, Array], Params]
+_Part = tuple[Any, dict[str, Array], Params]
 
 
 def _shares(weights: Array, rows: Array | None) -> Array:

@@ -1,0 +1,292 @@
+"""Functions that are recorded and played: whatever they do with their arrays, they do it again each time.
+
+That every layer, loss and optimizer gives the same bits is what the legs named -recorded show; see legs.py.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import Host
+
+from portanet.namespace import namespace
+from portanet.parallel import workers
+from portanet.recording import Recorded
+from portanet.recording.numpy_calls import NumPyCalls
+from portanet.recording.tree import flatten
+
+X = np.arange(6.0).reshape(2, 3)
+SQUARE = np.arange(9.0).reshape(3, 3)
+
+
+def recorded(function: Callable[..., Any], **settings: Any) -> Recorded:
+    return Recorded(function, NumPyCalls(workers(1).both), **settings)
+
+
+def copied(*arrays: Any) -> list[Any]:
+    return [array.copy() if isinstance(array, np.ndarray) else array for array in arrays]
+
+
+def same(found: Any, expected: Any) -> None:
+    np.testing.assert_array_equal(found, expected, strict=True)
+
+
+def times(x: Any, factor: Any) -> Any:
+    return namespace(x).exp(x) * factor + 1.0
+
+
+def starts_from_zeros(x: Any) -> Any:
+    xp = namespace(x)
+    total = xp.zeros((3, 3), dtype=x.dtype)
+    total += x
+    total[0, :] = total[1, :]
+    return total
+
+
+def adds_its_transpose(x: Any) -> Any:
+    y = x * 2.0
+    return y + y.T
+
+
+def adds_a_part_of_itself(x: Any) -> Any:
+    y = x * 2.0
+    return y[1:, :] + y[:-1, :], y
+
+
+def goes_on_with_a_piece(x: Any) -> Any:
+    xp = namespace(x)
+    first, second = xp.exp(x[0, :]), xp.log(x[1, :] + 1.0)
+    both = xp.concat([first, second, x[0, :]])
+    both *= 2.0
+    return both, first + second
+
+
+def puts_parts_together_twice(x: Any) -> Any:
+    xp = namespace(x)
+    part = xp.exp(x[0, :])
+    return xp.concat([part, x[1, :]]), xp.concat([x[2, :], part])
+
+
+def puts_a_part_of_a_result_together(x: Any) -> Any:
+    xp = namespace(x)
+    return xp.concat([xp.exp(x)[0, :], x[1, :]])
+
+
+def puts_transposes_together(x: Any) -> Any:
+    xp = namespace(x)
+    turned = xp.exp(x.T)
+    return xp.concat([xp.reshape(turned, (-1,)), xp.reshape(xp.exp(x), (-1,))])
+
+
+def gathers_from_the_end(x: Any) -> Any:
+    xp = namespace(x)
+    return xp.take(x, xp.asarray([-1, 0]), axis=0)
+
+
+def has_a_value_that_is_not_read(x: Any) -> Any:
+    namespace(x).exp(x)
+    return x + 1.0
+
+
+def returns_what_it_was_given(x: Any) -> Any:
+    return x, x[0, :], {"x": x}
+
+
+def squares(x: Any) -> Any:
+    return x**2, x**0.5, 2.0 - x, x @ x
+
+
+def counts(x: Any) -> Any:
+    xp = namespace(x)
+    return xp.sum(xp.astype(x > 2.0, xp.int32)), xp.argmax(x, axis=1) == xp.asarray([0, 1, 2])
+
+
+FUNCTIONS = [
+    starts_from_zeros, adds_its_transpose, adds_a_part_of_itself, goes_on_with_a_piece, puts_parts_together_twice,
+    puts_a_part_of_a_result_together, puts_transposes_together, gathers_from_the_end, has_a_value_that_is_not_read,
+    returns_what_it_was_given, squares, counts,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+def test_the_same_each_time(function: Callable[..., Any]) -> None:
+    """With the arrays that it was recorded with, then with others, and what was returned before stays."""
+    one, kept = recorded(function), []
+    for given in (SQUARE, SQUARE, SQUARE + 1.0, np.flip(SQUARE, axis=0).copy(), SQUARE):
+        kept.append((one(given), function(given.copy())))
+        for found, expected in kept:
+            for a, b in zip(flatten([found], []), flatten([expected], []), strict=True):
+                same(a, b)
+    assert len(one.programs()) == 1
+
+
+def test_what_is_played() -> None:
+    """Straight code: no call whose result nobody reads, and none for what is always the same."""
+
+    def function(x: Any, weight: Any, rate: Any) -> Any:
+        xp = namespace(x)
+        places = xp.astype(xp.arange(3), x.dtype) * 2.0
+        xp.exp(x)
+        weight -= (x + places) * (rate * 0.5)
+        return weight, rate * 2.0
+
+    one = recorded(function)
+    x, weight = copied(X, X)
+    for rate in (0.5, 1.5):
+        expected = weight - (x + 2.0 * np.arange(3)) * (rate * 0.5)
+        assert one(x, weight, rate)[0] is weight
+        same(weight, expected)
+    [program] = one.programs()
+    lines = [line.strip() for line in program.source.splitlines()]
+    assert lines[1:-1] == [
+        "def play(a0, a1, a2):",
+        "add(c0, c1, out=c2)",
+        "v4 = mul(a2, c4)",
+        "multiply(c2, v4, out=c2)",
+        "subtract(c7, c2, out=c7)",
+        "v7 = mul(a2, c9)",
+        "return (a1, v7, )",
+    ]
+
+
+def test_kinds_of_arguments() -> None:
+    """Another shape, dtype, word or missing array is recorded by itself; another number or array is not."""
+
+    def function(x: Any, other: Any, rate: Any, *, sign: int = 1) -> Any:
+        return sign * x * rate if other is None else sign * x * rate + other
+
+    one = recorded(function)
+    cases: list[tuple[Any, Any, Any, int]] = [
+        (X, None, 1.0, 1), (X, None, 2.0, 1), (X + 1, None, 2.0, 1), (X, X, 2.0, 1), (X[:1], X[:1], 2.0, 1),
+        (X.astype(np.float32), None, 2.0, 1), (X, None, 2, 1), (X, None, 2.0, -1), (X, None, 3.0, 1),
+        (X, X + 1, 5.0, 1),
+    ]  # fmt: skip
+    for _ in range(2):
+        for *arguments, sign in cases:
+            same(one(*copied(*arguments), sign=sign), function(*copied(*arguments), sign=sign))
+    assert len(one.programs()) == 6
+
+
+def test_lent_arrays() -> None:
+    """The caller may do with them what it likes, until the next call."""
+
+    def function(x: Any) -> Any:
+        xp = namespace(x)
+        return (xp.exp(x), xp.ones((3,), dtype=x.dtype), x, x[0, :]), xp.exp(x) + 1.0
+
+    one, given = recorded(function, lent=0), X.copy()
+    first, kept = one(given)
+    for array in (first[0], first[1], first[3]):
+        array *= 7.0
+    again, _ = one(given)
+    assert again[0] is first[0]
+    for found, expected in zip(again, function(X)[0], strict=True):
+        same(found, expected)
+    same(kept, np.exp(X) + 1.0)
+    assert again[2] is given
+
+
+def test_arrays_from_elsewhere() -> None:
+    """A function with noise of its own gives new noise each time."""
+    rng = np.random.default_rng(0)
+
+    def function(x: Any) -> Any:
+        return x * rng.uniform(size=(2, 3))
+
+    one = recorded(function)
+    assert one(X).tobytes() != one(X).tobytes()
+    assert one.programs() == []
+
+
+@pytest.mark.parametrize("read", [float, int, bool, list, len, lambda x: range(x)])
+def test_a_function_that_reads_values(read: Any) -> None:
+    def function(x: Any, flag: Any) -> Any:
+        x += 1.0
+        read(flag)
+        return x * 2.0
+
+    one, given, expected = recorded(function), X.copy(), X.copy()
+    flag = np.asarray([1]) if read in (list, len) else np.asarray(1)
+    for _ in range(3):
+        same(one(given, flag), function(expected, flag))
+        same(given, expected)
+    assert one.programs() == []
+
+
+def test_errors_are_the_functions_own() -> None:
+    def function(x: Any, other: Any) -> Any:
+        x += 1.0
+        return x + other
+
+    one, given = recorded(function), X.copy()
+    with pytest.raises(ValueError, match="broadcast"):
+        one(given, np.ones(5))
+    same(given, X + 1.0)
+
+
+def test_gathering_beyond_the_end_is_refused_as_always() -> None:
+    def function(x: Any, rows: Any) -> Any:
+        return namespace(x).take(x, rows, axis=0)
+
+    one = recorded(function)
+    same(one(X, np.asarray([1, 1])), X[[1, 1]])
+    same(one(X, np.asarray([0, 1])), X)
+    with pytest.raises(IndexError):
+        one(X, np.asarray([0, 2]))
+
+
+def test_threads_do_not_disturb_each_other() -> None:
+    one, meeting = recorded(times), threading.Barrier(2)
+    found: dict[int, list[Host]] = {1: [], 2: []}
+
+    def work(number: int) -> None:
+        meeting.wait()
+        found[number] = [one(X * number, float(i)) for i in range(200)]
+
+    threads = [threading.Thread(target=work, args=[number]) for number in found]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for number, arrays in found.items():
+        for i, array in enumerate(arrays):
+            same(array, times(X * number, float(i)))
+
+
+def product(shape: tuple[int, int, int]) -> tuple[Host, Host]:
+    rng = np.random.default_rng(1)
+    return rng.normal(size=shape[:2]).astype(np.float32), rng.normal(size=shape[1:]).astype(np.float32)
+
+
+@pytest.mark.parametrize("shape", [(128, 784, 64), (65, 784, 129), (1, 3000, 2000), (3000, 2000, 1), (8, 8, 8)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_large_products_are_shared(shape: tuple[int, int, int], transposed: bool) -> None:
+    """In halves by whoever, with the same bits."""
+    a, b = product(shape)
+    a = np.asarray(a.T, order="C").T if transposed else a
+    calls = []
+
+    def both(first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        calls.append(1)
+        second()
+        first()
+
+    def function(a: Any, b: Any) -> Any:
+        return namespace(a).matmul(a, b), a @ b
+
+    found = [Recorded(function, NumPyCalls(way))(a, b) for way in (both, workers(1).both, workers(2).both)]
+    assert len({array.tobytes() for pair in found for array in pair}) == 1
+    assert len(calls) == (0 if shape == (8, 8, 8) else 2)
+    np.testing.assert_allclose(found[0][0], a.astype(np.float64) @ b, rtol=1e-4, atol=1e-3)
+
+
+def test_an_error_in_half_a_product() -> None:
+    def both(first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        raise ValueError("nobody is there")
+
+    with pytest.raises(ValueError, match="nobody"):
+        Recorded(lambda a, b: a @ b, NumPyCalls(both))(*product((128, 784, 64)))
