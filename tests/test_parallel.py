@@ -57,6 +57,22 @@ def test_a_sum_is_added_in_order(size: int, count: int) -> None:
     assert order == sum(range(count))
 
 
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_parts_that_are_written_again(size: int) -> None:
+    """Each thread gives the same array in every call, and only what it holds by then is added."""
+    here = threading.local()
+
+    def part(i: int) -> tuple[Any, ...]:
+        if not hasattr(here, "array"):
+            here.array = np.empty(1000)
+        time.sleep(0.0005 * ((i * 7) % 5))
+        here.array[...] = 2.0**i
+        return (here.array,)
+
+    [total] = parallel.workers(size).sum(part, 40)
+    assert (total == 2.0**40 - 1).all()
+
+
 def test_an_error_in_a_part_of_a_sum_is_raised_and_ends_it() -> None:
     begun: list[int] = []
 

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers import Host
+from legs import Leg
 
+from portanet.backend import Backend, plain
 from portanet.namespace import namespace
 from portanet.parallel import workers
 from portanet.recording import Recorded
@@ -79,12 +81,34 @@ def puts_a_part_of_a_result_together(x: Any) -> Any:
 def puts_transposes_together(x: Any) -> Any:
     xp = namespace(x)
     turned = xp.exp(x.T)
-    return xp.concat([xp.reshape(turned, (-1,)), xp.reshape(xp.exp(x), (-1,))])
+    rows, columns = xp.reshape(turned, (-1,)), xp.reshape(turned.T, (-1,))
+    return xp.concat([rows, xp.reshape(xp.exp(x), (-1,))]), xp.concat([columns, x[0, :]])
+
+
+def puts_a_part_together_with_itself(x: Any) -> Any:
+    xp = namespace(x)
+    part = xp.exp(x[0, :])
+    return xp.concat([part, part])
+
+
+def puts_a_part_together_backwards(x: Any) -> Any:
+    xp = namespace(x)
+    return xp.concat([xp.flip(xp.exp(x[0, :])), x[1, :]])
+
+
+def changes_a_view(x: Any) -> Any:
+    row = x[0, :]
+    row += 1.0
+    row[1:] = row[:1] * 2.0
+    line = namespace(x).reshape(x, (-1,))
+    line *= 3.0
+    return x * 2.0
 
 
 def gathers_from_the_end(x: Any) -> Any:
     xp = namespace(x)
-    return xp.take(x, xp.asarray([-1, 0]), axis=0)
+    computed = xp.astype(x[0, :] - 3.0, xp.int32)
+    return xp.take(x, xp.asarray([-1, 0]), axis=0), xp.take(x, computed, axis=0)
 
 
 def has_a_value_that_is_not_read(x: Any) -> Any:
@@ -94,6 +118,13 @@ def has_a_value_that_is_not_read(x: Any) -> Any:
 
 def returns_what_it_was_given(x: Any) -> Any:
     return x, x[0, :], {"x": x}
+
+
+def adds_to_numbers(x: Any) -> Any:
+    total = namespace(x).sum(x)
+    before = total + 0.0
+    total += 1.0
+    return total, before
 
 
 def squares(x: Any) -> Any:
@@ -107,21 +138,43 @@ def counts(x: Any) -> Any:
 
 FUNCTIONS = [
     starts_from_zeros, adds_its_transpose, adds_a_part_of_itself, goes_on_with_a_piece, puts_parts_together_twice,
-    puts_a_part_of_a_result_together, puts_transposes_together, gathers_from_the_end, has_a_value_that_is_not_read,
-    returns_what_it_was_given, squares, counts,
+    puts_a_part_of_a_result_together, puts_transposes_together, puts_a_part_together_with_itself,
+    puts_a_part_together_backwards, changes_a_view, gathers_from_the_end, has_a_value_that_is_not_read,
+    returns_what_it_was_given, adds_to_numbers, squares, counts,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+every_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
+
+
+@every_function
 def test_the_same_each_time(function: Callable[..., Any]) -> None:
     """With the arrays that it was recorded with, then with others, and what was returned before stays."""
-    one, kept = recorded(function), []
-    for given in (SQUARE, SQUARE, SQUARE + 1.0, np.flip(SQUARE, axis=0).copy(), SQUARE):
-        kept.append((one(given), function(given.copy())))
+    one, first, kept, programs = recorded(function), SQUARE.copy(), [], []
+    for given in (first, first, *(SQUARE.copy() for _ in range(3))):
+        kept.append((one(given), function(SQUARE.copy())))
+        given[...] = SQUARE
+        programs.append(one.programs())
         for found, expected in kept:
             for a, b in zip(flatten([found], []), flatten([expected], []), strict=True):
-                same(a, b)
-    assert len(one.programs()) == 1
+                same(a, SQUARE if a is given else b)
+    assert [len(recorded) for recorded in programs] == [1] * 5
+    assert programs[0] == programs[1] != programs[2] == programs[3] == programs[4]
+
+
+@every_function
+def test_the_same_bits_on_every_library(backend: Backend, function: Callable[..., Any]) -> None:
+    if backend.recorder(None) is plain:
+        assert backend.name in ("strict", "jax")
+    elif backend.name == "numpy" or function is not gathers_from_the_end:
+        Leg(f"{backend.name}-recorded", backend).run(function, backend.put(SQUARE))
+
+
+def test_powers() -> None:
+    x = np.random.default_rng(0).uniform(0, 9, 10_000).astype(np.float32)
+    one = recorded(lambda x: (x**2, x**0.5, x**3, x**-1))
+    for found, expected in zip(one(x), (x**2, x**0.5, x**3, x**-1), strict=True):
+        same(found, expected)
 
 
 def test_what_is_played() -> None:
@@ -204,7 +257,10 @@ def test_arrays_from_elsewhere() -> None:
 
 @pytest.mark.parametrize("read", [float, int, bool, list, len, lambda x: range(x)])
 def test_a_function_that_reads_values(read: Any) -> None:
+    called = []
+
     def function(x: Any, flag: Any) -> Any:
+        called.append(x)
         x += 1.0
         read(flag)
         return x * 2.0
@@ -215,6 +271,7 @@ def test_a_function_that_reads_values(read: Any) -> None:
         same(one(given, flag), function(expected, flag))
         same(given, expected)
     assert one.programs() == []
+    assert len(called) == 1 + 2 * 3  # the attempt, and each call here twice
 
 
 def test_errors_are_the_functions_own() -> None:

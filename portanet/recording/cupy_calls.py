@@ -52,7 +52,7 @@ class CuPyCalls:
     def _astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Line]:
         return [Line(self._module.copyto, (out, x, "unsafe"), {})]
 
-    def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line] | None:
+    def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line]:
         """A reshape that copies."""
         like = x.real if isinstance(x, Name) else x
-        return [Line(self._module.copyto, (out.reshape(like.shape), x), {})] if out.flags.c_contiguous else None
+        return [Line(self._module.copyto, (out.reshape(like.shape), x), {})]

@@ -96,16 +96,25 @@ class _Linker:
             if call.name == "concat" and result.ndim == 1:
                 vector, start = self._array(self._library.like(result.real)), 0
                 self._own[self._memory(result)] = vector
-                for piece in call.args[0]:
-                    memory, stop = self._memory(piece), start + math.prod(piece.shape)
-                    part = made.pop(memory, None)
-                    if part is not None and math.prod(part.shape) == stop - start and self._last[memory] == number:
-                        place = namespace(vector).reshape(vector[start:stop], part.shape)
-                        if self._library.layout(place) == self._library.layout(part.real):
+                memories = [self._memory(piece) for piece in call.args[0]]
+                for piece, memory in zip(call.args[0], memories, strict=True):
+                    stop = start + math.prod(piece.shape)
+                    place, part = vector[start:stop], made.get(memory)
+                    if part is not None and self._last[memory] == number and memories.count(memory) == 1:
+                        place = self._as_part(place, piece, part)
+                        if place is not None:
                             yield memory, place
                     start = stop
             elif is_array(result) and not call.changes and not self._is_view(call):
                 made[self._memory(result)] = result
+
+    def _as_part(self, place: Any, piece: StandIn, part: StandIn) -> Any:
+        """A place in a vector as the array of `part`, of which `piece` is a view; None if their orders differ."""
+        layout = self._library.layout
+        if layout(place) != layout(piece.real) or math.prod(part.shape) != place.shape[0]:
+            return None
+        shaped = namespace(place).reshape(place, part.shape)
+        return shaped if layout(shaped) == layout(part.real) else None
 
     def place(self, number: int, call: Call) -> None:
         """Does what can be done now, and writes down the rest."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -55,11 +56,11 @@ class NumPyCalls:
         return own(out, *args, **kwargs) if own else None
 
     def _elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> Line:
-        """Numbers beside floats as arrays, which NumPy would make of them each time."""
-        kinds = {_real(arg).dtype for arg in args if hasattr(_real(arg), "dtype")}
-        if len(kinds) == 1 and (dtype := kinds.pop()).kind == "f":
+        """A ufunc; a number beside floats as the array that NumPy would make of it each time."""
+        dtype = next(_real(arg).dtype for arg in args if hasattr(_real(arg), "dtype"))
+        if dtype.kind == "f":
             if name == "maximum" and type(args[1]) is float:
-                if _real(out).size > _LARGE:
+                if math.prod(_real(out).shape) > _LARGE:
                     return Line(np.ndarray.clip, (args[0], args[1], np.inf, out), {})  # a third of the time
                 args = (args[0], np.full(_real(out).shape, args[1], dtype))  # and that is faster still
             args = tuple([np.asarray(arg, dtype) if type(arg) in (int, float) else arg for arg in args])
@@ -67,7 +68,7 @@ class NumPyCalls:
 
     def _matmul(self, out: Any, a: Any, b: Any) -> list[Line]:
         """The product; a large one in halves, whose bits do not depend on who computes them."""
-        if (_real(a).ndim, _real(b).ndim) != (2, 2) or not _real(out).flags.c_contiguous:
+        if (_real(a).ndim, _real(b).ndim) != (2, 2):
             return [Line(np.matmul, (a, b), {"out": out})]
         many = _real(a).size * _real(b).shape[1] >= _SHARED
         if self._both is None or isinstance(a, Name) or isinstance(b, Name) or not many:
@@ -99,10 +100,10 @@ class NumPyCalls:
     def _astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Line]:
         return [Line(np.copyto, (out, x, "unsafe"), {})]
 
-    def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line] | None:
+    def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line]:
         """A reshape that copies."""
         like = _real(x)
-        return [Line(np.copyto, (out.reshape(like.shape), x), {})] if out.flags.c_contiguous else None
+        return [Line(np.copyto, (out.reshape(like.shape), x), {})]
 
 
 def _real(array: Any) -> Any:

@@ -71,10 +71,10 @@ class TorchCalls:
     def _astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Line]:
         return [Line(self._module.Tensor.copy_, (out, x), {})]
 
-    def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line] | None:
+    def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line]:
         """A reshape that copies."""
         like = _real(x)
-        return [Line(self._module.Tensor.copy_, (out.view(like.shape), x), {})] if out.is_contiguous() else None
+        return [Line(self._module.Tensor.copy_, (out.view(like.shape), x), {})]
 
 
 def _real(array: Any) -> Any:

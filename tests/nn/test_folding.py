@@ -62,6 +62,12 @@ def test_other_models_stay(model: Layer) -> None:
     assert folded(model, 100) is model
 
 
+def test_weights_that_are_as_many_as_the_inputs_stay() -> None:
+    assert folded(FOLDED[0], 9) is FOLDED[0]
+    assert folded(FOLDED[0], 10) is not FOLDED[0]
+    assert folded(FOLDED[1], 1) is not FOLDED[1]
+
+
 def test_the_layers_keep_their_places() -> None:
     other = folded(FOLDED[0], 100)
     assert isinstance(other, Sequential)
