@@ -58,10 +58,10 @@ class Recorded:
                 self._library, tape.calls, inputs, result, lent=lent, varying=varying, arrays=self._here.arrays
             )
         except Exception:  # whatever it is, the function as it is shall raise it, or do without
-            tape.undo()
+            tape.rewind()
             self._here.plain.add(key)
             return function(*args)
-        tape.undo()  # that was a rehearsal
+        tape.rewind()  # that was a rehearsal
         programs.append(program)
         return program.play(*given)
 

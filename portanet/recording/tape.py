@@ -132,10 +132,13 @@ class Tape:
         finally:
             del _here.tape
 
-    def undo(self) -> None:
-        """Gives the arguments that were changed the values that they had."""
+    def rewind(self) -> None:
+        """Gives the arguments that were changed the values that they had, and forgets all that was noted."""
         for array, before in self._before:
             array[...] = before
+        self._before.clear()
+        self._given.clear()
+        self.calls.clear()  # each array there knows its tape
 
     def call(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         found = function(*each(args, _known), **each(kwargs, _known))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -106,7 +106,7 @@ class Gradient:
 
     @cached_property
     def _part(self) -> Callable[..., _Part]:
-        return self.record(self._of_part, lent=0)
+        return self.record(replace(self)._of_part, lent=0)  # a copy, so that neither keeps the other alive
 
     def _of_part(
         self,

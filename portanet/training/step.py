@@ -41,10 +41,8 @@ class Step:
 
     @cached_property
     def _recorded_update(self) -> Callable[..., tuple[Any, Any]]:
-        def update(flat: Any, grads: Any, state: Any, rate: float) -> tuple[Any, Any]:
-            return self.optimizer.update(flat, grads, state, learning_rate=rate)
-
-        return self.gradient.record(update)
+        update = self.optimizer.update
+        return self.gradient.record(lambda flat, grads, state, rate: update(flat, grads, state, learning_rate=rate))
 
 
 @dataclass(frozen=True)
