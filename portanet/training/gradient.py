@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +22,7 @@ from portanet.training.state import Data
 from portanet.training.task import task_of
 
 _SHARDS = 4  # at least, or none
+_ALIGNED = 8  # a shard's rows are a multiple of it
 _SHARD_ROWS = 32  # with fewer, products of matrices are slow
 _SHARD_ARITHMETIC = 13_000_000  # multiplications forward: below it, NumPy's calls cost more than what they do
 
@@ -28,9 +30,10 @@ _SHARD_ARITHMETIC = 13_000_000  # multiplications forward: below it, NumPy's cal
 def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
     """How many rows make a shard: it follows from model and batch alone, so the bits do too.
 
-    A power of two, large enough that a shard is about half a millisecond of work, and small enough that its arrays
-    stay in the processor's cache; the whole batch where it would be fewer than four, since large products are shared
-    too (numpy_namespace.py), and for a model that is not rowwise.
+    So large that a shard is about half a millisecond of work, and so small that its arrays stay in the processor's
+    cache; a multiple of four shards of equal size, so that two or four workers end at the same time. The whole batch
+    where it would be fewer than four shards, since large products are shared too (recording/numpy_calls.py), and for a
+    model that is not rowwise.
     """
     arithmetic = model.arithmetic(input_shape)
     if not model.rowwise or arithmetic == 0:
@@ -38,7 +41,10 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
     rows = _SHARD_ROWS
     while rows * arithmetic < _SHARD_ARITHMETIC:
         rows *= 2
-    return rows if batch_size >= _SHARDS * rows else batch_size
+    if batch_size < _SHARDS * rows:
+        return batch_size
+    count = _SHARDS * math.ceil(batch_size / (_SHARDS * rows))
+    return _ALIGNED * math.ceil(batch_size / (_ALIGNED * count))
 
 
 class Batch(NamedTuple):
