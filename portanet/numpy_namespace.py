@@ -9,7 +9,7 @@ import numpy as np
 
 HostArray = Any
 _MANY = 16  # rows
-_LARGE = 4096  # numbers
+CLIPPED = 4096  # numbers
 
 
 def adds_rows(x: Any, axis: Any, dtype: Any, keepdims: Any) -> bool:
@@ -25,7 +25,7 @@ def _sum(x: HostArray, /, *, axis: Any = None, dtype: Any = None, keepdims: Any 
 
 
 def _maximum(x1: Any, x2: Any, /) -> HostArray:
-    if isinstance(x2, float) and x1.size > _LARGE and x1.dtype.kind == "f":
+    if isinstance(x2, float) and x1.size > CLIPPED and x1.dtype.kind == "f":
         return x1.clip(x2, np.inf)  # a third of the time
     return np.maximum(x1, x2)
 

@@ -16,6 +16,9 @@ class CuPyCalls:
             name for name, function in vars(module).items() if isinstance(function, module.ufunc) and name != "pow"
         )
 
+    def knows(self, array: Any) -> bool:
+        return type(array) is self._module.ndarray
+
     def memory(self, array: Any) -> Any:
         return array.data.mem.ptr or id(array)
 

@@ -31,6 +31,9 @@ class Library(Protocol):
 
     elementwise: frozenset[str]
 
+    def knows(self, array: Any) -> bool:
+        """Whether it is an array of this library, and no more than that."""
+
     def memory(self, array: Any) -> Any:
         """Whose memory the array lies in: equal for an array and its views."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from portanet.numpy_namespace import adds_rows
+from portanet.numpy_namespace import CLIPPED, adds_rows
 from portanet.recording.library import Line, Name
 
 Both = Callable[[Callable[[], Any], Callable[[], Any]], None]
@@ -30,10 +31,14 @@ class NumPyCalls:
 
     def __init__(self, both: Both | None) -> None:
         self._both = both
-        self._settled: dict[int, Any] = {}
+        self._settled: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
     def settled(self, array: Any) -> None:
-        self._settled[id(array)] = array
+        if isinstance(array, np.ndarray):
+            self._settled[id(array)] = array
+
+    def knows(self, array: Any) -> bool:
+        return type(array) in (np.ndarray, np.memmap) or isinstance(array, np.generic)
 
     def memory(self, array: Any) -> Any:
         while isinstance(getattr(array, "base", None), np.ndarray):
@@ -47,7 +52,7 @@ class NumPyCalls:
         return array.shape, array.strides, array.dtype
 
     def copy(self, array: Any) -> Any:
-        return array.copy()
+        return array.copy("K")
 
     def lines(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Line] | None:
         if name in self.elementwise and not kwargs:
@@ -60,19 +65,25 @@ class NumPyCalls:
         dtype = next(_real(arg).dtype for arg in args if hasattr(_real(arg), "dtype"))
         if dtype.kind == "f":
             if name == "maximum" and type(args[1]) is float:
-                if math.prod(_real(out).shape) > _LARGE:
+                size = math.prod(_real(out).shape)
+                if size > (_LARGE if dtype.itemsize > 2 else CLIPPED):
                     return Line(np.ndarray.clip, (args[0], args[1], np.inf, out), {})  # a third of the time
                 args = (args[0], np.full(_real(out).shape, args[1], dtype))  # and that is faster still
+                if size > CLIPPED:
+                    args = args[::-1]  # of two zeros the second is taken; clip takes the array's
             args = tuple([np.asarray(arg, dtype) if type(arg) in (int, float) else arg for arg in args])
         return Line(getattr(np, name), args, {"out": out})
 
     def _matmul(self, out: Any, a: Any, b: Any) -> list[Line]:
         """The product; a large one in halves, whose bits do not depend on who computes them."""
-        if (_real(a).ndim, _real(b).ndim) != (2, 2):
+        first, second = _real(a), _real(b)
+        if (first.ndim, second.ndim) != (2, 2):
             return [Line(np.matmul, (a, b), {"out": out})]
-        many = _real(a).size * _real(b).shape[1] >= _SHARED
+        many = first.size * second.shape[1] >= _SHARED
         if self._both is None or isinstance(a, Name) or isinstance(b, Name) or not many:
-            return [Line(np.ndarray.dot, (a, b, out), {})]  # the same, with less around it
+            if first.dtype == second.dtype and first.flags.forc and second.flags.forc:
+                return [Line(np.ndarray.dot, (a, b, out), {})]  # the same bits, with less around it
+            return [Line(np.matmul, (a, b), {"out": out})]
         rows, columns = out.shape
         if rows >= columns:
             parts = [(a[own, :], b, out[own, :]) for own in (slice(rows // 2), slice(rows // 2, rows))]

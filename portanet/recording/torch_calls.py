@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from portanet.recording.library import Line, Name
@@ -21,6 +22,10 @@ class TorchCalls:
 
     def __init__(self, module: Any) -> None:
         self._module = module
+        self._settled: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+
+    def knows(self, array: Any) -> bool:
+        return isinstance(array, self._module.Tensor) and not array.requires_grad
 
     def memory(self, array: Any) -> Any:
         return array.untyped_storage().data_ptr() or id(array)
@@ -29,13 +34,13 @@ class TorchCalls:
         return array.new_empty_strided(tuple(array.shape), array.stride())
 
     def layout(self, array: Any) -> Any:
-        return tuple(array.shape), array.stride(), array.dtype, array.device
+        return tuple(array.shape), array.stride(), array.dtype, array.device, array.requires_grad
 
     def copy(self, array: Any) -> Any:
         return array.clone()
 
     def settled(self, array: Any) -> None:
-        pass
+        self._settled[id(array)] = array
 
     def lines(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Line] | None:
         if name in self.elementwise and not kwargs:
@@ -47,12 +52,21 @@ class TorchCalls:
         module = self._module
         if not hasattr(_real(args[0]), "shape"):  # a number first
             return None
-        if name in ("maximum", "minimum") and not hasattr(_real(args[1]), "shape"):
-            return [Line(module.clamp, (args[0],), {"min" if name == "maximum" else "max": args[1], "out": out})]
+        like, numbers = _real(args[0]), [arg for arg in args[1:] if not hasattr(_real(arg), "shape")]
+        if numbers and name.startswith("logical"):
+            return None
+        if numbers and name in ("maximum", "minimum"):
+            if type(args[1]) not in (int, float) or not like.is_floating_point():
+                return None
+            args = (args[0], module.tensor(args[1], dtype=like.dtype, device=like.device))  # clamp has other zeros
+        elif any(_real(arg).dtype != like.dtype for arg in args if hasattr(_real(arg), "shape")):
+            return None  # the standard's function makes them equal in its own way
         name = {"equal": "eq", "bitwise_invert": "bitwise_not"}.get(name, name)
         return [Line(getattr(module, name), args, {"out": out})]
 
-    def _matmul(self, out: Any, a: Any, b: Any) -> list[Line]:
+    def _matmul(self, out: Any, a: Any, b: Any) -> list[Line] | None:
+        if _real(a).dtype != _real(b).dtype:
+            return None
         return [Line(self._module.matmul, (a, b), {"out": out})]
 
     def _sum(
@@ -66,7 +80,19 @@ class TorchCalls:
         return [Line(self._module.amax, (x, axis, keepdims), {"out": out})] if isinstance(axis, int) else None
 
     def _take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Line] | None:
-        return None if axis is None else [Line(self._module.index_select, (x, axis, indices), {"out": out})]
+        """Rows by number; PyTorch has no negative ones, so they are made into others first."""
+        module, like = self._module, _real(indices)
+        if axis is None or like.dtype not in (module.int32, module.int64):
+            return None
+        if id(indices) in self._settled and bool((indices >= 0).all()):
+            return [Line(module.index_select, (x, axis, indices), {"out": out})]
+        negative, rows = module.empty_like(like, dtype=module.bool), module.empty_like(like)
+        return [
+            Line(module.less, (indices, 0), {"out": negative}),
+            Line(module.add, (indices, _real(x).shape[axis]), {"out": rows}),
+            Line(module.where, (negative, rows, indices), {"out": rows}),
+            Line(module.index_select, (x, axis, rows), {"out": out}),
+        ]
 
     def _astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Line]:
         return [Line(self._module.Tensor.copy_, (out, x), {})]
