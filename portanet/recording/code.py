@@ -30,11 +30,12 @@ class Code:
         """The code of a value: a short one as it is written, others by a name."""
         if isinstance(value, Name):
             return value.name
-        if value is None or isinstance(value, (bool, int, str)):
+        if value is None or type(value) in (bool, int, str):
             return repr(value)
         if (name := self._names.get(id(value))) is None:
             word = getattr(value, "__name__", "")
-            plain = word.isidentifier() and not keyword.iskeyword(word) and word not in ("play", *self._names.values())
+            taken = keyword.iskeyword(word) or word[1:2].isdigit() or word in ("play", *self._names.values())
+            plain = word.isidentifier() and not taken
             name = self._names[id(value)] = word if plain else f"c{len(self._held)}"
             self._held.append(value)
         return name
@@ -42,7 +43,7 @@ class Code:
     def tree(self, tree: Any, leaf: Callable[[Any], str]) -> str:
         """The code of values in tuples, lists and dicts, from the code of each."""
         if isinstance(tree, dict):
-            return "{" + ", ".join(f"{name!r}: {self.tree(own, leaf)}" for name, own in tree.items()) + "}"
+            return "{" + ", ".join(f"{self.value(name)}: {self.tree(own, leaf)}" for name, own in tree.items()) + "}"
         if not isinstance(tree, (tuple, list)):
             return leaf(tree)
         inside = "".join(f"{self.tree(own, leaf)}, " for own in tree)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -65,7 +66,8 @@ class _Linker:
             elif isinstance(leaf, StandIn):
                 self._values[id(leaf)] = Name(f"a{place}", leaf.real)
         self._settled: set[int] = set()  # the stand-ins whose values are always the same
-        self._changed = {self._memory(call.results[0]) for call in self.calls if call.changes}
+        self._constant: set[Any] = set()  # their memory
+        self._changed = {self._memory(call.results[0]) for call in calls if call.changes}
         self._last = {self._memory(one): number for number, call in enumerate(self.calls) for one in _stand_ins(call)}
         self._last |= {self._memory(one): len(self.calls) for one in flatten([result], []) if isinstance(one, StandIn)}
         self._ends: dict[int, list[Any]] = {}
@@ -93,7 +95,7 @@ class _Linker:
         made: dict[Any, StandIn] = {}
         for number, call in enumerate(self.calls):
             result = call.results[0]
-            if call.name == "concat" and result.ndim == 1:
+            if call.name == "concat" and all(piece.ndim == 1 for piece in call.args[0]):
                 vector, start = self._array(self._library.like(result.real)), 0
                 self._own[self._memory(result)] = vector
                 memories = [self._memory(piece) for piece in call.args[0]]
@@ -120,12 +122,13 @@ class _Linker:
         """Does what can be done now, and writes down the rest."""
         args, kwargs = each((call.args, call.kwargs), self._value)
         if call.changes:
-            lines = None if call.name == "setitem" else self._library.lines(call.name, args, {}, args[0])
+            lines = None if call.name in ("setitem", "matmul") else self._library.lines(call.name, args, {}, args[0])
             self._code.write(lines or [Line(call.function, args, {})])
         elif self._is_settled(call):
             self._know(call, [one.real for one in call.results])
             for one in call.results:
                 self._settled.add(id(one))
+                self._constant.add(self._memory(one))
                 self._library.settled(one.real)
         elif self._is_view(call) and not any(isinstance(leaf, Name) for leaf in flatten([args, kwargs], [])):
             found = call.function(*args, **kwargs)
@@ -144,12 +147,13 @@ class _Linker:
 
     def program(self, result: Any, lent: list[Any]) -> Program:
         """The code that was written, as a function."""
-        kept = {id(leaf) for leaf in flatten([result], [])} - {id(leaf) for leaf in lent}
+        kept = Counter(map(id, flatten([result], []))) - Counter(map(id, lent))
         returned = self._code.tree(result, lambda leaf: self._returned(leaf, kept=id(leaf) in kept))
         play, source = self._code.function(len(self._inputs), returned)
         places = [place for place in range(len(self._inputs)) if place not in self._fixed]
         reals = [leaf.real if isinstance(leaf, StandIn) else leaf for leaf in self._inputs]
-        return Program(play, list(self._fixed.items()), [(place, kind_of(reals[place])) for place in places], source)
+        kinds = [(place, kind_of(reals[place], self._library.layout)) for place in places]
+        return Program(play, list(self._fixed.items()), kinds, source)
 
     def _returned(self, leaf: Any, *, kept: bool) -> str:
         """The code of a leaf of the result: an array that belongs here is copied for who keeps it."""
@@ -157,7 +161,11 @@ class _Linker:
             if leaf is given and isinstance(leaf, StandIn):
                 return f"a{place}"
         value = self._value(leaf)
-        if is_array(leaf) and not isinstance(value, Name) and (kept or self._memory(leaf) not in self._own):
+        if not is_array(leaf):
+            return self._code.value(value)
+        memory = self._memory(leaf)
+        own = memory in self._own
+        if memory in self._constant or (kept and own) or not (own or isinstance(value, Name)):
             return f"{self._code.value(self._library.copy)}({self._code.value(value)})"
         return self._code.value(value)
 

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from portanet.recording.tree import is_array
 
+Layout = Callable[[Any], Any]
+Kind = tuple[type, Callable[[Any], Any] | None, Any]  # a type, and what is the same of its values
+
 
 class Program(NamedTuple):
     """What is played in place of the function.
@@ -19,7 +22,7 @@ class Program(NamedTuple):
 
     play: Callable[..., Any]
     fixed: list[tuple[int, Any]]
-    kinds: list[tuple[int, Any]]
+    kinds: list[tuple[int, Kind]]
     source: str
 
     def takes(self, given: list[Any]) -> bool:
@@ -27,15 +30,16 @@ class Program(NamedTuple):
         for place, array in self.fixed:  # loops, since this is asked in every step
             if given[place] is not array:
                 return False
-        for place, kind in self.kinds:  # noqa: SIM110
-            if kind_of(given[place]) != kind:
+        for place, (kind, what, known) in self.kinds:
+            leaf = given[place]
+            if type(leaf) is not kind or (what is not None and what(leaf) != known):
                 return False
         return True
 
-    def would_take(self, given: list[Any]) -> bool:
+    def would_take(self, given: list[Any], layout: Layout) -> bool:
         """Whether it could be, but for other arrays in place of the fixed ones."""
-        kinds = [*self.kinds, *((place, kind_of(array)) for place, array in self.fixed)]
-        return all(kind_of(given[place]) == kind for place, kind in kinds)
+        fixed = [(place, kind_of(array, layout)) for place, array in self.fixed]
+        return self._replace(fixed=[], kinds=[*self.kinds, *fixed]).takes(given)
 
     def varying(self, given: list[Any]) -> frozenset[int]:
         """The places of all arrays that were not the same ones in every call, this one too."""
@@ -43,6 +47,13 @@ class Program(NamedTuple):
         return frozenset(place for place, leaf in enumerate(given) if is_array(leaf) and place not in fixed)
 
 
-def kind_of(leaf: Any) -> Any:
-    """What calls with this argument have in common."""
-    return (leaf.shape, leaf.dtype) if is_array(leaf) else type(leaf)
+def kind_of(leaf: Any, layout: Layout) -> Kind:
+    """What calls with this argument have in common: an array's layout, a number's type, else the value."""
+    kind = type(leaf)
+    if kind in (int, float):
+        return kind, None, None
+    return (kind, layout, layout(leaf)) if is_array(leaf) else (kind, _itself, leaf)
+
+
+def _itself(leaf: Any) -> Any:
+    return leaf

@@ -9,9 +9,11 @@ from typing import Any
 
 from portanet.recording.library import Library
 from portanet.recording.linker import Arrays, link
-from portanet.recording.program import Program
-from portanet.recording.tape import Tape
-from portanet.recording.tree import flatten
+from portanet.recording.program import Program, kind_of
+from portanet.recording.tape import Tape, recording
+from portanet.recording.tree import flatten, is_array
+
+_MOST = 64  # kinds of arguments: where there are ever new ones, recording them costs more than it gains
 
 
 class Recorded:
@@ -31,35 +33,44 @@ class Recorded:
         self._here = _Here()
 
     def __call__(self, *args: Any, **same: Any) -> Any:
-        given = flatten(args, [])
-        key = (len(given), *same.values())
+        form: list[Any] = []
+        given = flatten(args, [], form)
+        key = (*form, *same.items(), *map(type, same.values()))
         for program in self._here.programs.get(key, ()):
             if program.takes(given):
                 return program.play(*given)
         function = functools.partial(self._function, **same)
-        return function(*args) if key in self._here.plain else self._record(function, args, key)
+        if recording() or not all(self._library.knows(leaf) for leaf in given if is_array(leaf)):
+            return function(*args)
+        kinds = [kind_of(leaf, self._library.layout) for leaf in given]
+        if kinds in self._here.plain.get(key, ()):
+            return function(*args)
+        return self._record(function, args, key, kinds)
 
     def programs(self) -> list[Program]:
         """What this thread has recorded; nothing where the function is called as it is."""
         return [program for programs in self._here.programs.values() for program in programs]
 
-    def _record(self, function: Callable[..., Any], args: tuple[Any, ...], key: Any) -> Any:
+    def _record(self, function: Callable[..., Any], args: tuple[Any, ...], key: Any, kinds: list[Any]) -> Any:
         given, tape = flatten(args, []), Tape(self._library)
-        programs = self._here.programs.setdefault(key, [])
+        here = self._here
+        programs = here.programs.setdefault(key, [])
         varying: frozenset[int] = frozenset()
-        for program in [one for one in programs if one.would_take(given)]:
+        for program in [one for one in programs if one.would_take(given, self._library.layout)]:
             programs.remove(program)
+            here.count -= 1
             varying = program.varying(given)
+        if here.count >= _MOST:
+            return function(*args)
+        here.count += 1
         try:
             result, inputs = tape.run(function, args)
             lent = [] if self._lent is None else flatten([result[self._lent]], [])
             inputs = flatten(inputs, [])
-            program = link(
-                self._library, tape.calls, inputs, result, lent=lent, varying=varying, arrays=self._here.arrays
-            )
+            program = link(self._library, tape.calls, inputs, result, lent=lent, varying=varying, arrays=here.arrays)
         except Exception:  # whatever it is, the function as it is shall raise it, or do without
             tape.rewind()
-            self._here.plain.add(key)
+            here.plain.setdefault(key, []).append(kinds)
             return function(*args)
         tape.rewind()  # that was a rehearsal
         programs.append(program)
@@ -71,5 +82,6 @@ class _Here(threading.local):
 
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
-        self.plain: set[Any] = set()
+        self.plain: dict[Any, list[Any]] = {}  # the kinds of arguments that cannot be recorded
+        self.count = 0  # of both
         self.arrays: Arrays = {}

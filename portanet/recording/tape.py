@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from portanet.namespace import namespace, register
 from portanet.recording.library import Library
-from portanet.recording.tree import each, is_array
+from portanet.recording.tree import each, flatten, is_array
 
 
 class StandIn:
@@ -24,6 +24,7 @@ class StandIn:
         self.tape, self.real = tape, real
 
     shape = property(lambda self: self.real.shape)
+    size = property(lambda self: self.real.size)
     ndim = property(lambda self: self.real.ndim)
     dtype = property(lambda self: self.real.dtype)
     device = property(lambda self: getattr(self.real, "device", None))
@@ -38,7 +39,7 @@ class StandIn:
     def __bool__(self) -> bool:
         raise TypeError("a recorded function cannot decide by a value that may be another one the next time")
 
-    __float__ = __int__ = __index__ = __len__ = __iter__ = __bool__
+    __float__ = __int__ = __index__ = __len__ = __iter__ = __array__ = __bool__
 
 
 def _add_operator(short: str, standard: str) -> None:
@@ -128,35 +129,43 @@ class Tape:
         inputs = each(args, self._input)
         _here.tape = self
         try:
-            return function(*inputs), inputs
+            result = function(*inputs)
+            each(result, _known)
+            return result, inputs
         finally:
             del _here.tape
 
     def rewind(self) -> None:
         """Gives the arguments that were changed the values that they had, and forgets all that was noted."""
-        for array, before in self._before:
+        for array, before in reversed(self._before):
             array[...] = before
         self._before.clear()
         self._given.clear()
         self.calls.clear()  # each array there knows its tape
 
     def call(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = each((args, kwargs), lambda leaf: leaf)  # a list may be changed afterwards
+        _check(name, args, kwargs, self._library)
         found = function(*each(args, _known), **each(kwargs, _known))
-        results = tuple([self._wrapped(one) for one in (found if isinstance(found, (tuple, list)) else (found,))])
+        several = isinstance(found, (tuple, list))
+        if found is None or (several and len(found) < 2):
+            raise TypeError(f"what {name} did cannot be recorded")
+        results = tuple([self._wrapped(one) for one in (found if several else (found,))])
         self.calls.append(Call(name, function, args, kwargs, results, changes=False))
-        return results[0] if len(results) == 1 else results
+        return results if several else results[0]
 
     def change(self, name: str, function: Callable[..., Any], target: StandIn, *rest: Any) -> Any:
+        rest = each(rest, lambda leaf: leaf)
         self._keep(target.real)
         found = function(target.real, *each(rest, _known))
-        same = found is None or found is target.real  # else a number, or an array that cannot be changed
+        same = found is None or (found is target.real and _changes(found))
         result = target if same else self._wrapped(found)
         self.calls.append(Call(name, function, (target, *rest), {}, (result,), changes=same))
         return result
 
     def _keep(self, array: Any) -> None:
         """Copies an argument before it is changed for the first time."""
-        for given in self._given.pop(self._library.memory(array), []) if is_array(array) else []:
+        for given in self._given.pop(self._library.memory(array), []) if _changes(array) else []:
             self._before.append((given, self._library.copy(given)))
 
     def _input(self, leaf: Any) -> Any:
@@ -167,7 +176,11 @@ class Tape:
         return self._wrapped(leaf)
 
     def _wrapped(self, found: Any) -> StandIn:
-        return (_class_for(namespace(found)) if is_array(found) else StandIn)(self, found)
+        if not is_array(found):
+            return StandIn(self, found)
+        if not self._library.knows(found):
+            raise TypeError(f"{type(found)} cannot be recorded")
+        return _class_for(namespace(found))(self, found)
 
 
 class _Here(threading.local):
@@ -175,6 +188,35 @@ class _Here(threading.local):
 
 
 _here = _Here()
+
+
+def recording() -> bool:
+    """Whether this thread is noting calls now."""
+    return hasattr(_here, "tape")
+
+
+_WITH_NUMBERS = {
+    "asarray", "atan2", "clip", "copysign", "full_like", "getitem", "hypot", "logaddexp", "pow", "where",
+}  # fmt: skip
+_REFUSED = {
+    "nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values",  # as many as there happen to be
+    "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask",
+}  # fmt: skip
+
+
+def _check(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], library: Library) -> None:
+    """TypeError for a call whose result may have another shape the next time, or that writes into its arguments."""
+    leaves = flatten([args[:1] if name == "full" else args, kwargs], [])
+    numbers = any(isinstance(leaf, StandIn) and not is_array(leaf) for leaf in leaves)
+    numbers = numbers and name not in library.elementwise | _WITH_NUMBERS
+    masks = name == "getitem" and any(is_array(leaf) and "bool" in str(leaf.dtype) for leaf in flatten(args[1:], []))
+    if numbers or masks or name in _REFUSED or "out" in kwargs:
+        raise TypeError(f"{name} depends on values, or writes into an array")
+
+
+def _changes(array: Any) -> bool:
+    """Whether it can be changed: NumPy's numbers cannot."""
+    return is_array(array) and hasattr(array, "__setitem__")
 
 
 def _known(leaf: Any) -> Any:

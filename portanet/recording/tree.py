@@ -8,14 +8,17 @@ from typing import Any
 _single: set[type] = set()  # types of values that are no branches, as they were met
 
 
-def flatten(tree: Any, into: list[Any]) -> list[Any]:
-    """The values of a tuple, list or dict in their order, added to a list."""
-    for branch in tree.values() if type(tree) is dict else tree:
+def flatten(tree: Any, into: list[Any], form: list[Any] | None = None) -> list[Any]:
+    """The values of a tuple, list or dict in their order, added to a list; what holds them is added to `form`."""
+    named = isinstance(tree, dict)
+    if form is not None:
+        form.append((type(tree), len(into), tuple(tree) if named else len(tree)))
+    for branch in tree.values() if named else tree:
         kind = type(branch)
         if kind in _single:
             into.append(branch)
         elif issubclass(kind, (tuple, list, dict)):
-            flatten(branch, into)
+            flatten(branch, into, form)
         else:
             _single.add(kind)
             into.append(branch)
