@@ -6,6 +6,7 @@ That every layer, loss and optimizer gives the same bits is what the legs named 
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ from portanet.recording.tree import flatten
 
 X = np.arange(6.0).reshape(2, 3)
 SQUARE = np.arange(9.0).reshape(3, 3)
+LONG = np.sin(np.arange(2800.0)).reshape(70, 40)
+WIDE = LONG.T.copy()
 
 
 def recorded(function: Callable[..., Any], **settings: Any) -> Recorded:
@@ -136,11 +139,57 @@ def counts(x: Any) -> Any:
     return xp.sum(xp.astype(x > 2.0, xp.int32)), xp.argmax(x, axis=1) == xp.asarray([0, 1, 2])
 
 
+def changes_a_constant_that_was_read(x: Any) -> Any:
+    xp = namespace(x)
+    half = xp.full((3, 3), 0.5, dtype=x.dtype)
+    chosen = xp.where(x > 3.0, half, x)
+    half *= x
+    return chosen
+
+
+def goes_on_with_a_list(x: Any) -> Any:
+    rows = [x[0, :] * 2.0, x[1, :]]
+    first = namespace(x).stack(rows)
+    rows.append(x[2, :])
+    return first, namespace(x).stack(rows)
+
+
+def puts_matrices_together(x: Any) -> Any:
+    return namespace(x).concat([namespace(x).exp(x), x], axis=None)
+
+
+def multiplies_in_place(x: Any) -> Any:
+    turned = namespace(x).flip(x * 2.0)
+    turned @= x
+    return turned
+
+
+def joins_answers(x: Any) -> Any:
+    xp = namespace(x)
+    inside = xp.all(x >= 0.0)
+    inside &= xp.all(x < 9.0)
+    return inside
+
+
+def mixes_dtypes(x: Any) -> Any:
+    xp = namespace(x)
+    single = xp.astype(x, xp.float32)
+    single += x / 3.0
+    return xp.multiply(single, xp.sum(x / 3.0)), xp.matmul(single, x), xp.concat([single[0, :], x[0, :]])
+
+
+def multiplies_by_odd_layouts(x: Any) -> Any:
+    xp = namespace(x)
+    y = xp.exp(xp.reshape(xp.arange(289, dtype=x.dtype) / 289.0, (17, 17))) * x[1, 1]
+    return y[:1, :] @ xp.flip(y), y[3:4, :-1] @ y.T[:-1, :], xp.flip(y) @ y[:, 5:6]
+
+
 FUNCTIONS = [
     starts_from_zeros, adds_its_transpose, adds_a_part_of_itself, goes_on_with_a_piece, puts_parts_together_twice,
     puts_a_part_of_a_result_together, puts_transposes_together, puts_a_part_together_with_itself,
     puts_a_part_together_backwards, changes_a_view, gathers_from_the_end, has_a_value_that_is_not_read,
-    returns_what_it_was_given, adds_to_numbers, squares, counts,
+    returns_what_it_was_given, adds_to_numbers, squares, counts, changes_a_constant_that_was_read, goes_on_with_a_list,
+    puts_matrices_together, multiplies_in_place, joins_answers, mixes_dtypes, multiplies_by_odd_layouts,
 ]  # fmt: skip
 
 
@@ -224,6 +273,61 @@ def test_kinds_of_arguments() -> None:
     assert len(one.programs()) == 6
 
 
+@pytest.mark.parametrize(
+    ("function", "cases"),
+    [
+        (lambda x, word: x * 2.0 if word == "a" else x * 3.0, [(X, "a"), (X, "b")]),
+        (lambda x, flag: x * 2.0 if flag else x * 3.0, [(X, True), (X, False)]),
+        (lambda d: d["a"] - d["b"], [({"a": X, "b": X + 1},), ({"b": X + 2, "a": X},), ({"b": X, "a": X * 3},)]),
+        (lambda d, rate: d["a"] * rate, [(OrderedDict(a=X), 2.0), (OrderedDict(a=X + 1), 3.0)]),
+        (
+            lambda a, b: a[0] - b if isinstance(a, tuple) else a * b[0],
+            [((X,), X + 1), (X, (X + 2,)), ((X + 3,), X), (X + 4, (X,))],
+        ),
+        (lambda x: namespace(x).sum(namespace(x).exp(x)), [(LONG.T,), (LONG.T + 1,), (WIDE,), (WIDE + 1,)]),
+    ],
+)
+def test_what_else_makes_another_kind(function: Callable[..., Any], cases: list[Any]) -> None:
+    """Words, the tree that holds the arrays, and their layout, on which a sum's bits depend."""
+    one = recorded(function)
+    for given in cases * 3:
+        same(one(*given), function(*given))
+
+
+def test_names_and_types_of_words_are_told_apart() -> None:
+    one = recorded(lambda x, *, a=0, b=0: x * a - b)
+    whole = np.arange(3)
+    for words in ({"a": 1}, {"b": 1}, {"a": 1.0}, {"a": True}) * 2:
+        same(one(whole, **words), whole * words.get("a", 0) - words.get("b", 0))
+
+
+def test_a_reshape_that_is_a_view_of_some_layouts() -> None:
+    def function(x: Any) -> Any:
+        line = namespace(x).reshape(x, (-1,))
+        line *= 2.0
+        return x + 0.0
+
+    one = recorded(function)
+    for make in (lambda: LONG.T.copy("K"), lambda: WIDE.copy()) * 2:
+        for _ in range(3):
+            same(one(make()), function(make()))
+
+
+def test_ever_new_kinds_are_not_recorded_for_ever() -> None:
+    one = recorded(lambda x: x * 2.0)
+    for size in range(200):
+        same(one(np.ones(size)), np.full(size, 2.0))
+    assert len(one.programs()) < 100
+
+
+def test_what_fails_once_is_recorded_for_other_arguments() -> None:
+    one = recorded(lambda x, y: x + y)
+    with pytest.raises(ValueError, match="broadcast"):
+        one(X, np.ones(5))
+    same(one(X, X), X + X)
+    assert len(one.programs()) == 1
+
+
 def test_lent_arrays() -> None:
     """The caller may do with them what it likes, until the next call."""
 
@@ -243,6 +347,17 @@ def test_lent_arrays() -> None:
     assert again[2] is given
 
 
+def test_what_is_lent_and_returned_too_is_kept() -> None:
+    def function(x: Any) -> Any:
+        y = x * 2.0
+        return (y,), y
+
+    one = recorded(function, lent=0)
+    _, kept = one(X)
+    one(X + 1.0)
+    same(kept, X * 2.0)
+
+
 def test_arrays_from_elsewhere() -> None:
     """A function with noise of its own gives new noise each time."""
     rng = np.random.default_rng(0)
@@ -250,9 +365,140 @@ def test_arrays_from_elsewhere() -> None:
     def function(x: Any) -> Any:
         return x * rng.uniform(size=(2, 3))
 
+    for one in (recorded(function), recorded(lambda x: rng.uniform(size=3))):
+        assert one(X).tobytes() != one(X).tobytes()
+        assert one.programs() == []
+
+
+def writes_into_a_result(x: Any) -> Any:
+    xp = namespace(x)
+    total = x * 1.0
+    xp.exp(x, out=total)
+    return total
+
+
+def copies_into_a_result(x: Any) -> Any:
+    total = x * 1.0
+    namespace(x).copyto(total, x + 3.0)
+    return total
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        np.sum, np.asarray, writes_into_a_result, copies_into_a_result,
+        lambda x: x[x > 2.0] * 2.0, lambda x: namespace(x).nonzero(x)[0], lambda x: namespace(x).unstack(x[:1, :])[0],
+    ],
+)  # fmt: skip
+def test_what_cannot_be_recorded_is_called_as_it_is(function: Callable[..., Any]) -> None:
     one = recorded(function)
-    assert one(X).tobytes() != one(X).tobytes()
+    for given in (X, X, X - 1.0, X - 2.0):
+        same(one(given), function(given))
     assert one.programs() == []
+
+
+def test_a_number_that_is_a_shape_or_an_axis() -> None:
+    def function(x: Any, number: Any) -> Any:
+        return namespace(x).zeros((number, 3)) + x
+
+    one = recorded(function)
+    for number in (1, 2, 1):
+        same(one(X[:1], number), function(X[:1], number))
+    by_axis = recorded(lambda x, axis: namespace(x).sum(x, axis=axis) * 2.0)
+    for axis in (0, 1, 0):
+        same(by_axis(SQUARE, axis), SQUARE.sum(axis=axis) * 2.0)
+
+
+def test_a_row_by_number_of_an_array_that_is_written_again() -> None:
+    def function(x: Any, number: Any) -> Any:
+        return (x * 2.0)[number, :], namespace(x).zeros((3, 2))[number, :]
+
+    one, kept = recorded(function), []
+    for number, x in enumerate((SQUARE, SQUARE + 1.0, SQUARE + 2.0)):
+        kept.append((one(x, number), x))
+        kept[-1][0][1][...] = 7.0
+    for number, ((row, _), x) in enumerate(kept):
+        same(row, x[number] * 2.0)
+    same(one(SQUARE, 0)[1], np.zeros(2))
+
+
+def test_numbers_of_the_library() -> None:
+    """NumPy's numbers have a shape and a dtype, but cannot be changed in place."""
+
+    def function(x: Any) -> Any:
+        x += 1.0
+        return x * 2.0
+
+    one = recorded(function)
+    for given in (np.float64(1.0), np.float64(2.0), np.asarray(3.0), np.asarray(4.0), np.float64(5.0)):
+        same(one(given.copy()), function(given.copy()))
+
+
+class Matrix(np.ndarray[Any, Any]):
+    """Whose * is @, as in numpy.matrix."""
+
+    def __mul__(self, other: Any) -> Any:
+        return np.asarray(self) @ np.asarray(other)
+
+
+def test_classes_of_their_own_rules() -> None:
+    one = recorded(lambda x: x * x)
+    for given, expected in ((SQUARE.view(Matrix), SQUARE @ SQUARE), (SQUARE, SQUARE * SQUARE)) * 2:
+        same(one(given), expected)
+
+
+def test_arguments_that_share_memory_unseen() -> None:
+    """The rehearsal is undone in whatever order they were changed."""
+
+    def function(a: Any, b: Any) -> Any:
+        a += 1.0
+        b *= 2.0
+        return a + b
+
+    found, expected = (bytearray(X.tobytes()) for _ in range(2))
+    same(
+        recorded(function)(np.frombuffer(found), np.frombuffer(found)),
+        function(np.frombuffer(expected), np.frombuffer(expected)),
+    )
+    assert found == expected
+
+
+def test_recordings_inside_a_recording() -> None:
+    inner = recorded(times)
+    outer = recorded(lambda x: inner(x, 2.0) * 3.0)
+    for x in (X, X + 1.0, X + 2.0):
+        same(outer(x), times(x, 2.0) * 3.0)
+        same(inner(x, 2.0), times(x, 2.0))
+    assert len(outer.programs()) == 1
+
+
+def test_keys_that_are_no_words() -> None:
+    one = recorded(lambda x: {np.int64(1): x * 2.0, (2, None): x})
+    for _ in range(2):
+        same(one(X)[1], X * 2.0)
+
+
+@pytest.mark.parametrize("size", [9, 5000, 70_003])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("least", [0.0, -0.0, 1.0, float("nan")])
+def test_the_sign_of_zero(size: int, dtype: str, least: float) -> None:
+    x = np.resize(np.asarray([-0.0, 0.0, np.nan, -np.nan, 2.0, -2.0, np.inf, -np.inf, 0.5]), size).astype(dtype)
+
+    def function(x: Any) -> Any:
+        return namespace(x).maximum(x, least)
+
+    assert recorded(function)(x).tobytes() == function(x).tobytes()
+
+
+def test_large_products_in_place() -> None:
+    def function(x: Any, y: Any) -> Any:
+        x @= y
+        return x * 1.0
+
+    a, b = product((100, 1000, 1000))
+    expected = function(a.copy(), b)
+    same(recorded(function)(a, b), expected)
+    same(a, expected)
 
 
 @pytest.mark.parametrize("read", [float, int, bool, list, len, lambda x: range(x)])
