@@ -184,12 +184,21 @@ def multiplies_by_odd_layouts(x: Any) -> Any:
     return y[:1, :] @ xp.flip(y), y[3:4, :-1] @ y.T[:-1, :], xp.flip(y) @ y[:, 5:6]
 
 
+def puts_products_together(x: Any) -> Any:
+    """Some BLAS give other bits where a product does not start as an array of its own does."""
+    xp = namespace(x)
+    y = xp.reshape(xp.sin(xp.arange(1700, dtype=x.dtype)), (17, 100)) * x[1, 1]
+    pieces = [x[0, :], *[xp.reshape(y[:, :end].T @ (y / end), (-1,)) for end in (5, 17, 64)]]
+    return xp.concat(pieces)
+
+
 FUNCTIONS = [
     starts_from_zeros, adds_its_transpose, adds_a_part_of_itself, goes_on_with_a_piece, puts_parts_together_twice,
     puts_a_part_of_a_result_together, puts_transposes_together, puts_a_part_together_with_itself,
     puts_a_part_together_backwards, changes_a_view, gathers_from_the_end, has_a_value_that_is_not_read,
     returns_what_it_was_given, adds_to_numbers, squares, counts, changes_a_constant_that_was_read, goes_on_with_a_list,
     puts_matrices_together, multiplies_in_place, joins_answers, mixes_dtypes, multiplies_by_odd_layouts,
+    puts_products_together,
 ]  # fmt: skip
 
 
