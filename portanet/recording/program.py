@@ -32,16 +32,6 @@ class Program(NamedTuple):
                 return False
         return True
 
-    def would_take(self, given: list[Any]) -> bool:
-        """Whether it could be, but for other arrays in place of the fixed ones."""
-        kinds = [*self.kinds, *((place, kind_of(array)) for place, array in self.fixed)]
-        return all(kind_of(given[place]) == kind for place, kind in kinds)
-
-    def varying(self, given: list[Any]) -> frozenset[int]:
-        """The places of all arrays that were not the same ones in every call, this one too."""
-        fixed = {place for place, array in self.fixed if given[place] is array}
-        return frozenset(place for place, leaf in enumerate(given) if is_array(leaf) and place not in fixed)
-
 
 def kind_of(leaf: Any) -> Any:
     """What calls with this argument have in common."""
