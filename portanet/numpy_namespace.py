@@ -58,10 +58,11 @@ def halves(a: HostArray, b: HostArray, y: HostArray) -> list[tuple[HostArray, Ho
     """
     if a.ndim != 2 or b.ndim != 2 or a.size * b.shape[1] < _SHARED or min(y.shape) < _WIDE:
         return [(a, b, y)]
-    rows, columns = y.shape
-    if rows >= columns:
-        return [(a[own, :], b, y[own, :]) for own in (slice(rows // 2), slice(rows // 2, rows))]
-    return [(a, b[:, own], y[:, own]) for own in (slice(columns // 2), slice(columns // 2, columns))]
+    cut = max(y.shape) // 2
+    first, second = slice(cut), slice(cut, max(y.shape))
+    if y.shape[0] >= y.shape[1]:
+        return [(a[own, :], b, y[own, :]) for own in (first, second)]
+    return [(a, b[:, own], y[:, own]) for own in (first, second)]
 
 
 def _matmul(a: HostArray, b: HostArray, /) -> HostArray:

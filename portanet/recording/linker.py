@@ -149,7 +149,7 @@ class _Linker:
         play, source = self._code.function(len(self._inputs), returned)
         places = [place for place in range(len(self._inputs)) if place not in self._fixed]
         reals = [leaf.real if isinstance(leaf, StandIn) else leaf for leaf in self._inputs]
-        return Program(play, list(self._fixed.items()), [(place, kind_of(reals[place])) for place in places], source)
+        return Program(play, list(self._fixed.items()), [(place, *kind_of(reals[place])) for place in places], source)
 
     def _returned(self, leaf: Any, *, kept: bool) -> str:
         """The code of a leaf of the result: an array that belongs here is copied for who keeps it."""

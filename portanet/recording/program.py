@@ -13,13 +13,13 @@ class Program(NamedTuple):
 
     play    takes the leaves of the arguments
     fixed   the places of arrays that were the same ones in every call so far, and those arrays: the code holds them
-    kinds   the places of all other arguments, and what they have in common from call to call
+    kinds   the places of all other arguments, and what they have in common from call to call: type, shape and dtype
     source  the code of `play`, to read
     """
 
     play: Callable[..., Any]
     fixed: list[tuple[int, Any]]
-    kinds: list[tuple[int, Any]]
+    kinds: list[tuple[int, Any, Any, Any]]
     source: str
 
     def takes(self, given: list[Any]) -> bool:
@@ -27,12 +27,13 @@ class Program(NamedTuple):
         for place, array in self.fixed:  # loops, since this is asked in every step
             if given[place] is not array:
                 return False
-        for place, kind in self.kinds:  # noqa: SIM110
-            if kind_of(given[place]) != kind:
+        for place, kind, shape, dtype in self.kinds:
+            leaf = given[place]
+            if type(leaf) is not kind or (shape is not None and (leaf.shape != shape or leaf.dtype != dtype)):
                 return False
         return True
 
 
 def kind_of(leaf: Any) -> Any:
-    """What calls with this argument have in common."""
-    return (leaf.shape, leaf.dtype) if is_array(leaf) else type(leaf)
+    """What calls with this argument have in common: its type, and the shape and dtype of an array."""
+    return (type(leaf), leaf.shape, leaf.dtype) if is_array(leaf) else (type(leaf), None, None)
