@@ -36,7 +36,7 @@ Record = Callable[..., Callable[..., Any]]
 NAMES = ("numpy", "cupy", "torch", "jax", "strict")
 
 
-def plain(function: Callable[..., Any], lent: int | None = None) -> Callable[..., Any]:
+def plain(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
     """The function as it is: what `Backend.record` gives where there is nothing to gain."""
     return function
 

@@ -1,4 +1,7 @@
-"""NumPy as the mathematics calls it: without the Python code around its functions. All that is not here is its own."""
+"""NumPy as the mathematics calls it: without the Python code around its functions, and large products in halves.
+
+All that is not here is NumPy's own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import numpy as np
 HostArray = Any
 _MANY = 16  # rows
 CLIPPED = 4096  # numbers
+_SHARED = 5_000_000  # multiplications: handing over half of a smaller product costs more than it gains
+_WIDE = 64  # rows and columns: long and narrow ones are those of shards, which keep the threads busy
 
 
 def adds_rows(x: Any, axis: Any, dtype: Any, keepdims: Any) -> bool:
@@ -46,6 +51,29 @@ def _reshape(x: HostArray, /, shape: Any, *, copy: bool | None = None) -> HostAr
     return x.reshape(shape) if copy is None else np.reshape(x, shape, copy=copy)
 
 
+def halves(a: HostArray, b: HostArray, y: HostArray) -> list[tuple[HostArray, HostArray, HostArray]]:
+    """A large product y = a @ b of matrices as two, which two threads may compute: (a, b, y) of each; else as one.
+
+    Products of other shapes may have other bits, so it is cut the same way whoever computes.
+    """
+    if a.ndim != 2 or b.ndim != 2 or a.size * b.shape[1] < _SHARED or min(y.shape) < _WIDE:
+        return [(a, b, y)]
+    cut = max(y.shape) // 2
+    first, second = slice(cut), slice(cut, max(y.shape))
+    if y.shape[0] >= y.shape[1]:
+        return [(a[own, :], b, y[own, :]) for own in (first, second)]
+    return [(a, b[:, own], y[:, own]) for own in (first, second)]
+
+
+def _matmul(a: HostArray, b: HostArray, /) -> HostArray:
+    if a.ndim != 2 or b.ndim != 2:
+        return np.matmul(a, b)
+    y = np.empty((a.shape[0], b.shape[1]), np.result_type(a, b))
+    for part in halves(a, b, y):
+        np.matmul(part[0], part[1], out=part[2])
+    return y
+
+
 class _Namespace(ModuleType):
     """NumPy's names, with our own in the place of some."""
 
@@ -56,4 +84,6 @@ class _Namespace(ModuleType):
 
 
 namespace = _Namespace("portanet.numpy_namespace.namespace", __doc__)
-namespace.__dict__.update(sum=_sum, max=_max, maximum=_maximum, astype=_astype, reshape=_reshape, take=_take)
+namespace.__dict__.update(
+    sum=_sum, max=_max, maximum=_maximum, matmul=_matmul, astype=_astype, reshape=_reshape, take=_take
+)

@@ -81,7 +81,7 @@ class Conv2D(Layer):
         for axis in (1, 2):
             padded = pad(padded, axis, *self._sides)
         patches = _patches(padded, (self.kernel_size, self.kernel_size), shape[1:], self.stride)
-        y = xp.reshape(weight, (self.filters, -1)) @ patches
+        y = xp.matmul(xp.reshape(weight, (self.filters, -1)), patches)
         y += params["bias"][:, None]
         return batch_first(xp.reshape(y, (*shape, x.shape[0]))), (patches, x.shape)
 
@@ -89,8 +89,8 @@ class Conv2D(Layer):
         xp, weight, (patches, x_shape) = namespace(dy), params["weight"], cache
         dy = batch_last(dy)
         flat = xp.reshape(dy, (self.filters, -1))
-        dweight = xp.permute_dims(patches @ xp.permute_dims(flat, (1, 0)), (1, 0))  # faster than flat @ patches.T
-        grads = {"weight": xp.reshape(dweight, weight.shape), "bias": xp.sum(flat, axis=1)}
+        dweight = xp.matmul(patches, xp.permute_dims(flat, (1, 0)))  # faster than flat @ patches.T
+        grads = {"weight": xp.reshape(xp.permute_dims(dweight, (1, 0)), weight.shape), "bias": xp.sum(flat, axis=1)}
         return (self._dx(weight, dy, x_shape) if need_dx else None), grads
 
     def _dx(self, weight: Array, dy: Array, x_shape: Shape) -> Array:
@@ -106,7 +106,7 @@ class Conv2D(Layer):
         dy = pad(_spread(dy, 2, self.stride), 2, k - 1 - before, k - 1)
         patches = _patches(dy, (1, k), (dy.shape[1], width), 1)
         turned = xp.permute_dims(xp.flip(weight, axis=3), (1, 2, 0, 3))
-        row = xp.reshape(turned, (channels * k, -1)) @ patches
+        row = xp.matmul(xp.reshape(turned, (channels * k, -1)), patches)
         row = _spread(xp.reshape(row, (channels, k, dy.shape[1], width * n)), 2, self.stride)
         dx = _add_shifted(row)[:, before : before + height, :]
         return batch_first(xp.reshape(dx, (channels, height, width, n)))

@@ -18,6 +18,9 @@ class Layer:
     A layer without arrays overrides `forward` and `backward`, and `output_shape` if it changes the shape.
     One with arrays also says which names are `trained`, and which of those weight decay applies to
     (`decayed`); its other arrays are buffers, which gradient descent leaves alone.
+
+    The methods do the same in every step: a step is compiled or recorded and then repeated, so what differs from step
+    to step, random numbers too, comes from the arguments (`key`, see noise.py), and not from Python's own state.
     """
 
     trained: ClassVar[tuple[str, ...]] = ()

@@ -43,6 +43,9 @@ class CuPyCalls:
     def _matmul(self, out: Any, a: Any, b: Any) -> list[Line]:
         return [Line(self._module.matmul, (a, b), {"out": out})]
 
+    def _product(self, out: Any, a: Any, b: Any) -> list[Line]:
+        return self._matmul(out, a, b)
+
     def _sum(self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> list[Line]:
         return [Line(self._module.sum, (x, axis, dtype, out, keepdims), {})]
 

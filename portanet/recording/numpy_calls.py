@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from portanet.numpy_namespace import CLIPPED, adds_rows
+from portanet.numpy_namespace import CLIPPED, adds_rows, halves
 from portanet.recording.library import Line, Name
 
 Both = Callable[[Callable[[], Any], Callable[[], Any]], None]
-_SHARED = 5_000_000  # multiplications: handing over half of a smaller product costs more than it gains
 
 
 _LARGE = 2**16  # numbers
@@ -75,21 +74,18 @@ class NumPyCalls:
         return Line(getattr(np, name), args, {"out": out})
 
     def _matmul(self, out: Any, a: Any, b: Any) -> list[Line]:
-        """The product; a large one in halves, whose bits do not depend on who computes them."""
-        first, second = _real(a), _real(b)
-        if (first.ndim, second.ndim) != (2, 2):
-            return [Line(np.matmul, (a, b), {"out": out})]
-        many = first.size * second.shape[1] >= _SHARED
-        if self._both is None or isinstance(a, Name) or isinstance(b, Name) or not many:
-            if first.dtype == second.dtype and first.flags.forc and second.flags.forc:
-                return [Line(np.ndarray.dot, (a, b, out), {})]  # the same bits, with less around it
-            return [Line(np.matmul, (a, b), {"out": out})]
-        rows, columns = out.shape
-        if rows >= columns:
-            parts = [(a[own, :], b, out[own, :]) for own in (slice(rows // 2), slice(rows // 2, rows))]
-        else:
-            parts = [(a, b[:, own], out[:, own]) for own in (slice(columns // 2), slice(columns // 2, columns))]
+        parts = [] if isinstance(a, Name) or isinstance(b, Name) else halves(a, b, out)
+        if self._both is None or len(parts) < 2:
+            return self._product(out, a, b) if len(parts) == 1 else [Line(_in_halves, (a, b, out), {})]
         return [Line(self._both, tuple([functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]), {})]
+
+    def _product(self, out: Any, a: Any, b: Any) -> list[Line]:
+        """The operator @, which is never cut."""
+        first, second = _real(a), _real(b)
+        plain = first.dtype == second.dtype and first.flags.forc and second.flags.forc
+        if plain and (first.ndim, second.ndim) == (2, 2):
+            return [Line(np.ndarray.dot, (a, b, out), {})]  # the same bits, with less around it
+        return [Line(np.matmul, (a, b), {"out": out})]
 
     def _sum(self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> list[Line]:
         like = _real(x)
@@ -115,6 +111,11 @@ class NumPyCalls:
         """A reshape that copies."""
         like = _real(x)
         return [Line(np.copyto, (out.reshape(like.shape), x), {})]
+
+
+def _in_halves(a: Any, b: Any, y: Any) -> None:
+    for part in halves(a, b, y):
+        np.matmul(part[0], part[1], out=part[2])
 
 
 def _real(array: Any) -> Any:

@@ -16,7 +16,7 @@ class Program(NamedTuple):
 
     play    takes the leaves of the arguments
     fixed   the places of arrays that were the same ones in every call so far, and those arrays: the code holds them
-    kinds   the places of all other arguments, and what they have in common from call to call
+    kinds   the places of all other arguments, and what they have in common from call to call: type, shape and dtype
     source  the code of `play`, to read
     """
 
@@ -35,16 +35,6 @@ class Program(NamedTuple):
             if type(leaf) is not kind or (what is not None and what(leaf) != known):
                 return False
         return True
-
-    def would_take(self, given: list[Any], layout: Layout) -> bool:
-        """Whether it could be, but for other arrays in place of the fixed ones."""
-        fixed = [(place, kind_of(array, layout)) for place, array in self.fixed]
-        return self._replace(fixed=[], kinds=[*self.kinds, *fixed]).takes(given)
-
-    def varying(self, given: list[Any]) -> frozenset[int]:
-        """The places of all arrays that were not the same ones in every call, this one too."""
-        fixed = {place for place, array in self.fixed if given[place] is array}
-        return frozenset(place for place, leaf in enumerate(given) if is_array(leaf) and place not in fixed)
 
 
 def kind_of(leaf: Any, layout: Layout) -> Kind:

@@ -13,23 +13,27 @@ from portanet.recording.program import Program, kind_of
 from portanet.recording.tape import Tape, recording
 from portanet.recording.tree import flatten, is_array
 
+_WATCHED = 20  # calls
 _MOST = 64  # kinds of arguments: where there are ever new ones, recording them costs more than it gains
 
 
 class Recorded:
-    """A function that gives what `function` gives, and is recorded for each kind of arguments when they first come.
+    """A function that gives what `function` gives, and is recorded for each kind of arguments that comes often.
 
     function  of arrays and numbers, in tuples and dicts; what it does depends on shapes, but not on values
     library   of the arrays
     lent      the place in the returned tuple of arrays that the caller reads before the next call, and does not keep
+    after     how many calls are made as they are: a short training is over before a recording has paid
 
     All else that is returned is the caller's; arguments are changed in place as by the function. What is given by name
     is no array, and part of the kind. A function that cannot be recorded, since it asks for the value of an array or
     has arrays of its own, is called as it is. Each thread has recordings of its own.
     """
 
-    def __init__(self, function: Callable[..., Any], library: Library, lent: int | None = None) -> None:
-        self._function, self._library, self._lent = function, library, lent
+    def __init__(
+        self, function: Callable[..., Any], library: Library, lent: int | None = None, after: int = _WATCHED
+    ) -> None:
+        self._function, self._library, self._lent, self._after = function, library, lent, after
         self._here = _Here()
 
     def __call__(self, *args: Any, **same: Any) -> Any:
@@ -39,42 +43,57 @@ class Recorded:
         for program in self._here.programs.get(key, ()):
             if program.takes(given):
                 return program.play(*given)
-        function = functools.partial(self._function, **same)
-        if recording() or not all(self._library.knows(leaf) for leaf in given if is_array(leaf)):
-            return function(*args)
-        kinds = [kind_of(leaf, self._library.layout) for leaf in given]
-        if kinds in self._here.plain.get(key, ()):
-            return function(*args)
-        return self._record(function, args, key, kinds)
+        return self._watch(functools.partial(self._function, **same), args, given, key)
 
     def programs(self) -> list[Program]:
         """What this thread has recorded; nothing where the function is called as it is."""
         return [program for programs in self._here.programs.values() for program in programs]
 
-    def _record(self, function: Callable[..., Any], args: tuple[Any, ...], key: Any, kinds: list[Any]) -> Any:
-        given, tape = flatten(args, []), Tape(self._library)
-        here = self._here
-        programs = here.programs.setdefault(key, [])
-        varying: frozenset[int] = frozenset()
-        for program in [one for one in programs if one.would_take(given, self._library.layout)]:
-            programs.remove(program)
-            here.count -= 1
-            varying = program.varying(given)
-        if here.count >= _MOST:
+    def _watch(self, function: Callable[..., Any], args: tuple[Any, ...], given: list[Any], key: Any) -> Any:
+        """Calls the function as it is, and sees which arrays are other ones each time, until it is recorded."""
+        if recording() or not all(self._library.knows(leaf) for leaf in given if is_array(leaf)):
             return function(*args)
-        here.count += 1
+        kind, kinds = (key, *(kind_of(leaf, self._library.layout) for leaf in given)), self._here.kinds
+        if kind not in kinds and len(kinds) >= _MOST:
+            return function(*args)
+        seen = kinds.setdefault(kind, _Kind(given))
+        seen.look(given)
+        if seen.calls <= self._after or seen.plain:
+            return function(*args)
+        programs = self._here.programs.setdefault(key, [])
+        if seen.program in programs:
+            programs.remove(seen.program)
+        tape = Tape(self._library)
         try:
             result, inputs = tape.run(function, args)
             lent = [] if self._lent is None else flatten([result[self._lent]], [])
-            inputs = flatten(inputs, [])
-            program = link(self._library, tape.calls, inputs, result, lent=lent, varying=varying, arrays=here.arrays)
+            inputs, varying = flatten(inputs, []), frozenset(seen.varying)
+            seen.program = link(
+                self._library, tape.calls, inputs, result, lent=lent, varying=varying, arrays=self._here.arrays
+            )
         except Exception:  # whatever it is, the function as it is shall raise it, or do without
             tape.rewind()
-            here.plain.setdefault(key, []).append(kinds)
+            seen.plain = True
             return function(*args)
         tape.rewind()  # that was a rehearsal
-        programs.append(program)
-        return program.play(*given)
+        programs.append(seen.program)
+        return seen.program.play(*given)
+
+
+class _Kind:
+    """What is known of calls with arguments of one kind."""
+
+    def __init__(self, given: list[Any]) -> None:
+        self.calls, self.plain = 0, False
+        self.program: Program | None = None
+        self.varying: set[int] = set()  # the places of arrays that are other ones each time
+        self._given = given
+
+    def look(self, given: list[Any]) -> None:
+        """Counts a call."""
+        self.calls += 1
+        self.varying |= {place for place, leaf in enumerate(given) if leaf is not self._given[place] and is_array(leaf)}
+        self._given = given
 
 
 class _Here(threading.local):
@@ -82,6 +101,5 @@ class _Here(threading.local):
 
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
-        self.plain: dict[Any, list[Any]] = {}  # the kinds of arguments that cannot be recorded
-        self.count = 0  # of both
+        self.kinds: dict[Any, _Kind] = {}
         self.arrays: Arrays = {}

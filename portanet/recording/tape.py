@@ -63,7 +63,7 @@ def _add_operator(short: str, standard: str) -> None:
 
 for _short, _standard in {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
-    "mod": "remainder", "pow": "pow", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
+    "mod": "remainder", "pow": "pow", "matmul": "product", "and": "bitwise_and", "or": "bitwise_or",
     "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
     "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "eq": "equal", "ne": "not_equal",
     "neg": "negative", "pos": "positive", "abs": "abs", "invert": "bitwise_invert",

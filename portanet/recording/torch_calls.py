@@ -71,6 +71,9 @@ class TorchCalls:
             return None  # the bits of a product on the host depend on where it is written
         return [Line(self._module.matmul, (a, b), {"out": out})]
 
+    def _product(self, out: Any, a: Any, b: Any) -> list[Line] | None:
+        return self._matmul(out, a, b)
+
     def _sum(
         self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False
     ) -> list[Line] | None:

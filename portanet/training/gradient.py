@@ -89,15 +89,15 @@ class Gradient:
 
         def part(i: int) -> _Part:
             start, stop = i * self.shard_rows, min((i + 1) * self.shard_rows, count)
-            whole, own, numbers = (start, stop) == (0, count), data, rows
+            all_rows, own, numbers = (start, stop) == (0, count), data, rows
             if rows is None:
                 own = data._replace(x=data.x[start:stop, ...], labels=data.labels[start:stop, ...])
-            elif not whole:
+            elif not all_rows:
                 numbers = rows[start:stop]
-            if data.weights is not None and not whole:
+            if data.weights is not None and not all_rows:
                 own = own._replace(weights=data.weights[start:stop])
             noise = (key.value, key.position + start)
-            return self._part(flat, buffers, own, numbers, noise, whole=count, measure=measure)
+            return self._part(flat, buffers, own, numbers, noise, batch=count, measure=measure)
 
         if count <= self.shard_rows:
             grads, sums, changed = part(0)
@@ -122,17 +122,17 @@ class Gradient:
         rows: Array | None,
         noise: tuple[Any, Any],
         *,
-        whole: int,
+        batch: int,
         measure: bool,
     ) -> _Part:
-        """What these rows add to the loss of a batch of `whole` rows, to its gradient and to its score."""
+        """What these rows add to the loss of a batch of so many rows, to its gradient and to its score."""
         x, labels = data.x, data.labels
         if rows is not None:
             x, labels = gather(x, rows), gather(labels, rows)
         first = flat if self.whole else flat[0]
         weights = data.weights
         if weights is None:
-            weights = namespace(first).full((x.shape[0],), 1.0 / whole, dtype=first.dtype, device=device(first))
+            weights = namespace(first).full((x.shape[0],), 1.0 / batch, dtype=first.dtype, device=device(first))
         model, params = folded(self.model, x.shape[0]), self.layout.unpack(flat, buffers)
         logits, cache = model.forward(params, x, train=True, key=Key(*noise))
         loss, dlogits = self.loss(logits, labels, weights)

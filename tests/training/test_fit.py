@@ -115,7 +115,7 @@ def test_equal_runs_give_equal_bits(backend: Backend) -> None:
 def test_the_number_of_workers_changes_no_bit(batch_size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradient, "_SHARD_ARITHMETIC", 4 * (4 * 6 + 6 * 3))
     monkeypatch.setattr(gradient, "_SHARD_ROWS", 1)
-    assert gradient.shard_rows(MODEL, (4,), 31) == 4
+    assert gradient.shard_rows(MODEL, (4,), 31) == 8
     alone, *shared = (trained(workers=workers, batch_size=batch_size) for workers in (1, 2, 4))
     for run in shared:
         assert run.workers > 1
