@@ -162,9 +162,10 @@ def puts_matrices_together(x: Any) -> Any:
 
 
 def multiplies_in_place(x: Any) -> Any:
-    turned = namespace(x).flip(x * 2.0)
+    turned, lying = namespace(x).flip(x * 2.0), (x * 2.0).T
     turned @= x
-    return turned
+    lying @= x
+    return turned, lying
 
 
 def joins_answers(x: Any) -> Any:

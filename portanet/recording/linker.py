@@ -122,7 +122,7 @@ class _Linker:
         """Does what can be done now, and writes down the rest."""
         args, kwargs = each((call.args, call.kwargs), self._value)
         if call.changes:
-            lines = None if call.name in ("setitem", "matmul") else self._library.lines(call.name, args, {}, args[0])
+            lines = None if call.name in ("setitem", "product") else self._library.lines(call.name, args, {}, args[0])
             self._code.write(lines or [Line(call.function, args, {})])
         elif self._is_settled(call):
             self._know(call, [one.real for one in call.results])
