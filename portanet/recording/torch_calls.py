@@ -85,12 +85,14 @@ class TorchCalls:
         return [Line(self._module.amax, (x, axis, keepdims), {"out": out})] if isinstance(axis, int) else None
 
     def _take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Line] | None:
-        """Rows by number; PyTorch has no negative ones, so they are made into others first."""
+        """Rows by number; PyTorch has no negative ones, so they are made into others."""
         module, like = self._module, _real(indices)
         if axis is None or like.dtype not in (module.int32, module.int64):
             return None
         if id(indices) in self._settled and bool((indices >= 0).all()):
             return [Line(module.index_select, (x, axis, indices), {"out": out})]
+        if out.device.type == "cpu":  # which says where there are any
+            return [Line(self._rows, (x, axis, indices, out), {})]
         negative, rows = module.empty_like(like, dtype=module.bool), module.empty_like(like)
         return [
             Line(module.less, (indices, 0), {"out": negative}),
@@ -98,6 +100,14 @@ class TorchCalls:
             Line(module.where, (negative, rows, indices), {"out": rows}),
             Line(module.index_select, (x, axis, rows), {"out": out}),
         ]
+
+    def _rows(self, x: Any, axis: int, indices: Any, out: Any) -> None:
+        module = self._module
+        try:
+            module.index_select(x, axis, indices, out=out)
+        except IndexError:
+            rows = module.where(indices < 0, indices + x.shape[axis], indices)
+            module.index_select(x, axis, rows, out=out)
 
     def _astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Line]:
         return [Line(self._module.Tensor.copy_, (out, x), {})]
