@@ -40,7 +40,7 @@ class Program(NamedTuple):
 def kind_of(leaf: Any, layout: Layout) -> Kind:
     """What calls with this argument have in common: an array's layout, a number's type, else the value."""
     kind = type(leaf)
-    if kind in (int, float):
+    if kind in (int, float, type(None)):
         return kind, None, None
     return (kind, layout, layout(leaf)) if is_array(leaf) else (kind, _itself, leaf)
 

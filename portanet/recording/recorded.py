@@ -37,32 +37,30 @@ class Recorded:
         self._here = _Here()
 
     def __call__(self, *args: Any, **same: Any) -> Any:
-        form: list[Any] = []
+        form: list[Any] = [*same.items(), *map(type, same.values())]
         given = flatten(args, [], form)
-        key = (*form, *same.items(), *map(type, same.values()))
-        for program in self._here.programs.get(key, ()):
-            if program.takes(given):
+        for known, program in self._here.programs:
+            if known == form and program.takes(given):
                 return program.play(*given)
-        return self._watch(functools.partial(self._function, **same), args, given, key)
+        return self._watch(functools.partial(self._function, **same), args, given, form)
 
     def programs(self) -> list[Program]:
         """What this thread has recorded; nothing where the function is called as it is."""
-        return [program for programs in self._here.programs.values() for program in programs]
+        return [program for _, program in self._here.programs]
 
-    def _watch(self, function: Callable[..., Any], args: tuple[Any, ...], given: list[Any], key: Any) -> Any:
+    def _watch(self, function: Callable[..., Any], args: tuple[Any, ...], given: list[Any], form: list[Any]) -> Any:
         """Calls the function as it is, and sees which arrays are other ones each time, until it is recorded."""
         if recording() or not all(self._library.knows(leaf) for leaf in given if is_array(leaf)):
             return function(*args)
-        kind, kinds = (key, *(kind_of(leaf, self._library.layout) for leaf in given)), self._here.kinds
+        kind, kinds = (*form, *(kind_of(leaf, self._library.layout) for leaf in given)), self._here.kinds
         if kind not in kinds and len(kinds) >= _MOST:
             return function(*args)
         seen = kinds.setdefault(kind, _Kind(given))
         seen.look(given)
         if seen.calls <= self._after or seen.plain:
             return function(*args)
-        programs = self._here.programs.setdefault(key, [])
-        if seen.program in programs:
-            programs.remove(seen.program)
+        programs = self._here.programs
+        programs[:] = [known for known in programs if known[1] is not seen.program]
         tape = Tape(self._library)
         try:
             result, inputs = tape.run(function, args)
@@ -76,7 +74,7 @@ class Recorded:
             seen.plain = True
             return function(*args)
         tape.rewind()  # that was a rehearsal
-        programs.append(seen.program)
+        programs.append((form, seen.program))
         return seen.program.play(*given)
 
 
@@ -100,6 +98,6 @@ class _Here(threading.local):
     """One thread's recordings. They are played one after the other, so they share the arrays that they write to."""
 
     def __init__(self) -> None:
-        self.programs: dict[Any, list[Program]] = {}
+        self.programs: list[tuple[list[Any], Program]] = []
         self.kinds: dict[Any, _Kind] = {}
         self.arrays: Arrays = {}

@@ -12,7 +12,9 @@ def flatten(tree: Any, into: list[Any], form: list[Any] | None = None) -> list[A
     """The values of a tuple, list or dict in their order, added to a list; what holds them is added to `form`."""
     named = isinstance(tree, dict)
     if form is not None:
-        form.append((type(tree), len(into), tuple(tree) if named else len(tree)))
+        form.append(type(tree))
+        form.append(len(into))
+        form.extend(tree if named else (len(tree),))
     for branch in tree.values() if named else tree:
         kind = type(branch)
         if kind in _single:
