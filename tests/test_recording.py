@@ -273,7 +273,7 @@ def test_calls_are_watched_first() -> None:
         if number == 3:
             [program] = one.programs()
     assert one.programs() == [program]
-    assert [place for place, _ in program.fixed] == [1]
+    assert list(program.fixed) == [1]
 
 
 def test_powers() -> None:
@@ -349,6 +349,32 @@ def test_what_else_makes_another_kind(function: Callable[..., Any], cases: list[
     one = recorded(function)
     for given in cases * 3:
         same(one(*given), function(*given))
+
+
+def test_what_holds_the_arrays_is_told_apart() -> None:
+    """A tuple from a longer one, from a list, and a dict from one with more names or others."""
+
+    def function(tree: Any) -> Any:
+        total = 1.0 if isinstance(tree, list) else 2.0 if isinstance(tree, tuple) else 3.0
+        for number, branch in enumerate(tree.values() if isinstance(tree, dict) else tree):
+            total = branch * (number + 1.0) + total
+        return total
+
+    one = recorded(function)
+    for _ in range(2):
+        for tree in (
+            (X,),
+            (X, X),
+            [X, X],
+            [X],
+            {"a": X},
+            {"a": X, "b": X},
+            {"b": X, "a": X + 1.0},
+            {"b": X},
+            (X, X, X),
+        ):
+            same(one(tree), function(tree))
+    assert len(one.programs()) == 8
 
 
 def test_names_and_types_of_words_are_told_apart() -> None:

@@ -26,6 +26,14 @@ class Code:
         if results:
             self._lines[-1] = f"{', '.join(result.name for result in results)} = {self._lines[-1]}"
 
+    def name(self, name: str, value: str) -> None:
+        """Adds a variable with what some code gives."""
+        self._lines.append(f"{name} = {value}")
+
+    def refuse(self, condition: str) -> None:
+        """Adds that None is returned where a condition holds."""
+        self._lines.append(f"if {condition}: return None")
+
     def value(self, value: Any) -> str:
         """The code of a value: a short one as it is written, others by a name."""
         if isinstance(value, Name):

@@ -10,7 +10,7 @@ from typing import Any
 from portanet.namespace import namespace
 from portanet.recording.code import Code
 from portanet.recording.library import Library, Line, Name
-from portanet.recording.program import Program, kind_of
+from portanet.recording.program import Program, entry
 from portanet.recording.tape import Call, StandIn
 from portanet.recording.tree import each, flatten, is_array
 
@@ -20,6 +20,7 @@ Arrays = dict[Any, list[Any]]
 def link(
     library: Library,
     calls: list[Call],
+    args: tuple[Any, ...],
     inputs: list[Any],
     result: Any,
     *,
@@ -29,7 +30,8 @@ def link(
 ) -> Program:
     """The program of noted calls.
 
-    inputs   the leaves of the arguments, as stand-ins
+    args     the arguments
+    inputs   their leaves, as stand-ins
     result   what the function returned, of which `lent` may be overwritten by the next call
     varying  the places of arguments that may be other arrays the next time
     arrays   what may be written to, by layout; arrays that are made here are added
@@ -38,7 +40,7 @@ def link(
     for number, call in enumerate(linker.calls):
         linker.place(number, call)
         linker.release(number)
-    return linker.program(result, lent)
+    return linker.program(args, result, lent)
 
 
 class _Linker:
@@ -145,15 +147,12 @@ class _Linker:
                 array = self._own.pop(memory)
                 self._free.setdefault(self._library.layout(array), []).append(array)
 
-    def program(self, result: Any, lent: list[Any]) -> Program:
+    def program(self, args: tuple[Any, ...], result: Any, lent: list[Any]) -> Program:
         """The code that was written, as a function."""
         kept = Counter(map(id, flatten([result], []))) - Counter(map(id, lent))
         returned = self._code.tree(result, lambda leaf: self._returned(leaf, kept=id(leaf) in kept))
         play, source = self._code.function(len(self._inputs), returned)
-        places = [place for place in range(len(self._inputs)) if place not in self._fixed]
-        reals = [leaf.real if isinstance(leaf, StandIn) else leaf for leaf in self._inputs]
-        kinds = [(place, kind_of(reals[place], self._library.layout)) for place in places]
-        return Program(play, list(self._fixed.items()), kinds, source)
+        return Program(entry(args, self._fixed, self._library.layout), play, self._fixed, source)
 
     def _returned(self, leaf: Any, *, kept: bool) -> str:
         """The code of a leaf of the result: an array that belongs here is copied for who keeps it."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from portanet.recording.tree import is_array
+from portanet.recording.code import Code
+from portanet.recording.tree import BRANCHES, is_array
 
 Layout = Callable[[Any], Any]
 Kind = tuple[type, Callable[[Any], Any] | None, Any]  # a type, and what is the same of its values
@@ -14,27 +15,46 @@ Kind = tuple[type, Callable[[Any], Any] | None, Any]  # a type, and what is the 
 class Program(NamedTuple):
     """What is played in place of the function.
 
-    play    takes the leaves of the arguments
+    enter   takes the arguments and gives their leaves; None where they are of another kind
+    play    takes the leaves
     fixed   the places of arrays that were the same ones in every call so far, and those arrays: the code holds them
-    kinds   the places of all other arguments, and what they have in common from call to call: type, shape and dtype
     source  the code of `play`, to read
     """
 
+    enter: Callable[..., list[Any] | None]
     play: Callable[..., Any]
-    fixed: list[tuple[int, Any]]
-    kinds: list[tuple[int, Kind]]
+    fixed: dict[int, Any]
     source: str
 
-    def takes(self, given: list[Any]) -> bool:
-        """Whether `play` may be called with these."""
-        for place, array in self.fixed:  # loops, since this is asked in every step
-            if given[place] is not array:
-                return False
-        for place, (kind, what, known) in self.kinds:
-            leaf = given[place]
-            if type(leaf) is not kind or (what is not None and what(leaf) != known):
-                return False
-        return True
+
+def entry(args: tuple[Any, ...], fixed: dict[int, Any], layout: Layout) -> Callable[..., list[Any] | None]:
+    """What gives the leaves of arguments like these: straight code, since it is asked in every step."""
+    code = Code()
+    leaves: list[str] = []
+
+    def open_up(tree: Any, name: str) -> None:
+        if not isinstance(tree, BRANCHES):
+            if (array := fixed.get(len(leaves))) is not None:
+                code.refuse(f"{name} is not {code.value(array)}")
+            else:
+                kind, what, known = kind_of(tree, layout)
+                code.refuse(f"type({name}) is not {code.value(kind)}")
+                if what is not None:
+                    code.refuse(f"{code.value(what)}({name}) != {code.value(known)}")
+            leaves.append(name)
+            return
+        code.refuse(f"type({name}) is not {code.value(type(tree))}")
+        if isinstance(tree, dict):
+            code.refuse(f"tuple({name}) != {code.value(tuple(tree))}")
+        else:
+            code.refuse(f"len({name}) != {len(tree)}")
+        for number, (key, branch) in enumerate(tree.items() if isinstance(tree, dict) else enumerate(tree)):
+            code.name(f"{name}_{number}", f"{name}[{code.value(key)}]")
+            open_up(branch, f"{name}_{number}")
+
+    for number, arg in enumerate(args):
+        open_up(arg, f"a{number}")
+    return code.function(len(args), f"[{', '.join(leaves)}]")[0]
 
 
 def kind_of(leaf: Any, layout: Layout) -> Kind:

@@ -37,44 +37,45 @@ class Recorded:
         self._here = _Here()
 
     def __call__(self, *args: Any, **same: Any) -> Any:
-        form: list[Any] = [*same.items(), *map(type, same.values())]
-        given = flatten(args, [], form)
-        for known, program in self._here.programs:
-            if known == form and program.takes(given):
+        key = (len(args), *same.items(), *map(type, same.values()))
+        for program in self._here.programs.get(key, ()):
+            if (given := program.enter(*args)) is not None:
                 return program.play(*given)
-        return self._watch(functools.partial(self._function, **same), args, given, form)
+        return self._watch(functools.partial(self._function, **same), args, key)
 
     def programs(self) -> list[Program]:
         """What this thread has recorded; nothing where the function is called as it is."""
-        return [program for _, program in self._here.programs]
+        return [program for programs in self._here.programs.values() for program in programs]
 
-    def _watch(self, function: Callable[..., Any], args: tuple[Any, ...], given: list[Any], form: list[Any]) -> Any:
+    def _watch(self, function: Callable[..., Any], args: tuple[Any, ...], key: tuple[Any, ...]) -> Any:
         """Calls the function as it is, and sees which arrays are other ones each time, until it is recorded."""
+        form: list[Any] = []
+        given = flatten(args, [], form)
         if recording() or not all(self._library.knows(leaf) for leaf in given if is_array(leaf)):
             return function(*args)
-        kind, kinds = (*form, *(kind_of(leaf, self._library.layout) for leaf in given)), self._here.kinds
+        kind, kinds = (*key, *form, *(kind_of(leaf, self._library.layout) for leaf in given)), self._here.kinds
         if kind not in kinds and len(kinds) >= _MOST:
             return function(*args)
         seen = kinds.setdefault(kind, _Kind(given))
         seen.look(given)
         if seen.calls <= self._after or seen.plain:
             return function(*args)
-        programs = self._here.programs
-        programs[:] = [known for known in programs if known[1] is not seen.program]
+        programs = self._here.programs.setdefault(key, [])
+        programs[:] = [program for program in programs if program is not seen.program]
         tape = Tape(self._library)
         try:
-            result, inputs = tape.run(function, args)
+            result, stand_ins = tape.run(function, args)
             lent = [] if self._lent is None else flatten([result[self._lent]], [])
-            inputs, varying = flatten(inputs, []), frozenset(seen.varying)
+            inputs, varying = flatten(stand_ins, []), frozenset(seen.varying)
             seen.program = link(
-                self._library, tape.calls, inputs, result, lent=lent, varying=varying, arrays=self._here.arrays
+                self._library, tape.calls, args, inputs, result, lent=lent, varying=varying, arrays=self._here.arrays
             )
         except Exception:  # whatever it is, the function as it is shall raise it, or do without
             tape.rewind()
             seen.plain = True
             return function(*args)
         tape.rewind()  # that was a rehearsal
-        programs.append((form, seen.program))
+        programs.append(seen.program)
         return seen.program.play(*given)
 
 
@@ -98,6 +99,6 @@ class _Here(threading.local):
     """One thread's recordings. They are played one after the other, so they share the arrays that they write to."""
 
     def __init__(self) -> None:
-        self.programs: list[tuple[list[Any], Program]] = []
+        self.programs: dict[Any, list[Program]] = {}
         self.kinds: dict[Any, _Kind] = {}
         self.arrays: Arrays = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+BRANCHES = (tuple, list, dict)
 _single: set[type] = set()  # types of values that are no branches, as they were met
 
 
@@ -19,7 +20,7 @@ def flatten(tree: Any, into: list[Any], form: list[Any] | None = None) -> list[A
         kind = type(branch)
         if kind in _single:
             into.append(branch)
-        elif issubclass(kind, (tuple, list, dict)):
+        elif issubclass(kind, BRANCHES):
             flatten(branch, into, form)
         else:
             _single.add(kind)
