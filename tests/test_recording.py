@@ -374,7 +374,7 @@ def test_what_holds_the_arrays_is_told_apart() -> None:
             (X, X, X),
         ):
             same(one(tree), function(tree))
-    assert len(one.programs()) == 8
+    assert len(one.programs()) == 9
 
 
 def test_names_and_types_of_words_are_told_apart() -> None:
