@@ -37,7 +37,7 @@ NAMES = ("numpy", "cupy", "torch", "jax", "strict")
 
 
 def plain(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
-    """The function as it is: what `Backend.record` gives where there is nothing to gain."""
+    """The function as it is: what `Backend.recorder` gives where there is nothing to gain."""
     return function
 
 

@@ -65,12 +65,17 @@ def halves(a: HostArray, b: HostArray, y: HostArray) -> list[tuple[HostArray, Ho
     return [(a, b[:, own], y[:, own]) for own in (first, second)]
 
 
+def write_product(a: HostArray, b: HostArray, y: HostArray) -> None:
+    """The product a @ b into y, cut as `halves` says."""
+    for first, second, out in halves(a, b, y):
+        np.matmul(first, second, out=out)
+
+
 def _matmul(a: HostArray, b: HostArray, /) -> HostArray:
     if a.ndim != 2 or b.ndim != 2:
         return np.matmul(a, b)
     y = np.empty((a.shape[0], b.shape[1]), np.result_type(a, b))
-    for part in halves(a, b, y):
-        np.matmul(part[0], part[1], out=part[2])
+    write_product(a, b, y)
     return y
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portanet.recording.library import Line, Name
+from portanet.recording.library import Line, real
 
 
 class CuPyCalls:
@@ -60,5 +60,4 @@ class CuPyCalls:
 
     def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line]:
         """A reshape that copies."""
-        like = x.real if isinstance(x, Name) else x
-        return [Line(self._module.copyto, (out.reshape(like.shape), x), {})]
+        return [Line(self._module.copyto, (out.reshape(real(x).shape), x), {})]

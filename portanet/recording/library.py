@@ -15,6 +15,11 @@ class Name:
     real: Any
 
 
+def real(value: Any) -> Any:
+    """What a Name held; anything else itself."""
+    return value.real if isinstance(value, Name) else value
+
+
 class Line(NamedTuple):
     """One call in the played code; its arguments are arrays that stay, Names, and anything that is no array."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from portanet.namespace import namespace
 from portanet.recording.code import Code
-from portanet.recording.library import Library, Line, Name
+from portanet.recording.library import Library, Line, Name, real
 from portanet.recording.program import Program, entry
 from portanet.recording.tape import Call, StandIn
 from portanet.recording.tree import each, flatten, is_array
@@ -208,9 +208,8 @@ class _Linker:
         """Writes those that are not in the vector yet."""
         start = 0
         for piece in pieces:
-            real = piece.real if isinstance(piece, Name) else piece
-            stop = start + real.shape[0]
-            if self._library.memory(real) != self._library.memory(vector):
+            stop = start + real(piece).shape[0]
+            if self._library.memory(real(piece)) != self._library.memory(vector):
                 self._code.write(self._library.lines("astype", (piece, vector.dtype), {}, vector[start:stop]) or [])
             start = stop
 
@@ -222,12 +221,14 @@ class _Linker:
         given = [one for one in _stand_ins(call, results=False) if is_array(one)]
         for one in given if call.name in self._library.elementwise else []:
             memory = self._memory(one)
-            own, sharing = (
-                self._own.get(memory),
-                [self._value(other) for other in given if self._memory(other) == memory],
-            )
-            ends = self._last[memory] == number and all(value is own for value in sharing)
-            if own is not None and ends and self._library.layout(own) == self._library.layout(new):
+            own = self._own.get(memory)
+            alone = all(self._value(other) is own for other in given if self._memory(other) == memory)
+            if (
+                own is not None
+                and self._last[memory] == number
+                and alone
+                and self._library.layout(own) == self._library.layout(new)
+            ):
                 return self._own.pop(memory)
         return self._array(new)
 

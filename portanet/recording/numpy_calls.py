@@ -10,12 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from portanet.numpy_namespace import CLIPPED, adds_rows, halves
-from portanet.recording.library import Line, Name
+from portanet.numpy_namespace import CLIPPED, adds_rows, halves, write_product
+from portanet.recording.library import Line, Name, real
 
 Both = Callable[[Callable[[], Any], Callable[[], Any]], None]
-
-
 _LARGE = 2**16  # numbers
 
 
@@ -61,13 +59,13 @@ class NumPyCalls:
 
     def _elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> Line:
         """A ufunc; a number beside floats as the array that NumPy would make of it each time."""
-        dtype = next(_real(arg).dtype for arg in args if hasattr(_real(arg), "dtype"))
+        dtype = next(real(arg).dtype for arg in args if hasattr(real(arg), "dtype"))
         if dtype.kind == "f":
             if name == "maximum" and type(args[1]) is float:
-                size = math.prod(_real(out).shape)
+                size = math.prod(real(out).shape)
                 if size > (_LARGE if dtype.itemsize > 2 else CLIPPED):
                     return Line(np.ndarray.clip, (args[0], args[1], np.inf, out), {})  # a third of the time
-                args = (args[0], np.full(_real(out).shape, args[1], dtype))  # and that is faster still
+                args = (args[0], np.full(real(out).shape, args[1], dtype))  # and that is faster still
                 if size > CLIPPED:
                     args = args[::-1]  # of two zeros the second is taken; clip takes the array's
             args = tuple([np.asarray(arg, dtype) if type(arg) in (int, float) else arg for arg in args])
@@ -76,19 +74,19 @@ class NumPyCalls:
     def _matmul(self, out: Any, a: Any, b: Any) -> list[Line]:
         parts = [] if isinstance(a, Name) or isinstance(b, Name) else halves(a, b, out)
         if self._both is None or len(parts) < 2:
-            return self._product(out, a, b) if len(parts) == 1 else [Line(_in_halves, (a, b, out), {})]
+            return self._product(out, a, b) if len(parts) == 1 else [Line(write_product, (a, b, out), {})]
         return [Line(self._both, tuple([functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]), {})]
 
     def _product(self, out: Any, a: Any, b: Any) -> list[Line]:
         """The operator @, which is never cut."""
-        first, second = _real(a), _real(b)
+        first, second = real(a), real(b)
         plain = first.dtype == second.dtype and first.flags.forc and second.flags.forc
         if plain and (first.ndim, second.ndim) == (2, 2):
             return [Line(np.ndarray.dot, (a, b, out), {})]  # the same bits, with less around it
         return [Line(np.matmul, (a, b), {"out": out})]
 
     def _sum(self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> list[Line]:
-        like = _real(x)
+        like = real(x)
         if adds_rows(like, axis, dtype, keepdims):
             return [Line(np.matmul, (np.ones(like.shape[0], like.dtype), x), {"out": out})]
         return [Line(np.add.reduce, (x, axis, dtype, out, keepdims), {})]
@@ -99,7 +97,7 @@ class NumPyCalls:
     def _take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Line] | None:
         if id(indices) not in self._settled or axis is None:
             return None
-        like = _real(x)
+        like = real(x)
         if indices.size and not 0 <= indices.min() <= indices.max() < like.shape[axis]:
             return None
         return [Line(np.ndarray.take, (x, indices, axis, out, "clip"), {})]  # with the check it has no use for out
@@ -109,14 +107,5 @@ class NumPyCalls:
 
     def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line]:
         """A reshape that copies."""
-        like = _real(x)
+        like = real(x)
         return [Line(np.copyto, (out.reshape(like.shape), x), {})]
-
-
-def _in_halves(a: Any, b: Any, y: Any) -> None:
-    for part in halves(a, b, y):
-        np.matmul(part[0], part[1], out=part[2])
-
-
-def _real(array: Any) -> Any:
-    return array.real if isinstance(array, Name) else array

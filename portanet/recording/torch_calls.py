@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from portanet.recording.library import Line, Name
+from portanet.recording.library import Line, real
 
 _SAME = [
     "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "maximum", "minimum",
@@ -52,22 +52,22 @@ class TorchCalls:
 
     def _elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Line] | None:
         module = self._module
-        if not hasattr(_real(args[0]), "shape"):  # a number first
+        if not hasattr(real(args[0]), "shape"):  # a number first
             return None
-        like, numbers = _real(args[0]), [arg for arg in args[1:] if not hasattr(_real(arg), "shape")]
+        like, numbers = real(args[0]), [arg for arg in args[1:] if not hasattr(real(arg), "shape")]
         if numbers and name.startswith("logical"):
             return None
         if numbers and name in ("maximum", "minimum"):
             if type(args[1]) not in (int, float) or not like.is_floating_point():
                 return None
             args = (args[0], module.tensor(args[1], dtype=like.dtype, device=like.device))  # clamp has other zeros
-        elif any(_real(arg).dtype != like.dtype for arg in args if hasattr(_real(arg), "shape")):
+        elif any(real(arg).dtype != like.dtype for arg in args if hasattr(real(arg), "shape")):
             return None  # the standard's function makes them equal in its own way
         name = {"equal": "eq", "bitwise_invert": "bitwise_not"}.get(name, name)
         return [Line(getattr(module, name), args, {"out": out})]
 
     def _matmul(self, out: Any, a: Any, b: Any) -> list[Line] | None:
-        if _real(a).dtype != _real(b).dtype or (out.device.type == "cpu" and out.data_ptr() % _ALIGNED):
+        if real(a).dtype != real(b).dtype or (out.device.type == "cpu" and out.data_ptr() % _ALIGNED):
             return None  # the bits of a product on the host depend on where it is written
         return [Line(self._module.matmul, (a, b), {"out": out})]
 
@@ -77,7 +77,7 @@ class TorchCalls:
     def _sum(
         self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False
     ) -> list[Line] | None:
-        if not isinstance(axis, int) or dtype is not None or not _real(x).dtype.is_floating_point:
+        if not isinstance(axis, int) or dtype is not None or not real(x).dtype.is_floating_point:
             return None
         return [Line(self._module.sum, (x, axis, keepdims), {"out": out})]
 
@@ -86,7 +86,7 @@ class TorchCalls:
 
     def _take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Line] | None:
         """Rows by number; PyTorch has no negative ones, so they are made into others."""
-        module, like = self._module, _real(indices)
+        module, like = self._module, real(indices)
         if axis is None or like.dtype not in (module.int32, module.int64):
             return None
         if id(indices) in self._settled and bool((indices >= 0).all()):
@@ -96,7 +96,7 @@ class TorchCalls:
         negative, rows = module.empty_like(like, dtype=module.bool), module.empty_like(like)
         return [
             Line(module.less, (indices, 0), {"out": negative}),
-            Line(module.add, (indices, _real(x).shape[axis]), {"out": rows}),
+            Line(module.add, (indices, real(x).shape[axis]), {"out": rows}),
             Line(module.where, (negative, rows, indices), {"out": rows}),
             Line(module.index_select, (x, axis, rows), {"out": out}),
         ]
@@ -114,9 +114,5 @@ class TorchCalls:
 
     def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line]:
         """A reshape that copies."""
-        like = _real(x)
+        like = real(x)
         return [Line(self._module.Tensor.copy_, (out.view(like.shape), x), {})]
-
-
-def _real(array: Any) -> Any:
-    return array.real if isinstance(array, Name) else array
