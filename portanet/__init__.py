@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from portanet import metrics, nn, optim
-    from portanet.backend import Backend, choose
+    from portanet.backends import Backend, choose
+    from portanet.checks.gradcheck import gradcheck
     from portanet.data import Dataset, read
     from portanet.errors import PortanetError
-    from portanet.gradient_check import gradcheck
-    from portanet.namespace import namespace
-    from portanet.progress import Progress
     from portanet.training.callbacks import Callback, EarlyStopping, ReduceOnPlateau
     from portanet.training.fine_tune import fine_tune
     from portanet.training.fit import fit
-    from portanet.training.run import Run, load
+    from portanet.training.model import TrainedModel, load
+    from portanet.training.progress import Progress
+    from portanet.xp import namespace
 
 __version__ = "0.1.0"
 
@@ -32,7 +32,7 @@ __all__ = [
     "PortanetError",
     "Progress",
     "ReduceOnPlateau",
-    "Run",
+    "TrainedModel",
     "choose",
     "fine_tune",
     "fit",
@@ -46,20 +46,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Backend": "portanet.backend",
+    "Backend": "portanet.backends",
     "Callback": "portanet.training.callbacks",
     "Dataset": "portanet.data",
     "EarlyStopping": "portanet.training.callbacks",
     "PortanetError": "portanet.errors",
-    "Progress": "portanet.progress",
+    "Progress": "portanet.training.progress",
     "ReduceOnPlateau": "portanet.training.callbacks",
-    "Run": "portanet.training.run",
-    "choose": "portanet.backend",
+    "TrainedModel": "portanet.training.model",
+    "choose": "portanet.backends",
     "fine_tune": "portanet.training.fine_tune",
     "fit": "portanet.training.fit",
-    "gradcheck": "portanet.gradient_check",
-    "load": "portanet.training.run",
-    "namespace": "portanet.namespace",
+    "gradcheck": "portanet.checks.gradcheck",
+    "load": "portanet.training.model",
+    "namespace": "portanet.xp",
     "read": "portanet.data",
 }
 

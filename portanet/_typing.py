@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any, Protocol, TypeAlias
 
+import numpy.typing as npt
+
 Shape: TypeAlias = tuple[int, ...]
 
 Params: TypeAlias = dict[str, Any]
 """Arrays by name. A container's hold one such dict for each child: `params["2"]["weight"]`."""
+
+HostArray: TypeAlias = npt.NDArray[Any]
+"""A NumPy array: what a reader returns, and what is written to files."""
 
 Cache: TypeAlias = Any
 """What forward keeps for backward: whatever the layer likes."""

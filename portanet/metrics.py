@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.namespace import device, namespace
+from portanet.xp import device, namespace
 
 
 def correct(outputs: Array, labels: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portanet._typing import Array
-from portanet.namespace import namespace
+from portanet.xp import namespace
 
 _BLOCK = 2**24  # bytes
 

@@ -6,7 +6,7 @@ Run it with `python scripts/article.py`, or on a GPU with `python scripts/articl
 import argparse
 from typing import Any
 
-from portanet import Callback, Run, fit, read
+from portanet import Callback, TrainedModel, fit, read
 from portanet.nn import Dense, Flatten, ReLU, Rescale, Sequential, uniform
 from portanet.optim import SGD, constant
 
@@ -26,7 +26,7 @@ class PrintAccuracy(Callback):
         print(f"iteration {row['step']:3}   accuracy {row['accuracy']:.4f}   loss {row['loss']:.4f}", flush=True)
 
 
-def train(backend: str, iterations: int) -> Run:
+def train(backend: str, iterations: int) -> TrainedModel:
     digits = read("mnist:article")
     return fit(
         MODEL,

@@ -37,7 +37,7 @@ Reader = Callable[[bytes, Path], None]
 
 
 def csv(content: bytes, folder: Path) -> None:
-    from portanet.data.table import read_table
+    from portanet.data.csv.table import read_table
 
     task = "regress" if content[:1] == b"#" else "classify"
     read_table(written(folder / "rows.csv", content.removeprefix(b"#")), task=task)
@@ -68,7 +68,7 @@ def npz(content: bytes, folder: Path) -> None:
 
 def model(content: bytes, folder: Path) -> None:
     from portanet import load
-    from portanet.checkpoint import load_model
+    from portanet.storage.model_file import load_model
 
     path = written(folder / "model.safetensors", sealed(content))
     load_model(path)
@@ -76,7 +76,7 @@ def model(content: bytes, folder: Path) -> None:
 
 
 def snapshot(content: bytes, folder: Path) -> None:
-    from portanet.checkpoint import read_snapshot
+    from portanet.storage.snapshot import read_snapshot
 
     written(folder / "checkpoint.safetensors", sealed(content))
     read_snapshot(folder)
@@ -130,7 +130,7 @@ def swapped(content: bytes) -> bytes:
 def every_table(number: int) -> dict[str, Any]:
     """Settings with every table; by the number, whatever a file may name stands in one, with all of its settings."""
     from portanet import nn, optim
-    from portanet.registry import describe
+    from portanet._settings import describe
     from portanet.training.callbacks import CALLBACKS
 
     dense, cosine, adam = nn.Dense(4, nn.uniform(-0.1, 0.1)), optim.cosine_decay(0.1, 10, warmup=2), optim.AdamW()
@@ -169,14 +169,14 @@ def sealed(content: bytes) -> bytes:
     """A safetensors file: the content itself or, where it is JSON, one with that header and the right SHA-256."""
     import numpy as np
 
-    from portanet.checkpoint import container
     from portanet.errors import ConfigError
+    from portanet.storage import safetensors_file
 
     try:
         header = json.loads(content)
         arrays = {name: np.ones(shape, np.float32) for name, shape in dict(header.pop("arrays")).items()}
         if sum(array.size for array in arrays.values()) < 10_000:
-            return container.encoded(header, arrays)
+            return safetensors_file.encoded(header, arrays)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, MemoryError, ConfigError):
         pass
     return content
@@ -187,10 +187,10 @@ def seeds() -> dict[str, list[bytes]]:
     import numpy as np
 
     from portanet import nn, optim
-    from portanet.checkpoint import container
+    from portanet._settings import describe
+    from portanet._tree import tree_items
     from portanet.cli.config import text
-    from portanet.nn.layout import walk
-    from portanet.registry import describe
+    from portanet.storage import safetensors_file
 
     def image(shape: tuple[int, ...], body: bytes, kind: int = 8) -> bytes:
         return struct.pack(f">HBB{len(shape)}I", 0, kind, len(shape), *shape) + body
@@ -210,13 +210,13 @@ def seeds() -> dict[str, list[bytes]]:
     models, host = [], {}
     for made, shape in zip(layers, [(1, 4, 4), (3,)], strict=True):
         facts = {"model": describe(made), "input_shape": shape, "dtype": "float32", "loss": describe(nn.cross_entropy)}
-        drawn = walk(made.init(np.random.default_rng(0), shape))
+        drawn = tree_items(made.init(np.random.default_rng(0), shape))
         host = {".".join(path): np.ones(value.shape, np.float32) for path, value in drawn}
         arrays = {name: value.shape for name, value in host.items()}
         models.append(facts | {"classes": None, "columns": None, "arrays": arrays})
     tree = {"flat": {"$array": "/flat"}, "steps": 3, "$$x": [1, {"$float": "inf"}], "history": [{"loss": 1.5}]}
     tables = {"optimizer": optim.AdamW(), "loss": nn.cross_entropy, "schedule": optim.cosine_decay(0.1, 10)}
-    packed = container.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host)
+    packed = safetensors_file.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host)
     tables_by_number = [b"\0" + bytes([number]) for number in range(len(nn.LAYERS))]
     own = {"layers": [describe(layer) for layer in layers[0].layers], "learning_rate": 0.1}
     return {
@@ -234,7 +234,7 @@ def seeds() -> dict[str, list[bytes]]:
         "model": [*(json.dumps(each).encode() for each in models), packed],
         "snapshot": [
             json.dumps({"tree": tree, "arrays": {"/flat": [2, 3]}}).encode(),
-            container.encoded({"tree": tree}, {"/flat": np.arange(3)}),
+            safetensors_file.encoded({"tree": tree}, {"/flat": np.arange(3)}),
         ],
         "config": [
             b'preset = "cnn"\nepochs = 3\nbatch_size = "full"\nimage = [1, 28, 28]\nclass_weight = "balanced"\n',
@@ -267,12 +267,12 @@ def fuzz(name: str, folder: Path, flags: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["portanet", "tomllib", "numpy.lib._format_impl"]):
-        import portanet.checkpoint
         import portanet.cli.config
         import portanet.cli.train
         import portanet.data.source
+        import portanet.storage
         import portanet.training.config
-        import portanet.training.run  # noqa: F401
+        import portanet.training.model  # noqa: F401
     import pandas  # noqa: F401
     import safetensors.numpy  # noqa: F401
 

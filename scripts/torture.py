@@ -34,10 +34,10 @@ def train(folder: Path, words: list[str]) -> None:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     from portanet.cli import main
-    from portanet.training import checkpoints
+    from portanet.training import resume
 
-    checkpoints.Checkpoints.__init__.__kwdefaults__["every"] = 0.0
-    checkpoints._COST = math.inf
+    resume.Checkpoints.__init__.__kwdefaults__["every"] = 0.0
+    resume._COST = math.inf
     main(["train", *words])
 
 
@@ -106,8 +106,8 @@ def ended(process: Any) -> None:
 
 def tortured(folder: Path, rng: random.Random) -> int:
     """Trains once left alone and once killed; the number of kills. AssertionError where something was lost."""
-    from portanet.checkpoint import has_snapshot, read_snapshot
     from portanet.cli.config import text
+    from portanet.storage.snapshot import has_snapshot, read_snapshot
 
     (folder / "settings.toml").write_text(text(settings(rng)))
     digits(folder / "digits.csv")

@@ -101,7 +101,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"| {leg} | {' | '.join(cells)} |")
 
 
-_FOLDERS = ("nn", "optim", "training", "cli", "data", "report", "others")
+_FOLDERS = ("nn", "optim", "tracing", "training", "data", "storage", "report", "checks", "cli", "others")
 
 
 def _choose(family: str, config: pytest.Config) -> portanet.Backend:
@@ -127,7 +127,7 @@ def xp(request: pytest.FixtureRequest) -> Iterator[Leg]:
     """Each leg, for laws that hold for any array."""
     family = request.param.partition("-")[0]
     chosen = _choose(family, request.config)
-    with bare_strict() if family == "strict" else chosen.computing():
+    with bare_strict() if family == "strict" else chosen.session():
         yield Leg(request.param, chosen, values=request.param != "torch-meta")
 
 

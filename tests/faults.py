@@ -15,13 +15,13 @@ import pytest
 from hypothesis import strategies as st
 
 import portanet
-from portanet import files
+from portanet.storage import atomic
 
 CALLS = ("open", "write", "fsync", "replace", "link")
 
 
 class Disk:
-    """Stands for the module `os` in portanet.files: records each call that changes the disk, and fails the k-th.
+    """Stands for the module `os` in portanet.storage.atomic: records calls that change the disk, and fails the k-th.
 
     A write that fails has written half before, as a full disk does.
     """
@@ -84,7 +84,7 @@ def failing_disks(monkeypatch: pytest.MonkeyPatch, error: int, action: Callable[
     """Runs `action` on disks that fail the first call, the second, ... until none is left; gives their number."""
     for fail_at in range(1000):
         with monkeypatch.context() as patch:
-            patch.setattr(files, "os", disk := Disk(fail_at, error))
+            patch.setattr(atomic, "os", disk := Disk(fail_at, error))
             action(disk)
         if not disk.failed:
             return fail_at
@@ -170,7 +170,7 @@ def fill(folder: Path, content: dict[str, bytes]) -> None:
 _LIMITED = """
 import resource, sys, time
 import numpy, pandas, safetensors.numpy
-import portanet.data.table
+import portanet.data.csv.table
 from portanet.errors import PortanetError
 with open("/proc/self/statm") as file:
     used = int(file.read().split()[0]) * resource.getpagesize()

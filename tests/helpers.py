@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from portanet.nn.layout import put, walk
+from portanet._tree import tree_items, tree_set
 
 Host = npt.NDArray[Any]
 
@@ -16,14 +16,14 @@ Host = npt.NDArray[Any]
 def tree(params: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:
     """`params` with each array changed."""
     changed: dict[str, Any] = {}
-    for path, array in walk(params):
-        put(changed, path, change(array))
+    for path, array in tree_items(params):
+        tree_set(changed, path, change(array))
     return changed
 
 
 def equal(a: dict[str, Any], b: dict[str, Any]) -> bool:
     """Whether two nested params hold the same names, shapes, dtypes and bits."""
-    first, second = dict(walk(a)), dict(walk(b))
+    first, second = dict(tree_items(a)), dict(tree_items(b))
     return first.keys() == second.keys() and all(
         first[path].dtype == second[path].dtype
         and first[path].shape == second[path].shape
@@ -34,7 +34,7 @@ def equal(a: dict[str, Any], b: dict[str, Any]) -> bool:
 
 def assert_close(found: dict[str, Any], expected: dict[str, Any], rtol: float, atol: float) -> None:
     """Whether two nested params hold nearly the same; the order of the names does not matter."""
-    first, second = dict(walk(found)), dict(walk(expected))
+    first, second = dict(tree_items(found)), dict(tree_items(expected))
     assert first.keys() == second.keys()
     for path in first:
         np.testing.assert_allclose(first[path], second[path], rtol=rtol, atol=atol, err_msg=".".join(path))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import Host
 
+from portanet._tree import tree_get
 from portanet.nn import (
     ELU,
     GELU,
@@ -40,7 +41,7 @@ from portanet.nn import (
     Tanh,
     glorot_normal,
 )
-from portanet.nn.layout import Layout, pick
+from portanet.nn.layout import Layout
 from portanet.nn.noise import Key
 
 
@@ -160,5 +161,5 @@ def case(row: Row, rows: int = 6) -> Case:
     x = row.draw(rng, (rows, *row.input_shape))
     params = row.layer.init(rng, row.input_shape)
     for path, shape, _ in Layout.of(row.layer, params).places:
-        pick(params, path)[...] += rng.normal(0.0, 0.3, shape)
+        tree_get(params, path)[...] += rng.normal(0.0, 0.3, shape)
     return Case(row.layer, row.layer.fit(params, x), x, rng.uniform(-1.0, 1.0, (rows, *row.output_shape)))

@@ -13,8 +13,8 @@ import pytest
 from helpers import Host
 
 import portanet
-from portanet.parallel import workers
-from portanet.recording.tree import each, flatten
+from portanet._tree import flatten, map_leaves
+from portanet.training.shards import workers
 
 FAMILIES = {
     "numpy": ("numpy", "numpy-readonly", "numpy-recorded"),
@@ -30,7 +30,7 @@ class Leg:
     """One array library, and how to run a function with its arrays.
 
     numpy-readonly  its inputs cannot be written to, so a function that modifies them raises
-    *-recorded      the function is recorded and played (portanet/recording), and must give the same bits as it is
+    *-recorded      the function is recorded and played (portanet/tracing), and must give the same bits as it is
     strict          the standard and nothing else, on a device that is not the CPU, and reading a value raises
     torch-meta      tensors with a shape and no values: reading one raises, nothing can be compared
     jax-jit         the function is traced, so it cannot read values either
@@ -83,7 +83,9 @@ class Leg:
         return one(*arguments)
 
     def _copy(self, tree: Any) -> Any:
-        return each(tree, lambda leaf: self.own(self.host(leaf), self.dtype(leaf)) if hasattr(leaf, "dtype") else leaf)
+        return map_leaves(
+            tree, lambda leaf: self.own(self.host(leaf), self.dtype(leaf)) if hasattr(leaf, "dtype") else leaf
+        )
 
     def _bits(self, function: Callable[..., Any], arguments: Any) -> list[Any]:
         """What it returns, and what it has made of its arguments."""

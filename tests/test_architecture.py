@@ -19,14 +19,15 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports go strictly downward; files of one package may import each other.
 LEVELS = [
-    {"_typing", "errors", "numpy_namespace"},
-    {"namespace", "files", "memory", "rng", "registry"},
-    {"rows", "recording"},
-    {"backend"},
+    {"_typing", "errors"},
+    {"xp", "_machine", "rng", "_settings", "_tree"},
+    {"rows", "tracing"},
+    {"backends"},
     {"nn", "optim", "metrics"},
-    {"data", "checkpoint", "parallel", "runs"},
+    {"storage"},
+    {"data"},
     {"training"},
-    {"report", "bench", "compare", "gradient_check", "progress"},
+    {"report", "checks"},
     {"cli"},
     {"__main__"},
 ]
@@ -36,18 +37,18 @@ LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 HOMES = {
     "pandas": "data",
     "platformdirs": "data",
-    "safetensors": "checkpoint",
+    "safetensors": "storage",
     "plotly": "report",
     "jinja2": "report",
-    "rich": "progress",
+    "rich": "training",
     "tomli_w": "cli",
     "click": "cli",
-    "threadpoolctl": "backend",
-    "cupy": "backend",
-    "torch": "backend",
-    "jax": "backend",
-    "array_api_strict": "backend",
-    "array_api_compat": "namespace",
+    "threadpoolctl": "_machine",
+    "cupy": "backends",
+    "torch": "backends",
+    "jax": "backends",
+    "array_api_strict": "backends",
+    "array_api_compat": "xp",
 }
 
 
@@ -77,7 +78,7 @@ def imports(path: Path) -> Iterator[tuple[str, bool, bool]]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
-            # `from portanet import files` imports the module portanet.files
+            # `from portanet import xp` imports the module portanet.xp
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
             yield name, id(node) not in in_function, id(node) in for_types
@@ -116,7 +117,7 @@ def test_mathematics_does_not_know_numpy_or_backends(path: Path) -> None:
     if part_of(path) in ("nn", "optim", "metrics") and path.name != "initializers.py":
         for name, _, for_types in imports(path):
             assert for_types or name.split(".")[0] != "numpy", relative(path)
-            assert not name.startswith("portanet.backend"), relative(path)
+            assert not name.startswith("portanet.backends"), relative(path)
 
 
 @every_file
@@ -132,7 +133,7 @@ def test_heavy_libraries_have_one_home_and_are_imported_late(path: Path) -> None
 def test_only_the_backend_names_the_libraries(library: str) -> None:
     """Not even as a string, but for the command line, whose options are words."""
     for path in FILES:
-        if part_of(path) in ("backend", "cli"):
+        if part_of(path) in ("backends", "cli"):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.Name) and node.id == library), relative(path)
@@ -149,7 +150,7 @@ def test_nothing_executes_data(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             executes = node.func.id in ("eval", "exec", "compile", "__import__")
-            assert not executes or relative(path) == "recording/code.py", f"{relative(path)}:{node.lineno}"
+            assert not executes or relative(path) == "tracing/emit.py", f"{relative(path)}:{node.lineno}"
         if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "shell"):
             assert ast.unparse(node.value) == "False", f"{relative(path)}:{node.value.lineno}"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from helpers import Host
 
-from portanet import memory
-from portanet.backend import Backend
+from portanet import _machine
+from portanet.backends import Backend
 from portanet.rows import Rows, blocks, gather
 
 ARRAY = np.arange(60, dtype=np.float32).reshape(10, 2, 3)
@@ -62,14 +62,14 @@ def test_gather_and_blocks(backend: Backend, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert 2**20 < memory.available() < 2**50
+    assert 2**20 < _machine.available() < 2**50
 
     def no_files(path: Path) -> str:
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "read_text", no_files)
-    assert 2**20 < memory.available() < 2**50
+    assert 2**20 < _machine.available() < 2**50
     monkeypatch.setattr(Path, "read_text", lambda path: "max" if "cgroup" in str(path) else "MemAvailable:  12 kB\n")
-    assert memory.available() == 12 * 1024
+    assert _machine.available() == 12 * 1024
     monkeypatch.setattr(Path, "read_text", lambda path: "4096" if "cgroup" in str(path) else "MemAvailable:  12 kB\n")
-    assert memory.available() == 4096
+    assert _machine.available() == 4096

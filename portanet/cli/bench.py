@@ -12,8 +12,8 @@ import click
 from portanet.cli import options
 
 if TYPE_CHECKING:
-    from portanet.backend import Backend
-    from portanet.bench import Timing
+    from portanet.backends import Backend
+    from portanet.checks.bench import Timing
 
 _SWEEP = "mlp"  # the preset whose batch size is varied where there is a GPU
 
@@ -43,7 +43,7 @@ def command(backends: str | None, presets: str, quick: bool, as_json: bool) -> N
     sweep = _sweep(chosen, quick=quick, settings=settings)
     hardware, verdicts = _hardware(chosen), _verdicts(chosen, left_out, sweep)
     if as_json:
-        from portanet.bench import as_dict
+        from portanet.checks.bench import as_dict
 
         rows = [{"preset": name} | as_dict(timing) for name, timing in timings]
         sizes = [{"preset": _SWEEP} | as_dict(timing) for timing in sweep]
@@ -66,17 +66,17 @@ def _say(words: str) -> None:
 
 def _choose(names: str | None) -> tuple[list[Backend], dict[str, str]]:
     """The backends asked for; or all that work, and why the others do not."""
-    from portanet import backend
+    from portanet import backends
     from portanet.errors import BackendError
 
     if names:
-        return [backend.choose(name.strip()) for name in names.split(",")], {}
+        return [backends.choose(name.strip()) for name in names.split(",")], {}
     chosen, left_out = [], {}
-    for name in backend.NAMES:
+    for name in backends.NAMES:
         if name == "strict":  # it is for tests, and slow by design
             continue
         try:
-            chosen.append(backend.choose(name))
+            chosen.append(backends.choose(name))
         except BackendError as error:
             left_out[name] = str(error)
             _say(f"{name} is left out: {error}")
@@ -87,7 +87,7 @@ def _bench(
     chosen: Sequence[Backend], name: str, plan: Any, *, quick: bool, settings: Any, size: int | None = None
 ) -> list[Timing]:
     from portanet import data as readers
-    from portanet.bench import bench
+    from portanet.checks.bench import bench
 
     data = readers.read(plan.data)
     data = data.rows(slice(0, 1024)) if quick else data
@@ -96,14 +96,14 @@ def _bench(
 
 def _sweep(chosen: Sequence[Backend], *, quick: bool, settings: Any) -> list[Timing]:
     """Steps of many batch sizes on NumPy and on the GPUs; nothing without a GPU."""
-    from portanet import backend
-    from portanet.bench import SIZES, on_gpu
+    from portanet import backends
+    from portanet.checks.bench import SIZES, on_gpu
     from portanet.training.presets import preset
 
     gpus = [each for each in chosen if on_gpu(each.device)]
     if not gpus:
         return []
-    sides, plan = [backend.choose("numpy"), *gpus], preset(_SWEEP)
+    sides, plan = [backends.choose("numpy"), *gpus], preset(_SWEEP)
     sizes = [size for size in SIZES if size <= 1024] if quick else SIZES
     return [
         timing for size in sizes for timing in _bench(sides, _SWEEP, plan, quick=quick, settings=settings, size=size)
@@ -112,7 +112,7 @@ def _sweep(chosen: Sequence[Backend], *, quick: bool, settings: Any) -> list[Tim
 
 def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequence[Timing]) -> list[str]:
     """One sentence for each GPU; or that there is none, and why."""
-    from portanet.bench import on_gpu, worth_it
+    from portanet.checks.bench import on_gpu, worth_it
 
     if not sweep:
         why = f": {left_out['cupy']}" if "cupy" in left_out else "."
@@ -133,13 +133,13 @@ def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequen
 
 def _hardware(chosen: Sequence[Backend]) -> dict[str, str]:
     """What computes, in its own words: the processor, NumPy's BLAS and each GPU."""
-    from portanet import backend, parallel
-    from portanet.bench import on_gpu
+    from portanet import _machine
+    from portanet.checks.bench import on_gpu
 
-    libraries = [library for library in backend.blas().info() if library["user_api"] == "blas"]
+    libraries = [library for library in _machine.blas().info() if library["user_api"] == "blas"]
     gpus = [f"{each.device} {_gpu_name(each)}" for each in chosen if on_gpu(each.device)]
     return {
-        "cpu": f"{_cpu_name()}, {parallel.cores()} cores",
+        "cpu": f"{_cpu_name()}, {_machine.cores()} cores",
         "blas": ", ".join(sorted({f"{library['internal_api']} {library['version']}" for library in libraries})),
         "gpu": ", ".join(gpus) or "none",
     }
@@ -156,7 +156,7 @@ def _gpu_name(chosen: Backend) -> str:
     """What the library calls the device; an emulated one says so here."""
     import numpy as np
 
-    from portanet.namespace import namespace
+    from portanet.xp import namespace
 
     cuda: Any = getattr(namespace(chosen.put(np.zeros(1, np.float32))), "cuda", None)
     number = int(chosen.device.partition(":")[2] or 0)

@@ -32,17 +32,17 @@ def command(
     where a relative difference is above the tolerance: 1e-4 in float32, 1e-9 in float64, ten times that for the
     parameters, since Adam magnifies the rounding of tiny gradients.
     """
-    from portanet import backend
     from portanet import data as readers
-    from portanet.compare import compare
+    from portanet.backends import NAMES, choose
+    from portanet.checks.compare import compare
     from portanet.errors import BackendError
     from portanet.training import presets
 
     plan = presets.preset(preset)
     chosen = []
-    for name in backends.split(",") if backends else backend.NAMES:
+    for name in backends.split(",") if backends else NAMES:
         try:
-            chosen.append(backend.choose(name.strip()))
+            chosen.append(choose(name.strip()))
         except BackendError as error:
             if backends:
                 raise

@@ -54,13 +54,13 @@ def _parity(name: str, as_json: bool) -> bool:
     """Whether training steps on the backend agree with NumPy in float64."""
     import dataclasses
 
-    from portanet import backend
+    from portanet import backends
     from portanet import data as readers
-    from portanet.compare import compare
+    from portanet.checks.compare import compare
     from portanet.optim import constant
     from portanet.training import presets
 
-    chosen, plan, digits = backend.choose(name), presets.preset("mlp"), readers.read("mnist:test")
+    chosen, plan, digits = backends.choose(name), presets.preset("mlp"), readers.read("mnist:test")
     model, rows = plan.model(len(digits.classes), images=True), digits.rows(slice(0, 320))
     rate = constant(plan.learning_rate)
     [found] = compare([chosen], model, rows, optimizer=plan.optimizer, schedule=rate, batch_size=64, steps=5)
@@ -85,15 +85,15 @@ def _versions() -> dict[str, str | None]:
 
 
 def _cores() -> int:
-    from portanet import parallel
+    from portanet import _machine
 
-    return parallel.cores()
+    return _machine.cores()
 
 
 def _blas() -> list[dict[str, Any]]:
     import numpy as np  # loads the BLAS that is asked about
 
-    from portanet import backend
+    from portanet import _machine
 
     np.ones((2, 2)) @ np.ones((2, 2))
     return [
@@ -103,27 +103,27 @@ def _blas() -> list[dict[str, Any]]:
             "threads": library["num_threads"],
             "limitable": library["num_threads"] is not None,
         }
-        for library in backend.blas().info()
+        for library in _machine.blas().info()
         if library["user_api"] == "blas"
     ]
 
 
 def _cache() -> dict[str, Any]:
     """Where what is made from data files is kept, and how much there is; it may be deleted."""
-    from portanet.data import cache
+    from portanet.data.memmap import cache
 
     return {"folder": str(cache.folder()), "bytes": cache.size()}
 
 
 def _backends() -> dict[str, dict[str, Any]]:
     """For each backend how far it comes: installed, imports, sees a device, runs a kernel; and the remedy."""
-    from portanet import backend
+    from portanet import backends
     from portanet.errors import BackendError
 
     found: dict[str, dict[str, Any]] = {}
-    for name in backend.NAMES:
+    for name in backends.NAMES:
         try:
-            chosen = backend.choose(name)
+            chosen = backends.choose(name)
             chosen.probe()
             found[name] = dict.fromkeys(_STAGES, True) | {"name": chosen.device, "problem": None}
         except BackendError as error:

@@ -10,7 +10,7 @@ import click
 from portanet.cli import options
 
 if TYPE_CHECKING:
-    from portanet.training.run import Run
+    from portanet.training.model import TrainedModel
 
 _TOP = 5  # the answers among which a class may be found, where there are more classes
 
@@ -31,11 +31,11 @@ def command(
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train; without it, a model
     trained on MNIST is measured on mnist:test.
     """
-    from portanet import backend as backends
+    from portanet import backends
     from portanet.cli import facts
     from portanet.errors import ConfigError
-    from portanet.progress import figure, word
-    from portanet.training.run import load
+    from portanet.training.model import load
+    from portanet.training.progress import figure, word
 
     run = load(model, backend=backends.choose(backend, device))
     trained_on = run.facts.get("data", {}).get("name", "data unknown")
@@ -45,9 +45,9 @@ def command(
     if details and score != "accuracy":
         raise ConfigError("--details is for classes, and this model predicts numbers; leave it out.")
     found = facts.read_for(run, "mnist:test" if data is None else data, label)
-    result: dict[str, Any] = run.evaluate(found.x, found.need_labels())
+    result: dict[str, Any] = run.evaluate(found.x, found.require_labels())
     if details:
-        result |= _details(run, found.x, found.need_labels())
+        result |= _details(run, found.x, found.require_labels())
     if as_json:
         options.print_json(result)
         return
@@ -56,7 +56,7 @@ def command(
         _print_details(result)
 
 
-def _details(run: Run, x: Any, labels: Any) -> dict[str, Any]:
+def _details(run: TrainedModel, x: Any, labels: Any) -> dict[str, Any]:
     """Measures of each class, and of how far the probabilities can be trusted."""
     from portanet import metrics
     from portanet.cli import facts

@@ -14,8 +14,8 @@ import portanet
 from portanet import data as readers
 from portanet.data import Dataset
 from portanet.errors import DataError
-from portanet.progress import Reading
-from portanet.training.run import Run
+from portanet.training.model import TrainedModel
+from portanet.training.progress import Reading
 
 
 def read(source: str, **settings: Any) -> Dataset:
@@ -31,14 +31,14 @@ def read_like(source: str, training: Dataset, label: str | None, task: str) -> D
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
     found = read(source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns)
-    found.need_labels()
+    found.require_labels()
     if found.x.shape[1:] != training.x.shape[1:]:
         shapes = f"{found.x.shape[1:]}; {training.name} has rows of {training.x.shape[1:]}"
         raise DataError(f"{source} has rows of the shape {shapes}.")
     return found
 
 
-def read_for(run: Run, source: str, label: str | None = None) -> Dataset:
+def read_for(run: TrainedModel, source: str, label: str | None = None) -> Dataset:
     """Data with the classes, columns and image shape that a trained model knows."""
     columns = run.facts.get("columns")
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
@@ -48,13 +48,13 @@ def read_for(run: Run, source: str, label: str | None = None) -> Dataset:
     )  # fmt: skip
 
 
-def class_names(run: Run) -> list[str]:
+def class_names(run: TrainedModel) -> list[str]:
     """The name of each class; the numbers of the classes for a model that was trained without names."""
     outputs = run.model.output_shape(run.input_shape)[0]
     return run.facts.get("classes") or [str(number) for number in range(outputs)]
 
 
-def words(run: Run, answers: Any) -> list[str]:
+def words(run: TrainedModel, answers: Any) -> list[str]:
     """What `run.predict` gave, as text: the name of the class, the names of several, or the number."""
     if run.task.score == "r2":
         return [" ".join(map(str, row)) for row in np.atleast_2d(answers.T).T.astype(str).tolist()]

@@ -32,7 +32,7 @@ def command(
     its arrays, on rows of DATA (mnist:test for a model of MNIST). Exits with 1 where an error is above the
     tolerance.
     """
-    from portanet import backend as backends
+    from portanet import backends
 
     chosen = backends.choose(backend, device)
     settings = {"backend": chosen, "elements": elements, "tolerance": tolerance}
@@ -57,7 +57,7 @@ def _library(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """One of each layer, and each loss."""
     import numpy as np
 
-    from portanet.gradient_check import EXAMPLES, LOSS_EXAMPLES, gradcheck
+    from portanet.checks.gradcheck import EXAMPLES, LOSS_EXAMPLES, gradcheck
 
     rng = np.random.default_rng(0)
     for layer, shape in EXAMPLES:
@@ -68,11 +68,11 @@ def _library(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _model(path: Path, data: str | None, rows: int, settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """A trained model with its loss, on the first rows of the data."""
+    from portanet.checks.gradcheck import gradcheck
     from portanet.cli import facts
-    from portanet.gradient_check import gradcheck
-    from portanet.training.run import load
+    from portanet.training.model import load
 
     run = load(path)
     found = facts.read_for(run, data or "mnist:test").rows(slice(0, rows))
-    labels = found.need_labels()
+    labels = found.require_labels()
     yield str(path), gradcheck(run.model, found.x, labels=labels, loss=run.loss, params=run.params, **settings)

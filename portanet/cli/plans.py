@@ -22,8 +22,8 @@ from portanet.training import presets
 from portanet.training.callbacks import Callback, EarlyStopping
 from portanet.training.config import tables_of, with_tables
 from portanet.training.fine_tune import fine_tune
+from portanet.training.model import TrainedModel, load
 from portanet.training.presets import Preset
-from portanet.training.run import Run, load
 
 _SPLIT_SEED = 2026  # of the rows held out: its own, so that runs with other seeds are measured on the same rows
 
@@ -62,7 +62,7 @@ def prepare(
     source = plan.data if data is None else data
     base = None if start is None else load(start)
     whole = read(source, label, image, task, base)
-    whole.need_labels()
+    whole.require_labels()
     training, validation = split(whole, plan, valid, label, task)
     _check_watched(plan, task, held_out=validation is not None)
     tests = None if test is None else facts.read_like(test, whole, label, task)
@@ -106,7 +106,7 @@ def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callba
     return tuple(replace(each, patience=patience) if isinstance(each, EarlyStopping) else each for each in callbacks)
 
 
-def read(source: str, label: str | None, image: Any, task: str, base: Run | None) -> Dataset:
+def read(source: str, label: str | None, image: Any, task: str, base: TrainedModel | None) -> Dataset:
     """The data; for a model to go on from, in its columns and with its classes, if it knows them all."""
     if base is None:
         found = facts.read(source, label=label, image=image, task=task)
@@ -119,7 +119,7 @@ def read(source: str, label: str | None, image: Any, task: str, base: Run | None
     return found
 
 
-def _read_for(base: Run, source: str, label: str | None, image: Any, task: str) -> Dataset:
+def _read_for(base: TrainedModel, source: str, label: str | None, image: Any, task: str) -> Dataset:
     known = facts.class_names(base)
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
     found = facts.read(
@@ -127,7 +127,7 @@ def _read_for(base: Run, source: str, label: str | None, image: Any, task: str) 
         columns=base.facts.get("columns"),
     )  # fmt: skip
     if found.classes and set(found.classes) <= set(known):
-        labels, classes = encode(source, found.classes, found.need_labels(), known)
+        labels, classes = encode(source, found.classes, found.require_labels(), known)
         found = replace(found, labels=labels, classes=classes)
     if found.x.shape[1:] != base.input_shape:
         shapes = f"{found.x.shape[1:]}; the model takes {base.input_shape}"
@@ -136,7 +136,7 @@ def _read_for(base: Run, source: str, label: str | None, image: Any, task: str) 
 
 
 def model(
-    plan: Preset, training: Dataset, base: Run | None, freeze: str | None, seed: int
+    plan: Preset, training: Dataset, base: TrainedModel | None, freeze: str | None, seed: int
 ) -> tuple[Sequential, Params | None]:
     """The model, and the arrays it starts from where another one is the base."""
     numbers = not training.classes
@@ -144,13 +144,13 @@ def model(
     outputs = 1 if numbers else len(training.classes)
     last: tuple[Layer, ...] = ()
     if numbers:
-        last = (_unit(plan.loss, training.need_labels().astype(np.float64)),)
+        last = (_unit(plan.loss, training.require_labels().astype(np.float64)),)
     if base is not None:
         if plan.whole:
             raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
         going_on = fine_tune(base, outputs, freeze=names, last=last, anew=_answers_else(base, training), seed=seed)
-        if not going_on[0].learns:
+        if not going_on[0].is_trainable:
             raise ConfigError("--freeze leaves no layer with anything to learn; name fewer.")
         return going_on
     model = plan.model(outputs, images=facts.are_images(training), last=last)
@@ -168,7 +168,7 @@ def _unit(loss: Any, targets: Any) -> Rescale:
     return Rescale(float(targets.std()) or 1.0, offset=float(targets.mean()))
 
 
-def _answers_else(base: Run, training: Dataset) -> bool:
+def _answers_else(base: TrainedModel, training: Dataset) -> bool:
     """Whether a trained model gives other answers than these data ask for: other classes, or classes and no number."""
     if training.classes:
         return training.classes != tuple(facts.class_names(base))
@@ -182,7 +182,7 @@ def weighted(plan: Preset, class_weight: str | None, training: Dataset) -> Prese
     if not isinstance(plan.loss, CrossEntropy) or not training.classes:
         raise ConfigError("--class-weight is for classes and their cross entropy.")
     if class_weight == "balanced":
-        counts = np.bincount(training.need_labels(), minlength=len(training.classes))
+        counts = np.bincount(training.require_labels(), minlength=len(training.classes))
         weights = [len(training) / (len(counts) * int(count)) if count else 0.0 for count in counts]
     else:
         weights = _weights(class_weight, training.classes)

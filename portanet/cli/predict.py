@@ -35,16 +35,16 @@ def command(
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels.
     """
-    from portanet import backend as backends
+    from portanet import backends
     from portanet.cli import facts
-    from portanet.data.files import need_free
+    from portanet.data.files import require_free
     from portanet.data.kaggle import write_answers
     from portanet.errors import ConfigError
-    from portanet.files import replacing
-    from portanet.training.run import load
+    from portanet.storage.atomic import replacing
+    from portanet.training.model import load
 
     if out is not None:
-        need_free(out, force=force)
+        require_free(out, force=force)
     run = load(model, backend=backends.choose(backend, device))
     if probabilities and run.task.score != "accuracy":
         raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")

@@ -56,8 +56,8 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
 
 def _settings(run: Path) -> dict[str, Any]:
     """The settings in run.json, as `train --print-config` prints them."""
-    from portanet.checkpoint import load_model
     from portanet.report.record import read_record
+    from portanet.storage.model_file import load_model
 
     record, path = read_record(run), run / "run.json"
     settings = json.loads(path.read_text(encoding="utf-8")).get("settings")
@@ -79,10 +79,10 @@ def _settings(run: Path) -> dict[str, Any]:
 @contextlib.contextmanager
 def _place(out: Path | None) -> Iterator[tuple[Path, Path]]:
     """Where the settings and the new run go. What is not to be kept goes again, unless a signal stops the training."""
-    from portanet.runs import need_empty
+    from portanet.storage.run_folder import require_empty
 
     if out is not None:
-        need_empty(out)
+        require_empty(out)
         if (file := out.with_name(f"{out.name}.toml")).exists():
             raise ConfigError(f"{file} exists already; choose another --out.")
         yield file, out
@@ -100,14 +100,14 @@ def _place(out: Path | None) -> Iterator[tuple[Path, Path]]:
 
 def _train(run: Path, settings: dict[str, Any], file: Path, out: Path) -> None:
     """What `portanet train` does with these settings; the progress goes to stderr, the result nowhere."""
-    from portanet import files
     from portanet.cli import train
+    from portanet.storage import atomic
 
     try:
         text = config.text(settings)
     except TypeError as error:  # TOML cannot hold it
         raise ConfigError(f"{run / 'run.json'}: its settings are no configuration ({error}).") from error
-    files.write(file, text)
+    atomic.write(file, text)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             train.command.main(["--config", str(file), "--out", str(out)], "portanet train", standalone_mode=False)
@@ -127,9 +127,9 @@ def _differences(run: Path, again: Path) -> tuple[int, dict[str, dict[str, Pair]
 
     All but versions and history is read from the models, which nobody can change by hand without it being seen.
     """
-    from portanet.checkpoint import load_model
-    from portanet.registry import describe, flat
+    from portanet._settings import describe, flat
     from portanet.report.record import read_record
+    from portanet.storage.model_file import load_model
 
     records = [read_record(folder) for folder in (run, again)]
     models = [load_model(folder / "model.safetensors") for folder in (run, again)]

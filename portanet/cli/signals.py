@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from portanet.training.checkpoints import Checkpoints
+from portanet.training.resume import Checkpoints
 
 
 @contextlib.contextmanager

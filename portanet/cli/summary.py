@@ -15,11 +15,11 @@ from portanet.cli import options
 @options.debug
 def command(model: Path, as_json: bool) -> None:
     """Show a model's layers, shapes and numbers of parameters."""
-    from portanet import checkpoint
     from portanet.cli import facts
+    from portanet.storage import model_file
     from portanet.training.summary import layers, table
 
-    found, params, known = checkpoint.load_model(facts.folder_or_file(model))
+    found, params, known = model_file.load_model(facts.folder_or_file(model))
     shape = tuple(known["input_shape"])
     if as_json:
         options.print_json({"model": str(model), "layers": layers(found, params, shape), **known})

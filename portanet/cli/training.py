@@ -14,19 +14,18 @@ from typing import Any
 
 import click
 
-from portanet import backend as backends
-from portanet import parallel, report
-from portanet.backend import Backend
-from portanet.checkpoint import has_snapshot
+from portanet import _machine, backends, report
+from portanet.backends import Backend
 from portanet.cli import config, facts, options, plans
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
-from portanet.progress import Progress, figure, word
-from portanet.runs import RunFolder, need_empty
+from portanet.storage.run_folder import RunFolder, require_empty
+from portanet.storage.snapshot import has_snapshot
 from portanet.training.callbacks import Callback, Row
-from portanet.training.checkpoints import Checkpoints, Interrupted
 from portanet.training.fit import fit
-from portanet.training.run import Run
+from portanet.training.model import TrainedModel
+from portanet.training.progress import Progress, figure, word
+from portanet.training.resume import Checkpoints, Interrupted
 from portanet.training.summary import layers
 
 
@@ -59,7 +58,7 @@ def train(
                 print(text, file=sys.stderr, flush=True)  # through a bar that may be there, which click.echo goes past
 
     if out is not None and not resume:
-        need_empty(out)
+        require_empty(out)
     chosen = backends.choose(settings["backend"], settings["device"])
     why = chosen.reason.partition(";")[0]  # without the remedy, which portanet doctor tells
     say(f"{chosen.name} on {chosen.device}" + (f" (auto: {why})" if settings["backend"] == "auto" else ""))
@@ -101,7 +100,7 @@ def _folder(out: Path | None, name: str, *, resume: bool, say: Callable[[str], N
 
 def _fit(
     job: Job, folder: RunFolder, chosen: Backend, workers: int | None, say: Callable[[str], None], *, quiet: bool
-) -> Run:
+) -> TrainedModel:
     """The training; a signal lets it save where it stands, a second one does not wait for that."""
     checkpoints = Checkpoints(folder.path, say=say)
     if not has_snapshot(folder.path):  # it begins anew, and rows of before would stay
@@ -125,7 +124,7 @@ def _fit(
         raise SystemExit(128 + signals[0]) from None
 
 
-def _result(job: Job, run: Run, folder: RunFolder) -> dict[str, Any]:
+def _result(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
     score, names = run.task.score, {"valid": job.validation, "test": job.tests}
     measured = {
         f"{name}_{score}": run.evaluate(data.x, data.labels)[score] if data else None for name, data in names.items()
@@ -140,7 +139,7 @@ def _result(job: Job, run: Run, folder: RunFolder) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write(job: Job, run: Run, folder: RunFolder, result: dict[str, Any], started: str) -> None:
+def _write(job: Job, run: TrainedModel, folder: RunFolder, result: dict[str, Any], started: str) -> None:
     """The model, run.json and, where its packages are there, the report."""
     training, settings = job.training, job.settings
     source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
@@ -167,7 +166,7 @@ def _write(job: Job, run: Run, folder: RunFolder, result: dict[str, Any], starte
             "data": source | {"classes": list(training.classes)},
             "layers": layers(run.model, run.params, run.input_shape),
             "versions": facts.versions(run.backend.package),
-            "host": {"platform": platform.platform(), "cores": parallel.cores(), "workers": run.workers},
+            "host": {"platform": platform.platform(), "cores": _machine.cores(), "workers": run.workers},
         }
     )
     if report.available():

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from portanet.data.dataset import HostArray
+from portanet._typing import HostArray
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INTEGER = re.compile(r"[+-]?[0-9]{1,300}")

@@ -8,12 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from portanet._typing import HostArray
 from portanet.errors import DataError
 from portanet.rows import Rows, blocks
-
-HostArray = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class Dataset:
         x = x.chosen(index) if isinstance(x, Rows) else x[index]
         return replace(self, x=x, labels=None if self.labels is None else self.labels[index])
 
-    def need_labels(self) -> HostArray:
+    def require_labels(self) -> HostArray:
         """The labels; DataError where the source has none."""
         if self.labels is None:
             raise DataError(

@@ -14,7 +14,7 @@ from portanet.errors import DataError
 _SMALL = 2**28
 
 
-def need_regular(path: str | Path) -> None:
+def require_regular(path: str | Path) -> None:
     """Refuse, before opening it, what is not a regular file: a folder, a pipe or an endless device."""
     with _explained(path):
         mode = os.stat(path).st_mode
@@ -27,12 +27,12 @@ def need_regular(path: str | Path) -> None:
 @contextmanager
 def reading(path: str | Path) -> Iterator[BinaryIO]:
     """The bytes of a regular file."""
-    need_regular(path)
+    require_regular(path)
     with _explained(path), open(path, "rb") as file:
         yield file
 
 
-def need_free(path: str | Path, *, force: bool) -> None:
+def require_free(path: str | Path, *, force: bool) -> None:
     """Refuse to write over a file that exists, except under `force`."""
     if Path(path).exists() and not force:
         raise DataError(f"{path} exists already; choose another name, or overwrite it with --force.")

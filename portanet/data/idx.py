@@ -13,13 +13,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from portanet._typing import Shape
-from portanet.data.cache import CacheError
+from portanet._typing import HostArray, Shape
 from portanet.data.cells import as_float32, as_uint8
-from portanet.data.dataset import Dataset, HostArray
+from portanet.data.dataset import Dataset
 from portanet.data.files import expansion_limit, reading
 from portanet.data.labels import encode_array
-from portanet.data.mapped import Found, Progress, Sink, is_large, kept, need_memory
+from portanet.data.memmap.cache import CacheError
+from portanet.data.memmap.mapped import Found, Progress, Sink, is_large, kept, require_memory
 from portanet.errors import DataError
 
 _DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -61,17 +61,17 @@ def read_images(path: str | Path, *, mapped: bool | None = None, progress: Progr
         try:
             images = _mapped(path, progress)
         except CacheError as error:
-            need_memory(path, error)
+            require_memory(path, error)
         else:
             return images[:, None] if images.ndim == 3 else images
     array = read_idx(path)
-    _need_images(path, array.ndim)
+    _require_images(path, array.ndim)
     if array.ndim == 3:
         array = array[:, None]
     return _smallest(array, path)
 
 
-def _need_images(path: str | Path, ndim: int) -> None:
+def _require_images(path: str | Path, ndim: int) -> None:
     if ndim not in (3, 4):
         raise DataError(f"{path}: images need 3 or 4 dimensions, the file has {ndim}.")
 
@@ -89,11 +89,11 @@ def _mapped(path: str | Path, progress: Progress | None) -> HostArray:
     """The images as a memory map, of the file itself where that can be."""
     with _stream(path) as (stream, limit):
         shape, dtype = _declared(stream, limit, str(path))
-        _need_images(path, len(shape))
+        _require_images(path, len(shape))
         if dtype == np.uint8 and not isinstance(stream, gzip.GzipFile):
             offset = stream.tell()
             stream.seek(offset + math.prod(shape))
-            _need_whole(stream, shape, dtype, limit - offset, str(path))
+            _require_whole(stream, shape, dtype, limit - offset, str(path))
             return np.memmap(stream, np.uint8, "r", offset, shape)
 
     def read(sink: Sink) -> Found:
@@ -134,7 +134,7 @@ def decode(file: Stream, limit: int, name: str) -> HostArray:
     """The array in an IDX stream that can hold `limit` bytes at most; never reads more than it declares."""
     shape, dtype = _declared(file, limit, name)
     array = np.empty(shape, dtype)
-    _need_whole(file, shape, dtype, _fill(file, array), name)
+    _require_whole(file, shape, dtype, _fill(file, array), name)
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
@@ -185,7 +185,7 @@ def _rows(file: Stream, shape: Shape, dtype: np.dtype[Any], name: str) -> Iterat
         if filled < rows.nbytes:
             break
         yield rows.astype(dtype.newbyteorder("="), copy=False)
-    _need_whole(file, shape, dtype, found, name)
+    _require_whole(file, shape, dtype, found, name)
 
 
 def _fill(file: Stream, array: HostArray) -> int:
@@ -197,7 +197,7 @@ def _fill(file: Stream, array: HostArray) -> int:
     return filled
 
 
-def _need_whole(file: Stream, shape: Shape, dtype: np.dtype[Any], found: int, name: str) -> None:
+def _require_whole(file: Stream, shape: Shape, dtype: np.dtype[Any], found: int, name: str) -> None:
     """DataError unless the array's bytes were found, and the stream ends behind them."""
     declared = math.prod(shape) * dtype.itemsize
     if found < declared or file.read(1):

@@ -11,11 +11,12 @@ from typing import BinaryIO
 
 import numpy as np
 
-from portanet.data.dataset import Dataset, HostArray
-from portanet.data.files import need_free
+from portanet._typing import HostArray
+from portanet.data.dataset import Dataset
+from portanet.data.files import require_free
 from portanet.data.mnist import mnist_article, mnist_test
 from portanet.errors import DataError
-from portanet.files import replacing
+from portanet.storage.atomic import replacing
 
 _FIRST = np.array([b"%d" % value for value in range(256)], "S4")
 _NEXT = np.array([b",%d" % value for value in range(256)], "S4")
@@ -29,7 +30,7 @@ def write_kaggle(folder: str | Path, *, force: bool = False) -> tuple[Path, Path
     """
     train, test = Path(folder, "train.csv"), Path(folder, "test.csv")
     for path in (train, test):
-        need_free(path, force=force)
+        require_free(path, force=force)
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from portanet._typing import HostArray
 from portanet.data.cells import INTEGER, NUMBER, as_float32, plain, quoted
-from portanet.data.dataset import HostArray
 from portanet.errors import DataError
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from portanet.data import cache
-from portanet.data.dataset import Dataset, HostArray
+from portanet._typing import HostArray
+from portanet.data.dataset import Dataset
 from portanet.data.files import reading
 from portanet.data.idx import unpack
-from portanet.data.npy import map_file
+from portanet.data.memmap import cache
+from portanet.data.memmap.npy import map_file
 from portanet.errors import DataError
 
 _FOLDER = Path(__file__).with_name("mnist_files")
@@ -42,7 +43,7 @@ def mnist_article() -> Dataset:
     """
     digits = mnist()
     chosen = np.flatnonzero(np.arange(len(digits)) % 10 < 7)
-    return Dataset("mnist:article", digits.x[chosen], digits.need_labels()[chosen], _CLASSES)
+    return Dataset("mnist:article", digits.x[chosen], digits.require_labels()[chosen], _CLASSES)
 
 
 def mnist_test() -> Dataset:

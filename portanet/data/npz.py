@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
-from portanet._typing import Shape
+from portanet._typing import HostArray, Shape
 from portanet.data.cells import as_float32, as_uint8, plain
-from portanet.data.dataset import Dataset, HostArray
+from portanet.data.dataset import Dataset
 from portanet.data.files import expansion_limit, reading
 from portanet.data.labels import encode_array
-from portanet.data.npy import read_header
+from portanet.data.memmap.npy import read_header
 from portanet.errors import DataError
 
 _X = {"train": ("x", "images", "x_train"), "test": ("x_test",)}

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from portanet._typing import Shape
+from portanet.data.csv.table import read_table
 from portanet.data.dataset import Dataset
-from portanet.data.files import need_regular
+from portanet.data.files import require_regular
 from portanet.data.idx import read_folder
 from portanet.data.labels import encode
-from portanet.data.mapped import Progress
+from portanet.data.memmap.mapped import Progress
 from portanet.data.mnist import mnist, mnist_article, mnist_test
 from portanet.data.npz import read_npz
-from portanet.data.table import read_table
 from portanet.errors import ConfigError, DataError
 
 _BUILT_IN: dict[str, Callable[[], Dataset]] = {
@@ -77,16 +77,16 @@ def _read(
     progress: Progress | None,
 ) -> Dataset:
     if source in _BUILT_IN:
-        _need_no_label(source, label)
+        _require_no_label(source, label)
         return _built_in(_BUILT_IN[source](), task, classes)
     path, part = _locate(source)
     if Path(path).is_dir() or path.lower().endswith(".npz"):
-        _need_no_label(source, label)
+        _require_no_label(source, label)
     if Path(path).is_dir():
         return read_folder(
             path, part or "train", name=source, task=task, classes=classes, mapped=mapped, progress=progress
         )
-    need_regular(path)
+    require_regular(path)
     suffix = Path(path).suffix.lower()
     if suffix == ".npz":
         return read_npz(path, part or "train", name=source, image=image, task=task, classes=classes)
@@ -100,7 +100,7 @@ def _read(
     )  # fmt: skip
 
 
-def _need_no_label(source: str, label: str | None) -> None:
+def _require_no_label(source: str, label: str | None) -> None:
     if label is not None:
         raise DataError(f"{source} has its labels apart and no column {label!r}; leave out --label.")
 
@@ -125,8 +125,8 @@ def _locate(source: str) -> tuple[str, str]:
 
 def _built_in(digits: Dataset, task: str, classes: Sequence[str] | None) -> Dataset:
     if task == "regress":
-        return replace(digits, labels=digits.need_labels().astype(np.float32), classes=())
+        return replace(digits, labels=digits.require_labels().astype(np.float32), classes=())
     if classes is None:
         return digits
-    labels, known = encode(digits.name, digits.classes, digits.need_labels(), classes)
+    labels, known = encode(digits.name, digits.classes, digits.require_labels(), classes)
     return replace(digits, labels=labels, classes=known)

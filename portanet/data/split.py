@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from portanet.data.dataset import Dataset, HostArray
+from portanet._typing import HostArray
+from portanet.data.dataset import Dataset
 from portanet.errors import ConfigError
 from portanet.rng import SPLIT, generator
 

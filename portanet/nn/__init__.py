@@ -31,7 +31,6 @@ from portanet.nn.initializers import (
 from portanet.nn.layer import Layer
 from portanet.nn.layer_norm import LayerNorm
 from portanet.nn.layout import Layout
-from portanet.nn.loss import Loss
 from portanet.nn.losses import (
     BinaryCrossEntropy,
     CrossEntropy,
@@ -42,10 +41,8 @@ from portanet.nn.losses import (
     sigmoid,
     softmax,
 )
-from portanet.nn.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
-from portanet.nn.preprocessing import Rescale, Standardize
-from portanet.nn.random_affine import RandomAffine
-from portanet.nn.regression import (
+from portanet.nn.losses.loss import Loss
+from portanet.nn.losses.regression import (
     Huber,
     MeanAbsoluteError,
     MeanSquaredError,
@@ -55,6 +52,9 @@ from portanet.nn.regression import (
     mean_squared_error,
     poisson,
 )
+from portanet.nn.pooling import AveragePool2D, GlobalAveragePool2D, MaxPool2D
+from portanet.nn.preprocessing import Rescale, Standardize
+from portanet.nn.random_affine import RandomAffine
 from portanet.nn.reshape import Reshape
 from portanet.nn.residual import Residual
 from portanet.nn.sequential import Sequential

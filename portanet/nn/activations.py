@@ -11,9 +11,9 @@ from typing import Any
 
 from portanet._typing import Array, Cache, Params
 from portanet.errors import ModelError
-from portanet.namespace import namespace
 from portanet.nn.layer import Layer
 from portanet.nn.losses import sigmoid
+from portanet.xp import namespace
 
 
 def _positive(x: Array) -> Array:

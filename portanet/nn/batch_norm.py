@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.namespace import cast, namespace
 from portanet.nn.initializers import filled
 from portanet.nn.layer import Layer
+from portanet.xp import cast, namespace
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -39,7 +39,7 @@ class BatchNorm(Layer):
     momentum: float = 0.1
     eps: float = 1e-5
 
-    trained: ClassVar[tuple[str, ...]] = ("scale", "shift")
+    trainable_names: ClassVar[tuple[str, ...]] = ("scale", "shift")
 
     def __post_init__(self) -> None:
         if not 0 <= self.momentum <= 1:

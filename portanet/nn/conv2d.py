@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.namespace import cast, device, namespace
 from portanet.nn.images import batch_first, batch_last, pad
 from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
+from portanet.xp import cast, device, namespace
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -35,7 +35,7 @@ class Conv2D(Layer):
     padding: Literal["valid", "same"] | int = "valid"
     initializer: Initializer = he_uniform
 
-    trained: ClassVar[tuple[str, ...]] = ("weight", "bias")
+    trainable_names: ClassVar[tuple[str, ...]] = ("weight", "bias")
     decayed: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Conv2D(Layer):
             raise ModelError(f"Conv2D's kernel of {self.kernel_size} is larger than the image {input_shape[1:]}.")
         return (self.filters, *(size // self.stride + 1 for size in sizes))
 
-    def arithmetic(self, input_shape: Shape) -> int:
+    def macs(self, input_shape: Shape) -> int:
         filters, height, width = self.output_shape(input_shape)
         return filters * height * width * input_shape[0] * self.kernel_size**2
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.namespace import cast, namespace
 from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
+from portanet.xp import cast, namespace
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -28,7 +28,7 @@ class Dense(Layer):
     units: int
     initializer: Initializer = he_uniform
 
-    trained: ClassVar[tuple[str, ...]] = ("weight", "bias")
+    trainable_names: ClassVar[tuple[str, ...]] = ("weight", "bias")
     decayed: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:
@@ -47,7 +47,7 @@ class Dense(Layer):
             raise ModelError(f"Dense needs flat inputs, got shape {input_shape}; put Flatten() before it.")
         return (self.units,)
 
-    def arithmetic(self, input_shape: Shape) -> int:
+    def macs(self, input_shape: Shape) -> int:
         return input_shape[0] * self.units
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:

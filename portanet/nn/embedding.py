@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import DataError, ModelError
-from portanet.namespace import cast, device, namespace
 from portanet.nn.initializers import Initializer, lecun_normal
 from portanet.nn.layer import Layer
+from portanet.xp import cast, device, namespace
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -33,7 +33,7 @@ class Embedding(Layer):
     features: int
     initializer: Initializer = lecun_normal
 
-    trained: ClassVar[tuple[str, ...]] = ("weight",)
+    trainable_names: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:
         for name in ("vocabulary", "features"):
@@ -50,7 +50,7 @@ class Embedding(Layer):
             raise ModelError(f"Embedding needs rows of T whole numbers, got shape {input_shape}; put Flatten() before.")
         return (*input_shape, self.features)
 
-    def arithmetic(self, input_shape: Shape) -> int:
+    def macs(self, input_shape: Shape) -> int:
         return input_shape[0] * self.vocabulary * self.features  # of the gradient: forward has no product
 
     def check(self, x: Array) -> None:

@@ -44,8 +44,8 @@ class _Scaled(Layer):
     factor: float
 
     @property
-    def learns(self) -> bool:
-        return self.layer.learns
+    def is_trainable(self) -> bool:
+        return self.layer.is_trainable
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         return self.layer.forward(self._scaled(params), x, train=train, key=key)

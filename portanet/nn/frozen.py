@@ -45,8 +45,8 @@ class Frozen(Layer):
     def check(self, x: Array) -> None:
         self.layer.check(x)
 
-    def arithmetic(self, input_shape: Shape) -> int:
-        return self.layer.arithmetic(input_shape)
+    def macs(self, input_shape: Shape) -> int:
+        return self.layer.macs(input_shape)
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         return self.layer.forward(params, x)

@@ -8,7 +8,7 @@ leaves the numbers where they are, so the next layer that looks at images finds 
 from __future__ import annotations
 
 from portanet._typing import Array
-from portanet.namespace import device, namespace
+from portanet.xp import device, namespace
 
 
 def batch_last(x: Array) -> Array:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from portanet._settings import written
 from portanet._typing import Array, Cache, Params, Shape
-from portanet.registry import written
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -23,7 +23,7 @@ class Layer:
     to step, random numbers too, comes from the arguments (`key`, see noise.py), and not from Python's own state.
     """
 
-    trained: ClassVar[tuple[str, ...]] = ()
+    trainable_names: ClassVar[tuple[str, ...]] = ()
     decayed: ClassVar[tuple[str, ...]] = ()
 
     @property
@@ -32,14 +32,14 @@ class Layer:
         return True
 
     @property
-    def fits(self) -> bool:
+    def needs_fit(self) -> bool:
         """Whether `fit` takes arrays from the training data; True for preprocessing."""
         return False
 
     @property
-    def learns(self) -> bool:
+    def is_trainable(self) -> bool:
         """Whether there are trained arrays, here or in a child."""
-        return bool(self.trained)
+        return bool(self.trainable_names)
 
     @property
     def children(self) -> Mapping[str, Layer]:
@@ -74,7 +74,7 @@ class Layer:
         for child in list(self.children.values())[:1]:
             child.check(x)
 
-    def arithmetic(self, input_shape: Shape) -> int:
+    def macs(self, input_shape: Shape) -> int:
         """Multiplications with an addition that one row's forward pass takes, in products of matrices."""
         return 0
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
+from portanet._tree import Path, copy_dicts, tree_get, tree_items, tree_set
 from portanet._typing import Array, Params, Shape
-from portanet.namespace import namespace
 from portanet.nn.layer import Layer
-
-Path = tuple[str, ...]
+from portanet.xp import namespace
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Layout:
 
     def pieces(self, params: Params) -> tuple[Array, ...]:
         """The same, not yet put together."""
-        arrays = [pick(params, path) for path, _, _ in self.places]
+        arrays = [tree_get(params, path) for path, _, _ in self.places]
         reshape = namespace(arrays[0]).reshape
         return tuple([reshape(array, (-1,)) for array in arrays])
 
@@ -57,9 +55,9 @@ class Layout:
     def unpack(self, flat: Array | tuple[Array, ...], buffers: Params) -> Params:
         """The arrays by name again, from a vector or its pieces, beside the buffers."""
         pieces = flat if isinstance(flat, tuple) else self.cut(flat)
-        reshape, params = namespace(pieces[0]).reshape, _copy(buffers)
+        reshape, params = namespace(pieces[0]).reshape, copy_dicts(buffers)
         for (path, shape, _), piece in zip(self.places, pieces, strict=True):
-            put(params, path, reshape(piece, shape))
+            tree_set(params, path, reshape(piece, shape))
         return params
 
     @cached_property
@@ -70,61 +68,14 @@ class Layout:
         """The arrays of `params` that are not trained."""
         trained = {path for path, _, _ in self.places}
         kept: Params = {}
-        for path, array in walk(params):
+        for path, array in tree_items(params):
             if path not in trained:
-                put(kept, path, array)
+                tree_set(kept, path, array)
         return kept
 
 
-def walk(params: Params, above: Path = ()) -> Iterator[tuple[Path, Array]]:
-    """Each array of nested params with its path: (("2", "weight"), array)."""
-    for name, value in params.items():
-        if isinstance(value, dict):
-            yield from walk(value, (*above, name))
-        else:
-            yield (*above, name), value
-
-
-def each_array(params: Any, change: Callable[[Any], Any]) -> Any:
-    """Nested params, or a state, with `change` of every array; numbers, text and None stay."""
-    if isinstance(params, dict):
-        return {name: each_array(value, change) for name, value in params.items()}
-    plain = params is None or type(params) in (bool, int, float, str)  # a NumPy number is an array
-    return params if plain else change(params)
-
-
-def pick(params: Params, path: Path) -> Array:
-    """The array at a path."""
-    for name in path[:-1]:
-        params = params[name]
-    array: Array = params[path[-1]]
-    return array
-
-
-def put(params: Params, path: Path, array: Any) -> None:
-    """Sets the array at a path, making the dicts on the way."""
-    *above, last = path
-    for name in above:
-        params = params.setdefault(name, {})
-    params[last] = array
-
-
-def merge(params: Params, changed: Params) -> Params:
-    """`params` with the arrays of `changed` in place of its own; neither dict is changed."""
-    if not changed:
-        return params
-    merged = _copy(params)
-    for path, array in walk(changed):
-        put(merged, path, array)
-    return merged
-
-
 def _trained(layer: Layer, params: Params, above: Path) -> Iterator[tuple[Path, Shape, bool]]:
-    for name in layer.trained:
+    for name in layer.trainable_names:
         yield (*above, name), tuple(params[name].shape), name in layer.decayed
     for name, child in layer.children.items():
         yield from _trained(child, params.get(name, {}), (*above, name))
-
-
-def _copy(params: Params) -> Params:
-    return {name: _copy(value) if isinstance(value, dict) else value for name, value in params.items()}

@@ -10,7 +10,7 @@ import math
 from typing import Any, NamedTuple
 
 from portanet._typing import Array
-from portanet.namespace import device, namespace
+from portanet.xp import device, namespace
 
 
 class Key(NamedTuple):

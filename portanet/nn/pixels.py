@@ -33,4 +33,4 @@ def _casts(layer: Layer) -> bool | None:
         return bool(first) if isinstance(layer, Residual) else first  # which adds what comes in to what comes out
     if isinstance(layer, _HAND_ON):
         return None
-    return bool(layer.trained) or isinstance(layer, (Rescale, Standardize))
+    return bool(layer.trainable_names) or isinstance(layer, (Rescale, Standardize))

@@ -9,9 +9,9 @@ from typing import Any
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.namespace import device, namespace
 from portanet.nn.images import batch_first, batch_last, pad
 from portanet.nn.layer import Layer
+from portanet.xp import device, namespace
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.namespace import cast, device, namespace
 from portanet.nn.initializers import filled
 from portanet.nn.layer import Layer
+from portanet.xp import cast, device, namespace
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -70,7 +70,7 @@ class Standardize(Layer):
             raise ModelError(f"Standardize takes axis='all' or axis='feature', got {self.axis!r}.")
 
     @property
-    def fits(self) -> bool:
+    def needs_fit(self) -> bool:
         return True
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:

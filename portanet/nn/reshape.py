@@ -8,8 +8,8 @@ from typing import Any
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.namespace import namespace
 from portanet.nn.layer import Layer
+from portanet.xp import namespace
 
 
 @dataclass(frozen=True, repr=False)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.namespace import cast
 from portanet.nn.sequential import Sequential
+from portanet.xp import cast
 
 if TYPE_CHECKING:
     from portanet.rng import Generator

@@ -50,12 +50,12 @@ class Sequential(Layer):
         return all(layer.rowwise for layer in self.layers)
 
     @property
-    def fits(self) -> bool:
-        return any(layer.fits for layer in self.layers)
+    def needs_fit(self) -> bool:
+        return any(layer.needs_fit for layer in self.layers)
 
     @property
-    def learns(self) -> bool:
-        return any(layer.learns for layer in self.layers)
+    def is_trainable(self) -> bool:
+        return any(layer.is_trainable for layer in self.layers)
 
     def freeze(self, *names: str) -> Self:
         """The same container with these children frozen: `model.freeze("0", "1")`; their arrays keep their names.
@@ -74,18 +74,18 @@ class Sequential(Layer):
     @cached_property
     def _first_learning(self) -> int:
         """The place of the first child with trained arrays: nobody reads a gradient for its input."""
-        return next((i for i, layer in enumerate(self.layers) if layer.learns), len(self.layers))
+        return next((i for i, layer in enumerate(self.layers) if layer.is_trainable), len(self.layers))
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
         arrays = {name: layer.init(rng, shape) for name, layer, shape, _ in self.walk(input_shape)}
         return {name: own for name, own in arrays.items() if own}
 
     def fit(self, params: Params, x: Array) -> Params:
-        fitted, to_fit = dict(params), sum(layer.fits for layer in self.layers)
+        fitted, to_fit = dict(params), sum(layer.needs_fit for layer in self.layers)
         for name, layer in self.children.items():
             if to_fit == 0:
                 break
-            if layer.fits:
+            if layer.needs_fit:
                 fitted[name] = layer.fit(params[name], x)
                 to_fit -= 1
             if to_fit:
@@ -108,8 +108,8 @@ class Sequential(Layer):
             shape = given
         return shape
 
-    def arithmetic(self, input_shape: Shape) -> int:
-        return sum(layer.arithmetic(shape) for _, layer, shape, _ in self.walk(input_shape))
+    def macs(self, input_shape: Shape) -> int:
+        return sum(layer.macs(shape) for _, layer, shape, _ in self.walk(input_shape))
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         caches = []

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from portanet._typing import Array
-from portanet.namespace import namespace
 from portanet.optim.optimizer import OptimizerState, decay_rates, fraction, not_negative, positive, shrink
+from portanet.xp import namespace
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portanet._typing import Array
-from portanet.namespace import namespace
 from portanet.optim.optimizer import Optimizer, OptimizerState, around, fraction
+from portanet.xp import namespace
 
 
 @dataclass(frozen=True)

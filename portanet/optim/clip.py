@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portanet._typing import Array
-from portanet.namespace import namespace
 from portanet.optim.optimizer import Optimizer, OptimizerState, around, positive
+from portanet.xp import namespace
 
 _EPS = 1e-6  # as in PyTorch
 

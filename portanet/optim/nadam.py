@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portanet._typing import Array
-from portanet.namespace import namespace
 from portanet.optim.adam import Adam
 from portanet.optim.optimizer import OptimizerState, not_negative
+from portanet.xp import namespace
 
 
 @dataclass(frozen=True)

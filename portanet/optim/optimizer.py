@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.namespace import device, namespace
+from portanet.xp import device, namespace
 
 OptimizerState = dict[str, Any]
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.namespace import namespace
 from portanet.optim.optimizer import OptimizerState, decay_rates, fraction, not_negative, penalize
+from portanet.xp import namespace
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from portanet.errors import PortanetError
-from portanet.files import write
 from portanet.report import tables
 from portanet.report.charts import charts
 from portanet.report.record import Record, read_record
+from portanet.storage.atomic import write
 
 
 def available() -> bool:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from portanet._typing import Array
-from portanet.backend import Backend
-from portanet.namespace import namespace
+from portanet.backends import Backend
 from portanet.rng import NOISE, SHUFFLE, generator
+from portanet.xp import namespace
 
 _RUNS = 16  # an epoch is cut into about so many runs of steps, between which progress is shown
 

@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from portanet._tree import tree_map
 from portanet._typing import Params
 from portanet.errors import ConfigError
-from portanet.namespace import namespace
-from portanet.nn.layout import each_array
+from portanet.xp import namespace
 
 if TYPE_CHECKING:
-    from portanet.training.run import Run
+    from portanet.training.model import TrainedModel
 
 Row = dict[str, Any]
 
@@ -25,7 +25,7 @@ class Callback:
 
     rate_factor: float = 1.0
 
-    def begin(self, run: Run, steps: int) -> None:
+    def begin(self, run: TrainedModel, steps: int) -> None:
         """Training starts, or goes on, and is over after this many steps."""
 
     def advance(self, step: int) -> None:
@@ -63,17 +63,17 @@ class EarlyStopping(Callback):
     _kept: Params = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        _need_patience(self, self.patience)
+        _require_patience(self, self.patience)
         if not (math.isfinite(self.min_change) and self.min_change >= 0):
             raise ConfigError(f"EarlyStopping needs min_change of at least 0, got {self.min_change!r}.")
 
-    def begin(self, run: Run, steps: int) -> None:
+    def begin(self, run: TrainedModel, steps: int) -> None:
         self._run, self._best, self._waited, self._kept = run, math.nan, 0, {}
 
     def log(self, row: Row) -> bool | None:
         value = _watched(self, self.monitor, row)
         if _better(self.monitor, value, self._best, self.min_change):
-            self._best, self._waited, self._kept = value, 0, each_array(self._run.params, _copy)
+            self._best, self._waited, self._kept = value, 0, tree_map(self._run.params, _copy)
         else:
             self._waited += 1
         return self._waited >= self.patience
@@ -87,7 +87,7 @@ class EarlyStopping(Callback):
 
     def restore(self, state: dict[str, Any]) -> None:
         self._best, self._waited = state["best"], state["waited"]
-        self._kept = each_array(state["kept"], lambda array: self._run.backend.put(array, self._run.dtype))
+        self._kept = tree_map(state["kept"], lambda array: self._run.backend.put(array, self._run.dtype))
 
 
 @dataclass
@@ -115,11 +115,11 @@ class ReduceOnPlateau(Callback):
     kept: ClassVar[tuple[str, ...]] = ("rate_factor", "_best", "_waited", "_cooling")
 
     def __post_init__(self) -> None:
-        _need_patience(self, self.patience + 1)
+        _require_patience(self, self.patience + 1)
         if not 0 < self.factor < 1:
             raise ConfigError(f"ReduceOnPlateau needs 0 < factor < 1, got {self.factor!r}.")
 
-    def begin(self, run: Run, steps: int) -> None:
+    def begin(self, run: TrainedModel, steps: int) -> None:
         self.rate_factor, self._best, self._waited, self._cooling = 1.0, math.nan, 0, 0
 
     def log(self, row: Row) -> bool | None:
@@ -161,7 +161,7 @@ def _better(monitor: str, value: float, best: float, change: float) -> bool:
     return value < best - change if monitor.endswith("loss") else value > best + change
 
 
-def _need_patience(callback: Callback, patience: int) -> None:
+def _require_patience(callback: Callback, patience: int) -> None:
     if not isinstance(patience, int) or patience < 1:
         raise ConfigError(f"{type(callback).__name__} needs patience as a whole number, and a larger one.")
 

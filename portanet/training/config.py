@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from portanet import nn, optim
+from portanet._settings import construct, describe
 from portanet.errors import ConfigError, PortanetError
 from portanet.nn import Layer, Sequential
 from portanet.optim import Schedule
-from portanet.registry import construct, describe
 from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.presets import Preset
 

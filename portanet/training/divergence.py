@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from portanet._typing import Array, Cache, Params
-from portanet.backend import Backend
+from portanet.backends import Backend
 from portanet.errors import DivergenceError
-from portanet.namespace import namespace
 from portanet.nn.layer import Layer
 from portanet.nn.noise import Key
 from portanet.nn.residual import Residual
@@ -21,6 +20,7 @@ from portanet.rows import gather
 from portanet.training.gradient import Gradient
 from portanet.training.state import Data, State
 from portanet.training.step import Step
+from portanet.xp import namespace
 
 Steps = Callable[[int], tuple[Data, Any, tuple[int, int], float]]
 """The data, their rows, the key and the learning rate of the step with this number."""

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from portanet._tree import tree_map
 from portanet._typing import Params
 from portanet.errors import ModelError
 from portanet.nn import Dense, Layer, Sequential
-from portanet.nn.layout import each_array
 from portanet.rng import WEIGHTS, generator
-from portanet.training.run import Run
+from portanet.training.model import TrainedModel
 
 
 def fine_tune(
-    run: Run,
+    run: TrainedModel,
     outputs: int,
     *,
     freeze: Sequence[str] = (),
@@ -39,7 +39,7 @@ def fine_tune(
     if type(run.model) is Sequential:
         model, params = run.model, run.params
     model = model.unfrozen()
-    host: Params = each_array(params, lambda array: np.array(run.backend.to_numpy(array)))
+    host: Params = tree_map(params, lambda array: np.array(run.backend.to_numpy(array)))
     if anew or model.output_shape(run.input_shape) != (outputs,):
         kept, head = _last_dense(model)
         model = Sequential(*model.layers[:kept], Dense(outputs, head.initializer), *last)
@@ -52,7 +52,7 @@ def fine_tune(
 
 def _last_dense(model: Sequential) -> tuple[int, Dense]:
     """The place of the last layer with weights, and that layer."""
-    learning = [(place, layer) for place, layer in enumerate(model.layers) if layer.learns]
+    learning = [(place, layer) for place, layer in enumerate(model.layers) if layer.is_trainable]
     place, last = learning[-1] if learning else (0, None)
     if not isinstance(last, Dense):
         ends = "it has none" if last is None else f"it is {last!r}"

@@ -9,27 +9,27 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from portanet import parallel
+from portanet import _machine
+from portanet._settings import describe
+from portanet._tree import tree_items, tree_set
 from portanet._typing import Params, Shape
-from portanet.backend import Backend
+from portanet.backends import Backend
 from portanet.errors import BackendError, ConfigError, ModelError
 from portanet.nn.layer import Layer
-from portanet.nn.layout import put, walk
-from portanet.nn.loss import LossFunction
 from portanet.nn.losses import cross_entropy
+from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
-from portanet.registry import describe
 from portanet.rng import WEIGHTS, generator
 from portanet.rows import blocks
 from portanet.training import inputs
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
-from portanet.training.checkpoints import Checkpoints
-from portanet.training.run import Run, on_backend
+from portanet.training.loop import Trainer
+from portanet.training.model import TrainedModel, on_backend
+from portanet.training.resume import Checkpoints
 from portanet.training.state import Data
 from portanet.training.stream import Stream, place
-from portanet.training.task import Task, task_of
-from portanet.training.trainer import Trainer
+from portanet.training.tasks import Task, task_of
 
 
 def fit(
@@ -53,7 +53,7 @@ def fit(
     workers: int | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | str | Path | None = None,
-) -> Run:
+) -> TrainedModel:
     """Trains `model` on rows `x` (N, ...) with their `labels`, and returns the finished run.
 
     Rows are read and never changed; of a memory map, or of `Rows` of one, no more are read at once than a step takes.
@@ -98,18 +98,18 @@ def fit(
     kept = Checkpoints(checkpoints) if isinstance(checkpoints, (str, Path)) else checkpoints
     parts = {"loss": describe(loss), "optimizer": describe(optimizer), "schedule": describe(schedule)}
     step_rows = x.shape[0] if batch_size == "full" else batch_size
-    with chosen.computing(dtype), _advising(chosen, step_rows):
+    with chosen.session(dtype), _advising(chosen, step_rows):
         data, host_labels = _data(
             model, x, labels, outputs, task, loss, sample_weight, chosen, dtype, full=batch_size == "full"
         )
-        run = Run(
+        run = TrainedModel(
             model,
             _initial(model, x, shape, params, seed, chosen, dtype),
             loss,
             chosen,
             config=settings | parts,
             facts={"input_shape": list(shape), "dtype": dtype, "loss": parts["loss"]},
-            workers=(workers or parallel.cores()) if chosen.shards else 1,
+            workers=(workers or _machine.cores()) if chosen.shards else 1,
         )
         if valid is not None:
             run.check(*valid)
@@ -134,7 +134,7 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
         raise BackendError(f"{tried}; try a batch size of {max(1, rows // 2)} or less.", "memory") from error
 
 
-def _identity(run: Run, callbacks: Sequence[Callback], accumulate: int, *data: Any) -> dict[str, Any]:
+def _identity(run: TrainedModel, callbacks: Sequence[Callback], accumulate: int, *data: Any) -> dict[str, Any]:
     """What must be the same for an interrupted training to go on: settings, layers, data."""
     parts = [describe(callback) for callback in callbacks if is_dataclass(callback)]
     settings = {"accumulate": accumulate, "layers": describe(run.model), "callbacks": parts}
@@ -174,7 +174,7 @@ def _initial(
     host = model.init(generator(seed, WEIGHTS), shape)
     if params is not None:
         return on_backend(_like(host, params), backend, dtype)
-    if model.fits:
+    if model.needs_fit:
         x = x if inputs.is_host(x) else backend.to_numpy(x)
         host = model.fit(host, x)
     return on_backend(host, backend, dtype)
@@ -182,14 +182,14 @@ def _initial(
 
 def _like(expected: Params, given: Params) -> Params:
     """`given` on the host; ModelError unless its names and shapes are those expected."""
-    found = dict(walk(given))
-    for path, array in walk(expected):
+    found = dict(tree_items(given))
+    for path, array in tree_items(expected):
         if path not in found or tuple(found[path].shape) != array.shape:
             got = f"shape {tuple(found[path].shape)}" if path in found else "nothing"
             raise ModelError(f"params must hold {'.'.join(path)} of shape {array.shape} for this model, got {got}.")
     host: Params = {}
-    for path, _ in walk(expected):
-        put(host, path, inputs.on_host(found[path]))
+    for path, _ in tree_items(expected):
+        tree_set(host, path, inputs.on_host(found[path]))
     return host
 
 
@@ -199,7 +199,7 @@ def _outputs(model: Layer, shape: Shape) -> int:
     output = model.output_shape(shape)
     if len(output) != 1:
         raise ModelError(f"the model must end in one number for each class, got shape {output}; end it in Dense.")
-    if not model.learns:
+    if not model.is_trainable:
         raise ModelError(
             "the model has nothing to learn; give it a layer with weights, such as Dense, or unfreeze one."
         )

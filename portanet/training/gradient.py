@@ -8,23 +8,24 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from portanet._tree import tree_merge
 from portanet._typing import Array, Params, Shape
-from portanet.backend import Record, plain
-from portanet.namespace import device, namespace
+from portanet.backends.base import Record, plain
 from portanet.nn.folding import folded
 from portanet.nn.layer import Layer
-from portanet.nn.layout import Layout, merge
-from portanet.nn.loss import LossFunction
+from portanet.nn.layout import Layout
+from portanet.nn.losses.loss import LossFunction
 from portanet.nn.noise import Key
-from portanet.parallel import Workers
 from portanet.rows import Rows, gather
+from portanet.training.shards import Workers
 from portanet.training.state import Data
-from portanet.training.task import task_of
+from portanet.training.tasks import task_of
+from portanet.xp import device, namespace
 
 _SHARDS = 4  # at least, or none
 _ALIGNED = 8  # a shard's rows are a multiple of it
 _SHARD_ROWS = 32  # with fewer, products of matrices are slow
-_SHARD_ARITHMETIC = 13_000_000  # multiplications forward: below it, NumPy's calls cost more than what they do
+_SHARD_MACS = 13_000_000  # multiplications forward: below it, NumPy's calls cost more than what they do
 
 
 def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
@@ -35,11 +36,11 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
     where it would be fewer than four shards, since large products are shared too (recording/numpy_calls.py), and for a
     model that is not rowwise.
     """
-    arithmetic = model.arithmetic(input_shape)
+    arithmetic = model.macs(input_shape)
     if not model.rowwise or arithmetic == 0:
         return batch_size
     rows = _SHARD_ROWS
-    while rows * arithmetic < _SHARD_ARITHMETIC:
+    while rows * arithmetic < _SHARD_MACS:
         rows *= 2
     if batch_size < _SHARDS * rows:
         return batch_size
@@ -101,7 +102,7 @@ class Gradient:
 
         if count <= self.shard_rows:
             grads, sums, changed = part(0)
-            return Batch(grads, sums, merge(buffers, changed))
+            return Batch(grads, sums, tree_merge(buffers, changed))
 
         def shard(i: int) -> tuple[Array, ...]:
             grads, sums, _ = part(i)

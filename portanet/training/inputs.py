@@ -7,19 +7,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from portanet import backend as backends
-from portanet._typing import Array
-from portanet.backend import Backend
+from portanet import backends
+from portanet._typing import Array, HostArray
+from portanet.backends import Backend
 from portanet.errors import DataError
-from portanet.namespace import namespace
 from portanet.nn.layer import Layer
 from portanet.nn.pixels import takes_pixels
 from portanet.rows import Rows, blocks
-from portanet.training.task import Task
-
-HostArray = npt.NDArray[Any]
+from portanet.training.tasks import Task
+from portanet.xp import namespace
 
 
 def is_host(x: Any) -> bool:
@@ -66,11 +63,11 @@ def held(x: Any, backend: Backend, dtype: str) -> Any:
     wanted = kept_dtype(x, dtype)
     if isinstance(x, Rows):
         if backend.on_host:
-            return x.through(lambda some: backend.share(some, wanted))
+            return x.through(lambda some: backend.as_device_array(some, wanted))
         parts = [backend.put(block, wanted) for block in blocks(x)]
         return namespace(parts[0]).concat(parts, axis=0)
     if is_host(x):
-        return backend.share(x, wanted)
+        return backend.as_device_array(x, wanted)
     return x if wanted is None else namespace(x).astype(x, getattr(namespace(x), wanted), copy=False)
 
 
@@ -102,11 +99,11 @@ def checked(x: Any, backend: Backend, dtype: str) -> Any:
     xp = namespace(x[:1, ...])
     if xp.isdtype(x.dtype, "real floating"):
         for part in blocks(x) if is_host(x) else [x]:  # a device is asked once, as it is waited for
-            _need_finite(part, dtype)
+            _require_finite(part, dtype)
     return x
 
 
-def _need_finite(x: Array, dtype: str) -> None:
+def _require_finite(x: Array, dtype: str) -> None:
     xp = namespace(x)
     if not bool(xp.all(xp.isfinite(x))):
         raise DataError("x holds NaN or infinity; drop or fill those rows first.")
@@ -125,7 +122,7 @@ def labels(given: Any, count: int, outputs: int, task: Task) -> HostArray:
 
 def put_labels(host: HostArray, backend: Backend, dtype: str) -> Array:
     """The labels on the backend: class numbers stay int32, other numbers take the model's dtype."""
-    return backend.share(host, "int32" if host.dtype.kind == "i" else dtype)
+    return backend.as_device_array(host, "int32" if host.dtype.kind == "i" else dtype)
 
 
 def weights(given: Any, count: int, class_weight: Sequence[float], labels: HostArray) -> HostArray | None:

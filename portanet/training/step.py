@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from portanet._tree import tree_map
 from portanet._typing import Array
-from portanet.backend import Metrics
-from portanet.namespace import namespace
-from portanet.nn.layout import each_array
+from portanet.backends.base import Metrics
 from portanet.nn.noise import Key
 from portanet.optim import Optimizer
 from portanet.training.gradient import Gradient
 from portanet.training.state import Data, State
+from portanet.xp import namespace
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class StepInPieces(Step):
             def cut(array: Any) -> Any:
                 return layout.cut(array)[i] if array.shape == state.flat.shape else array
 
-            return each_array(state.optimizer, cut)
+            return tree_map(state.optimizer, cut)
 
         return State(pieces, state.buffers, tuple(map(own, range(len(pieces)))))
 

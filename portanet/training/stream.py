@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from portanet._typing import Array
-from portanet.backend import Backend, HostArray, Keys, Metrics, Step, Steps
+from portanet._typing import Array, HostArray
+from portanet.backends import Backend
+from portanet.backends.base import Keys, Metrics, Step, Steps
 from portanet.errors import ConfigError
 from portanet.rows import Rows, gather
 from portanet.training import inputs

@@ -46,7 +46,7 @@ def _rows(layer: Layer, shape: Shape, name: str) -> Iterator[dict[str, Any]]:
     inside = isinstance(layer, Sequential)
     if not inside or type(layer) is not Sequential:
         own = {"name": name, "layer": type(layer).__name__ if inside else repr(layer)}
-        arithmetic = 0 if inside else layer.arithmetic(shape)
+        arithmetic = 0 if inside else layer.macs(shape)
         yield own | {"output_shape": list(layer.output_shape(shape)), "arithmetic": arithmetic}
     if isinstance(layer, Sequential):
         for child_name, child, given, _ in layer.walk(shape):

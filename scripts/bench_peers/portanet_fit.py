@@ -8,7 +8,7 @@ from typing import Any
 from bench_peers.child import Pace, Way
 from bench_peers.jobs import Data, Job
 
-from portanet import Callback, Run, fit
+from portanet import Callback, TrainedModel, fit
 from portanet.nn import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, he_uniform, uniform
 from portanet.optim import SGD, Adam, constant
 
@@ -48,7 +48,7 @@ def predict(job: Job, data: Data, pace: Pace, backend: str) -> None:
     pace.drive({"": Way(passes)})
 
 
-def train(job: Job, data: Data, backend: str, *, epochs: int, log_every: int, callback: Callback) -> Run:
+def train(job: Job, data: Data, backend: str, *, epochs: int, log_every: int, callback: Callback) -> TrainedModel:
     return fit(
         model(job), data.x.reshape(-1, 1, 28, 28), data.labels,
         optimizer=Adam() if job.optimizer == "adam" else SGD(), schedule=constant(job.rate), epochs=epochs,

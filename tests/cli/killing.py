@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from portanet import checkpoint
+from portanet.storage import snapshot
 
 DIED = 77
 CALLS = ("open", "write", "fsync", "replace", "link", "unlink", "ftruncate", "mkdir")  # those that change the disk
@@ -35,10 +35,10 @@ def _train(folder: Path, words: list[str], prepare: Prepare | None, arguments: t
     signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     from portanet import report
     from portanet.cli import main
-    from portanet.training import checkpoints
+    from portanet.training import resume
 
-    checkpoints.Checkpoints.__init__.__kwdefaults__["every"] = 0.0
-    checkpoints._COST = math.inf
+    resume.Checkpoints.__init__.__kwdefaults__["every"] = 0.0
+    resume._COST = math.inf
     if prepare is None or prepare is not keep_report:
         report.available = lambda: False  # it takes longer than the training
     if prepare is not None:
@@ -82,7 +82,7 @@ def outcome(run: Path) -> tuple[bytes, list[dict[str, Any]], dict[str, Any]]:
 
 def is_whole(run: Path) -> bool:
     """Whether what a training left can be gone on with, and nothing in it is damaged."""
-    return not checkpoint.has_snapshot(run) or checkpoint.read_snapshot(run)[1] is None
+    return not snapshot.has_snapshot(run) or snapshot.read_snapshot(run)[1] is None
 
 
 def resuming(run: Path) -> list[str]:
@@ -105,7 +105,7 @@ def keep_report() -> None:
 
 
 def kill_in(place: str, number: int) -> None:
-    """SIGKILL in place of the call with this number, from 1, of a function such as `portanet.runs:RunFolder.write`."""
+    """SIGKILL in place of the call with this number, from 1, of a function, `portanet.storage.atomic:write`."""
     module, _, path = place.partition(":")
     *above, name = path.split(".")
     owner: Any = import_module(module)
@@ -169,7 +169,7 @@ def _at_call(is_now: Callable[[int], bool], happens: Callable[[str, Any, Any], N
 
 def signal_itself(number: int, at: int) -> None:
     """The training gets a signal when it asks for the `at`-th time whether a checkpoint is due."""
-    from portanet.training.checkpoints import Checkpoints
+    from portanet.training.resume import Checkpoints
 
     real, calls = Checkpoints.due, [0]
 
@@ -183,6 +183,6 @@ def signal_itself(number: int, at: int) -> None:
 
 
 def never_save() -> None:
-    from portanet.training.checkpoints import Checkpoints
+    from portanet.training.resume import Checkpoints
 
     Checkpoints.due = lambda self: False  # type: ignore[method-assign]

@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from console import Call
 
-from portanet import backend
-from portanet.bench import SIZES, Timing
+from portanet import backends
+from portanet.checks.bench import SIZES, Timing
 from portanet.cli import bench
 from portanet.errors import BackendError
 
 pytestmark = pytest.mark.libraries
 
-CHOOSE = backend.choose
+CHOOSE = backends.choose
 
 
 def without(missing: str) -> Any:
-    def choose(name: str, device: str | None = None) -> backend.Backend:
+    def choose(name: str, device: str | None = None) -> backends.Backend:
         if name == missing:
             raise BackendError(f"{name} has no device.")
         return CHOOSE("numpy")
@@ -28,7 +28,7 @@ def without(missing: str) -> Any:
 
 
 def test_json_is_one_object(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "choose", without("cupy"))
+    monkeypatch.setattr(backends, "choose", without("cupy"))
     answer = cli("bench", "--quick", "--presets", "classic", "--json")
     found = answer.json
     assert list(found) == ["hardware", "left_out", "verdicts", "quick", "timings", "sizes"]
@@ -37,7 +37,7 @@ def test_json_is_one_object(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["verdicts"] == ["None of these backends runs on a GPU: cupy has no device."]
     assert found["sizes"] == []
     assert found["quick"] is True
-    assert len(found["timings"]) == len(backend.NAMES) - 2  # without cupy and strict
+    assert len(found["timings"]) == len(backends.NAMES) - 2  # without cupy and strict
     for timing in found["timings"]:
         assert list(timing) == ["preset", "backend", "device", "batch_size", "seconds", "median"]
         assert (timing["preset"], timing["backend"], timing["batch_size"]) == ("classic", "numpy", 1024)
@@ -55,7 +55,7 @@ def test_the_table_has_a_row_for_each_preset(cli: Call) -> None:
 
 
 def test_a_backend_that_was_asked_for_is_not_left_out(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "choose", without("jax"))
+    monkeypatch.setattr(backends, "choose", without("jax"))
     answer = cli("bench", "--quick", "--backends", "numpy,jax")
     assert (answer.code, answer.out) == (1, "")
     assert answer.err == "portanet: jax has no device.\n"

@@ -14,8 +14,8 @@ from console import Call, write_csv
 from layers import Row, every_layer
 
 from portanet import data, nn, optim
+from portanet._settings import describe
 from portanet.cli import config
-from portanet.registry import describe
 from portanet.training.config import tables_of, with_tables
 from portanet.training.presets import preset
 
@@ -53,7 +53,7 @@ def write(text: str, name: str = "own.toml") -> str:
 def test_a_printed_configuration_gives_the_same_model(cli: Call, arguments: str) -> None:
     if "pictures" in arguments:
         digits = data.read("mnist:test").rows(slice(0, 24))
-        rows = np.column_stack([digits.need_labels(), digits.x.reshape(24, -1)]).tolist()
+        rows = np.column_stack([digits.require_labels(), digits.x.reshape(24, -1)]).tolist()
         write_csv(Path("pictures.csv"), ["label", *(f"pixel{i}" for i in range(784))], rows)
     words = shlex.split(arguments)
     printed = cli("train", *words, *BASE, "--print-config")

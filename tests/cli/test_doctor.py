@@ -15,7 +15,7 @@ import pytest
 from console import Call
 
 import portanet
-from portanet import optim
+from portanet import _machine, optim
 
 pytestmark = pytest.mark.libraries
 
@@ -60,7 +60,7 @@ def test_a_blas_whose_threads_nobody_can_limit(cli: Call, monkeypatch: pytest.Mo
     assert words not in cli("doctor").out
     unknown = {"user_api": "blas", "internal_api": "blis", "version": "1.0", "num_threads": None}
     for found, name in (([], "none that threadpoolctl knows"), ([unknown], "blis 1.0, None threads")):
-        monkeypatch.setattr(portanet.backend, "blas", lambda found=found: types.SimpleNamespace(info=lambda: found))
+        monkeypatch.setattr(_machine, "blas", lambda found=found: types.SimpleNamespace(info=lambda: found))
         assert f"{'BLAS':18}{name}; {words}\n" in cli("doctor").out
 
 

@@ -20,9 +20,9 @@ import pytest
 from killing import DIED, ended, is_whole, outcome, output, resuming, start, train
 
 import portanet
-from portanet import checkpoint
 from portanet.cli.signals import stopping
-from portanet.training.checkpoints import Checkpoints
+from portanet.storage import snapshot
+from portanet.training.resume import Checkpoints
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork and other signals")
 
@@ -95,14 +95,14 @@ def test_killed_at_random_moments(place: Path, case: str) -> None:
     [
         ("portanet.data:read", 1),  # while the data is read
         ("portanet.cli.training:fit", 1),  # before the first step
-        ("portanet.training.run:Run.evaluate", 2),  # while the second row of the history is made
-        ("portanet.runs:RunFolder.append", 1),
-        ("portanet.runs:RunFolder.append", 3),
-        ("portanet.checkpoint:write_snapshot", 7),  # in the midst of an epoch
-        ("portanet.checkpoint:write_snapshot", 28),  # between a row of the history and its checkpoint
-        ("portanet.training.run:Run.save", 1),  # after the last checkpoint
-        ("portanet.runs:RunFolder.write", 1),  # after the model
-        ("portanet.runs:RunFolder.drop_if_empty", 1),  # after all of it
+        ("portanet.training.model:TrainedModel.evaluate", 2),  # while the second row of the history is made
+        ("portanet.storage.run_folder:RunFolder.append", 1),
+        ("portanet.storage.run_folder:RunFolder.append", 3),
+        ("portanet.storage.snapshot:write_snapshot", 7),  # in the midst of an epoch
+        ("portanet.storage.snapshot:write_snapshot", 28),  # between a row of the history and its checkpoint
+        ("portanet.training.model:TrainedModel.save", 1),  # after the last checkpoint
+        ("portanet.storage.run_folder:RunFolder.write", 1),  # after the model
+        ("portanet.storage.run_folder:RunFolder.drop_if_empty", 1),  # after all of it
     ],
 )
 def test_killed_at_a_certain_moment(place: Path, at: str, number: int) -> None:
@@ -114,7 +114,7 @@ def test_killed_at_a_certain_moment(place: Path, at: str, number: int) -> None:
 
 
 def test_killed_between_the_first_row_and_the_first_checkpoint(place: Path) -> None:
-    command, kill = words("classic"), ("portanet.checkpoint:write_snapshot", 1)
+    command, kill = words("classic"), ("portanet.storage.snapshot:write_snapshot", 1)
     assert train(place, *command, "--out", "rowed", prepare=killing.kill_in, arguments=kill) == -signal.SIGKILL
     assert (place / "rowed/history.jsonl").stat().st_size > 0
     goes_on(place, "rowed", command, "whole-classic")
@@ -155,7 +155,7 @@ def test_a_signal(place: Path, name: str, at: int) -> None:
     said = output(place)
     assert "stopping; a second signal ends at once" in said
     assert said[-1].startswith("portanet: interrupted, and saved; to go on: portanet train ")
-    assert checkpoint.read_snapshot(run)[1] is None
+    assert snapshot.read_snapshot(run)[1] is None
     assert not (run / "model.safetensors").exists()
     _, _, printed = said[-1].partition("to go on: ")
     assert train(place, *shlex.split(printed)[2:]) == 0
@@ -200,7 +200,7 @@ def test_a_signal_counts_where_nothing_can_be_said(tmp_path: Path, error: Except
 def test_two_processes_in_one_folder(place: Path) -> None:
     run = place / "shared"
     first = start(place, *LONG, "--out", run.name)
-    wait_for(lambda: checkpoint.has_snapshot(run), first)
+    wait_for(lambda: snapshot.has_snapshot(run), first)
     (place / "second").mkdir()
     for name in ("digits.csv", "own.toml"):
         (place / "second" / name).symlink_to(place / name)
@@ -222,7 +222,7 @@ def test_a_training_that_diverges_keeps_its_last_good_state(place: Path) -> None
         assert train(place, *command, *resume) == 1
         [line] = output(place)
         said.append(re.match(r"portanet: training diverged at step (\d+) \(learning rate 0\.\d+.*\): the ", line))
-        tree, note = checkpoint.read_snapshot(place / "diverged")
+        tree, note = snapshot.read_snapshot(place / "diverged")
         assert note is None
         assert np.isfinite(tree["flat"]).all()
     first, again = said
@@ -273,9 +273,10 @@ def test_a_disk_that_fails_in_the_midst(place: Path, error: int, words: str) -> 
 FULL = """
 import os, subprocess, sys
 from pathlib import Path
-from portanet import checkpoint, report
+from portanet.storage import snapshot
+from portanet import report
 from portanet.cli import main
-from portanet.training import checkpoints
+from portanet.training import resume
 
 def run(*words):
     try:
@@ -283,12 +284,12 @@ def run(*words):
     except SystemExit as stop:
         return stop.code
 
-checkpoints.Checkpoints.__init__.__kwdefaults__["every"] = 0.0
-checkpoints._COST = float("inf")
+resume.Checkpoints.__init__.__kwdefaults__["every"] = 0.0
+resume._COST = float("inf")
 report.available = lambda: False  # it is larger than the disk
-write, written = checkpoint.write_snapshot, []
+write, written = snapshot.write_snapshot, []
 
-def snapshot(folder, tree):
+def counted(folder, tree):
     written.append(tree["steps"])
     if len(written) == 4:
         fill()
@@ -308,9 +309,9 @@ def fill():
 os.mkdir("disk")
 mount("-t", "tmpfs", "-o", "size=1m", "tmpfs")
 print("mounted", flush=True)
-checkpoint.write_snapshot = snapshot
+snapshot.write_snapshot = counted
 assert run() == 1
-tree, note = checkpoint.read_snapshot(Path("disk/run"))
+tree, note = snapshot.read_snapshot(Path("disk/run"))
 assert (tree["steps"], note) == (written[2], None), (tree["steps"], written, note)
 os.unlink("disk/other")
 mount("-o", "remount,ro")

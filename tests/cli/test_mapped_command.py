@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from console import Call, write_csv
 
-from portanet.data import mapped
-from portanet.progress import Reading
+from portanet.data.memmap import mapped
+from portanet.training.progress import Reading
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def test_a_bar_that_was_begun_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
         def close(self) -> None:
             calls.append("close")
 
-    monkeypatch.setattr("portanet.progress._view", lambda done, size: View())
+    monkeypatch.setattr("portanet.training.progress._view", lambda done, size: View())
     with Reading("a.csv"):
         pass
     assert calls == []

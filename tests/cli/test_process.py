@@ -79,7 +79,7 @@ def test_each_commands_own_page_says_the_same_as_the_first_page() -> None:
 
 
 def test_the_help_of_train_names_every_choice() -> None:
-    from portanet import backend
+    from portanet import backends
     from portanet.cli import options
     from portanet.cli.train import command
     from portanet.training import presets
@@ -87,7 +87,7 @@ def test_the_help_of_train_names_every_choice() -> None:
     text = {option.name: f"{option.metavar} {getattr(option, 'help', '')}" for option in command.params}
     assert text["preset"].split()[0].split("|") == list(presets.PRESETS)
     assert all(name in text["optimizer"].replace(",", "").replace(".", "").split() for name in presets.OPTIMIZERS)
-    assert ("auto", *backend.NAMES) == options.BACKENDS
+    assert ("auto", *backends.NAMES) == options.BACKENDS
 
 
 def test_an_error_in_a_process(tmp_path: Path) -> None:

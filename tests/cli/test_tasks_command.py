@@ -118,7 +118,7 @@ def test_a_class_that_counts_more_is_found_more_often(cli: Call) -> None:
 
 def test_details_by_hand(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six rows of three classes: the first is once taken for the second, the third is never found."""
-    from portanet.training.run import Run
+    from portanet.training.model import TrainedModel
 
     write_csv(
         Path("six.csv"), ["a", "b", "c", "d", "label"],
@@ -126,7 +126,9 @@ def test_details_by_hand(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     )  # fmt: skip
     answers = [0, 0, 1, 1, 1, 1]
     confident = np.log(np.float32([0.75, 0.125, 0.125]))
-    monkeypatch.setattr(Run, "outputs", lambda self, x: np.stack([np.roll(confident, answer) for answer in answers]))
+    monkeypatch.setattr(
+        TrainedModel, "outputs", lambda self, x: np.stack([np.roll(confident, answer) for answer in answers])
+    )
     found = cli("evaluate", "flowers", "six.csv", "--details", "--json").json
     assert "top_5_accuracy" not in found  # of three classes, every answer is among the first five
     assert found["calibration_error"] == pytest.approx(abs(4 / 6 - 0.75), abs=1e-6)

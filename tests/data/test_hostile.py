@@ -22,9 +22,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portanet.data.cells import NUMBER
+from portanet.data.csv.table import read_table
 from portanet.data.idx import read_idx, read_images, read_labels
 from portanet.data.npz import read_npz
-from portanet.data.table import read_table
 from portanet.errors import DataError, PortanetError
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -240,7 +240,7 @@ def test_tables_that_are_bombs(tmp_path: Path) -> None:
     for path, content in zip(paths, contents.values(), strict=True):
         path.write_bytes(content)
     answers = limited(
-        "from portanet.data.table import read_table; read_table(path)", *paths, megabytes=1500, seconds=20
+        "from portanet.data.csv.table import read_table; read_table(path)", *paths, megabytes=1500, seconds=20
     )
     assert "taken" not in answers
     assert all(str(path) in answer for path, answer in zip(paths, answers, strict=True)), answers

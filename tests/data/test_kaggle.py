@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from portanet.data.csv.table import read_table
 from portanet.data.kaggle import write_answers, write_kaggle
 from portanet.data.mnist import mnist_article, mnist_test
-from portanet.data.table import read_table
 from portanet.errors import DataError
 
 
@@ -38,7 +38,7 @@ def test_first_rows_by_the_standard_library(kaggle: tuple[Path, Path]) -> None:
         with open(path, newline="") as file:
             lines = csv.reader(file)
             next(lines)
-            for cells, image, label in zip(lines, data.x[:50], data.need_labels(), strict=False):
+            for cells, image, label in zip(lines, data.x[:50], data.require_labels(), strict=False):
                 assert cells == ([str(label)] if labelled else []) + [str(value) for value in image.ravel()]
 
 

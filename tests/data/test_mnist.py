@@ -43,8 +43,8 @@ def test_files_are_the_published_ones(name: str) -> None:
 
 
 def test_counts(train: Dataset, test: Dataset) -> None:
-    assert np.bincount(train.need_labels()).tolist() == TRAIN
-    assert np.bincount(test.need_labels()).tolist() == TEST
+    assert np.bincount(train.require_labels()).tolist() == TRAIN
+    assert np.bincount(test.require_labels()).tolist() == TEST
 
 
 def test_arrays(train: Dataset, test: Dataset) -> None:
@@ -52,11 +52,11 @@ def test_arrays(train: Dataset, test: Dataset) -> None:
         assert data.x.shape == (rows, 1, 28, 28)
         assert data.x.dtype == np.uint8
         assert data.x.flags.writeable
-        assert data.need_labels().dtype == np.int32
+        assert data.require_labels().dtype == np.int32
         assert data.classes == tuple("0123456789")
         assert data.columns is None
-    assert train.need_labels()[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
-    assert test.need_labels()[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+    assert train.require_labels()[:10].tolist() == [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]
+    assert test.require_labels()[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
     # The mean and deviation that every tutorial normalises by.
     assert train.x.mean() / 255 == pytest.approx(0.1307, abs=5e-5)
     assert train.x.std() / 255 == pytest.approx(0.3081, abs=5e-5)
@@ -64,7 +64,7 @@ def test_arrays(train: Dataset, test: Dataset) -> None:
 
 def test_images_are_upright(train: Dataset) -> None:
     """A one is taller than wide, so more of its columns than of its rows are empty."""
-    ones = train.x[train.need_labels() == 1, 0] > 0
+    ones = train.x[train.require_labels() == 1, 0] > 0
     assert ones.any(axis=1).sum() < ones.any(axis=2).sum()
 
 
@@ -74,7 +74,7 @@ def test_article_takes_seven_of_ten(train: Dataset) -> None:
     assert data.name == "mnist:article"
     expected = [i for i in range(60_000) if str(i)[-1] in "0123456"]
     assert np.array_equal(data.x, train.x[expected])
-    assert np.array_equal(data.need_labels(), train.need_labels()[expected])
+    assert np.array_equal(data.require_labels(), train.require_labels()[expected])
 
 
 def test_damage_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

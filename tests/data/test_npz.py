@@ -30,8 +30,8 @@ def test_images(tmp_path: Path, x: str, y: str) -> None:
     data = read_npz(save(tmp_path, **{x: X, y: Y}))
     assert data.x.dtype == np.uint8
     assert np.array_equal(data.x, X[:, None])
-    assert data.need_labels().dtype == np.int32
-    assert data.need_labels().tolist() == [1, 0, 1]
+    assert data.require_labels().dtype == np.int32
+    assert data.require_labels().tolist() == [1, 0, 1]
     assert data.classes == ("3", "7")
     assert data.columns is None
 
@@ -86,12 +86,12 @@ def test_dtypes(tmp_path: Path, x: np.ndarray, dtype: type) -> None:
 def test_labels(tmp_path: Path, labels: list[object], classes: tuple[str, ...]) -> None:
     data = read_npz(save(tmp_path, x=X, y=np.array(labels)))
     assert data.classes == classes
-    assert data.need_labels().tolist() == [1, 0, 1]
+    assert data.require_labels().tolist() == [1, 0, 1]
 
 
 def test_classes_of_a_trained_model(tmp_path: Path) -> None:
     path = save(tmp_path, x=X, y=Y)
-    assert read_npz(path, classes=("7", "3")).need_labels().tolist() == [0, 1, 0]
+    assert read_npz(path, classes=("7", "3")).require_labels().tolist() == [0, 1, 0]
     with pytest.raises(DataError, match="row 2: the label '3'"):
         read_npz(path, classes=("7", "8"))
 

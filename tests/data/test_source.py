@@ -49,7 +49,7 @@ def test_sources(here: Path, source: str, shape: tuple[int, ...]) -> None:
     assert isinstance(data, Dataset)
     assert data.name == source
     assert data.x.shape == shape
-    assert len(data.need_labels()) == len(data) == shape[0]
+    assert len(data.require_labels()) == len(data) == shape[0]
 
 
 def test_upper_case_suffix_and_colon_in_a_name(here: Path) -> None:
@@ -106,7 +106,7 @@ def test_classes_of_a_trained_model() -> None:
     backwards = tuple("9876543210")
     data = read("mnist:test", classes=backwards)
     assert data.classes == backwards
-    assert data.need_labels()[:3].tolist() == [2, 7, 8]
+    assert data.require_labels()[:3].tolist() == [2, 7, 8]
     with pytest.raises(DataError, match="mnist:test: row 8: the label '9'"):
         read("mnist:test", classes=tuple("012345678"))
 
@@ -126,7 +126,7 @@ def test_shapes_that_a_model_needs(here: Path) -> None:
 @pytest.mark.parametrize("source", ["mnist:test", "idx", "rows.npz"])
 def test_regression(here: Path, source: str) -> None:
     data = read(source, task="regress")
-    assert data.need_labels().dtype == np.float32
+    assert data.require_labels().dtype == np.float32
     assert data.classes == ()
     with pytest.raises(ConfigError, match="task 'rank' is unknown"):
         read(source, task="rank")
@@ -135,7 +135,7 @@ def test_regression(here: Path, source: str) -> None:
 def test_unlabelled_rows_say_what_to_do(here: Path) -> None:
     (here / "bare.csv").write_text("a\n1\n")
     with pytest.raises(DataError, match=r"bare\.csv has no labels"):
-        read("bare.csv").need_labels()
+        read("bare.csv").require_labels()
 
 
 def test_import_is_light() -> None:

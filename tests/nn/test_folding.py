@@ -73,4 +73,4 @@ def test_the_layers_keep_their_places() -> None:
     assert isinstance(other, Sequential)
     assert list(other.children) == list(FOLDED[0].children)
     assert other.layers[0] == Identity()
-    assert other.learns
+    assert other.is_trainable

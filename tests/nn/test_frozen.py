@@ -10,7 +10,8 @@ from helpers import blobs, equal, tree
 from layers import KEY
 
 import portanet
-from portanet.backend import Backend
+from portanet._tree import tree_items
+from portanet.backends import Backend
 from portanet.errors import DataError, ModelError
 from portanet.nn import (
     BatchNorm,
@@ -24,13 +25,12 @@ from portanet.nn import (
     Sequential,
     Standardize,
 )
-from portanet.nn.layout import walk
 
 X, LABELS = blobs(48)
 BASE = Sequential(Standardize(), Dense(6), BatchNorm(), ReLU(), Dropout(0.4), Residual(Dense(6), ReLU()), Dense(3))
 
 
-def trained(model: Sequential = BASE, **settings: Any) -> portanet.Run:
+def trained(model: Sequential = BASE, **settings: Any) -> portanet.TrainedModel:
     return portanet.fit(model, X, LABELS, **{"epochs": 2, "batch_size": 16, "dtype": "float64"} | settings)
 
 
@@ -43,7 +43,7 @@ def test_a_frozen_model_predicts_in_training_too() -> None:
     assert not np.array_equal(y, BASE.forward(run.params, X, train=True, key=KEY)[0])
     assert layer.next_buffers(run.params, cache) == {}
     assert layer.backward(run.params, cache, np.ones_like(y), need_dx=False) == (None, {})
-    assert (layer.rowwise, layer.learns, layer.fits, layer.children) == (True, False, False, {})
+    assert (layer.rowwise, layer.is_trainable, layer.needs_fit, layer.children) == (True, False, False, {})
 
 
 @pytest.mark.parametrize("frozen", [("0", "1", "2", "3", "4"), ("5",), ("0", "6")])
@@ -52,7 +52,7 @@ def test_only_what_is_not_frozen_moves(backend: Backend, frozen: tuple[str, ...]
     start = tree(trained(epochs=1).params, np.copy)
     model = BASE.freeze(*frozen)
     run = trained(model, params=start, backend=backend)
-    before, after = dict(walk(start)), dict(walk(tree(run.params, backend.to_numpy)))
+    before, after = dict(tree_items(start)), dict(tree_items(tree(run.params, backend.to_numpy)))
     assert before.keys() == after.keys()
     kept = {path for path in before if before[path].tobytes() == after[path].tobytes()}
     assert kept == {path for path in before if path[0] in (*frozen, "0")}
@@ -64,7 +64,7 @@ def test_frozen_preprocessing_is_not_fitted() -> None:
     fitted = model.fit(params, X)
     assert fitted["0"] is params["0"]
     np.testing.assert_allclose(fitted["1"]["mean"], X.mean(axis=0))
-    assert not Frozen(Sequential(Standardize())).fits
+    assert not Frozen(Sequential(Standardize())).needs_fit
 
 
 def test_names_and_first_values_are_those_of_the_layer_inside() -> None:
@@ -72,7 +72,7 @@ def test_names_and_first_values_are_those_of_the_layer_inside() -> None:
         first, second = (made.init(np.random.default_rng(1), (4,)) for made in (BASE, model))
         assert equal(first, second)
         assert model.output_shape((4,)) == (3,)
-        assert model.arithmetic((4,)) == BASE.arithmetic((4,))
+        assert model.macs((4,)) == BASE.macs((4,))
 
 
 def test_values_are_checked_inside() -> None:

@@ -13,6 +13,7 @@ from layers import KEY, ROWS, Case, Row, case, every_layer
 from legs import Leg
 
 from portanet import nn
+from portanet._tree import tree_get, tree_items
 from portanet.errors import ModelError
 from portanet.nn import (
     ELU,
@@ -41,7 +42,7 @@ from portanet.nn import (
     Standardize,
     Tanh,
 )
-from portanet.nn.layout import Layout, pick, walk
+from portanet.nn.layout import Layout
 
 
 def test_every_layer_has_a_row() -> None:
@@ -73,20 +74,20 @@ def test_every_library_equals_numpy(row: Row, xp: Leg) -> None:
     assert tuple(y.shape) == (6, *row.output_shape)
     assert tuple(dx.shape) == x.shape
     for path, shape, _ in Layout.of(row.layer, params).places:
-        assert tuple(pick(grads, path).shape) == shape
-    for array in (y, dx, *(array for _, array in walk(grads))):
+        assert tuple(tree_get(grads, path).shape) == shape
+    for array in (y, dx, *(array for _, array in tree_items(grads))):
         assert xp.dtype(array) == "float32"
         assert xp.device(array) == xp.device(x)
     if xp.values:
         expected_y, expected_dx, expected = on_numpy(given)
         np.testing.assert_allclose(xp.host(y), expected_y, rtol=1e-5, atol=1e-5)
         np.testing.assert_allclose(xp.host(dx), expected_dx, rtol=1e-5, atol=1e-5)
-        for path, array in walk(expected):
-            np.testing.assert_allclose(xp.host(pick(grads, path)), array, rtol=1e-5, atol=1e-5)
+        for path, array in tree_items(expected):
+            np.testing.assert_allclose(xp.host(tree_get(grads, path)), array, rtol=1e-5, atol=1e-5)
 
 
 with_arrays = pytest.mark.parametrize(
-    "row", [row for row in ROWS if dict(walk(row.layer.init(np.random.default_rng(0), row.input_shape)))], ids=str
+    "row", [row for row in ROWS if dict(tree_items(row.layer.init(np.random.default_rng(0), row.input_shape)))], ids=str
 )
 
 
@@ -146,8 +147,8 @@ def test_the_order_in_memory_does_not_matter(row: Row) -> None:
     same_y, same_dx, same_grads = on_numpy(turned)
     np.testing.assert_allclose(same_y, y, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(same_dx, dx, rtol=1e-12, atol=1e-14)
-    for path, array in walk(grads):
-        np.testing.assert_allclose(pick(same_grads, path), array, rtol=1e-12, atol=1e-14)
+    for path, array in tree_items(grads):
+        np.testing.assert_allclose(tree_get(same_grads, path), array, rtol=1e-12, atol=1e-14)
 
 
 @every_layer
@@ -189,8 +190,8 @@ def test_grads_do_not_depend_on_need_dx(row: Row) -> None:
 def test_grads_are_those_of_the_trained_arrays(row: Row) -> None:
     given = case(row)
     paths = {path for path, *_ in Layout.of(row.layer, given.params).places}
-    assert row.layer.learns == bool(paths)
-    assert {path for path, _ in walk(on_numpy(given)[2])} == paths
+    assert row.layer.is_trainable == bool(paths)
+    assert {path for path, _ in tree_items(on_numpy(given)[2])} == paths
 
 
 @every_layer
@@ -202,8 +203,8 @@ def test_gradient_equals_finite_differences(row: Row) -> None:
 
     _, dx, grads = on_numpy(given)
     np.testing.assert_allclose(dx, slope(total, given.x), rtol=1e-6, atol=1e-8)
-    for path, array in walk(grads):
-        np.testing.assert_allclose(array, slope(total, pick(given.params, path)), rtol=1e-6, atol=1e-8)
+    for path, array in tree_items(grads):
+        np.testing.assert_allclose(array, slope(total, tree_get(given.params, path)), rtol=1e-6, atol=1e-8)
 
 
 @every_layer
@@ -218,8 +219,8 @@ def test_gradient_equals_that_of_jax(row: Row, jax: Any) -> None:
         expected, expected_dx = jax.jit(jax.grad(total, argnums=(0, 1)))(params, x)
     _, dx, grads = on_numpy(given)
     np.testing.assert_allclose(dx, expected_dx, rtol=1e-12, atol=1e-13)
-    for path, array in walk(grads):
-        np.testing.assert_allclose(array, pick(expected, path), rtol=1e-12, atol=1e-13)
+    for path, array in tree_items(grads):
+        np.testing.assert_allclose(array, tree_get(expected, path), rtol=1e-12, atol=1e-13)
 
 
 @every_layer
@@ -232,8 +233,8 @@ def test_layer_equals_that_of_torch(row: Row, torch: Any) -> None:
     y, dx, grads = on_numpy(given)
     np.testing.assert_allclose(y, expected.detach().numpy(), rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(dx, x.grad.numpy(), rtol=1e-12, atol=1e-13)
-    for path, array in walk(grads):
-        np.testing.assert_allclose(array, pick(params, path).grad.numpy(), rtol=1e-12, atol=1e-13)
+    for path, array in tree_items(grads):
+        np.testing.assert_allclose(array, tree_get(params, path).grad.numpy(), rtol=1e-12, atol=1e-13)
 
 
 @every_layer
@@ -250,7 +251,7 @@ def test_arithmetic_counts_the_products(row: Row) -> None:
             return weights * shape[0]
         return weights * int(np.prod(layer.output_shape(shape)[1:]))
 
-    assert row.layer.arithmetic(row.input_shape) == products(row.layer, row.input_shape)
+    assert row.layer.macs(row.input_shape) == products(row.layer, row.input_shape)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,13 @@ from helpers import equal, tree
 from layers import ROWS, Row, case
 from legs import Leg
 
+from portanet._tree import tree_get, tree_items, tree_merge, tree_set
 from portanet.nn import Dense, Layout, ReLU, Rescale, Sequential, Standardize
-from portanet.nn.layout import merge, pick, put, walk
 
 MODEL = Sequential(Standardize(), Dense(3), ReLU(), Sequential(Rescale(2.0), Dense(2), Sequential(Dense(2))))
 WEIGHTS = (("1", "weight"), ("3", "1", "weight"), ("3", "2", "0", "weight"))
 BIASES = (("1", "bias"), ("3", "1", "bias"), ("3", "2", "0", "bias"))
-learning = pytest.mark.parametrize("row", [row for row in ROWS if row.layer.learns], ids=str)
+learning = pytest.mark.parametrize("row", [row for row in ROWS if row.layer.is_trainable], ids=str)
 
 
 def params_of(model: Sequential, columns: int = 4) -> dict[str, object]:
@@ -40,7 +40,7 @@ def test_places() -> None:
 def test_order_of_the_numbers() -> None:
     params = params_of(MODEL)
     flat = Layout.of(MODEL, params).pack(params)
-    expected = np.concatenate([np.ravel(pick(params, path)) for path in WEIGHTS + BIASES])
+    expected = np.concatenate([np.ravel(tree_get(params, path)) for path in WEIGHTS + BIASES])
     assert np.array_equal(flat, expected)
 
 
@@ -55,7 +55,7 @@ def test_round_trip(row: Row, xp: Leg) -> None:
 
     flat, back = xp.run(there_and_back, tree(given.params, xp.put))
     assert tuple(flat.shape) == (layout.size,)
-    assert {path for path, _ in walk(back)} == {path for path, _ in walk(given.params)}
+    assert {path for path, _ in tree_items(back)} == {path for path, _ in tree_items(given.params)}
     if xp.values:
         assert equal(tree(back, xp.host), tree(given.params, lambda array: array.astype(np.float32)))
 
@@ -64,11 +64,11 @@ def test_round_trip(row: Row, xp: Leg) -> None:
 def test_buffers_are_not_in_the_vector(row: Row) -> None:
     given = case(row)
     layout = Layout.of(row.layer, given.params)
-    buffers = {path for path, _ in walk(layout.buffers(given.params))}
+    buffers = {path for path, _ in tree_items(layout.buffers(given.params))}
     trained = {path for path, *_ in layout.places}
     assert not buffers & trained
-    assert buffers | trained == {path for path, _ in walk(given.params)}
-    assert layout.size == sum(array.size for path, array in walk(given.params) if path in trained)
+    assert buffers | trained == {path for path, _ in tree_items(given.params)}
+    assert layout.size == sum(array.size for path, array in tree_items(given.params) if path in trained)
     known = {"factor", "offset", "mean", "deviation", "variance"}
     assert {path[-1] for path in buffers} <= known or "Frozen" in str(row)
 
@@ -79,15 +79,15 @@ def test_the_vector_is_a_copy_and_the_arrays_are_views() -> None:
     flat = layout.pack(params)
     back = layout.unpack(flat, layout.buffers(params))
     flat += 1000.0
-    assert pick(params, ("1", "weight"))[0, 0] < 1000.0
+    assert tree_get(params, ("1", "weight"))[0, 0] < 1000.0
     for path, *_ in layout.places:
-        assert np.shares_memory(pick(back, path), flat)
-        assert np.all(pick(back, path) >= 1000.0)
+        assert np.shares_memory(tree_get(back, path), flat)
+        assert np.all(tree_get(back, path) >= 1000.0)
 
 
 def test_one_array_is_copied_too() -> None:
     class Bare(Dense):
-        trained = ("weight",)
+        trainable_names = ("weight",)
 
     params = {"weight": np.zeros((2, 1)), "bias": np.zeros(1)}
     flat = Layout.of(Bare(1), params).pack(params)
@@ -97,14 +97,14 @@ def test_one_array_is_copied_too() -> None:
 
 def test_merge_changes_neither() -> None:
     params, changed = {"0": {"a": 1, "b": 2}, "1": {"c": 3}}, {"0": {"b": 5}}
-    assert merge(params, changed) == {"0": {"a": 1, "b": 5}, "1": {"c": 3}}
+    assert tree_merge(params, changed) == {"0": {"a": 1, "b": 5}, "1": {"c": 3}}
     assert params == {"0": {"a": 1, "b": 2}, "1": {"c": 3}}
     assert changed == {"0": {"b": 5}}
-    assert merge(params, {}) is params
+    assert tree_merge(params, {}) is params
 
 
 def test_put_makes_the_way() -> None:
     params: dict[str, object] = {}
-    put(params, ("3", "1", "weight"), 7)
+    tree_set(params, ("3", "1", "weight"), 7)
     assert params == {"3": {"1": {"weight": 7}}}
-    assert list(walk(params)) == [(("3", "1", "weight"), 7)]
+    assert list(tree_items(params)) == [(("3", "1", "weight"), 7)]

@@ -14,8 +14,8 @@ from legs import Leg
 from losses import ROWS, Case, Row, case, every_loss, in_torch
 
 from portanet import nn
+from portanet._settings import construct, describe
 from portanet.errors import ConfigError
-from portanet.registry import construct, describe
 
 
 def test_every_loss_has_a_row() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from helpers import slope
 
+from portanet._tree import tree_merge
 from portanet.nn import BatchNorm
-from portanet.nn.layout import merge
 
 RNG = np.random.default_rng(4)
 CLOSE = {"rtol": 1e-12, "atol": 1e-13}
@@ -31,7 +31,7 @@ def test_torch_goes_the_same_way(settings: Any, shape: tuple[int, ...], rows: tu
         x, dy = RNG.normal(2.0, 3.0, (count, *shape)), RNG.normal(size=(count, *shape))
         y, cache = layer.forward(params, x, train=train)
         dx, grads = layer.backward(params, cache, dy)
-        params = merge(params, layer.next_buffers(params, cache))
+        params = tree_merge(params, layer.next_buffers(params, cache))
         module.train(train).zero_grad()
         theirs = torch.tensor(x, requires_grad=True)
         expected = module(theirs)

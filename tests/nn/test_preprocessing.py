@@ -90,8 +90,8 @@ def test_fit_stops_at_the_last_layer_that_fits(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_only_preprocessing_fits() -> None:
-    assert Standardize().fits
-    assert Sequential(Dense(2), Sequential(Standardize())).fits
-    assert not Sequential(Rescale(0.5), Dense(2)).fits
+    assert Standardize().needs_fit
+    assert Sequential(Dense(2), Sequential(Standardize())).needs_fit
+    assert not Sequential(Rescale(0.5), Dense(2)).needs_fit
     params = {"factor": np.asarray(0.5)}
     assert Rescale(0.5).fit(params, np.ones((2, 2))) is params

@@ -11,9 +11,9 @@ from legs import Leg
 
 import portanet
 from portanet.errors import ModelError
-from portanet.namespace import device, namespace
 from portanet.nn import Dense, Flatten, RandomAffine, Sequential, Standardize, noise
 from portanet.nn.noise import Key
+from portanet.xp import device, namespace
 
 DIGIT = np.random.default_rng(3).integers(1, 256, (2, 3, 5, 5)).astype(np.uint8)
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from in_torch import in_torch
 from layers import KEY, ROWS
 
+from portanet._tree import tree_get, tree_items
 from portanet.nn import BatchNorm, Conv2D, Dense, Layer, LayerNorm, MaxPool2D, activations
-from portanet.nn.layout import Layout, pick, walk
+from portanet.nn.layout import Layout
 
 few = settings(max_examples=20, derandomize=True)
 counts = st.integers(1, 6)
@@ -27,7 +28,7 @@ def check(torch: Any, layer: Layer, input_shape: tuple[int, ...], rows: int, see
     rng = np.random.default_rng(seed)
     params = layer.init(rng, input_shape)
     for path, shape, _ in Layout.of(layer, params).places:
-        pick(params, path)[...] += rng.normal(0.0, 0.5, shape)
+        tree_get(params, path)[...] += rng.normal(0.0, 0.5, shape)
     x, dy = rng.normal(0.3, 2.0, (rows, *input_shape)), rng.normal(size=(rows, *layer.output_shape(input_shape)))
     y, cache = layer.forward(params, x, train=True, key=KEY)
     dx, grads = layer.backward(params, cache, dy)
@@ -38,8 +39,8 @@ def check(torch: Any, layer: Layer, input_shape: tuple[int, ...], rows: int, see
     close = {"rtol": 1e-9, "atol": 1e-11}
     np.testing.assert_allclose(y, expected.detach().numpy(), **close)
     np.testing.assert_allclose(dx, their_x.grad.numpy(), **close)
-    for path, array in walk(grads):
-        np.testing.assert_allclose(array, pick(theirs, path).grad.numpy(), **close, err_msg=".".join(path))
+    for path, array in tree_items(grads):
+        np.testing.assert_allclose(array, tree_get(theirs, path).grad.numpy(), **close, err_msg=".".join(path))
 
 
 @few

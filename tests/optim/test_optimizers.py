@@ -12,8 +12,8 @@ from helpers import Host
 from legs import Leg
 
 import portanet
+from portanet._tree import tree_items
 from portanet.errors import ConfigError
-from portanet.nn.layout import walk
 from portanet.optim import (
     SGD,
     AdaGrad,
@@ -181,7 +181,7 @@ def test_every_library_equals_numpy(optimizer: Optimizer, xp: Leg) -> None:
     like = xp.own(grads)
     assert xp.dtype(flat) == "float32"
     assert xp.device(flat) == xp.device(like)
-    for array in (entry for _, entry in walk(state) if type(entry) is not float and entry.ndim):
+    for array in (entry for _, entry in tree_items(state) if type(entry) is not float and entry.ndim):
         assert xp.dtype(array) == "float32"
         assert xp.device(array) == xp.device(like)
     if xp.values:
@@ -204,7 +204,7 @@ def test_a_run_of_steps_as_the_backend_compiles_it(optimizer: Optimizer, xp: Leg
 
     found = after(xp.own(start), xp.put(goal), xp.backend.compile(step))
     if xp.values:
-        expected = after(start.astype("float64"), goal, portanet.backend.NumPy().compile(step))
+        expected = after(start.astype("float64"), goal, portanet.backends.NumPy().compile(step))
         np.testing.assert_allclose(xp.host(found), expected, rtol=2e-5, atol=2e-5)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from portanet._settings import construct, describe
 from portanet.errors import ConfigError
 from portanet.optim import (
     OPTIMIZERS,
@@ -23,7 +24,6 @@ from portanet.optim import (
     linear_warmup,
 )
 from portanet.optim.optimizer import weights
-from portanet.registry import construct, describe
 
 
 @pytest.mark.parametrize(("max_norm", "expected"), [(1.0, [-0.6, -0.8]), (2.5, [-1.5, -2.0]), (10.0, [-3.0, -4.0])])

@@ -9,9 +9,9 @@ import pytest
 from helpers import assert_close, blobs, equal, tree
 
 import portanet
-from portanet.backend import Backend
+from portanet._tree import tree_get
+from portanet.backends import Backend
 from portanet.nn import BatchNorm, Conv2D, Dense, Flatten, LayerNorm, ReLU, Residual, Sequential
-from portanet.nn.layout import pick
 from portanet.optim import SGD, constant
 from portanet.training.gradient import shard_rows
 
@@ -25,7 +25,7 @@ every_net = pytest.mark.parametrize(
 )
 
 
-def trained(model: Sequential, shape: tuple[int, ...], **settings: Any) -> portanet.Run:
+def trained(model: Sequential, shape: tuple[int, ...], **settings: Any) -> portanet.TrainedModel:
     """70 rows in batches of 32, 32 and 6."""
     x, labels = blobs(70, columns=int(np.prod(shape)))
     usual = {"epochs": 2, "batch_size": 32, "optimizer": SGD(momentum=0.9), "schedule": constant(0.05)}
@@ -41,7 +41,7 @@ def test_every_backend_trains_the_same_way(
     found = tree(run.params, backend.to_numpy)
     assert_close(found, expected.params, rtol=1e-8, atol=1e-10)
     for path in running:  # they have left where they started
-        own = pick(found, path)
+        own = tree_get(found, path)
         assert min(np.abs(own["mean"]).min(), np.abs(own["variance"] - 1.0).min()) > 1e-6
     assert run.history[-1]["loss"] == pytest.approx(expected.history[-1]["loss"], rel=1e-8)
     assert run.history[-1]["loss"] < run.history[0]["loss"]

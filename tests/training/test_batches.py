@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from portanet import rng
-from portanet.backend import Backend
+from portanet.backends import Backend
 from portanet.training.batches import Batches
 
 

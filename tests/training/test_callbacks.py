@@ -10,9 +10,9 @@ from helpers import blobs
 
 import portanet
 from portanet import metrics
-from portanet.backend import Backend
+from portanet._tree import tree_items
+from portanet.backends import Backend
 from portanet.nn import Dense, Sequential
-from portanet.nn.layout import walk
 from portanet.training.callbacks import Callback
 
 MODEL = Sequential(Dense(3))
@@ -23,7 +23,7 @@ class Listener(Callback):
         self.heard: list[Any] = []
         self.stop_at = stop_at
 
-    def begin(self, run: portanet.Run, steps: int) -> None:
+    def begin(self, run: portanet.TrainedModel, steps: int) -> None:
         self.heard.append(("begin", steps))
 
     def advance(self, step: int) -> None:
@@ -37,7 +37,7 @@ class Listener(Callback):
         self.heard.append("end")
 
 
-def train(*callbacks: Callback, **settings: Any) -> portanet.Run:
+def train(*callbacks: Callback, **settings: Any) -> portanet.TrainedModel:
     x, labels = blobs()
     return portanet.fit(MODEL, x, labels, callbacks=callbacks, **{"epochs": 3, "batch_size": 30} | settings)
 
@@ -125,7 +125,7 @@ def test_the_final_params_are_the_last_ones(backend: Backend) -> None:
     x, labels = blobs()
     stopped = train(Listener(stop_at=2), epochs=5, backend=backend)
     shorter = train(epochs=2, backend=backend)
-    for (_, array), (_, other) in zip(walk(stopped.params), walk(shorter.params), strict=True):
+    for (_, array), (_, other) in zip(tree_items(stopped.params), tree_items(shorter.params), strict=True):
         assert np.array_equal(backend.to_numpy(array), backend.to_numpy(other))
     assert stopped.evaluate(x, labels) == shorter.evaluate(x, labels)
 

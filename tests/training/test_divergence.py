@@ -12,13 +12,14 @@ import pytest
 from helpers import blobs
 
 import portanet
-from portanet import checkpoint, nn, optim
-from portanet.backend import Backend
+from portanet import nn, optim
+from portanet.backends import Backend
 from portanet.errors import DivergenceError
-from portanet.namespace import cast, namespace
 from portanet.nn.noise import uniform
+from portanet.storage import snapshot
 from portanet.training.batches import Batches
-from portanet.training.checkpoints import Checkpoints
+from portanet.training.resume import Checkpoints
+from portanet.xp import cast, namespace
 
 X, LABELS = blobs(60)
 X = X.astype(np.float32)
@@ -155,13 +156,13 @@ def test_the_last_good_state_stays(backend: Backend, tmp_path: Path) -> None:
     """Kept until step 8, where the trouble began, and the same settings end in the same words."""
     settings: dict[str, Any] = {"backend": backend, "batch_size": 3}
     first = diverging(around(Poison(27, False)), tmp_path, **settings)
-    tree, note = checkpoint.read_snapshot(tmp_path)
+    tree, note = snapshot.read_snapshot(tmp_path)
     assert (first.step, tree["steps"], note) == (27, 26, None)
     assert np.isfinite(tree["flat"]).all()
     assert all(np.isfinite(row["loss"]) for row in tree["history"])
     again = diverging(around(Poison(27, False)), tmp_path, **settings)
     assert (again.step, again.layer) == (27, "2")
-    assert checkpoint.read_snapshot(tmp_path)[0]["flat"].tobytes() == tree["flat"].tobytes()
+    assert snapshot.read_snapshot(tmp_path)[0]["flat"].tobytes() == tree["flat"].tobytes()
 
 
 FAR = np.full(60, 1e25, np.float32)

@@ -10,7 +10,7 @@ import pytest
 from helpers import blobs, equal, tree
 
 import portanet
-from portanet.backend import Backend
+from portanet.backends import Backend
 from portanet.errors import ModelError
 from portanet.nn import (
     BatchNorm,
@@ -42,7 +42,7 @@ class Twice(Sequential):
         return super().backward(params, cache, 2.0 * dy, **options)
 
 
-def trained(*layers: Any, backend: Any = "numpy", labels: Any = LABELS, **settings: Any) -> portanet.Run:
+def trained(*layers: Any, backend: Any = "numpy", labels: Any = LABELS, **settings: Any) -> portanet.TrainedModel:
     model = Sequential(*layers or (Standardize(), Dense(8), ReLU(), Dense(3)))
     return portanet.fit(model, X, labels, epochs=2, batch_size=30, backend=backend, **settings)
 

@@ -11,24 +11,24 @@ import threadpoolctl
 from helpers import Host, assert_close, blobs, equal, tree
 
 import portanet
-from portanet.backend import Backend
+from portanet._tree import tree_items
+from portanet.backends import Backend
 from portanet.nn import Dense, Dropout, Flatten, ReLU, Rescale, Sequential, Standardize
-from portanet.nn.layout import walk
 from portanet.optim import SGD, Adam, AdamW, constant, cosine_decay
 from portanet.rng import WEIGHTS, generator
 from portanet.training import gradient
 from portanet.training.batches import Batches
-from portanet.training.run import Run
+from portanet.training.model import TrainedModel
 
 MODEL = Sequential(Standardize(), Dense(6), ReLU(), Dense(3))
 
 
-def trained(backend: Any = "numpy", **settings: Any) -> Run:
+def trained(backend: Any = "numpy", **settings: Any) -> TrainedModel:
     x, labels = blobs()
     return portanet.fit(MODEL, x, labels, backend=backend, **{"epochs": 3, "batch_size": 32} | settings)
 
 
-def host(run: Run) -> dict[str, Any]:
+def host(run: TrainedModel) -> dict[str, Any]:
     return tree(run.params, run.backend.to_numpy)
 
 
@@ -77,14 +77,14 @@ def test_every_backend_learns_the_same(backend: Backend, optimizer: Any, batch_s
     for row, other in zip(run.history, expected.history, strict=True):
         assert row["loss"] == pytest.approx(other["loss"], rel=1e-4)
         assert row["accuracy"] == pytest.approx(other["accuracy"], abs=0.012)  # one row may lie on the border
-    assert {array.dtype.name for _, array in walk(host(run))} == {"float32"}
+    assert {array.dtype.name for _, array in tree_items(host(run))} == {"float32"}
     assert_close(host(run), expected.params, rtol=1e-3, atol=1e-4)
 
 
 def test_float64_on_every_backend(backend: Backend) -> None:
     run, expected = trained(backend, dtype="float64"), trained("numpy", dtype="float64")
     assert run.history[-1]["loss"] == pytest.approx(expected.history[-1]["loss"], rel=1e-10)
-    assert {array.dtype.name for _, array in walk(host(run))} == {"float64"}
+    assert {array.dtype.name for _, array in tree_items(host(run))} == {"float64"}
     assert_close(host(run), expected.params, rtol=1e-9, atol=1e-12)
 
 
@@ -113,7 +113,7 @@ def test_equal_runs_give_equal_bits(backend: Backend) -> None:
 
 @pytest.mark.parametrize("batch_size", [31, "full"])
 def test_the_number_of_workers_changes_no_bit(batch_size: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gradient, "_SHARD_ARITHMETIC", 4 * (4 * 6 + 6 * 3))
+    monkeypatch.setattr(gradient, "_SHARD_MACS", 4 * (4 * 6 + 6 * 3))
     monkeypatch.setattr(gradient, "_SHARD_ROWS", 1)
     assert gradient.shard_rows(MODEL, (4,), 31) == 8
     alone, *shared = (trained(workers=workers, batch_size=batch_size) for workers in (1, 2, 4))
@@ -235,7 +235,7 @@ def test_weights_that_miss_a_whole_batch() -> None:
     weights[:3] = 1.0
     run = portanet.fit(MODEL, x, labels, sample_weight=weights, epochs=1, batch_size=4)
     assert np.isfinite(run.history[0]["loss"])
-    assert all(np.isfinite(array).all() for _, array in walk(run.params))
+    assert all(np.isfinite(array).all() for _, array in tree_items(run.params))
 
 
 def test_adam_is_the_default() -> None:
@@ -320,7 +320,7 @@ def test_noise_does_not_depend_on_workers_or_shards(monkeypatch: pytest.MonkeyPa
     model = Sequential(Dense(8), ReLU(), Dropout(0.5), Dense(3))
     settings: dict[str, Any] = {"epochs": 2, "batch_size": 31, "dtype": "float64"}
     whole = portanet.fit(model, x, labels, **settings)
-    monkeypatch.setattr(gradient, "_SHARD_ARITHMETIC", 4 * (4 * 8 + 8 * 3))
+    monkeypatch.setattr(gradient, "_SHARD_MACS", 4 * (4 * 8 + 8 * 3))
     monkeypatch.setattr(gradient, "_SHARD_ROWS", 1)
     alone, shared = (portanet.fit(model, x, labels, workers=workers, **settings) for workers in (1, 2))
     assert equal(alone.params, shared.params)

@@ -9,13 +9,13 @@ import pytest
 from helpers import Host, blobs, slope, tree
 from legs import Leg
 
-from portanet.namespace import namespace
 from portanet.nn import Dense, Dropout, Flatten, Layer, Layout, ReLU, Rescale, Sequential, Standardize, cross_entropy
 from portanet.nn.noise import Key
 from portanet.optim import AdamW
-from portanet.parallel import Solo, workers
 from portanet.training.gradient import Gradient, shard_rows
+from portanet.training.shards import Solo, workers
 from portanet.training.state import Data
+from portanet.xp import namespace
 
 MODEL = Sequential(Rescale(0.5), Standardize(), Dense(5), ReLU(), Dropout(0.3), Dense(3))
 STILL = Sequential(Rescale(0.5), Standardize(), Dense(5), ReLU(), Dense(3))

@@ -13,11 +13,12 @@ from faults import Disk, after_power_loss, fill
 from helpers import blobs
 
 import portanet
-from portanet import files, nn, optim, runs
+from portanet import nn, optim
+from portanet._tree import tree_items
 from portanet.cli.training import _Keep
-from portanet.nn.layout import walk
-from portanet.runs import RunFolder
-from portanet.training.checkpoints import Checkpoints
+from portanet.storage import atomic, run_folder
+from portanet.storage.run_folder import RunFolder
+from portanet.training.resume import Checkpoints
 
 X, LABELS = blobs(40)
 MODEL = nn.Sequential(nn.Standardize(), nn.Dense(3), nn.Dropout(0.2), nn.Dense(3))
@@ -54,7 +55,7 @@ def train(folder: Path) -> tuple[dict[tuple[str, ...], bytes], list[dict[str, An
     )  # fmt: skip
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     plain = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
-    return {path: np.asarray(array).tobytes() for path, array in walk(run.params)}, plain
+    return {path: np.asarray(array).tobytes() for path, array in tree_items(run.params)}, plain
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the names of open files come from /proc")
@@ -63,8 +64,8 @@ def test_power_loss_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (later := tmp_path / "later").mkdir()
     with monkeypatch.context() as patch:
         disk = Recorder()
-        patch.setattr(files, "os", disk)
-        patch.setattr(runs, "os", disk)
+        patch.setattr(atomic, "os", disk)
+        patch.setattr(run_folder, "os", disk)
         whole = train(first)
     seen = set()
     for left in after_power_loss({}, disk.calls):

@@ -10,7 +10,7 @@ import pytest
 from helpers import blobs
 
 import portanet
-from portanet.backend import Backend
+from portanet.backends import Backend
 from portanet.errors import BackendError, ConfigError, DataError, ModelError, PortanetError
 from portanet.nn import Dense, Flatten, ReLU, Rescale, Sequential
 

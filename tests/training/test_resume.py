@@ -11,11 +11,12 @@ from helpers import Host, blobs
 
 import portanet
 from portanet import Callback, nn, optim
-from portanet.backend import Backend
+from portanet._tree import tree_items
+from portanet.backends import Backend
 from portanet.errors import CheckpointError, ConfigError
-from portanet.nn.layout import walk
+from portanet.storage.snapshot import read_snapshot
 from portanet.training.callbacks import EarlyStopping, ReduceOnPlateau
-from portanet.training.checkpoints import Checkpoints
+from portanet.training.resume import Checkpoints
 
 X, LABELS = blobs(90)
 IMAGES = np.random.default_rng(1).integers(0, 256, (90, 1, 6, 6)).astype(np.uint8)
@@ -43,7 +44,7 @@ class Dies(Callback):
 
 def train(
     folder: Path | Checkpoints | None, *callbacks: Callback, images: bool = False, **settings: Any
-) -> portanet.Run:
+) -> portanet.TrainedModel:
     usual: dict[str, Any] = {
         "epochs": 4, "batch_size": 7, "optimizer": optim.AdamW(),
         "schedule": optim.cosine_decay(0.02, 52, warmup=5),
@@ -56,11 +57,11 @@ def train(
     return portanet.fit(model, x, LABELS, callbacks=callbacks, checkpoints=checkpoints, **usual | settings)
 
 
-def bits(run: portanet.Run) -> dict[tuple[str, ...], bytes]:
-    return {path: np.asarray(run.backend.to_numpy(array)).tobytes() for path, array in walk(run.params)}
+def bits(run: portanet.TrainedModel) -> dict[tuple[str, ...], bytes]:
+    return {path: np.asarray(run.backend.to_numpy(array)).tobytes() for path, array in tree_items(run.params)}
 
 
-def history(run: portanet.Run) -> list[dict[str, Any]]:
+def history(run: portanet.TrainedModel) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name != "seconds"} for row in run.history]
 
 
@@ -117,7 +118,7 @@ def test_another_backend_goes_on(backend: Backend, tmp_path: Path) -> None:
     seen: list[Host] = []
 
     class Look(Callback):
-        def begin(self, run: portanet.Run, steps: int) -> None:
+        def begin(self, run: portanet.TrainedModel, steps: int) -> None:
             self.run = run
 
         def log(self, row: dict[str, Any]) -> None:
@@ -125,16 +126,16 @@ def test_another_backend_goes_on(backend: Backend, tmp_path: Path) -> None:
 
     with pytest.raises(KilledError):
         train(tmp_path, Dies(26), backend="numpy")
-    tree, _ = portanet.checkpoint.read_snapshot(tmp_path)
+    tree, _ = read_snapshot(tmp_path)
     assert tree["steps"] == 25
     before = tree["flat"].tobytes()
     with pytest.raises(KilledError):
         train(tmp_path, Dies(26), backend=backend)
-    tree, _ = portanet.checkpoint.read_snapshot(tmp_path)
+    tree, _ = read_snapshot(tmp_path)
     assert tree["flat"].tobytes() == before
     run, whole = train(tmp_path, Look(), backend=backend), train(None, backend="numpy")
-    for path, array in walk(run.params):
-        expected = dict(walk(whole.params))[path]
+    for path, array in tree_items(run.params):
+        expected = dict(tree_items(whole.params))[path]
         np.testing.assert_allclose(backend.to_numpy(array), expected, rtol=1e-2, atol=1e-3)
     assert run.history[-1]["valid_accuracy"] == pytest.approx(whole.history[-1]["valid_accuracy"], abs=0.05)
 
@@ -209,12 +210,12 @@ def test_a_damaged_checkpoint(tmp_path: Path) -> None:
 def test_saving_takes_little_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow disk makes checkpoints rarer: a second of writing buys a hundred of computing."""
     now = [0.0]
-    monkeypatch.setattr("portanet.training.checkpoints.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("portanet.training.resume.time.monotonic", lambda: now[0])
 
     def slow(folder: Path, tree: Any) -> None:
         now[0] += 2.0
 
-    monkeypatch.setattr("portanet.checkpoint.write_snapshot", slow)
+    monkeypatch.setattr("portanet.storage.snapshot.write_snapshot", slow)
     checkpoints = Checkpoints(tmp_path, every=5.0)
     assert checkpoints.restore({}) is None
     due = [checkpoints.due()]

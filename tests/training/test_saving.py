@@ -15,25 +15,23 @@ import safetensors.numpy
 from helpers import Host, blobs, equal, tree
 
 import portanet
-from portanet import checkpoint
-from portanet.backend import Backend
-from portanet.checkpoint import container
-from portanet.checkpoint import model as model_file
+from portanet._tree import tree_items
+from portanet.backends import Backend
 from portanet.errors import CheckpointError, ConfigError, DataError
-from portanet.namespace import namespace
 from portanet.nn import Dense, Dropout, Flatten, Layer, ReLU, Rescale, Sequential, Standardize, uniform
-from portanet.nn.layout import walk
+from portanet.storage import model_file, safetensors_file
+from portanet.xp import namespace
 
 X, LABELS = blobs(40)
 MODEL = Sequential(Rescale(0.5), Standardize("all"), Dense(4, uniform(-0.5, 0.5)), Sequential(ReLU(), Dense(3)))
 
 
-def trained(backend: Any = "numpy", **settings: Any) -> portanet.Run:
+def trained(backend: Any = "numpy", **settings: Any) -> portanet.TrainedModel:
     return portanet.fit(MODEL, X, LABELS, backend=backend, **{"epochs": 1} | settings)
 
 
-def arrays_of(run: portanet.Run) -> dict[tuple[str, ...], Host]:
-    return {path: np.asarray(array) for path, array in walk(run.params)}
+def arrays_of(run: portanet.TrainedModel) -> dict[tuple[str, ...], Host]:
+    return {path: np.asarray(array) for path, array in tree_items(run.params)}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -116,7 +114,7 @@ class Scale(Layer):
     """A layer of the caller's own: each column times a number that is learned."""
 
     start: float = 1.0
-    trained: ClassVar[tuple[str, ...]] = ("scale",)
+    trainable_names: ClassVar[tuple[str, ...]] = ("scale",)
 
     def init(self, rng: np.random.Generator, input_shape: tuple[int, ...]) -> Any:
         return {"scale": np.full(input_shape, self.start)}
@@ -210,7 +208,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_another_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(container, "_FORMAT", 2)
+    monkeypatch.setattr(safetensors_file, "_FORMAT", 2)
     trained().save(tmp_path / "m")
     monkeypatch.undo()
     refused(tmp_path / "m", "has file format 2, this portanet reads 1; update portanet")
@@ -238,7 +236,7 @@ def test_arrays_that_do_not_fit(tmp_path: Path, change: Callable[[Any], None], m
     run = trained()
     arrays = arrays_of(run)
     change(arrays)
-    refused(checkpoint.save_model(tmp_path / "m", MODEL, arrays, run.facts), message)
+    refused(model_file.save_model(tmp_path / "m", MODEL, arrays, run.facts), message)
 
 
 @pytest.mark.parametrize(
@@ -257,14 +255,14 @@ def test_arrays_that_do_not_fit(tmp_path: Path, change: Callable[[Any], None], m
 )
 def test_facts_that_cannot_be(tmp_path: Path, facts: dict[str, Any]) -> None:
     run = trained()
-    refused(checkpoint.save_model(tmp_path / "m", MODEL, arrays_of(run), run.facts | facts))
+    refused(model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), run.facts | facts))
 
 
 @pytest.mark.parametrize("name", ["input_shape", "dtype", "loss"])
 def test_facts_that_are_missing(tmp_path: Path, name: str) -> None:
     run = trained()
     facts = {key: value for key, value in run.facts.items() if key != name}
-    refused(checkpoint.save_model(tmp_path / "m", MODEL, arrays_of(run), facts))
+    refused(model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), facts))
 
 
 @pytest.mark.parametrize(
@@ -290,5 +288,5 @@ def test_facts_that_are_missing(tmp_path: Path, name: str) -> None:
 def test_models_that_cannot_be(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained()
     monkeypatch.setattr(model_file, "describe", lambda made: model)
-    path = checkpoint.save_model(tmp_path / "m", MODEL, arrays_of(run), run.facts)
+    path = model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), run.facts)
     refused(path)

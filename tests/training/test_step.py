@@ -9,11 +9,11 @@ import pytest
 from helpers import blobs
 
 from portanet import Backend, fit, optim
+from portanet._tree import tree_map
 from portanet.nn import BatchNorm, Dense, Layout, ReLU, Sequential, cross_entropy
-from portanet.nn.layout import each_array
-from portanet.parallel import workers
 from portanet.training.gradient import Gradient
-from portanet.training.run import on_backend
+from portanet.training.model import on_backend
+from portanet.training.shards import workers
 from portanet.training.state import Data, State
 from portanet.training.step import Step, StepInPieces
 
@@ -40,7 +40,7 @@ def test_pieces_are_the_whole(backend: Backend, optimizer: Any) -> None:
     step = Step(Gradient(MODEL, cross_entropy, layout, 40, workers(1)), optimizer, measure=True)
     found = []
     for each in (step, StepInPieces.of(step)):
-        with backend.computing():
+        with backend.session():
             params = on_backend(host, backend, "float32")
             flat = layout.pack(params)
             state = State(flat, layout.buffers(params), optimizer.init(flat, decayed=layout.decayed))
@@ -51,7 +51,7 @@ def test_pieces_are_the_whole(backend: Backend, optimizer: Any) -> None:
                 state, metrics = each(state, data, None, (5, number), 0.01)
             after = end(state)
             parts = (*after, metrics)
-            found.append([each_array(part, lambda array: np.array(backend.to_numpy(array))) for part in parts])
+            found.append([tree_map(part, lambda array: np.array(backend.to_numpy(array))) for part in parts])
             assert after.flat.shape == (layout.size,)
     one, other = found
     np.testing.assert_allclose(one[0], other[0], rtol=1e-6, atol=1e-7)

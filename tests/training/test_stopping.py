@@ -12,7 +12,7 @@ from helpers import blobs, equal, tree
 
 import portanet
 from portanet import Callback
-from portanet.backend import Backend
+from portanet.backends import Backend
 from portanet.errors import ConfigError
 from portanet.nn import Dense, ReLU, Sequential
 from portanet.optim import Adam, constant
@@ -26,7 +26,7 @@ MODEL = Sequential(Dense(30), ReLU(), Dense(3))
 class Remember(Callback):
     """Keeps a copy of the weights at each logging point."""
 
-    def begin(self, run: portanet.Run, steps: int) -> None:
+    def begin(self, run: portanet.TrainedModel, steps: int) -> None:
         self.run, self.rows, self.params = run, [], []  # type: ignore[var-annotated]
 
     def log(self, row: dict[str, Any]) -> None:
@@ -34,7 +34,7 @@ class Remember(Callback):
         self.params.append(tree(self.run.params, lambda array: np.array(self.run.backend.to_numpy(array))))
 
 
-def train(*callbacks: Callback, **settings: Any) -> portanet.Run:
+def train(*callbacks: Callback, **settings: Any) -> portanet.TrainedModel:
     usual = {"valid": VALID, "schedule": constant(0.05), "optimizer": Adam(), "epochs": 40, "batch_size": 20}
     return portanet.fit(MODEL, X, LABELS, callbacks=callbacks, **usual | settings)
 

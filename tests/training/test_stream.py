@@ -13,12 +13,13 @@ from helpers import Host, blobs
 
 import portanet
 from portanet import Callback, nn, optim
-from portanet.backend import Backend
+from portanet._tree import tree_items
+from portanet.backends import Backend
 from portanet.errors import ConfigError, DataError, DivergenceError
-from portanet.nn.layout import walk
 from portanet.rows import Rows
+from portanet.storage.snapshot import read_snapshot
 from portanet.training import inputs
-from portanet.training.checkpoints import Checkpoints
+from portanet.training.resume import Checkpoints
 
 X, LABELS = blobs(90)
 TABLE = X.astype(np.float32)
@@ -42,14 +43,14 @@ def no_room(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Backend:
     return backend
 
 
-def train(x: Any, model: nn.Layer, *callbacks: Callback, **settings: Any) -> portanet.Run:
+def train(x: Any, model: nn.Layer, *callbacks: Callback, **settings: Any) -> portanet.TrainedModel:
     usual: dict[str, Any] = {"epochs": 3, "batch_size": 7, "optimizer": optim.AdamW(), "seed": 3, "valid": (x, LABELS)}
     return portanet.fit(model, x, LABELS, callbacks=callbacks, **usual | settings)
 
 
-def bits(run: portanet.Run) -> tuple[dict[tuple[str, ...], bytes], list[dict[str, Any]]]:
+def bits(run: portanet.TrainedModel) -> tuple[dict[tuple[str, ...], bytes], list[dict[str, Any]]]:
     history = [{name: value for name, value in row.items() if name != "seconds"} for row in run.history]
-    return {path: np.asarray(run.backend.to_numpy(array)).tobytes() for path, array in walk(run.params)}, history
+    return {path: np.asarray(run.backend.to_numpy(array)).tobytes() for path, array in tree_items(run.params)}, history
 
 
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -129,7 +130,7 @@ def test_resume(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         train(disk, model, Dies(), backend=chosen, checkpoints=checkpoints)
     run = train(x, model, backend=chosen, checkpoints=checkpoints)  # the data are the same, wherever they lie
     assert bits(run) == bits(whole)
-    assert portanet.checkpoint.read_snapshot(tmp_path / "run")[0]["steps"] == 39
+    assert read_snapshot(tmp_path / "run")[0]["steps"] == 39
 
 
 def test_divergence_is_found(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +156,7 @@ def test_preprocessing_after_other_layers(tmp_path: Path) -> None:
 
 
 def test_use(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.training.run._BLOCK", 16)
+    monkeypatch.setattr("portanet.training.model._BLOCK", 16)
     run = train(IMAGES, IMAGE_MODEL, backend=backend)
     chosen = Rows(on_disk(tmp_path / "x.npy", IMAGES)).chosen(slice(5, 60))
     plain = IMAGES[5:60]

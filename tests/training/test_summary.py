@@ -78,7 +78,7 @@ class Beside(Layer):
     """A container of one's own: the layers under names of their own, and an array."""
 
     units: int
-    trained = ("scale",)
+    trainable_names = ("scale",)
 
     @property
     def children(self) -> dict[str, Layer]:
@@ -90,8 +90,8 @@ class Beside(Layer):
     def output_shape(self, input_shape: Any) -> Any:
         return (self.units,)
 
-    def arithmetic(self, input_shape: Any) -> int:
-        return sum(child.arithmetic(input_shape) for child in self.children.values())
+    def macs(self, input_shape: Any) -> int:
+        return sum(child.macs(input_shape) for child in self.children.values())
 
 
 def test_what_a_container_of_ones_own_holds_counts_for_it() -> None:

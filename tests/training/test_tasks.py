@@ -9,7 +9,7 @@ import pytest
 from helpers import blobs
 
 import portanet
-from portanet.backend import Backend
+from portanet.backends import Backend
 from portanet.errors import ConfigError, DataError, ModelError
 from portanet.nn import (
     CrossEntropy,

@@ -1,0 +1,81 @@
+"""JAX arrays, with whole runs of steps compiled into one program."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from portanet._typing import Array, HostArray
+from portanet.backends.base import Backend, Keys, Metrics, State, Step, Steps, first_line, import_package
+from portanet.errors import BackendError
+
+
+class Jax(Backend):
+    """JAX, with whole runs of steps compiled into one program."""
+
+    name = package = "jax"
+    pieces = True
+
+    def __init__(self, device: str | None = None) -> None:
+        self._jax = import_package("jax", "pip install 'portanet[jax]'")
+        kind, _, number = (device or "").partition(":")
+        try:
+            self._device = self._jax.devices(kind or None)[int(number or 0)]
+        except (RuntimeError, IndexError, ValueError) as error:
+            raise BackendError(f"jax has no device {device!r}: {first_line(error)}; try cpu.") from error
+        self.device = f"{self._device.platform}:{self._device.id}"
+        self.probe()
+
+    def put(self, array: Any, dtype: Any = None) -> Array:
+        return self._jax.device_put(np.array(array, dtype=dtype), self._device)
+
+    def free_memory(self) -> int:
+        known = self._device.memory_stats()  # None on a CPU
+        return int(known["bytes_limit"] - known["bytes_in_use"]) if known else super().free_memory()
+
+    def to_numpy(self, x: Any) -> HostArray:
+        return np.asarray(x)
+
+    def synchronize(self) -> None:
+        self._jax.block_until_ready(self._jax.live_arrays())  # effects_barrier does not wait for pure computations
+
+    def out_of_memory(self, error: Exception) -> bool:
+        return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
+
+    @contextlib.contextmanager
+    def session(self, dtype: str = "float32") -> Iterator[None]:
+        with self._jax.enable_x64(dtype == "float64"), self._jax.default_device(self._device):
+            yield
+
+    def compile(self, step: Step) -> Steps:
+        jax = self._jax
+        try:
+            scan = _scanned(step, jax)
+        except TypeError:  # the step holds a setting that cannot be a key, so it cannot be found again
+            scan = _scanned.__wrapped__(step, jax)
+
+        def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
+            dtype = jax.tree_util.tree_leaves(state)[0].dtype
+            return scan(state, data, rows, np.asarray(keys, np.int32), np.asarray(rates, dtype))
+
+        return steps
+
+
+@functools.lru_cache(maxsize=32)
+def _scanned(step: Step, jax: Any) -> Callable[..., tuple[State, Metrics]]:
+    """A run of steps as one compiled program; kept, so that an equal training is not compiled again."""
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def scan(state: State, data: Any, rows: Any, keys: Any, rates: Any) -> tuple[State, Metrics]:
+        def body(state: State, inputs: tuple[Any, Any, Any]) -> tuple[State, Metrics]:
+            return step(state, data, *inputs)
+
+        begin, end = (getattr(step, name, lambda state: state) for name in ("begin", "end"))
+        state, metrics = jax.lax.scan(body, begin(state), (rows, keys, rates))
+        return end(state), {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
+
+    return scan

@@ -1,0 +1,1 @@
+"""Checks of the library and of the machine: gradients, backends side by side, and speed."""

@@ -1,0 +1,128 @@
+"""How long a training step takes on several backends, and from which batch size a GPU is worth it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from portanet.backends import Backend
+from portanet.data import Dataset
+from portanet.training.callbacks import Callback, Row
+from portanet.training.fit import fit
+from portanet.training.presets import Preset
+
+SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)  # batches that show where a GPU begins to win
+_ROWS = 16_384  # every size divides it, and an epoch of it is short
+
+
+@dataclass(frozen=True)
+class Timing:
+    """The seconds of one training step, one number for each round; `batch_size` rows make a step."""
+
+    backend: str
+    device: str
+    batch_size: int
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The median over the rounds."""
+        return median(self.seconds)
+
+
+def on_gpu(device: str) -> bool:
+    """Whether a backend's device is a GPU, by its name; CuPy's devices always are, even emulated ones."""
+    return device.partition(":")[0] in ("cuda", "gpu", "xpu", "mps")
+
+
+def bench(
+    backends: Sequence[Backend], preset: Preset, data: Dataset, *, batch_size: int | None = None,
+    rounds: int = 5, seconds: float = 0.2, say: Callable[[str], None] = lambda words: None,
+) -> list[Timing]:  # fmt: skip
+    """A step of the preset on each backend: warm-up first, then rounds of at least `seconds`, the backends in turn.
+
+    batch_size  rows in a step; by default the preset's
+    say         is told what is measured next
+
+    Mini-batches are drawn from at most 16,384 rows, cut to whole batches. The clock runs from one reading of the
+    device to the next, so what a device still has to do is counted.
+    """
+    size = min(batch_size or preset.batch_size or len(data), len(data))
+    used = data.rows(slice(0, max(size, min(len(data), _ROWS) // size * size)))
+    trained = [_Trained(backend, preset, used, size) for backend in backends]
+    epochs = []
+    for each in trained:
+        say(f"{each.backend.name}, batches of {size}: warms up")
+        epochs.append(each.epochs(seconds))
+    times: list[list[float]] = [[] for _ in trained]
+    for number in range(rounds):
+        say(f"batches of {size}: round {number + 1} of {rounds}")
+        for each, count, own in zip(trained, epochs, times, strict=True):
+            own.append(each.step_seconds(count))
+    return [
+        Timing(backend.name, backend.device, size, tuple(own)) for backend, own in zip(backends, times, strict=True)
+    ]
+
+
+def worth_it(cpu: Mapping[int, float], gpu: Mapping[int, float]) -> int | None:
+    """The smallest batch size from which on the GPU's seconds are always the fewer; None where the last are not."""
+    found = None
+    for size in sorted(cpu, reverse=True):
+        if gpu[size] >= cpu[size]:
+            break
+        found = size
+    return found
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """A preset on one backend, as `fit` trains it."""
+
+    backend: Backend
+    preset: Preset
+    data: Dataset
+    batch_size: int
+
+    def epochs(self, seconds: float) -> int:
+        """How many epochs make so many seconds, by those after the first."""
+        times = self._logged(epochs=4, log_every=1)
+        fastest = min(after - before for before, after in itertools.pairwise(times))
+        return max(1, round(seconds / fastest))
+
+    def step_seconds(self, epochs: int) -> float:
+        """The seconds of a step over so many epochs, after as many that are not counted: something may compile."""
+        *_, before, after = self._logged(epochs=2 * epochs + 1, log_every=epochs)
+        return (after - before) / (epochs * (len(self.data) // self.batch_size))
+
+    def _logged(self, *, epochs: int, log_every: int) -> list[float]:
+        """The time of each logging point."""
+        preset, clock = self.preset, _Clock(self.backend)
+        steps = epochs * (len(self.data) // self.batch_size)
+        model = preset.model(len(self.data.classes), images=self.data.columns is None)
+        fit(
+            model, self.data.x, self.data.require_labels(), optimizer=preset.optimizer,
+            schedule=preset.schedule(preset.learning_rate, max(20, steps)), epochs=epochs, batch_size=self.batch_size,
+            backend=self.backend, log_every=log_every, callbacks=[clock],
+        )  # fmt: skip
+        return clock.times
+
+
+class _Clock(Callback):
+    """Looks at the clock at every logging point, when the device has finished."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.times: list[float] = []
+        self._backend = backend
+
+    def log(self, row: Row) -> None:
+        self._backend.synchronize()
+        self.times.append(time.perf_counter())
+
+
+def as_dict(timing: Timing) -> dict[str, object]:
+    """The timing with its median, for JSON."""
+    return dataclasses.asdict(timing) | {"median": timing.median}

@@ -1,0 +1,261 @@
+"""Gradients against finite differences: the check that a backward pass is the derivative of its forward pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from portanet._tree import tree_get, tree_items, tree_set
+from portanet._typing import Array, Params
+from portanet.backends import Backend, choose
+from portanet.errors import ModelError
+from portanet.nn import (
+    ELU,
+    GELU,
+    SELU,
+    AveragePool2D,
+    BatchNorm,
+    Conv2D,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Frozen,
+    GlobalAveragePool2D,
+    Identity,
+    Layer,
+    LayerNorm,
+    LeakyReLU,
+    MaxPool2D,
+    RandomAffine,
+    ReLU,
+    Rescale,
+    Reshape,
+    Residual,
+    Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Standardize,
+    Tanh,
+)
+from portanet.nn.layout import Layout
+from portanet.nn.losses import BinaryCrossEntropy, CrossEntropy, Hinge
+from portanet.nn.losses.loss import Loss, LossFunction
+from portanet.nn.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError, Poisson
+from portanet.nn.noise import Key
+from portanet.rng import WEIGHTS, generator
+from portanet.training.tasks import task_of
+from portanet.xp import device, namespace
+
+EXAMPLES: tuple[tuple[Layer, tuple[int, ...]], ...] = (
+    (Rescale(0.5, -0.2), (3, 2)),
+    (Standardize("all"), (3, 2)),
+    (Standardize("feature"), (3, 2)),
+    (Flatten(), (2, 3, 2)),
+    (Reshape((2, 3)), (6,)),
+    (Dense(4), (3,)),
+    (Conv2D(2, 3), (2, 5, 4)),
+    (Conv2D(2, 2, stride=2, padding=1), (2, 4, 6)),
+    (Conv2D(3, 4, stride=3, padding="same"), (1, 6, 7)),
+    (MaxPool2D(2), (2, 5, 4)),
+    (AveragePool2D(2), (2, 5, 4)),
+    (GlobalAveragePool2D(), (2, 3, 2)),
+    (Sequential(Rescale(0.3, 2.5), Embedding(5, 2)), (4,)),  # the draws, made numbers from 0 to 4
+    (Identity(), (7,)),
+    (ReLU(), (7,)),
+    (LeakyReLU(), (7,)),
+    (ELU(), (7,)),
+    (SELU(), (7,)),
+    (GELU(), (7,)),
+    (SiLU(), (7,)),
+    (Sigmoid(), (7,)),
+    (Tanh(), (7,)),
+    (Softplus(), (7,)),
+    (Dropout(0.4), (7,)),
+    (RandomAffine(), (2, 4, 5)),
+    (BatchNorm(), (4,)),
+    (BatchNorm(), (2, 3, 2)),
+    (LayerNorm(), (5,)),
+    (LayerNorm(), (2, 3, 2)),
+    (Frozen(Sequential(Dense(3), BatchNorm())), (4,)),
+    (Residual(Dense(4), ReLU(), Dense(4)), (4,)),
+    (Sequential(Flatten(), Dense(5), ReLU(), Dense(3)), (2, 3)),
+)
+"""One of each layer with the shape of a row to try it on; `portanet gradcheck` goes through them."""
+
+_TARGETS = [[0.5, -1.0, 2.0], [0.0, 3.0, 1.0], [1.5, 0.2, -0.7]]
+
+LOSS_EXAMPLES: tuple[tuple[Loss, Any], ...] = (
+    (CrossEntropy(), [0, 2, 1]),
+    (CrossEntropy(label_smoothing=0.1, class_weight=(1.0, 0.5, 3.0)), [0, 2, 1]),
+    (CrossEntropy(class_weight=(1.0, 0.5, 3.0)), [[0.2, 0.8, 0.0], [1.0, 0.0, 0.0], [0.1, 0.3, 0.6]]),
+    (BinaryCrossEntropy(), [[1, 0, 1], [0, 0, 0], [1, 0.5, 0]]),
+    (Hinge(), [0, 2, 1]),
+    (MeanSquaredError(), _TARGETS),
+    (MeanAbsoluteError(), _TARGETS),
+    (Huber(), _TARGETS),
+    (Poisson(), [[0, 3, 1], [7, 0, 2], [1, 1, 4]]),
+)
+"""Each loss with labels for outputs (3, 3)."""
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """The worst element of one array's gradient.
+
+    array     the array's name, "x" for the input
+    index     the element's place in the flattened array
+    backward  the gradient that backward gives it
+    numeric   what central differences give it
+    error     their difference, divided by the largest gradient in the array
+    """
+
+    array: str
+    index: int
+    backward: float
+    numeric: float
+    error: float
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What `gradcheck` found: the worst element of each array, the worst of all first."""
+
+    arrays: tuple[Gradient, ...]
+    tolerance: float
+
+    @property
+    def worst(self) -> Gradient:
+        """The worst element of all."""
+        return self.arrays[0]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every error is within the tolerance."""
+        return all(array.error <= self.tolerance for array in self.arrays)
+
+
+def gradcheck(
+    target: Layer | LossFunction,
+    x: Any,
+    *,
+    labels: Any = None,
+    loss: LossFunction | None = None,
+    params: Params | None = None,
+    backend: Backend | str = "numpy",
+    seed: int = 0,
+    elements: int = 100,
+    step: float = 1e-5,
+    tolerance: float = 1e-6,
+) -> GradientCheck:
+    """Compares a layer's, a loss's or a whole model's gradients with central differences, in float64.
+
+        numeric_i = (f(v + h e_i) - f(v - h e_i)) / 2h        f = sum(forward(x) * r), r random, or the loss
+
+    target    a layer (checked for its input and all trained arrays), or a loss with `labels`
+    x         the input (N, ...) of the layer, or the outputs (N, K) of the loss
+    labels    as `fit` takes them for this loss
+    loss      with `labels`: checks a model's gradient of this loss
+    params    the layer's arrays; without them, drawn from `seed` and moved off zero
+    elements  how many elements of each array are tried; all, where an array has no more
+    step      h; 1e-5 is near the cube root of float64's precision, where truncation and rounding balance
+
+    A layer with noise is checked with one key, so its noise stands still. At a kink, such as ReLU at 0, no
+    difference is right: choose another x. Raises ModelError where x does not fit the layer.
+    """
+    chosen = backend if isinstance(backend, Backend) else choose(backend)
+    rng = generator(seed, WEIGHTS)
+    with chosen.session("float64"):
+        x = chosen.put(x, "float64")
+        if labels is not None:
+            rows, *_, outputs = _output_shape(target, x) if isinstance(target, Layer) else x.shape
+            known = task_of(loss or target).labels(np.asarray(labels), rows, outputs)
+            labels = chosen.put(known, known.dtype.name)
+        if not isinstance(target, Layer):
+            weights = chosen.put(rng.uniform(0.5, 1.5, x.shape[0]), "float64")
+            value, slope = lambda moved: target(moved, labels, weights)[0], target(x, labels, weights)[1]
+            found = [_compare("x", x, slope, value, chosen, elements, step)]
+        else:
+            if params is None:
+                params = {}
+                for path, array in tree_items(target.init(rng, tuple(x.shape[1:]))):
+                    drawn: Any = array
+                    tree_set(params, path, drawn + rng.uniform(0.1, 0.5, drawn.shape))
+            arrays: Params = {}
+            for path, array in tree_items(params):
+                tree_set(arrays, path, chosen.put(array, "float64"))
+            upstream = chosen.put(rng.uniform(-1.0, 1.0, _output_shape(target, x)), "float64")
+            found = list(_layer(target, arrays, x, upstream, labels, loss, chosen, elements, step))
+    found.sort(key=lambda gradient: -math.inf if math.isnan(gradient.error) else -gradient.error)
+    return GradientCheck(tuple(found), tolerance)
+
+
+def _output_shape(layer: Layer, x: Array) -> tuple[int, ...]:
+    if not isinstance(layer, Layer):
+        raise ModelError(f"gradcheck takes a layer or a loss, got {layer!r}.")
+    return (x.shape[0], *layer.output_shape(tuple(x.shape[1:])))
+
+
+def _layer(
+    layer: Layer,
+    params: Params,
+    x: Array,
+    upstream: Array,
+    labels: Any,
+    loss: LossFunction | None,
+    backend: Backend,
+    most: int,
+    step: float,
+) -> Iterator[Gradient]:
+    xp, key = namespace(x), Key(1)
+
+    def value(params: Params, x: Array) -> tuple[Array, Array, Any]:
+        y, cache = layer.forward(params, x, train=True, key=key)
+        if loss is None:
+            return xp.sum(y * upstream), upstream, cache
+        weights = xp.full((x.shape[0],), 1.0 / x.shape[0], dtype=x.dtype, device=device(x))
+        return *loss(y, labels, weights), cache
+
+    _, dy, cache = value(params, x)
+    dx, grads = layer.backward(params, cache, dy)
+    if dx is not None:
+        yield _compare("x", x, dx, lambda moved: value(params, moved)[0], backend, most, step)
+    for path, _, _ in Layout.of(layer, params).places:
+
+        def moved_value(moved: Array, path: tuple[str, ...] = path) -> Array:
+            changed: Params = {}
+            for place, array in tree_items(params):
+                tree_set(changed, place, moved if place == path else array)
+            return value(changed, x)[0]
+
+        yield _compare(".".join(path), tree_get(params, path), tree_get(grads, path), moved_value, backend, most, step)
+
+
+def _compare(
+    name: str, at: Array, gradient: Array, value: Callable[[Array], Array], backend: Backend, most: int, step: float
+) -> Gradient:
+    """The element of `gradient` that is furthest from the central difference of `value`."""
+    xp = namespace(at)
+    if gradient.shape != at.shape:
+        raise ModelError(f"the gradient of {name} has shape {gradient.shape}, the array {at.shape}.")
+
+    def read(number: Array) -> float:
+        return float(backend.to_numpy(number))
+
+    size = math.prod(at.shape)
+    scale = max(read(xp.max(xp.abs(gradient))), 1e-12)
+    places = xp.reshape(xp.arange(size, dtype=xp.int32, device=device(at)), at.shape)
+    worst = Gradient(name, 0, 0.0, 0.0, 0.0)
+    for index in range(0, size, max(1, size // most)):
+        one = xp.astype(places == index, at.dtype)
+        numeric = (value(at + one * step) - value(at - one * step)) / (2.0 * step)
+        backward = xp.sum(gradient * one)
+        error = abs(read(numeric - backward)) / scale  # subtracted where the arrays are, to their precision
+        if not error <= worst.error:  # a NaN is the worst of all
+            worst = Gradient(name, index, read(backward), read(numeric), error)
+    return worst

@@ -1,0 +1,1 @@
+"""CSV files: reading tables, and explaining what is wrong with one."""

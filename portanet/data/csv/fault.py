@@ -1,0 +1,65 @@
+"""Where a table is wrong: a slow second look at a file that the fast parser refused."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from portanet.data.cells import complaint, is_text, quoted
+from portanet.data.csv.header import Header
+
+
+def read_names(lines: Iterable[list[str]]) -> list[str]:
+    """The cells of the first line that is not blank; none at the end of the file."""
+    return next((cells for cells in lines if not is_blank(cells)), [])
+
+
+def is_blank(cells: list[str]) -> bool:
+    """Whether a line holds nothing but spaces."""
+    return not cells or (len(cells) == 1 and not cells[0].strip())
+
+
+def find_fault(path: str | Path, header: Header, *, task: str, sound: int) -> str | None:
+    """The first fault with its row (1 is the first below the header), line and column; None without one.
+
+    The first `sound` rows are known to be without fault.
+    """
+    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        lines = csv.reader(file, strict=True)
+        row = 0
+        try:
+            read_names(lines)
+            for cells in lines:
+                if len(header.names) > 1 and is_blank(cells):
+                    continue
+                row += 1
+                if row > sound and (wrong := next(_wrong(cells or [""], header, task), None)):
+                    return f"row {row} (line {lines.line_num}){wrong}"
+        except csv.Error as error:
+            return f"row {row + 1} (line {lines.line_num}): {error}"
+    return None
+
+
+def _wrong(cells: list[str], header: Header, task: str) -> Iterator[str]:
+    if len(cells) != len(header.names):
+        yield f": {len(cells)} cells, but the header has {len(header.names)}; every row needs as many"
+        return
+    for i in header.numbers:
+        if found := complaint(cells[i], pixel=header.image is not None):
+            advice = "; if it is the label, name it with --label" if _text(cells[i]) else ""
+            yield f", column {quoted(header.names[i])}: {found}{advice}"
+    if header.label is not None and (found := _wrong_label(cells[header.label], task)):
+        yield f", column {quoted(header.names[header.label])}: {found}"
+    if not is_text("".join(cells)):
+        yield ": not UTF-8 text; save the file as UTF-8"
+
+
+def _wrong_label(cell: str, task: str) -> str | None:
+    if task == "regress":
+        return complaint(cell, pixel=False)
+    return None if cell.strip() else "the label is empty"
+
+
+def _text(cell: str) -> bool:
+    return cell.strip().isalpha()

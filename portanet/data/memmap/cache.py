@@ -1,0 +1,113 @@
+"""What was made from files once and can be made again: a folder in which each thing appears whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from portanet.storage.atomic import is_running
+
+T = TypeVar("T")
+
+_RESERVE = 2**28  # bytes of a disk that stay free for others
+
+
+class CacheError(Exception):
+    """The cache cannot be used; whoever meets this does without it."""
+
+
+def folder() -> Path:
+    """The folder that PORTANET_CACHE names, or portanet's own in the user's cache folder; it may not exist."""
+    if named := os.environ.get("PORTANET_CACHE"):
+        return Path(named)
+    import platformdirs
+
+    return platformdirs.user_cache_path("portanet", appauthor=False)
+
+
+def size() -> int:
+    """How many bytes the cache holds."""
+    total = 0
+    for path, _, names in os.walk(folder()):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(path, name)).st_size
+    return total
+
+
+def kept(name: str, find: Callable[[Path], T | None], make: Callable[[Path], None]) -> T:
+    """What `find` gives for a file or folder of the cache; where that is None, `make` writes it first.
+
+    It is made under another name and then renamed, so two processes at once do not disturb each other: the second
+    takes what the first has made. CacheError where the cache cannot be read or written.
+    """
+    with usable():
+        place = folder() / name
+        if (found := find(place)) is None:
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what may be private
+            with _unfinished(place) as new:
+                make(new)
+                _move(new, place, find)
+            found = find(place)
+    if found is None:
+        raise CacheError(f"{place} is not what was written")
+    return found
+
+
+@contextlib.contextmanager
+def usable() -> Iterator[None]:
+    """Failures of the system as CacheError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        raise CacheError(getattr(error, "strerror", None) or str(error)) from error
+
+
+def require_room(place: Path, count: int) -> None:
+    """CacheError unless so many bytes leave room for others on the disk of `place`."""
+    free = shutil.disk_usage(place.parent).free
+    if free - _RESERVE < count:
+        raise CacheError(f"only {free / 1e9:.1f} GB are free in {folder()}")
+
+
+@contextlib.contextmanager
+def _unfinished(place: Path) -> Iterator[Path]:
+    """A name beside `place` that no other thread or process takes; what is there at the end goes."""
+    _sweep(place)
+    new = place.parent / f".{place.name}.{os.getpid()}.{threading.get_native_id()}.tmp"
+    try:
+        yield new
+    finally:
+        remove(new)
+
+
+def _move(new: Path, place: Path, find: Callable[[Path], T | None]) -> None:
+    try:
+        os.replace(new, place)
+    except OSError:  # a folder does not take the place of another one
+        if find(place) is None:
+            remove(place)
+            os.replace(new, place)
+
+
+def _sweep(place: Path) -> None:
+    """Removes what processes that no longer live left unfinished."""
+    unfinished = re.compile(r"\..+\.([0-9]+)\.[0-9]+\.tmp")
+    for name in os.listdir(place.parent):
+        if (match := unfinished.fullmatch(name)) and not is_running(int(match[1])):
+            remove(place.with_name(name))
+
+
+def remove(path: Path) -> None:
+    """Removes a file or folder, as far as that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()

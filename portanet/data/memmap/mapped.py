@@ -1,0 +1,205 @@
+"""Large sets as memory maps: made in the cache once, in constant memory, and opened the next time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+
+from portanet import _machine
+from portanet._typing import HostArray, Shape
+from portanet.data.memmap import cache
+from portanet.data.memmap.cache import CacheError
+from portanet.data.memmap.npy import map_file, write_header
+from portanet.errors import DataError
+
+_LARGE = 2**28  # bytes of a file, of which at most twice as many become an array
+_FORMAT = 1
+_BLOCK = 2**22
+
+Progress = Callable[[int, int], None]
+"""Told how many bytes of a large file are read, and how many there are."""
+
+
+class Sink(Protocol):
+    """Takes chunks of rows, each uint8 or float32, on their way to one array: uint8 if every chunk is."""
+
+    def add(self, chunk: HostArray) -> None:
+        """The next rows."""
+
+
+class InMemory:
+    """Chunks that become an array in memory."""
+
+    def __init__(self) -> None:
+        self.chunks: list[HostArray] = []
+
+    def add(self, chunk: HostArray) -> None:
+        self.chunks.append(chunk)
+
+    def array(self) -> HostArray:
+        """All rows."""
+        return np.concatenate(self.chunks)
+
+
+class OnDisk:
+    """Chunks that become a .npy file; the first that is not uint8 has the rows before it written anew, as float32."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._rows, self._row = path, 0, (0,)
+        self._dtype = np.dtype(np.uint8)
+        self._file: BinaryIO | None = None
+
+    def add(self, chunk: HostArray) -> None:
+        with cache.usable():
+            if self._file is None:
+                self._row, self._dtype = chunk.shape[1:], chunk.dtype
+                self._file = self._begin(self._path)
+            elif chunk.dtype != self._dtype and self._dtype == np.uint8:
+                self._widen(chunk.dtype)
+            rows = np.ascontiguousarray(chunk, self._dtype)
+            cache.require_room(self._path, rows.nbytes)
+            self._file.write(rows.data)
+            self._rows += len(rows)
+
+    def close(self, *, whole: bool = False) -> None:
+        """Ends the file, with its number of rows if it is whole."""
+        if self._file is None:
+            return
+        with cache.usable(), self._file as file:
+            if whole:
+                file.seek(0)
+                write_header(file, (self._rows, *self._row), self._dtype)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def _begin(self, path: Path) -> BinaryIO:
+        file = open(path, "w+b")  # noqa: SIM115 - `close` ends it
+        write_header(file, (0, *self._row), self._dtype)
+        return file
+
+    def _widen(self, dtype: Any) -> None:
+        before, wide = self._file, self._path.with_suffix(".wide")
+        assert before is not None
+        cache.require_room(wide, self._rows * int(np.prod(self._row)) * dtype.itemsize)
+        before.seek(0)
+        write_header(before, (0, *self._row), self._dtype)
+        self._dtype = dtype
+        self._file = self._begin(wide)
+        with before:
+            while block := before.read(_BLOCK):
+                self._file.write(np.frombuffer(block, np.uint8).astype(dtype).data)
+        os.replace(wide, self._path)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a reader finds in a file: rows, their labels as numbers if there are any, and the texts those stand for.
+
+    targets  int32 indices into `texts`, or float32 numbers to predict
+    """
+
+    x: HostArray
+    targets: HostArray | None = None
+    texts: Sequence[str] = ()
+
+
+Found = tuple[HostArray | None, Sequence[str]]
+"""The targets and texts that a reader returns, when it has given all rows to a sink."""
+
+
+def is_large(path: str | Path) -> bool:
+    """Whether a file's array may take so much memory that it is better mapped: 512 MB, or a quarter of what is free."""
+    try:
+        return os.stat(path).st_size > min(_LARGE, _machine.available() // 8)
+    except OSError:  # whoever opens it will say so
+        return False
+
+
+def kept(path: str | Path, settings: Any, row: Shape, read: Callable[[Sink], Found]) -> Parts:
+    """The parts of a file with their rows as a memory map: those made before, or what `read` gives to a sink now.
+
+    They are made anew where the file is another one since, by size or time, and with other `settings`, which are
+    plain data. `row` is the shape that a row must have. CacheError where the cache cannot be used, DataError where
+    the file changes meanwhile.
+    """
+    name, state = _names(path, settings)
+    parts = cache.kept(f"rows/{name}-{state}", lambda place: _open(place, row), lambda place: _write(place, path, read))
+    if _names(path, settings)[1] != state:
+        raise DataError(f"{path} has changed while it was read; read it again.")
+    _drop_older(name, state)
+    return parts
+
+
+def require_memory(path: str | Path, error: CacheError) -> None:
+    """DataError where a file that cannot be mapped is too large to be read into memory."""
+    size, free = os.stat(path).st_size, _machine.available()
+    if 2 * size > free:  # as large may its array be
+        raise DataError(
+            f"{path} needs a memory map, and the cache cannot take it ({error}); make room there, or name another "
+            "folder in PORTANET_CACHE."
+        ) from error
+
+
+def _names(path: str | Path, settings: Any) -> tuple[str, str]:
+    """A name of the file and the settings, and one of the file's state."""
+    with cache.usable():
+        own = os.stat(path)
+        return _digest([str(Path(path).resolve()), settings, _FORMAT]), _digest([own.st_size, own.st_mtime_ns])
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:24]
+
+
+def _write(place: Path, path: str | Path, read: Callable[[Sink], Found]) -> None:
+    place.mkdir(mode=0o700)
+    sink = OnDisk(place / "x.npy")
+    whole = False
+    try:
+        targets, texts = read(sink)
+        whole = True
+    finally:
+        sink.close(whole=whole)
+    if targets is not None:
+        np.save(place / "targets.npy", targets, allow_pickle=False)
+    (place / "about.json").write_text(json.dumps({"file": str(path), "texts": list(texts)}), encoding="utf-8")
+
+
+def _open(place: Path, row: Shape) -> Parts | None:
+    """The parts in a folder; None unless they fit each other."""
+    try:
+        x: Any = map_file(place / "x.npy", (np.uint8, np.float32))
+        texts = json.loads((place / "about.json").read_text(encoding="utf-8"))["texts"]
+        targets = None
+        if (place / "targets.npy").exists():
+            targets = np.array(map_file(place / "targets.npy", (np.int32, np.float32)))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    sound = x.shape[1:] == row and isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    return Parts(x, targets, texts) if sound and _fit(targets, len(x), len(texts)) else None
+
+
+def _fit(targets: HostArray | None, rows: int, texts: int) -> bool:
+    if targets is None:
+        return texts == 0
+    if targets.shape != (rows,):
+        return False
+    if targets.dtype == np.float32:
+        return texts == 0 and bool(np.isfinite(targets).all())
+    return bool(targets.min() >= 0 and targets.max() < texts)
+
+
+def _drop_older(name: str, state: str) -> None:
+    """Removes what was made from the same file before it changed."""
+    with contextlib.suppress(OSError, CacheError):
+        for place in (cache.folder() / "rows").glob(f"{name}-*"):
+            if place.name != f"{name}-{state}":
+                cache.remove(place)

@@ -1,0 +1,44 @@
+"""Losses: what training makes small. Models end in logits; the losses turn them into probabilities themselves."""
+
+from portanet.nn.losses.classification import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Hinge,
+    binary_cross_entropy,
+    cross_entropy,
+    hinge,
+    sigmoid,
+    softmax,
+)
+from portanet.nn.losses.loss import Loss, LossFunction
+from portanet.nn.losses.regression import (
+    Huber,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Poisson,
+    huber,
+    mean_absolute_error,
+    mean_squared_error,
+    poisson,
+)
+
+__all__ = [
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Hinge",
+    "Huber",
+    "Loss",
+    "LossFunction",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Poisson",
+    "binary_cross_entropy",
+    "cross_entropy",
+    "hinge",
+    "huber",
+    "mean_absolute_error",
+    "mean_squared_error",
+    "poisson",
+    "sigmoid",
+    "softmax",
+]

@@ -1,0 +1,176 @@
+"""What training a classifier makes small. Models end in logits: the losses turn them into probabilities themselves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from portanet._typing import Array
+from portanet.errors import ConfigError
+from portanet.nn.losses.loss import Loss as Loss
+from portanet.nn.losses.loss import Task, positive
+from portanet.xp import cast, device, namespace
+
+
+def softmax(logits: Array) -> Array:
+    """The probabilities that logits stand for.
+
+        p_k = exp(z_k - max z) / sum_j exp(z_j - max z)        z, p (N, K)
+
+    The row's maximum is subtracted, so no exponential overflows (Goodfellow et al. 2016, section 4.1).
+    """
+    xp, z = namespace(logits), _columns(logits)
+    p = xp.exp(z - xp.max(z, axis=0))
+    p /= xp.sum(p, axis=0)
+    return p.T
+
+
+def sigmoid(logits: Array) -> Array:
+    """The probability of each class by itself, p = 1 / (1 + exp(-z)), without overflow for any z."""
+    xp = namespace(logits)
+    return xp.exp(xp.minimum(logits, 0.0)) / (1.0 + xp.exp(-xp.abs(logits)))  # no exponent is ever positive
+
+
+@dataclass(frozen=True, repr=False)
+class CrossEntropy(Loss):
+    """Minus the logarithm of the probability that the softmax of the outputs gives to the label.
+
+        nll_ik = log(sum_j exp z_ij) - z_ik        value_i = nll_i,label        dz_ik = weights_i (p_ik - [k = label_i])
+
+    outputs z (N, K) are logits, labels (N,) int32 in 0..K-1, or (N, K) a probability y_ik for each class, weights (N,).
+    Each row's maximum is subtracted first, so nothing overflows.
+
+    label_smoothing  e: a label counts 1 - e, and every class e / K (Szegedy et al. 2016, arXiv:1512.00567)
+    class_weight     w: how much each class counts, one number per class; none is 1 for all
+
+    As in torch.nn.functional.cross_entropy, with class weights the loss is a sum over rows divided by the sum of
+    their labels' weights, or by N where labels are probabilities. So for class numbers the caller, as `fit` does,
+    multiplies w_label into the weights before these are made to sum to 1, and the value is divided by it again:
+
+        labels (N,)      value_i = ((1 - e) w_label nll_i,label + e/K sum_k w_k nll_ik) / w_label
+        labels (N, K)    value_i = sum_k w_k ((1 - e) y_ik + e/K) nll_ik
+
+    A row whose label has weight 0 so counts nothing, where PyTorch still smooths it. scikit-learn has no label
+    smoothing. Raises ConfigError unless 0 <= label_smoothing <= 1, and for class weights that are negative, all zero
+    or not one for each output.
+    """
+
+    label_smoothing: float = 0.0
+    class_weight: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing <= 1:
+            raise ConfigError(f"CrossEntropy needs 0 <= label_smoothing <= 1, got {self.label_smoothing!r}.")
+        try:
+            class_weight = tuple(float(weight) for weight in self.class_weight)
+        except (TypeError, ValueError):
+            class_weight = (-1.0,)
+        if class_weight and not (all(0 <= weight < math.inf for weight in class_weight) and any(class_weight)):
+            raise ConfigError(
+                "CrossEntropy needs class_weight to be numbers of at least 0, one for each class and not all 0, "
+                f"got {self.class_weight!r}."
+            )
+        object.__setattr__(self, "class_weight", class_weight)
+
+    def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
+        xp, z = namespace(outputs), _columns(outputs)
+        shares, whole = self._shares(z, labels, weights)
+        z = z - xp.max(z, axis=0)
+        p = xp.exp(z)
+        total = xp.sum(p, axis=0)
+        values = xp.log(total) - z
+        values *= shares
+        p *= whole / total
+        p -= shares
+        return xp.sum(values), p.T
+
+    def _shares(self, z: Array, labels: Array, weights: Array) -> tuple[Array, Array]:
+        """How much each nll counts, (K, N), and its sum over the classes."""
+        xp = namespace(z)
+        classes = xp.arange(z.shape[0], dtype=xp.int32, device=device(z))[:, None]
+        if self.class_weight and len(self.class_weight) != z.shape[0]:
+            raise ConfigError(f"CrossEntropy has {len(self.class_weight)} class weights for {z.shape[0]} outputs.")
+        if labels.ndim == 1:
+            shares = xp.astype(labels == classes, z.dtype)
+            shares *= weights
+            if self.label_smoothing == 0:
+                return shares, weights
+        else:
+            shares = cast(_columns(labels), z.dtype) * weights
+        if self.label_smoothing:
+            shares = shares * (1.0 - self.label_smoothing) + weights * (self.label_smoothing / z.shape[0])
+        if self.class_weight:
+            of_class = self._of_class(classes, z)
+            shares *= of_class
+            if labels.ndim == 1:
+                of_label = xp.take(of_class[:, 0], labels, axis=0)
+                shares /= xp.where(of_label > 0, of_label, 1.0)  # where it is 0, so is the row's weight
+        return shares, xp.sum(shares, axis=0)
+
+    def _of_class(self, classes: Array, z: Array) -> Array:
+        """The class weights as a column, made where z lives: a copy from the host would make each step wait."""
+        found = namespace(z).zeros_like(z[:, :1])
+        for index, weight in enumerate(self.class_weight):
+            found = namespace(z).where(classes == index, weight, found)
+        return found
+
+
+@dataclass(frozen=True, repr=False)
+class BinaryCrossEntropy(Loss):
+    """For any number of classes in a row: the cross-entropy of each by itself.
+
+        value_i = mean_k max(z, 0) - z y + log(1 + exp(-|z|))        dz_ik = weights_i / K (sigmoid(z_ik) - y_ik)
+
+    outputs z (N, K) are logits, labels y (N, K) are from 0 to 1. It is -y log p - (1 - y) log(1 - p) for
+    p = sigmoid(z), without overflow, as torch.nn.functional.binary_cross_entropy_with_logits has it.
+    scikit-learn's MLPClassifier adds the classes up instead: K times as much.
+    """
+
+    task: ClassVar[Task] = "multilabel"
+
+    def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
+        xp, each = namespace(outputs), (weights / outputs.shape[1])[:, None]
+        values = xp.log1p(xp.exp(-xp.abs(outputs)))
+        values += xp.maximum(outputs, 0.0)
+        values -= outputs * labels
+        return xp.sum(values * each), (sigmoid(outputs) - labels) * each
+
+
+@dataclass(frozen=True, repr=False)
+class Hinge(Loss):
+    """How far the other classes come within a margin of the label's output, or beyond it.
+
+        value_i = 1/K sum_{k != label_i} max(0, margin - z_i,label + z_ik)
+
+    outputs z (N, K), labels (N,) int32. Weston and Watkins 1999, divided by K: torch.nn.functional.multi_margin_loss.
+    scikit-learn's hinge_loss takes only the largest term of the sum (Crammer and Singer 2001).
+    The outputs are scores rather than logits; their softmax is no probability that was trained for.
+    Raises ConfigError unless margin > 0.
+    """
+
+    margin: float = 1.0
+
+    def __post_init__(self) -> None:
+        positive("Hinge", "margin", self.margin)
+
+    def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
+        xp, z = namespace(outputs), _columns(outputs)
+        each = weights / z.shape[0]
+        right = labels == xp.arange(z.shape[0], dtype=xp.int32, device=device(z))[:, None]
+        score = xp.sum(xp.where(right, z, 0.0), axis=0)
+        short = xp.where(right, 0.0, xp.maximum(z - score + self.margin, 0.0))
+        dz = xp.where(short > 0, each, 0.0)
+        dz -= xp.where(right, xp.sum(dz, axis=0), 0.0)
+        return xp.sum(short * each), dz.T
+
+
+def _columns(x: Array) -> Array:
+    """The transpose (K, N), laid out as such: with few classes, CPUs add up and broadcast long rows far faster."""
+    xp = namespace(x)
+    return xp.reshape(xp.reshape(x.T, (-1,)), (x.shape[1], x.shape[0]))
+
+
+cross_entropy = CrossEntropy()
+binary_cross_entropy = BinaryCrossEntropy()
+hinge = Hinge()

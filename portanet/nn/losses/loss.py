@@ -1,0 +1,44 @@
+"""The contract of every loss: settings in fields, arrays passed in, a value and its gradient out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import ClassVar, Literal, TypeAlias
+
+from portanet._settings import written
+from portanet._typing import Array
+from portanet.errors import ConfigError
+
+Task: TypeAlias = Literal["classify", "multilabel", "regress", "count"]
+
+LossFunction: TypeAlias = Callable[[Array, Array, Array], tuple[Array, Array]]
+"""A `Loss`, or a plain function of yours that is called in the same way; its task is "classify"."""
+
+
+class Loss:
+    """A frozen dataclass of settings, called with a batch; it gives the loss and its gradient for the outputs.
+
+        loss = sum_i weights_i * value_i        doutputs = dloss / doutputs
+
+    The trainer makes the weights (N,) sum to 1 over the whole batch, so the losses of its parts simply add.
+
+    task   what the labels are: "classify" (one class for each row), "multilabel" (any number of classes),
+           "regress" (numbers) or "count" (numbers whose logarithms the outputs are)
+    """
+
+    task: ClassVar[Task] = "classify"
+
+    def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
+        """The loss, without axes, and its gradient in the shape of `outputs`."""
+        raise NotImplementedError(f"{type(self).__name__} needs a __call__ method")
+
+    def __repr__(self) -> str:
+        """The loss as one would write it, without the settings that are as always."""
+        return written(self)
+
+
+def positive(owner: str, name: str, value: float) -> None:
+    """Raises ConfigError unless value > 0, and finite."""
+    if not (math.isfinite(value) and value > 0):
+        raise ConfigError(f"{owner} needs {name} > 0, got {value!r}.")

@@ -1,0 +1,106 @@
+"""What training a model of numbers makes small. Outputs z and targets y are (N, K), and a row's value a mean over K."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from portanet._typing import Array
+from portanet.nn.losses.loss import Loss, Task, positive
+from portanet.xp import namespace
+
+
+@dataclass(frozen=True, repr=False)
+class MeanSquaredError(Loss):
+    """The square of the distance from the target.
+
+        value_i = mean_k (z_ik - y_ik)^2        dz_ik = weights_i / K * 2 (z_ik - y_ik)
+
+    Least squares: Legendre 1805. As torch.nn.functional.mse_loss; scikit-learn's MLPRegressor takes half of it.
+    """
+
+    task: ClassVar[Task] = "regress"
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
+        residuals = outputs - targets
+        half_slope = residuals * _each(outputs, weights)
+        residuals *= half_slope
+        half_slope *= 2.0
+        return namespace(outputs).sum(residuals), half_slope
+
+
+@dataclass(frozen=True, repr=False)
+class MeanAbsoluteError(Loss):
+    """The distance from the target, so that one far row counts no more than its distance.
+
+        value_i = mean_k |z_ik - y_ik|        dz_ik = weights_i / K * sign(z_ik - y_ik), 0 where they are equal
+
+    Least absolute deviations: Laplace 1774. As torch.nn.functional.l1_loss; the outputs tend to medians.
+    """
+
+    task: ClassVar[Task] = "regress"
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
+        xp, each = namespace(outputs), _each(outputs, weights)
+        residuals = outputs - targets
+        slope = xp.where(residuals > 0, each, xp.where(residuals < 0, -each, 0.0))
+        return xp.sum(residuals * slope), slope
+
+
+@dataclass(frozen=True, repr=False)
+class Huber(Loss):
+    """Squared near the target and straight from `delta` on: far rows pull no harder than that.
+
+        r = z_ik - y_ik        c = r within [-delta, delta]
+        value_i = mean_k c (r - c / 2)        dz_ik = weights_i / K * c
+
+    which is r^2 / 2 near, and delta (|r| - delta / 2) far: Huber 1964, as torch.nn.functional.huber_loss.
+    scikit-learn's HuberRegressor puts twice this on residuals over a spread that it estimates along with the model.
+    Raises ConfigError unless delta > 0, in units of the target.
+    """
+
+    delta: float = 1.0
+
+    task: ClassVar[Task] = "regress"
+
+    def __post_init__(self) -> None:
+        positive("Huber", "delta", self.delta)
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
+        xp = namespace(outputs)
+        residuals = outputs - targets
+        near = xp.minimum(xp.maximum(residuals, -self.delta), self.delta)
+        slope = near * _each(outputs, weights)
+        residuals -= near * 0.5
+        residuals *= slope
+        return xp.sum(residuals), slope
+
+
+@dataclass(frozen=True, repr=False)
+class Poisson(Loss):
+    """For counts: the outputs are the logarithms of the expected counts.
+
+        value_i = mean_k exp(z_ik) - y_ik z_ik        dz_ik = weights_i / K * (exp(z_ik) - y_ik)
+
+    Minus the log-likelihood of a Poisson distribution, without log y!, which no output changes: Nelder and Wedderburn
+    1972, as torch.nn.functional.poisson_nll_loss. scikit-learn's mean_poisson_deviance is twice this, plus a constant
+    that makes it 0 where rate and count are equal.
+    """
+
+    task: ClassVar[Task] = "count"
+
+    def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
+        xp, each = namespace(outputs), _each(outputs, weights)
+        rates = xp.exp(outputs)
+        return xp.sum((rates - targets * outputs) * each), (rates - targets) * each
+
+
+def _each(outputs: Array, weights: Array) -> Array:
+    """The weight of each output: a row's, over K."""
+    return (weights / outputs.shape[1])[:, None]
+
+
+mean_squared_error = MeanSquaredError()
+mean_absolute_error = MeanAbsoluteError()
+huber = Huber()
+poisson = Poisson()

@@ -1,0 +1,286 @@
+"""The run folder: one new folder for each training, with its model, its history and what is needed to repeat it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, BinaryIO
+
+from portanet.errors import ConfigError, DataError
+from portanet.storage import atomic
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_LOCK = ".lock"
+_TRACES = (
+    "model.safetensors",
+    "checkpoint.safetensors",
+    "checkpoint.previous.safetensors",
+    "history.jsonl",
+    "run.json",
+)
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`model.safetensors checkpoint.safetensors history.jsonl run.json report.html` of one training.
+
+    made  the highest folder that was made for it
+    """
+
+    path: Path
+    made: Path | None = field(default=None, compare=False)
+
+    @classmethod
+    def create(cls, out: Path | None, name: str) -> RunFolder:
+        """The folder `out`, or the next free `runs/NAME-1`, `runs/NAME-2`, ...
+
+        Raises ConfigError where `out` holds files already, DataError where it cannot be made.
+        """
+        if out is None:
+            return _next_free(Path("runs"), name)
+        require_empty(out)
+        made = _highest_missing(out)
+        _make(out, exist_ok=True)
+        return cls(out, made)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The folder of a training that has begun, however little of it is there; ConfigError where it is none."""
+        try:
+            found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}  # but .lock and .*.tmp
+        except FileNotFoundError:
+            raise ConfigError(f"there is no run folder {path}.") from None
+        except NotADirectoryError:
+            raise ConfigError(f"{path} is a file, not a run folder.") from None
+        except OSError as error:
+            raise DataError(f"cannot look into {path}: {error.strerror or error}.") from error
+        if found and not found & set(_TRACES):
+            raise ConfigError(f"{path} is no run folder: it holds none of {', '.join(_TRACES)}.")
+        return cls(path)
+
+    @classmethod
+    def unfinished(cls, name: str) -> RunFolder:
+        """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that has not ended.
+
+        Raises ConfigError where there is none.
+        """
+        for number in sorted(_numbers(Path("runs"), name), reverse=True):
+            path = Path("runs", f"{name}-{number}")
+            if path.is_dir() and not (path / "run.json").exists():
+                return cls(path)
+        raise ConfigError(f"no unfinished run is in runs/{name}-*; name the folder to go on in with --out.")
+
+    def drop_if_empty(self) -> None:
+        """Removes the folder if nothing was written to it, as when a training is stopped before its first result.
+
+        The folders above it that were made for it go too, if they are empty.
+        """
+        with contextlib.suppress(OSError):
+            if os.listdir(self.path) == [_LOCK]:
+                os.unlink(self.path / _LOCK)
+            self.path.rmdir()  # refuses a folder that holds something
+            for above in self.path.parents:
+                if self.made is None or not above.is_relative_to(self.made):
+                    break
+                above.rmdir()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[str | None]:
+        """Keeps other processes out while the block runs; gives None, or why it cannot where locks are not supported.
+
+        The lock ends with the process, however that ends. Raises ConfigError where another one has it.
+        """
+        lock = self.path / _LOCK
+        try:
+            handle, note = _lock(lock)
+        except OSError as error:
+            raise atomic.cannot_write(lock, error) from error
+        try:
+            yield note
+        finally:
+            with contextlib.suppress(OSError):
+                lock.unlink()  # before the handle is closed: who opened it meanwhile sees that it is gone
+            os.close(handle)
+
+    @property
+    def model(self) -> Path:
+        """Where the model file lies."""
+        return self.path / "model.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """Where the history lies, one JSON object on each line."""
+        return self.path / "history.jsonl"
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Adds a line to history.jsonl: the whole line, or nothing where that fails."""
+        try:
+            with open(self.history, "ab", buffering=0) as file:
+                _append(file.fileno(), f"{json.dumps(row)}\n".encode())
+        except OSError as error:
+            raise atomic.cannot_write(self.history, error) from error
+
+    def history_size(self) -> int:
+        """How many bytes history.jsonl has; they are on the disk when this returns, so a checkpoint may name them."""
+        try:
+            with open(self.history, "rb+") as file:
+                os.fsync(file.fileno())
+                size = file.seek(0, os.SEEK_END)
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise atomic.cannot_write(self.history, error) from error
+        atomic.sync_folder(self.path)
+        return size
+
+    def history_to(self, size: int) -> None:
+        """Cuts history.jsonl to a size that `history_size` gave: later lines go, and one that was never finished.
+
+        Raises DataError where no whole lines of this size are there.
+        """
+        if size == 0 and not self.history.exists():
+            return
+        try:
+            with open(self.history, "rb+") as file:
+                if not _ends_line(file, size):
+                    raise DataError(f"{self.history} is not what its run wrote: no line ends at byte {size}.")
+                file.truncate(size)
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise atomic.cannot_write(self.history, error) from error
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Writes run.json."""
+        atomic.write(self.path / "run.json", json.dumps(record, indent=2) + "\n")
+
+
+def require_empty(out: Path) -> None:
+    """Refuses a folder that holds files already, and what is no folder."""
+    try:
+        taken = out.is_dir() and any(entry.name != _LOCK for entry in out.iterdir())
+        is_file = out.exists() and not out.is_dir()
+    except OSError as error:
+        raise DataError(f"cannot look into {out}: {error.strerror}; choose another --out.") from error
+    if is_file:
+        raise ConfigError(f"{out} is a file; choose another --out.")
+    if taken:
+        raise ConfigError(f"{out} is not empty, and a run is never overwritten; choose another --out.")
+
+
+def _numbers(above: Path, name: str) -> list[int]:
+    """The numbers of the run folders with this name."""
+    taken = [path.name.rpartition("-")[2] for path in above.glob(f"{name}-*")]
+    return [int(number) for number in taken if number.isdecimal()]
+
+
+def _next_free(above: Path, name: str) -> RunFolder:
+    made, number = _highest_missing(above), max(_numbers(above, name), default=0) + 1
+    while not _make(path := above / f"{name}-{number}", exist_ok=False):
+        number += 1  # another run took the name between the look and the making
+    return RunFolder(path, made)
+
+
+def _highest_missing(path: Path) -> Path | None:
+    """The highest of a folder and those above it that is not there; None where all are."""
+    missing = None
+    for folder in (path, *path.parents):
+        if folder.exists():
+            break
+        missing = folder
+    return missing
+
+
+def _make(path: Path, *, exist_ok: bool) -> bool:
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError:
+        if exist_ok:
+            raise ConfigError(f"{path} is a file; choose another --out.") from None
+        return False
+    except OSError as error:
+        raise DataError(f"cannot make the folder {path}: {error.strerror}; choose another --out.") from error
+    return True
+
+
+def _append(file: int, line: bytes) -> None:
+    """Writes the whole line at the end of a file, or nothing."""
+    size = os.fstat(file).st_size
+    try:
+        while line:
+            line = line[os.write(file, line) :]
+    except BaseException:
+        os.ftruncate(file, size)
+        raise
+
+
+def _ends_line(file: BinaryIO, size: int) -> bool:
+    """Whether the first `size` bytes of a file are there, and are whole lines."""
+    if size <= 0:
+        return size == 0
+    file.seek(size - 1)
+    return file.read(1) == b"\n"
+
+
+def _lock(path: Path) -> tuple[int, str | None]:
+    """The descriptor of a lock file that is ours, our process number in it; or a note where locks are not known."""
+    if fcntl is None:
+        return _exclusive(path), None
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        try:
+            note = _flock(path, handle)
+            if _is_at(path, handle):
+                os.ftruncate(handle, 0)
+                os.write(handle, f"{os.getpid()}\n".encode())
+                return handle, note
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _flock(path: Path, handle: int) -> str | None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[union-attr]
+    except BlockingIOError:
+        raise _in_use(path, os.pread(handle, 20, 0)) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return f"{path.parent} cannot be locked here ({error.strerror}); see to it that no other run writes to it."
+    return None
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Whether this open file is still the one of that name, and was not removed by the one who had the lock before."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    return False
+
+
+def _exclusive(path: Path) -> int:
+    """The lock of systems without flock: a file that only one can create, and that a killed process leaves behind."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        raise _in_use(path, path.read_bytes()[:20], f"; if that has ended, delete {path}") from None
+    os.write(handle, f"{os.getpid()}\n".encode())
+    return handle
+
+
+def _in_use(path: Path, content: bytes, remedy: str = "") -> ConfigError:
+    number = content.strip().decode("ascii", "replace")
+    process = f"process {number}" if number.isdecimal() else "another process"
+    return ConfigError(f"{path.parent} is in use by {process}; wait until it ends, or choose another --out{remedy}.")

@@ -1,0 +1,69 @@
+"""Straight Python code, written call by call, that holds the arrays it works on."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable
+from typing import Any
+
+from portanet.tracing.library import Line, Name
+
+
+class Code:
+    """The body of a function `play(a0, a1, ...)`."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._held: list[Any] = []  # functions, arrays and whatever else the code names
+        self._names: dict[int, str] = {}
+
+    def write(self, lines: list[Line], results: list[Name] | None = None) -> None:
+        """Adds calls, of which the last one's results get names."""
+        for function, args, kwargs in lines:
+            given = [self.tree(arg, self.value) for arg in args]
+            given += [f"{name}={self.tree(arg, self.value)}" for name, arg in kwargs.items()]
+            self._lines.append(f"{self.value(function)}({', '.join(given)})")
+        if results:
+            self._lines[-1] = f"{', '.join(result.name for result in results)} = {self._lines[-1]}"
+
+    def name(self, name: str, value: str) -> None:
+        """Adds a variable with what some code gives."""
+        self._lines.append(f"{name} = {value}")
+
+    def refuse(self, condition: str) -> None:
+        """Adds that None is returned where a condition holds."""
+        self._lines.append(f"if {condition}: return None")
+
+    def value(self, value: Any) -> str:
+        """The code of a value: a short one as it is written, others by a name."""
+        if isinstance(value, Name):
+            return value.name
+        if value is None or type(value) in (bool, int, str):
+            return repr(value)
+        if (name := self._names.get(id(value))) is None:
+            word = getattr(value, "__name__", "")
+            taken = keyword.iskeyword(word) or word[1:2].isdigit() or word in ("play", *self._names.values())
+            plain = word.isidentifier() and not taken
+            name = self._names[id(value)] = word if plain else f"c{len(self._held)}"
+            self._held.append(value)
+        return name
+
+    def tree(self, tree: Any, leaf: Callable[[Any], str]) -> str:
+        """The code of values in tuples, lists and dicts, from the code of each."""
+        if isinstance(tree, dict):
+            return "{" + ", ".join(f"{self.value(name)}: {self.tree(own, leaf)}" for name, own in tree.items()) + "}"
+        if not isinstance(tree, (tuple, list)):
+            return leaf(tree)
+        inside = "".join(f"{self.tree(own, leaf)}, " for own in tree)
+        if hasattr(tree, "_fields"):
+            return f"{self.value(type(tree))}({inside})"
+        return f"[{inside}]" if isinstance(tree, list) else f"({inside})"
+
+    def function(self, count: int, returned: str) -> tuple[Callable[..., Any], str]:
+        """The function of `count` arguments, which returns what this code says, and its source."""
+        body = "\n".join(f"        {line}" for line in [*self._lines, f"return {returned}"])
+        arguments = ", ".join(f"a{place}" for place in range(count))
+        source = f"def code({', '.join(self._names.values())}):\n    def play({arguments}):\n{body}\n    return play\n"
+        scope: dict[str, Any] = {}
+        exec(source, scope)
+        return scope["code"](*self._held), source

@@ -1,0 +1,177 @@
+"""A trained model and what is known of how it came to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from portanet import nn
+from portanet._settings import construct
+from portanet._tree import tree_items, tree_set
+from portanet._typing import Array, Params, Shape
+from portanet.backends import Backend, choose
+from portanet.errors import CheckpointError, ConfigError, DataError, ModelError
+from portanet.nn.layer import Layer
+from portanet.nn.losses.loss import LossFunction
+from portanet.storage import model_file
+from portanet.training import inputs, shards
+from portanet.training.gradient import shard_rows
+from portanet.training.summary import table
+from portanet.training.tasks import Task, task_of
+from portanet.xp import device, namespace
+
+_BLOCK = 2048  # rows that are computed at once, at most: bounds the memory, whatever the number of rows
+
+
+@dataclass(repr=False)
+class TrainedModel:
+    """What `fit` returns and `load` reads.
+
+    model    the layers
+    params   their arrays, by child name, on the backend's device
+    history  one dict for each logging point: step, epoch, learning_rate, loss, accuracy or r2, seconds, ...
+    config   the settings of the training
+    facts    what the model file keeps beside the layers: input_shape, classes, columns, ...
+    """
+
+    model: Layer
+    params: Params
+    loss: LossFunction
+    backend: Backend
+    history: list[dict[str, Any]] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    seconds: float = 0.0
+    workers: int = 1
+
+    def __repr__(self) -> str:
+        """The model as a table: layers, output shapes, parameters, and the multiplications of one row."""
+        size = " x ".join(map(str, self.input_shape))
+        head = f"input {size}, {self.dtype}, {self.backend!r}, {self.steps} steps"
+        return f"{table(self.model, self.params, self.input_shape)}\n{head}"
+
+    @property
+    def dtype(self) -> str:
+        """The parameters' dtype, by name."""
+        return str(self.facts["dtype"])
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of one row."""
+        return tuple(self.facts["input_shape"])
+
+    @property
+    def task(self) -> Task:
+        """What the model is for: classes, several classes at once, or numbers."""
+        return task_of(self.loss)
+
+    def predict(self, x: Any) -> npt.NDArray[Any]:
+        """The answer for each row of `x`, on the host. ModelError for rows of another shape.
+
+        A class number (N,) int32; (N, K) int32 of ones and zeros for several classes at once; for a model of
+        numbers the numbers, (N,) where it has one output and (N, K) else.
+        """
+        return self._over(x, self.task.answers)
+
+    def probabilities(self, x: Any) -> npt.NDArray[Any]:
+        """The probability of each class for each row of `x`, (N, K), on the host; ModelError for a model of numbers."""
+        return self._over(x, self.task.probabilities)
+
+    def outputs(self, x: Any) -> npt.NDArray[Any]:
+        """What the last layer gives for each row of `x`, (N, K), on the host: logits, or numbers."""
+        return self._over(x, lambda outputs: outputs)
+
+    def evaluate(self, x: Any, labels: Any) -> dict[str, float | int]:
+        """Mean loss and score over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
+
+        Raises DataError for labels that the model does not know.
+        """
+        x = self._fitting(x)
+        count = int(x.shape[0])
+        host = self._labels(labels, count)
+
+        def part(start: int, outputs: Array) -> tuple[Any, ...]:
+            rows = outputs.shape[0]
+            own = inputs.put_labels(host[start : start + rows], self.backend, self.dtype)
+            ones = namespace(outputs).ones((rows,), dtype=outputs.dtype, device=device(outputs))
+            return self.loss(outputs, own, ones)[0], self.task.counted(outputs, own)
+
+        with self.backend.session(self.dtype):
+            loss, counted = (self.backend.to_numpy(total) for total in shards.add(self._map(x, part)))
+        score = self.task.scored(counted, host)
+        return {self.task.score: score, "loss": float(loss) / count, "samples": count}
+
+    def check(self, x: Any, labels: Any) -> None:
+        """Raises, as `evaluate` does, for rows and labels that it cannot take; computes nothing."""
+        x = inputs.checked(self._fitting(x), self.backend, self.dtype)
+        self._labels(labels, x.shape[0])
+
+    def _labels(self, labels: Any, count: int) -> Any:
+        return inputs.labels(labels, count, self.model.output_shape(self.input_shape)[0], self.task)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the model to one safetensors file, which `load` reads on any backend."""
+        host = {path: self.backend.to_numpy(array) for path, array in tree_items(self.params)}
+        return model_file.save_model(Path(path), self.model, host, self.facts)
+
+    def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
+        with self.backend.session(self.dtype):
+            return np.concatenate(list(self._map(x, lambda _, logits: self.backend.to_numpy(answer(logits)))))
+
+    def _fitting(self, x: Any) -> Any:
+        """`x` as an array of at least one row in the model's shape."""
+        x = inputs.array(x, self.backend)
+        if tuple(x.shape[1:]) != self.input_shape:
+            raise ModelError(f"the model takes rows of shape {self.input_shape}, got {tuple(x.shape[1:])}.")
+        if x.shape[0] == 0:
+            raise DataError("x must have at least one row, got none.")
+        return x
+
+    def _map(self, x: Any, part: Callable[[int, Array], Any]) -> Iterator[Any]:
+        """`part(start, logits)` over x in blocks of rows, in order."""
+        x = self._fitting(x)
+
+        size = min(_BLOCK, 8 * shard_rows(self.model, self.input_shape, _BLOCK))  # fewer where a row takes much memory
+
+        def block(i: int) -> Any:
+            start = i * size
+            own = inputs.widened(x[start : min(start + size, x.shape[0]), ...], self.model, self.dtype)
+            own = inputs.rows(own, self.backend, self.dtype)
+            self.model.check(own)
+            return part(start, self.model.forward(self.params, own)[0])
+
+        return shards.workers(self.workers).map(block, -(-x.shape[0] // size))
+
+
+def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backend | str = "numpy") -> TrainedModel:
+    """The model in a file, or the one in a run folder, on a backend; trained on any other, it gives the same answers.
+
+    Layer classes of your own are named by `layers`, never by the file.
+    Raises CheckpointError for a file that is missing, damaged, or no model.
+    """
+    path = Path(path)
+    path = path / "model.safetensors" if path.is_dir() else path
+    chosen = backend if isinstance(backend, Backend) else choose(backend)
+    model, host, facts = model_file.load_model(path, layers)
+    try:
+        loss = construct(facts.get("loss"), nn.LOSSES)
+    except ConfigError as error:
+        raise CheckpointError(f"{path}: its loss cannot be made: {error}") from error
+    if not callable(loss):
+        raise CheckpointError(f"{path} does not name its loss.")
+    with chosen.session(facts["dtype"]):
+        return TrainedModel(model, on_backend(host, chosen, facts["dtype"]), loss, chosen, facts=facts)
+
+
+def on_backend(params: Params, backend: Backend, dtype: str) -> Params:
+    """Host arrays by name, copied to the backend in this dtype."""
+    moved: Params = {}
+    for path, array in tree_items(params):
+        tree_set(moved, path, backend.put(array, dtype))
+    return moved

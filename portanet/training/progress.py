@@ -1,0 +1,186 @@
+"""What a person sees while a network trains: a live bar in a terminal or a notebook, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from importlib import import_module
+from typing import Any, Protocol
+
+from portanet.training.callbacks import Callback, Row
+from portanet.training.model import TrainedModel
+
+
+class Progress(Callback):
+    """Shows how far a training is, with its latest figures: `fit(..., callbacks=[Progress()])`.
+
+    A bar in a terminal and in a notebook; elsewhere one line for each row of the history. All but a notebook's goes
+    to stderr. Training does not stop because nobody reads it any more.
+    """
+
+    def begin(self, run: TrainedModel, steps: int) -> None:
+        self._epochs = int(run.config["epochs"])
+        self._view = _view(run.steps, steps)
+
+    def advance(self, step: int) -> None:
+        with contextlib.suppress(OSError):
+            self._view.advance(step)
+
+    def log(self, row: Row) -> bool | None:
+        with contextlib.suppress(OSError):
+            self._view.say(describe(row, self._epochs))
+        return None
+
+    def end(self) -> None:
+        with contextlib.suppress(OSError):
+            self._view.close()
+
+
+class Reading:
+    """Shows how far a large file is read: `with Reading("rows.csv") as progress: read("rows.csv", progress=progress)`.
+
+    Nothing is shown where nothing is told, as for a file that is read at once.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shown: _View | None = None
+
+    def __enter__(self) -> Reading:
+        return self
+
+    def __call__(self, done: int, size: int) -> None:
+        if self._shown is None:
+            self._shown = _view(0, size)
+            self._shown.say(f"making a memory map of {self._name}, {size / 1e6:,.0f} MB, for now and later")
+        self._shown.advance(done)
+
+    def __exit__(self, *error: object) -> None:
+        if self._shown is not None:
+            self._shown.close()
+
+
+def describe(row: dict[str, Any], epochs: int) -> str:
+    """A row of the history in words."""
+    score = "accuracy" if "accuracy" in row else "r2"
+    words = [f"epoch {row['epoch']}/{epochs}", f"loss {row['loss']:.4g}", f"{word(score)} {figure(score, row[score])}"]
+    if f"valid_{score}" in row:
+        words.append(f"valid {figure(score, row[f'valid_{score}'])}")
+    return "  ".join(words)
+
+
+def word(score: str) -> str:
+    """A score's name as people write it."""
+    return {"r2": "R2"}.get(score, score)
+
+
+def figure(score: str, value: float) -> str:
+    """A score as people read it: shares in percent."""
+    return f"{value:.2%}" if score == "accuracy" else f"{value:.4f}"
+
+
+class _View(Protocol):
+    """Where the progress is shown."""
+
+    def advance(self, step: int) -> None:
+        """This many steps are done."""
+
+    def say(self, words: str) -> None:
+        """The latest figures."""
+
+    def close(self) -> None:
+        """Nothing follows."""
+
+
+def _view(done: int, steps: int) -> _View:
+    """The view that suits what is looked at, which begins after `done` steps."""
+    if _in_notebook():
+        return _Notebook(done, steps)
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return _Bar(done, steps)
+    return _Lines()
+
+
+def _in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this code; nothing is imported to find out."""
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
+
+
+class _Lines:
+    """A log file, or a pipe."""
+
+    def advance(self, step: int) -> None:
+        pass
+
+    def say(self, words: str) -> None:
+        print(words, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+class _Bar:
+    """A terminal."""
+
+    def __init__(self, done: int, steps: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bar = Progress(
+            BarColumn(bar_width=10),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            TextColumn("{task.description}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("", total=steps, completed=done)
+        self._bar.start()
+
+    def advance(self, step: int) -> None:
+        self._bar.update(self._task, completed=step)
+
+    def say(self, words: str) -> None:
+        self._bar.update(self._task, description=words)
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+class _Notebook:
+    """The output of a cell, changed in place: it needs no widgets, and a saved notebook keeps its last state."""
+
+    pause = 0.2  # seconds from one change to the next, at least
+
+    def __init__(self, done: int, steps: int) -> None:
+        self._begin, self._step, self._steps, self._words = done, done, steps, ""
+        self._start = self._shown = time.monotonic()
+        show = import_module("IPython.display").display
+        self._handle = show(self._picture(), raw=True, display_id=True)
+
+    def advance(self, step: int) -> None:
+        self._step, now = step, time.monotonic()
+        if now - self._shown >= self.pause:
+            seconds = (now - self._start) / (step - self._begin) * (self._steps - step)
+            self._handle.update(self._picture(f"{_clock(round(seconds))} left"), raw=True)
+            self._shown = now
+
+    def say(self, words: str) -> None:
+        self._words = words
+
+    def close(self) -> None:
+        self._handle.update(self._picture(), raw=True)
+
+    def _picture(self, left: str = "") -> dict[str, str]:
+        text = "  ".join(filter(None, (f"{self._step:,} of {self._steps:,} steps", left, self._words)))
+        bar = f'<progress value="{self._step}" max="{self._steps}"></progress>'
+        return {"text/plain": text, "text/html": f'<div style="white-space: pre-wrap">{bar} {text}</div>'}
+
+
+def _clock(seconds: int) -> str:
+    """3:05 for 185."""
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

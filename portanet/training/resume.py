@@ -1,0 +1,98 @@
+"""Where a training keeps what it needs to go on after an interruption, and how often."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import portanet
+from portanet._settings import flat
+from portanet.errors import ConfigError
+from portanet.storage import snapshot
+
+_COST = 0.01  # the largest share of the time that saving may take
+
+
+def _made_with() -> dict[str, Any]:
+    """What the bits of a training depend on beside its settings."""
+    return {
+        "portanet": portanet.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "blas_threads": 1,  # whatever the user's own setting: see backend.py
+    }
+
+
+class Interrupted(KeyboardInterrupt):
+    """The training was asked to stop, and has saved where it stood."""
+
+
+class Checkpoints:
+    """Saves a training in a folder while it runs, and goes on from there: `fit(..., checkpoints=Checkpoints("run"))`.
+
+    A call of `fit` with the same settings and data goes on where the last one stood, to the same bits on the same
+    machine and libraries; with more epochs it goes further, unless another setting depends on their number.
+    Another backend may go on too.
+
+    folder  where storage.safetensors, and the one before it, are kept; made if it is not there
+    every   seconds from one to the next, at least; more, where saving would take over 1 % of the time
+    say     told what people should know: that a damaged file was left aside, that a training goes further
+
+    Raises ConfigError where the folder holds a training with other settings or data, and says which;
+    CheckpointError where nothing whole is left of it; DataError where the folder cannot be written.
+    """
+
+    def __init__(self, folder: str | Path, *, every: float = 1.0, say: Callable[[str], Any] = print) -> None:
+        self.folder, self.every, self.say = Path(folder), every, say
+        self.stop = False  # set by a signal's handler: save at the next occasion, then raise Interrupted
+        self._identity: dict[str, Any] = {}
+        self._next = 0.0
+
+    def restore(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What was saved last by the training that these settings and data describe; None where nothing was."""
+        self._identity = dict(identity)
+        self._next = time.monotonic() + self.every
+        if not snapshot.has_snapshot(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return None
+        tree, note = snapshot.read_snapshot(self.folder)
+        if note:
+            self.say(note)
+        self._compare(tree["identity"])
+        before, now = tree["made_with"], _made_with()
+        pairs = [f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
+        if pairs:
+            self.say(f"the training was begun with {', '.join(pairs)}: the bits may differ")
+        return tree
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return self.stop or time.monotonic() >= self._next
+
+    def save(self, tree: Mapping[str, Any]) -> None:
+        """Keeps a training: nested dicts and lists of host arrays, numbers and text."""
+        start = time.monotonic()
+        snapshot.write_snapshot(self.folder, {**tree, "identity": self._identity, "made_with": _made_with()})
+        end = time.monotonic()
+        self._next = end + max(self.every, (end - start) / _COST)
+        if self.stop:
+            raise Interrupted
+
+    def _compare(self, saved: Mapping[str, Any]) -> None:
+        before, now = flat(saved), flat(self._identity)
+        other = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        if not other:
+            return
+        if other == ["epochs"] and now["epochs"] > before["epochs"]:
+            self.say(f"going on from {before['epochs']} to {now['epochs']} epochs")
+            return
+        pairs = [f"{key} {before.get(key, 'nothing')!r}, now {now.get(key, 'nothing')!r}" for key in other[:4]]
+        raise ConfigError(
+            f"{self.folder} holds a training with other settings ({'; '.join(pairs)}); use them, or another folder."
+        )

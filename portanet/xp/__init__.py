@@ -1,0 +1,48 @@
+"""Which array API namespace an array belongs to: the one question that portable mathematics asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portanet._typing import Array
+
+_namespaces: dict[type, Any] = {}
+
+
+def namespace(x: Array) -> Any:
+    """The array API namespace of `x`: `xp = namespace(x)`, then `xp.exp(x)`.
+
+    The answer is kept for each type of array, so asking again costs one dict look-up. NumPy 2 follows the
+    standard by itself: see numpy_namespace.py; array-api-compat supplies those of the other libraries.
+
+    Raises TypeError where `x` is no array of the standard.
+    """
+    try:
+        return _namespaces[type(x)]
+    except KeyError:
+        return _namespaces.setdefault(type(x), _find(x))
+
+
+def register(kind: type, xp: Any) -> None:
+    """Makes `xp` the namespace of a class that stands for arrays."""
+    _namespaces[kind] = xp
+
+
+def _find(x: Array) -> Any:
+    if type(x).__module__.startswith("numpy"):
+        from portanet.xp.numpy import namespace as fast
+
+        return fast
+    import array_api_compat  # not at the top: it costs start-up time, and NumPy does without
+
+    return array_api_compat.array_namespace(x)
+
+
+def device(x: Array) -> Any:
+    """Where `x` lives, for `device=` in a creation function; None for a JAX tracer, which lives nowhere yet."""
+    return getattr(x, "device", None)
+
+
+def cast(x: Array, dtype: Any) -> Array:
+    """`x` itself if it has this dtype, else a copy that does."""
+    return x if x.dtype == dtype else namespace(x).astype(x, dtype)

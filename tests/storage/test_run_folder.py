@@ -1,0 +1,309 @@
+"""The run folder: one process at a time, and a history that goes on where a checkpoint remembers it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import portanet
+from portanet.errors import ConfigError, DataError
+from portanet.storage import run_folder
+from portanet.storage.run_folder import RunFolder, require_empty
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(portanet.__file__).parents[1])}
+HOLDER = """
+import sys, time
+from pathlib import Path
+from portanet.storage.run_folder import RunFolder
+with RunFolder(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", "mlp")
+
+
+@pytest.fixture
+def holder(folder: RunFolder) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has locked the folder."""
+    command = [sys.executable, "-c", HOLDER, str(folder.path)]
+    with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_process_is_told_who_was_first(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
+    expected = rf"run is in use by process {holder.pid}; wait until it ends, or choose another --out\.$"
+    with pytest.raises(ConfigError, match=expected), folder.locked():
+        raise AssertionError("two have the lock")
+    assert (folder.path / ".lock").exists()
+
+
+def test_the_lock_ends_with_the_process(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert os.listdir(folder.path) == [".lock"]
+    require_empty(folder.path)
+    with folder.locked() as note:
+        assert note is None
+        assert (folder.path / ".lock").read_text() == f"{os.getpid()}\n"
+    assert os.listdir(folder.path) == []
+
+
+def test_a_lock_is_for_one_at_a_time_in_one_process_too(folder: RunFolder) -> None:
+    with folder.locked():
+        for _ in range(2):
+            with pytest.raises(ConfigError, match=f"in use by process {os.getpid()};"), folder.locked():
+                raise AssertionError("two have the lock")
+    with folder.locked():
+        pass
+
+
+def test_many_who_want_it_at_once(folder: RunFolder) -> None:
+    """However they come and go, no two of them have it at the same time."""
+    inside, most, had = 0, 0, 0
+    guard = threading.Lock()
+
+    def come_and_go() -> None:
+        nonlocal inside, most, had
+        for _ in range(100):
+            try:
+                with folder.locked():
+                    with guard:
+                        inside, had = inside + 1, had + 1
+                        most = max(most, inside)
+                    with guard:
+                        inside -= 1
+            except ConfigError:
+                continue
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1
+    assert had > 0
+    assert os.listdir(folder.path) == []
+
+
+def test_the_lock_is_left_when_the_block_fails(folder: RunFolder) -> None:
+    with pytest.raises(ZeroDivisionError), folder.locked():
+        raise ZeroDivisionError
+    with folder.locked():
+        pass
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"x" * 10**6, b"-1\n"])
+def test_a_lock_that_does_not_say_whose_it_is(folder: RunFolder, content: bytes) -> None:
+    with folder.locked():
+        (folder.path / ".lock").write_bytes(content)
+        with pytest.raises(ConfigError, match="in use by another process;"), folder.locked():
+            pass
+
+
+@pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_where_locks_are_not_supported(folder: RunFolder, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(run_folder.fcntl, "flock", refuse)
+    with folder.locked() as note:
+        assert note is not None
+        assert f"run cannot be locked here ({os.strerror(error)}); see to it that no other run writes to it." in note
+    assert os.listdir(folder.path) == []
+
+
+def test_other_failures_are_data_errors(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    descriptors = os.listdir("/proc/self/fd")
+    with pytest.raises(DataError, match=r"cannot write .*lock: No such file"), RunFolder(folder.path / "x").locked():
+        pass
+    monkeypatch.setattr(run_folder.fcntl, "flock", refuse)
+    with pytest.raises(DataError, match=r"cannot write .*lock: Input/output error"), folder.locked():
+        pass
+    (folder.path / ".lock").unlink()
+    (folder.path / ".lock").symlink_to("/dev/null")
+    with pytest.raises(DataError, match=r"cannot write .*lock"), folder.locked():
+        pass
+    assert len(os.listdir("/proc/self/fd")) == len(descriptors)
+
+
+def test_a_lock_that_was_removed_meanwhile_is_taken_anew(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the opening and the locking the one who had it went away, and removed it."""
+    real, removed = run_folder.fcntl.flock, []
+
+    def flock(handle: int, how: int) -> None:
+        real(handle, how)
+        if not removed:
+            removed.append((folder.path / ".lock").unlink())
+
+    monkeypatch.setattr(run_folder.fcntl, "flock", flock)
+    with folder.locked():
+        assert (folder.path / ".lock").read_text() == f"{os.getpid()}\n"
+    assert removed
+
+
+def test_systems_without_flock(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folder, "fcntl", None)
+    lock = folder.path / ".lock"
+    with folder.locked() as note:
+        assert note is None
+        assert lock.read_text() == f"{os.getpid()}\n"
+        with pytest.raises(ConfigError, match=rf"process {os.getpid()}; wait .*; if that has ended, delete .*\.lock\."):
+            folder.locked().__enter__()
+    assert not lock.exists()
+
+
+HISTORY = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}, {"step": 3, "loss": 0.125}]
+
+
+def test_a_history_goes_on_where_a_checkpoint_remembers_it(folder: RunFolder) -> None:
+    assert folder.history_size() == 0
+    folder.history_to(0)
+    assert os.listdir(folder.path) == []
+    sizes = []
+    for row in HISTORY:
+        folder.append(row)
+        sizes.append(folder.history_size())
+    text = folder.history.read_text()
+    assert sizes[-1] == len(text) == folder.history.stat().st_size
+    with open(folder.history, "a") as file:
+        file.write('{"step": 4, "lo')
+    folder.history_to(sizes[1])
+    folder.append(HISTORY[2])
+    assert folder.history.read_text() == text
+    assert [json.loads(line) for line in text.splitlines()] == HISTORY
+    folder.history_to(0)
+    assert folder.history.read_bytes() == b""
+
+
+@pytest.mark.parametrize("size", [-1, 1, 5, 10**9])
+def test_sizes_at_which_no_line_ends(folder: RunFolder, size: int) -> None:
+    folder.append(HISTORY[0])
+    before = folder.history.read_bytes()
+    with pytest.raises(DataError, match=rf"history\.jsonl is not what its run wrote: no line ends at byte {size}\."):
+        folder.history_to(size)
+    assert folder.history.read_bytes() == before
+
+
+def test_a_history_that_is_gone(folder: RunFolder) -> None:
+    with pytest.raises(DataError, match=r"cannot write .*history\.jsonl: No such file"):
+        folder.history_to(7)
+    assert os.listdir(folder.path) == []
+
+
+def test_the_size_is_of_what_is_on_the_disk(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.append(HISTORY[0])
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.readlink(f"/proc/self/fd/{handle}")))
+    folder.history_size()
+    assert synced == [str(folder.history), str(folder.path)]
+
+
+@pytest.mark.parametrize("fail_at", [0, 1])
+def test_a_line_is_there_as_a_whole_or_not_at_all(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, fail_at: int
+) -> None:
+    """A disk that is full in the middle of a line."""
+    folder.append(HISTORY[0])
+    before = folder.history.read_bytes()
+    real, count = os.write, iter(range(9))
+
+    def write(handle: int, content: bytes) -> int:
+        if next(count) == fail_at:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(handle, content[:5])
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(DataError, match=r"cannot write .*history\.jsonl: No space left on device; free some space"):
+        folder.append(HISTORY[1])
+    monkeypatch.undo()
+    assert folder.history.read_bytes() == before
+    folder.append(HISTORY[1])
+    assert len(folder.history.read_text().splitlines()) == 2
+
+
+def test_a_run_folder_is_opened(folder: RunFolder, tmp_path: Path) -> None:
+    assert RunFolder.open(folder.path) == folder  # killed before it wrote anything
+    (folder.path / "notes.txt").touch()
+    with pytest.raises(ConfigError, match=r"run is no run folder: it holds none of model\.safetensors, checkpoint\."):
+        RunFolder.open(folder.path)
+    folder.append(HISTORY[0])
+    assert RunFolder.open(folder.path) == folder
+    with pytest.raises(ConfigError, match=r"there is no run folder .*absent"):
+        RunFolder.open(tmp_path / "absent")
+    with pytest.raises(ConfigError, match=r"history\.jsonl is a file, not a run folder"):
+        RunFolder.open(folder.history)
+
+
+def test_an_unreadable_folder(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=r"cannot look into .*run: Permission denied"):
+        RunFolder.open(folder.path)
+
+
+def test_a_folder_with_nothing_but_a_lock_is_dropped(folder: RunFolder) -> None:
+    with folder.locked():
+        folder.drop_if_empty()
+    assert not folder.path.exists()
+
+
+def test_the_folders_above_that_were_made_for_it_go_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    for out in (None, Path("mine/a/b"), tmp_path / "mine/a/b"):
+        RunFolder.create(out, "mlp").drop_if_empty()
+        assert os.listdir() == ["mine"]
+        assert os.listdir("mine") == []
+
+
+def test_folders_above_that_hold_something_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = (RunFolder.create(None, "mlp") for _ in range(2))
+    first.drop_if_empty()
+    assert os.listdir("runs") == ["mlp-2"]
+    second.drop_if_empty()
+    assert os.listdir("runs") == []  # it was there when the second began
+
+
+def test_a_folder_with_a_result_is_kept(folder: RunFolder) -> None:
+    with folder.locked():
+        folder.append(HISTORY[0])
+        folder.drop_if_empty()
+        assert sorted(os.listdir(folder.path)) == [".lock", "history.jsonl"]
+    assert os.listdir(folder.path) == ["history.jsonl"]
+
+
+def test_folders_are_numbered_and_never_taken_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [RunFolder.create(None, "mlp").path.name for _ in range(3)] == ["mlp-1", "mlp-2", "mlp-3"]
+    with pytest.raises(ConfigError, match="is not empty"):
+        RunFolder.create(tmp_path, "mlp")
+
+
+def test_the_record_is_replaced_as_a_whole(folder: RunFolder) -> None:
+    folder.write({"a": 1})
+    folder.write({"b": 2})
+    assert json.loads((folder.path / "run.json").read_text()) == {"b": 2}
+    assert os.listdir(folder.path) == ["run.json"]

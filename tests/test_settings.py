@@ -1,0 +1,88 @@
+"""Settings as plain data and back, from a list of names and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import blobs, equal
+from layers import ROWS, Row, every_layer
+
+import portanet
+from portanet import nn, optim
+from portanet._settings import construct, describe
+from portanet.errors import ConfigError
+from portanet.nn import BatchNorm, Dense, Frozen, Residual, Sequential, Standardize
+
+KNOWN = {name: getattr(part, name) for part in (nn, optim) for name in part.__all__}
+
+
+@every_layer
+def test_layers_round_trip(row: Row) -> None:
+    text = json.dumps(describe(row.layer))
+    assert construct(json.loads(text), KNOWN) == row.layer
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        optim.SGD(momentum=0.9, nesterov=True),
+        optim.AdamW(weight_decay=0.3),
+        optim.cosine_decay(0.1, 100, warmup=5),
+        nn.uniform(-0.5, 0.5),
+        nn.he_normal,
+        nn.cross_entropy,
+    ],
+)
+def test_other_settings_round_trip(value: Any) -> None:
+    assert construct(json.loads(json.dumps(describe(value))), KNOWN) == value
+
+
+def test_by_hand() -> None:
+    assert describe(Sequential(Dense(3, nn.uniform(-1.0, 1.0)))) == {
+        "type": "Sequential",
+        "layers": [{"type": "Dense", "units": 3, "initializer": {"type": "uniform", "low": -1.0, "high": 1.0}}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"type": "Conv"}, "'Conv' is not known here; known: "),
+        ({"type": 3}, "3 is not known here"),
+        ({}, "settings have no type; known: "),
+        ({"type": "Dense", "width": 3}, "Dense has no setting 'width'; it takes units, initializer"),
+        ({"type": "ReLU", "slope": 3}, "ReLU has no setting 'slope'; it takes none"),
+        ({"type": "he_normal", "gain": 2}, "he_normal takes no settings, got gain"),
+        ({"type": "Dense"}, "Dense needs units; it takes units, initializer"),
+        ({"type": "Dense", "units": "3"}, "Dense needs a whole number for units, got '3'"),
+        ({"type": "Dense", "units": 2.5}, "Dense needs a whole number for units, got 2.5"),
+        ({"type": "Dense", "units": True}, "Dense needs a whole number for units, got True"),
+        ({"type": "Dense", "units": 3, "initializer": "zeros"}, "Dense needs settings with a type for initializer"),
+        ({"type": "Dense", "units": 3, "initializer": {"type": "ReLU"}}, r"Dense needs an initializer .* ReLU\(\)"),
+        ({"type": "Frozen", "layer": [3]}, "Frozen needs settings with a type for layer"),
+        ({"type": "Sequential", "layers": 3}, "Sequential needs a list for layers"),
+        ({"type": "constant", "rate": "fast"}, "constant needs a number for rate, got 'fast'"),
+        ({"type": "SGD", "nesterov": "no"}, "SGD needs true or false for nesterov, got 'no'"),
+    ],
+)
+def test_settings_that_cannot_be(config: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        construct(config, KNOWN)
+
+
+def test_wrapped_layers_round_trip_through_a_file(tmp_path: Path) -> None:
+    model = Sequential(Frozen(Standardize()), Residual(Dense(4), Frozen(Residual(BatchNorm(0.2)))), Dense(3))
+    run = portanet.fit(model, *blobs(30), epochs=1)
+    again = portanet.load(run.save(tmp_path / "m.safetensors"))
+    assert again.model == model
+    assert equal(again.params, run.params)
+    x, _ = blobs(7, seed=8)
+    assert np.array_equal(again.probabilities(x), run.probabilities(x))
+
+
+def test_every_layer_is_known() -> None:
+    assert {type(row.layer).__name__ for row in ROWS} <= set(KNOWN)
