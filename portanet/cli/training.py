@@ -83,19 +83,21 @@ def train(
 
 @contextlib.contextmanager
 def _folder(out: Path | None, name: str, *, resume: bool, say: Callable[[str], None]) -> Iterator[RunFolder]:
-    """The run's folder, new or to go on in, locked; it goes again if nothing comes of it."""
+    """The run's folder, new or to be resumed, locked; a new one is removed again if nothing comes of it."""
     if resume:
         folder = RunFolder.open(out) if out is not None else RunFolder.unfinished(name)
         say(f"going on in {folder.path}")
     else:
         folder = RunFolder.create(out, name)
-    try:
-        with folder.locked() as note:
-            if note:
-                say(note)
+    with folder.locked() as note:
+        if note:
+            say(note)
+        if not resume:
+            require_empty(folder.path)  # another run may have had the folder, and the lock, since it was made
+        try:
             yield folder
-    finally:
-        folder.drop_if_empty()
+        finally:
+            folder.drop_if_empty()
 
 
 def _fit(

@@ -36,7 +36,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 class RunFolder:
     """`model.safetensors checkpoint.safetensors history.jsonl run.json report.html` of one training.
 
-    made  the highest folder that was made for it
+    made  the highest folder that was made for it; None where it was there before
     """
 
     path: Path
@@ -83,16 +83,19 @@ class RunFolder:
         raise ConfigError(f"no unfinished run is in runs/{name}-*; name the folder to go on in with --out.")
 
     def drop_if_empty(self) -> None:
-        """Removes the folder if nothing was written to it, as when a training is stopped before its first result.
+        """Remove the folder that was made for this run if nothing was written to it, as after an early error.
 
-        The folders above it that were made for it go too, if they are empty.
+        The folders above it that were made for it go too, if they are empty. Call it while the folder is `locked`:
+        only the process that holds the lock may remove anything.
         """
+        if self.made is None:
+            return
         with contextlib.suppress(OSError):
             if os.listdir(self.path) == [_LOCK]:
                 os.unlink(self.path / _LOCK)
-            self.path.rmdir()  # refuses a folder that holds something
+                self.path.rmdir()  # refuses a folder that holds something
             for above in self.path.parents:
-                if self.made is None or not above.is_relative_to(self.made):
+                if not above.is_relative_to(self.made):
                     break
                 above.rmdir()
 
@@ -100,10 +103,12 @@ class RunFolder:
     def locked(self) -> Iterator[str | None]:
         """Keeps other processes out while the block runs; gives None, or why it cannot where locks are not supported.
 
-        The lock ends with the process, however that ends. Raises ConfigError where another one has it.
+        The lock ends with the process, however that ends. Raises ConfigError where another process has it.
         """
         lock = self.path / _LOCK
         try:
+            if self.made is not None:  # the run that had the folder and the lock before may have removed it
+                self.path.mkdir(parents=True, exist_ok=True)
             handle, note = _lock(lock)
         except OSError as error:
             raise atomic.cannot_write(lock, error) from error
@@ -189,7 +194,7 @@ def _next_free(above: Path, name: str) -> RunFolder:
     made, number = _highest_missing(above), max(_numbers(above, name), default=0) + 1
     while not _make(path := above / f"{name}-{number}", exist_ok=False):
         number += 1  # another run took the name between the look and the making
-    return RunFolder(path, made)
+    return RunFolder(path, made or path)
 
 
 def _highest_missing(path: Path) -> Path | None:

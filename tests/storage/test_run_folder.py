@@ -263,17 +263,46 @@ def test_an_unreadable_folder(folder: RunFolder, monkeypatch: pytest.MonkeyPatch
         RunFolder.open(folder.path)
 
 
-def test_a_folder_with_nothing_but_a_lock_is_dropped(folder: RunFolder) -> None:
+def test_a_folder_with_nothing_but_a_lock_is_dropped(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", "mlp")
     with folder.locked():
         folder.drop_if_empty()
     assert not folder.path.exists()
+
+
+def test_a_folder_of_the_users_own_stays(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    folder = RunFolder.create(tmp_path / "run", "mlp")
+    with folder.locked():
+        folder.drop_if_empty()
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_who_does_not_get_the_lock_removes_nothing(tmp_path: Path) -> None:
+    """The folder may still be empty: the run that has the lock has not written its first file yet."""
+    other = RunFolder.create(tmp_path / "run", "mlp")  # made by the one that will be too late
+    with RunFolder.create(tmp_path / "run", "mlp").locked():
+        for late in (other, RunFolder.open(tmp_path / "run")):
+            with pytest.raises(ConfigError, match="in use"), late.locked():
+                pass
+        assert os.listdir(tmp_path / "run") == [".lock"]
+
+
+def test_a_folder_that_the_run_before_has_removed_is_made_again(tmp_path: Path) -> None:
+    late = RunFolder.create(tmp_path / "run", "mlp")
+    late.path.rmdir()
+    with late.locked():
+        late.append(HISTORY[0])
+    assert os.listdir(tmp_path / "run") == ["history.jsonl"]
 
 
 def test_the_folders_above_that_were_made_for_it_go_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     for out in (None, Path("mine/a/b"), tmp_path / "mine/a/b"):
-        RunFolder.create(out, "mlp").drop_if_empty()
+        folder = RunFolder.create(out, "mlp")
+        with folder.locked():
+            folder.drop_if_empty()
         assert os.listdir() == ["mine"]
         assert os.listdir("mine") == []
 
@@ -281,9 +310,11 @@ def test_the_folders_above_that_were_made_for_it_go_too(tmp_path: Path, monkeypa
 def test_folders_above_that_hold_something_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     first, second = (RunFolder.create(None, "mlp") for _ in range(2))
-    first.drop_if_empty()
+    with first.locked():
+        first.drop_if_empty()
     assert os.listdir("runs") == ["mlp-2"]
-    second.drop_if_empty()
+    with second.locked():
+        second.drop_if_empty()
     assert os.listdir("runs") == []  # it was there when the second began
 
 
