@@ -7,15 +7,14 @@ import errno
 import hashlib
 import io
 import os
-import re
 import shutil
 import stat
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from portanet.errors import DataError
+from portanet.storage import unfinished
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -35,29 +34,33 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends, and never if it fails.
 
     The bytes are on the disk, and read back, before the name changes; until then every moment has the old file.
-    The old file goes on under the name `keep`, if one is given. What a killed process left behind is swept.
+    The old file goes on under the name `keep`, if one is given. What a killed process left behind is removed.
     Raises DataError where the file cannot be written, and where `path` is no regular file.
     """
-    unfinished = _unfinished(path)
+    unwritten: Path | None = None
     try:
         _require_regular(path)
         for name in (path, keep) if keep else (path,):
-            _sweep(name)
-        _remove(unfinished)
-        with _NewFile(_create(unfinished)) as file:
+            with contextlib.suppress(OSError):
+                unfinished.sweep(name.parent, name.name)
+        descriptor, unwritten = _create(path)
+        with _NewFile(descriptor) as file:  # open, and so locked, until it has its name
             yield cast(BinaryIO, file)
             os.fsync(file.fileno())
-        if _digest(unfinished) != file.digest.digest():
-            raise OSError(errno.EIO, "What was read back is not what was written")
-        if keep is not None:
-            _keep(path, keep)
-        os.replace(unfinished, path)
+            if _digest(unwritten) != file.digest.digest():
+                raise OSError(errno.EIO, "What was read back is not what was written")
+            if keep is not None:
+                _keep(path, keep)
+            if os.name == "nt":  # which gives no other name to an open file
+                file.close()
+            os.replace(unwritten, path)
         sync_folder(path.parent)
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        with contextlib.suppress(OSError):
-            _remove(unfinished)
+        if unwritten is not None:
+            with contextlib.suppress(OSError):
+                _remove(unwritten)
 
 
 def write(path: Path, content: bytes | str, *, keep: Path | None = None) -> Path:
@@ -86,19 +89,6 @@ def cannot_write(path: Path, error: OSError) -> DataError:
     return DataError(f"cannot write {path}: {error.strerror or error}{f'; {remedy}' if remedy else ''}.")
 
 
-def is_running(process: int) -> bool:
-    """Whether a process with this number is alive; True where the system cannot tell."""
-    if os.name != "posix":  # elsewhere `os.kill` ends the process
-        return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
-
-
 class _NewFile(io.BufferedIOBase):
     """A new file that goes straight to the system, and knows the SHA-256 of what it was given."""
 
@@ -125,18 +115,25 @@ class _NewFile(io.BufferedIOBase):
             os.close(self._descriptor)
 
 
-def _create(path: Path) -> int:
-    """The descriptor of a new file, as readable as the umask lets it be; never a file or a link that is there."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+def _create(path: Path) -> tuple[int, Path]:
+    """The descriptor and name of a new file beside `path`, as readable as the umask lets it be."""
+    while True:
+        name = unfinished.name_beside(path)
+        try:
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        except FileExistsError:
+            continue
+        if unfinished.claim(descriptor, name):
+            return descriptor, name
+        os.close(descriptor)
 
 
 def _keep(path: Path, name: Path) -> None:
     """Gives the file `path`, if there is one, a second name, in one step and in place of the file that had it."""
     if not path.exists():
         return
-    second = _unfinished(name)
+    second = unfinished.name_beside(name)
     try:
-        _remove(second)
         os.link(path, second)
         os.replace(second, name)
     except OSError:  # no hard links here, as on FAT and some network file systems
@@ -144,20 +141,6 @@ def _keep(path: Path, name: Path) -> None:
             shutil.copyfileobj(file, copy)
     finally:
         _remove(second)  # it stays where both are names of one file already
-
-
-def _unfinished(path: Path) -> Path:
-    """A name beside `path` that no other thread or process takes."""
-    return path.parent / f".{path.name}.{os.getpid()}.{threading.get_native_id()}.tmp"
-
-
-def _sweep(path: Path) -> None:
-    """Removes what processes that no longer live left unfinished of `path`."""
-    unfinished = re.compile(rf"\.{re.escape(path.name)}\.([0-9]+)(\.[0-9]+)?\.tmp")
-    with contextlib.suppress(OSError):
-        for name in os.listdir(path.parent):
-            if (match := unfinished.fullmatch(name)) and not is_running(int(match[1])):
-                os.unlink(path.with_name(name))
 
 
 def _require_regular(path: Path) -> None:

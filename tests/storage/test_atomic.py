@@ -7,14 +7,16 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faults import Disk, after_power_loss, failing_disks, files_in, fill
 
+import portanet
 from portanet.errors import DataError
-from portanet.storage import atomic
+from portanet.storage import atomic, unfinished
 
 OLD, NEW, OLDER = b"old " * 100, b"new" * 333, b"older"
 
@@ -153,33 +155,97 @@ def test_a_file_is_as_readable_as_any_other(tmp_path: Path, mask: int, mode: int
         os.umask(old)
 
 
-def test_what_killed_processes_left_is_swept(tmp_path: Path) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    stale = [f".a.{ended.pid}.tmp", f".a.{ended.pid}.{ended.pid}.tmp", f".b.{ended.pid}.7.tmp", f".a.{10**30}.1.tmp"]
-    others = [f".a.{os.getppid()}.7.tmp", f".c.{ended.pid}.7.tmp", f".a.{ended.pid}.tmp.x", ".a.x.tmp", ".aa.1.tmp"]
-    fill(tmp_path, dict.fromkeys(stale + others, b""))
+TOKEN = "0123456789abcdef"
+
+WRITER = """
+import sys
+from pathlib import Path
+from portanet.storage import atomic, unfinished
+
+with unfinished.new_folder(Path("b")), atomic.replacing(Path("a")) as file:
+    file.write(b"half")
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+def unfinished_in(folder: Path) -> list[str]:
+    return sorted(name[:3] for name in os.listdir(folder) if name.endswith(".tmp"))
+
+
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process in the midst of writing the file `a` and making the folder `b`."""
+    environment = os.environ | {"PYTHONPATH": str(Path(portanet.__file__).parents[1])}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", WRITER], cwd=tmp_path, env=environment, **pipes) as process:
+        process.stdout.readline()
+        assert unfinished_in(tmp_path) == [".a.", ".b."]
+        yield process
+        process.kill()
+
+
+def test_what_killed_processes_left_is_swept(tmp_path: Path, writer: subprocess.Popen[str]) -> None:
+    stale = [f".a.{TOKEN}.tmp", f".b.{TOKEN}.tmp"]
+    others = [f".c.{TOKEN}.tmp", f".a.{TOKEN}.tmp.x", ".a.x.tmp", f".aa.{TOKEN}.tmp"]
+    for name in stale + others:
+        (tmp_path / name).touch()
+    writer.kill()
+    writer.wait()
     atomic.write(tmp_path / "a", NEW, keep=tmp_path / "b")
     assert sorted(os.listdir(tmp_path)) == sorted(["a", *others])
 
 
-def test_an_unfinished_file_of_our_own_number_is_no_obstacle(tmp_path: Path) -> None:
-    """In a container the next process has the number of the one that was killed."""
-    own = atomic._unfinished(tmp_path / "a")
-    own.symlink_to(tmp_path / "elsewhere")
+def test_what_a_living_process_writes_is_left_alone(tmp_path: Path, writer: subprocess.Popen[str]) -> None:
+    """Whatever its number: in another container it may be one that no process has here."""
     atomic.write(tmp_path / "a", NEW)
+    unfinished.sweep(tmp_path)
+    assert unfinished_in(tmp_path) == [".a.", ".b."]
+    writer.stdin.close()
+    assert writer.wait() == 0
+    assert files_in(tmp_path) == {"a": b"half"}
+
+
+def test_where_locks_are_not_supported_age_decides(
+    tmp_path: Path, writer: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(unfinished.fcntl, "flock", refuse)
+    stale = tmp_path / f".old.{TOKEN}.tmp"
+    stale.touch()
+    os.utime(stale, (1e9, 1e9))
+    unfinished.sweep(tmp_path)
+    assert unfinished_in(tmp_path) == [".a.", ".b."]
+    assert atomic.write(tmp_path / "c", NEW).read_bytes() == NEW
+
+
+def test_a_sweep_between_making_and_locking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The writer sees that its file is gone, and makes another one."""
+    real, swept = unfinished.claim, []
+
+    def late(descriptor: int, path: Path) -> bool:
+        if len(swept) < 2:
+            swept.append(path)
+            unfinished.sweep(path.parent)
+        return real(descriptor, path)
+
+    monkeypatch.setattr(unfinished, "claim", late)
+    with unfinished.new_folder(tmp_path / "b") as folder:
+        atomic.write(tmp_path / "a", NEW)
+        assert folder.is_dir()
+    assert len(swept) == 2
     assert files_in(tmp_path) == {"a": NEW}
 
 
-def test_is_running(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    assert atomic.is_running(os.getpid())
-    assert atomic.is_running(1)
-    assert not atomic.is_running(ended.pid)
-    monkeypatch.setattr(os, "name", "nt")
-    monkeypatch.setattr(os, "kill", None)
-    assert atomic.is_running(ended.pid)
+def test_a_name_that_is_taken_is_never_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens = iter([TOKEN, "f" * 16])
+    monkeypatch.setattr(unfinished.secrets, "token_hex", lambda _: next(tokens))
+    monkeypatch.setattr(unfinished, "sweep", lambda *_: None)
+    (tmp_path / f".a.{TOKEN}.tmp").symlink_to(tmp_path / "elsewhere")
+    atomic.write(tmp_path / "a", NEW)
+    assert sorted(os.listdir(tmp_path)) == [f".a.{TOKEN}.tmp", "a"]
 
 
 def test_a_folder_that_is_missing(tmp_path: Path) -> None:

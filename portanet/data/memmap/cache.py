@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from portanet.storage.atomic import is_running
+from portanet.storage import unfinished
 
 T = TypeVar("T")
 
@@ -51,9 +49,10 @@ def kept(name: str, find: Callable[[Path], T | None], make: Callable[[Path], Non
         place = folder() / name
         if (found := find(place)) is None:
             place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what may be private
-            with _unfinished(place) as new:
-                make(new)
-                _move(new, place, find)
+            unfinished.sweep(place.parent)
+            with unfinished.new_folder(place) as folder_of_new:
+                make(folder_of_new / place.name)
+                _move(folder_of_new / place.name, place, find)
             found = find(place)
     if found is None:
         raise CacheError(f"{place} is not what was written")
@@ -76,38 +75,10 @@ def require_room(place: Path, count: int) -> None:
         raise CacheError(f"only {free / 1e9:.1f} GB are free in {folder()}")
 
 
-@contextlib.contextmanager
-def _unfinished(place: Path) -> Iterator[Path]:
-    """A name beside `place` that no other thread or process takes; what is there at the end goes."""
-    _sweep(place)
-    new = place.parent / f".{place.name}.{os.getpid()}.{threading.get_native_id()}.tmp"
-    try:
-        yield new
-    finally:
-        remove(new)
-
-
 def _move(new: Path, place: Path, find: Callable[[Path], T | None]) -> None:
     try:
         os.replace(new, place)
     except OSError:  # a folder does not take the place of another one
         if find(place) is None:
-            remove(place)
+            unfinished.remove(place)
             os.replace(new, place)
-
-
-def _sweep(place: Path) -> None:
-    """Removes what processes that no longer live left unfinished."""
-    unfinished = re.compile(r"\..+\.([0-9]+)\.[0-9]+\.tmp")
-    for name in os.listdir(place.parent):
-        if (match := unfinished.fullmatch(name)) and not is_running(int(match[1])):
-            remove(place.with_name(name))
-
-
-def remove(path: Path) -> None:
-    """Removes a file or folder, as far as that is possible."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            path.unlink()

@@ -19,6 +19,7 @@ from portanet.data.memmap import cache
 from portanet.data.memmap.cache import CacheError
 from portanet.data.memmap.npy import map_file, write_header
 from portanet.errors import DataError
+from portanet.storage.unfinished import remove
 
 _LARGE = 2**28  # bytes of a file, of which at most twice as many become an array
 _FORMAT = 1
@@ -202,4 +203,4 @@ def _drop_older(name: str, state: str) -> None:
     with contextlib.suppress(OSError, CacheError):
         for place in (cache.folder() / "rows").glob(f"{name}-*"):
             if place.name != f"{name}-{state}":
-                cache.remove(place)
+                remove(place)

@@ -136,7 +136,7 @@ def test_the_second_of_two_takes_what_the_first_has_made() -> None:
 
 
 def test_what_the_dead_left_is_swept(folder: Path) -> None:
-    left = folder / "mnist" / ".t10k-images.npy.999999999.1.tmp"
+    left = folder / "mnist" / ".train-images.npy.0123456789abcdef.tmp"
     left.mkdir(parents=True)
     (left / "part").touch()
     read("mnist:test")

@@ -21,6 +21,7 @@ from portanet.data.memmap import cache, mapped
 from portanet.data.split import holdout
 from portanet.errors import DataError
 from portanet.rows import Rows
+from portanet.storage.unfinished import remove
 
 
 @pytest.fixture(autouse=True)
@@ -207,8 +208,8 @@ DAMAGE: dict[str, Any] = {
     "about deep": lambda place: (place / "about.json").write_text("[" * 100_000),
     "about of other texts": lambda place: (place / "about.json").write_text(json.dumps({"texts": [1, 2, 3]})),
     "about not text": lambda place: (place / "about.json").write_bytes(b"\xff"),
-    "a file": lambda place: (cache.remove(place), place.write_text("x")),
-    "empty": lambda place: (cache.remove(place), place.mkdir()),
+    "a file": lambda place: (remove(place), place.write_text("x")),
+    "empty": lambda place: (remove(place), place.mkdir()),
 }  # fmt: skip
 
 

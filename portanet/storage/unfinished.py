@@ -1,0 +1,98 @@
+"""Temporary names for what is being written: they are swept when their writer is gone, and never before.
+
+A writer holds a lock on what it writes. The process number would not tell: containers and machines that share a folder
+have numbers of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+fcntl: ModuleType | None
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_OLD = 86_400  # seconds after which a file that cannot be locked counts as abandoned
+
+
+def name_beside(path: Path) -> Path:
+    """Return a name in the same folder that nobody can guess."""
+    return path.parent / f".{path.name}.{secrets.token_hex(8)}.tmp"
+
+
+def claim(descriptor: int, path: Path) -> bool:
+    """Lock what was just created at `path` for as long as it is open; False where a sweep was faster."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks here, as on some network file systems: its age protects it
+        return True
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    return False
+
+
+@contextlib.contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A new private folder beside `path` to make something in; it is removed when the block ends."""
+    while True:
+        folder = name_beside(path)
+        folder.mkdir(mode=0o700)
+        descriptor = os.open(folder, os.O_RDONLY) if fcntl else None
+        if descriptor is None or claim(descriptor, folder):
+            break
+        os.close(descriptor)
+    try:
+        yield folder
+    finally:
+        remove(folder)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove what writers that no longer live left unfinished in a folder: of one name there, or of any."""
+    unfinished = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{16}}\.tmp")
+    for entry in os.listdir(folder):
+        if unfinished.fullmatch(entry):
+            _remove_if_abandoned(folder / entry)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder, as far as that is possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if fcntl is None:
+            abandoned = time.time() - path.lstat().st_mtime > _OLD
+            return remove(path) if abandoned else None
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(path)  # while it is locked, so that its writer, if it was about to lock it, sees that
+        except BlockingIOError:
+            pass
+        except OSError:
+            if time.time() - path.lstat().st_mtime > _OLD:
+                remove(path)
+        finally:
+            os.close(descriptor)
