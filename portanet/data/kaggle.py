@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -54,14 +54,26 @@ def write_answers(
     column `probability_NAME` each. The rows of a table are better called something else than `ImageId`, such as `Row`.
     """
     text = io.TextIOWrapper(file, encoding="utf-8", newline="")
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow([identifier, "Label", *(f"probability_{name}" for name in classes)])
+    write_row = _row_writer(text)
+    write_row([identifier, "Label", *(f"probability_{name}" for name in classes)])
     number = count(1)
     for labels, probabilities in answers:
         # astype(str) gives the shortest text that reads as the same number
         shares = [[]] * len(labels) if probabilities is None else probabilities.astype(str).tolist()
-        lines.writerows([next(number), label, *row] for label, row in zip(labels, shares, strict=True))
+        for label, row in zip(labels, shares, strict=True):
+            write_row([next(number), label, *row])
     text.detach()
+
+
+def _row_writer(text: io.TextIOWrapper) -> Callable[[list[Any]], Any]:
+    """Return what writes a row. Readers end a line at a carriage return too, which csv quotes in no cell."""
+    plain, quoted = csv.writer(text, lineterminator="\n"), csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+
+    def write(cells: list[Any]) -> None:
+        returns = any("\r" in cell for cell in cells[1:] if isinstance(cell, str))
+        (quoted if returns else plain).writerow(cells)
+
+    return write
 
 
 def _write_images(path: Path, digits: Dataset, labels: HostArray | None) -> None:

@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from portanet.data.csv.table import read_table
@@ -74,3 +75,21 @@ def test_answers_with_names_and_probabilities() -> None:
     header, *rows = csv.reader(io.StringIO(file.getvalue().decode(), newline=""), strict=True)
     assert header == ["Row", "Label", *(f"probability_{name}" for name in classes)]
     assert rows == [["1", "a,b", "0.5", "0.1", "0.4"], ["2", 'say "c"', "0.0", "1.0", "0.0"]]
+
+
+TEXTS = [
+    "a\rb", "\r", "a\nb", "a\r\nb", 'say "c"', "x,y", " before", "after ", "=1+1", "-1", "@x", "\tx", "NA", "\u2028x",
+    "x\x1cy", "\x85", "'q", "#c", "1e5", "007", "True",
+]  # fmt: skip
+
+
+def test_any_text_survives_the_round_trip() -> None:
+    """As a class and as the name of a column, through csv and through pandas."""
+    file = io.BytesIO()
+    write_answers(file, [(TEXTS, np.zeros((len(TEXTS), len(TEXTS))))], classes=TEXTS)
+    header, *rows = csv.reader(io.StringIO(file.getvalue().decode(), newline=""), strict=True)
+    assert header[2:] == [f"probability_{text}" for text in TEXTS]
+    assert [row[1] for row in rows] == TEXTS
+    frame = pd.read_csv(io.BytesIO(file.getvalue()), keep_default_na=False, dtype=str)
+    assert list(frame.columns) == header
+    assert list(frame["Label"]) == TEXTS
