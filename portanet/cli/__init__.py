@@ -57,7 +57,7 @@ def commands() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 an error of the user's, 2 usage, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - None where it was closed
+    _open_closed_streams()
     try:
         code = commands.main(arguments, prog_name="portanet", standalone_mode=False)
         sys.stdout.flush()
@@ -82,6 +82,17 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(" ".join(str(error).split()))
         code = 1
     sys.exit(code or 0)
+
+
+def _open_closed_streams() -> None:
+    """Let what is written to a closed stdout or stderr go nowhere, and not into the next file that is opened."""
+    if os.name == "posix":
+        while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+            pass
+        os.close(descriptor)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # as Python has it where the descriptor was closed, or under pythonw
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the rest of the process
 
 
 def _complain(words: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -188,3 +189,18 @@ def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
             process.stdout.close()
             assert process.stderr.read() == ""
         assert process.returncode in (0, 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closing descriptors is the shell's")
+@pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">&-"])
+def test_with_closed_streams_it_trains_and_says_nothing_in_the_wrong_place(tmp_path: Path, closed: str) -> None:
+    rows(tmp_path)
+    words = f"{sys.executable} -m portanet train rows.csv --epochs 1 --backend numpy --out run --json {closed}"
+    done = subprocess.run(words, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run/model.safetensors").exists()
+    if closed == "2>&-":
+        assert json.loads(done.stdout)["run"] == "run"
+        assert done.stdout.count("\n") == 1
+    else:
+        assert done.stdout == ""
