@@ -17,11 +17,11 @@ from portanet._tree import flatten, map_leaves
 from portanet.training.shards import workers
 
 FAMILIES = {
-    "numpy": ("numpy", "numpy-readonly", "numpy-recorded"),
+    "numpy": ("numpy", "numpy-readonly", "numpy-traced"),
     "strict": ("strict",),
-    "torch": ("torch", "torch-meta", "torch-recorded"),
+    "torch": ("torch", "torch-meta", "torch-traced"),
     "jax": ("jax", "jax-jit"),
-    "cupy": ("cupy", "cupy-recorded"),
+    "cupy": ("cupy", "cupy-traced"),
 }
 
 
@@ -30,7 +30,7 @@ class Leg:
     """One array library, and how to run a function with its arrays.
 
     numpy-readonly  its inputs cannot be written to, so a function that modifies them raises
-    *-recorded      the function is recorded and played (portanet/tracing), and must give the same bits as it is
+    *-traced      the function is traced and replayed (portanet/tracing), and must give the same bits as it is
     strict          the standard and nothing else, on a device that is not the CPU, and reading a value raises
     torch-meta      tensors with a shape and no values: reading one raises, nothing can be compared
     jax-jit         the function is traced, so it cannot read values either
@@ -61,25 +61,25 @@ class Leg:
         """function(*arguments) as this leg runs it; arguments and result are nested dicts and tuples of arrays."""
         if self.name == "jax-jit":
             return importlib.import_module("jax").jit(function)(*arguments)
-        if self.name.endswith("-recorded"):
-            return self._recorded(function, arguments)
+        if self.name.endswith("-traced"):
+            return self._traced(function, arguments)
         with _unreadable() if self.name == "strict" else contextlib.nullcontext():
             return function(*arguments)
 
-    def _recorded(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        """What is played with the arrays that it was recorded with, and with others, compared with the function."""
+    def _traced(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Replay with the arrays that it was traced with, and with others, compared with the function."""
         expected = self._bits(function, self._copy(arguments))
-        one = self.backend.recorder(workers(1).both)(function, after=0)
+        one = self.backend.tracer(workers(1).run_pair)(function, warmup=0)
         for given in (self._copy(arguments), self._copy(arguments)):
             assert self._bits(one, given) == expected
-        other = self.backend.recorder(workers(1).both)(function, after=0)
+        other = self.backend.tracer(workers(1).run_pair)(function, warmup=0)
         kept = self._copy(arguments)
         other(*kept)
         for array, start in zip(flatten(kept, []), flatten(arguments, []), strict=True):
             if hasattr(array, "dtype"):
                 array[...] = start
         assert self._bits(other, kept) == expected
-        assert all(recorded.programs() for recorded in (one, other)), "it was called as it is"
+        assert all(traced.programs() for traced in (one, other)), "it was called as it is"
         return one(*arguments)
 
     def _copy(self, tree: Any) -> Any:

@@ -123,7 +123,7 @@ def test_an_epoch_sends_its_order_once_and_reads_nothing(counts: Any) -> None:
 
 def spent(counts: Any, function: Callable[..., Any], *arguments: Any) -> dict[str, int]:
     """What a call asks of the device when the function is recorded, as it is in training."""
-    played = portanet.choose("cupy").recorder(None)(lambda *given: (function(*given),), lent=0, after=0)
+    played = portanet.choose("cupy").tracer()(lambda *given: (function(*given),), reused=0, warmup=0)
     for _ in range(3):  # the first times may allocate
         before = counts()
         played(*arguments)

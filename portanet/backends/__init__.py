@@ -2,12 +2,10 @@
 
 A Backend moves arrays between the host and the device and runs training steps there. What is computed in between is
 written against the array API and never asks which backend it is. This folder is the only one that names CuPy, PyTorch
-or JAX.
+or JAX, and one file of it names each.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 from portanet._typing import Array
 from portanet.backends.base import Backend
@@ -20,24 +18,25 @@ from portanet.errors import BackendError
 
 __all__ = ["NAMES", "Backend", "choose", "name_of", "of"]
 
-NAMES = ("numpy", "cupy", "torch", "jax", "strict")
+_CLASSES: dict[str, type[Backend]] = {kind.name: kind for kind in (NumPy, CuPy, Torch, Jax, Strict)}
 
-_CLASSES: dict[str, type[Backend]] = {
-    "numpy": NumPy,
-    "cupy": CuPy,
-    "torch": Torch,
-    "jax": Jax,
-    "strict": Strict,
-}
+NAMES = tuple(_CLASSES)
 
 
-def choose(name: str = "auto", device: str | None = None) -> Backend:
+def choose(name: str = "auto", device: str | None = None, *, trace: bool = True) -> Backend:
     """The backend of this name, checked to work; "auto" takes CuPy where a kernel runs, and NumPy elsewhere.
+
+    With `trace=False` functions are called as they are, with the same bits, which helps to debug a layer; JAX compiles
+    its steps all the same, and array-api-strict never traces.
 
     Raises BackendError, with the remedy, where the named one cannot run: it never falls back to another.
     """
-    if name == "auto":
-        return _choose_automatically(device)
+    chosen = _choose_automatically(device) if name == "auto" else _named(name, device)
+    chosen.trace = trace
+    return chosen
+
+
+def _named(name: str, device: str | None) -> Backend:
     if name not in _CLASSES:
         raise BackendError(f"there is no backend {name!r}; choose from auto, {', '.join(NAMES)}.")
     return _CLASSES[name](device)  # type: ignore[call-arg]
@@ -45,7 +44,7 @@ def choose(name: str = "auto", device: str | None = None) -> Backend:
 
 def _choose_automatically(device: str | None) -> Backend:
     if device is not None and device != "cpu":
-        return choose("cupy", device)
+        return CuPy(device)
     chosen: Backend
     if device == "cpu":
         chosen, chosen_reason = NumPy(), "the device is cpu"
@@ -61,27 +60,15 @@ def _choose_automatically(device: str | None) -> Backend:
 def of(x: Array) -> Backend:
     """The backend that an array belongs to, on the array's own device."""
     name = name_of(x)
-    return choose(name, _device_name(name, x))
+    return choose(name, _CLASSES[name].device_of(x))
 
 
 def name_of(x: Array) -> str:
     """The name of the backend that an array belongs to; asking costs nothing, where `of` probes the device."""
+    for kind in type(x).__mro__:  # an own class of arrays comes from a module of its own
+        module = kind.__module__.partition(".")[0]
+        for name, backend in _CLASSES.items():
+            if module in backend.modules:
+                return name
     library = type(x).__module__.partition(".")[0]
-    name = {"array_api_strict": "strict", "jaxlib": "jax"}.get(library, library)
-    if name not in _CLASSES:
-        raise BackendError(f"arrays of {library} are not supported; give arrays of {', '.join(NAMES)}.")
-    return name
-
-
-def _device_name(name: str, x: Any) -> str | None:
-    match name:
-        case "cupy":
-            return f"cuda:{x.device.id}"
-        case "torch":
-            return str(x.device)
-        case "jax":
-            (device,) = x.devices()
-            return f"{device.platform}:{device.id}"
-        case "strict":
-            return repr(x.device).split("'")[1]
-    return None
+    raise BackendError(f"arrays of {library} are not supported; give arrays of {', '.join(NAMES)}.")

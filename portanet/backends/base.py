@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from portanet import _machine
 from portanet._typing import Array, HostArray
+from portanet.backends.package import first_line
 from portanet.errors import BackendError
+from portanet.tracing import Library, RunPair, Traced
 
 State = Any
 Metrics = dict[str, Any]
@@ -20,41 +21,56 @@ Step = Callable[..., tuple[State, Metrics]]
 Keys = Sequence[tuple[int, int]]
 Steps = Callable[[State, Any, Any, Keys, Sequence[float]], tuple[State, Metrics]]
 
-Record = Callable[..., Callable[..., Any]]
+Transform = Callable[..., Callable[..., Any]]
+"""Takes a function of arrays, and settings by name; returns a function that gives the same."""
 
 
-RunPair = Callable[[Callable[[], Any], Callable[[], Any]], None]
-"""Calls two functions, at the same time if a second thread is there."""
+class PerArray(Hashable, Protocol):
+    """A step whose state holds one vector for each array in place of one for all."""
+
+    def __call__(self, state: State, data: Any, rows: Any, key: Any, rate: Any) -> tuple[State, Metrics]:
+        """As any step."""
+
+    def split(self, state: State) -> State:
+        """The state with one vector for each array."""
+
+    def join(self, state: State) -> State:
+        """The state with one vector for all again."""
 
 
-def plain(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
-    """The function as it is: what `Backend.recorder` gives where there is nothing to gain."""
+def untraced(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
+    """Return the function unchanged: what `Backend.tracer` gives where functions are not traced."""
     return function
 
 
 class Backend:
     """One library on one device.
 
-    name    as in `choose`
-    device  where its arrays live, in the library's own words
-    reason  why it was chosen, for people
-    remedy  what to do where it is installed but cannot compute
-    shards  whether a batch is cut into shards for several threads; a device takes it whole
-    on_host whether it computes on the host's own arrays; a device has memory of its own
-    pieces  whether a compiled run of steps is faster where the state is in pieces, one for each array
+    name     as in `choose`
+    modules  the top-level modules that define the library's arrays
+    device   where its arrays live, in the library's own words
+    reason   why it was chosen, for people
+    remedy   what to do where it is installed but cannot compute
+    trace    whether functions are traced, where the library can write into arrays that are there
+    on_host  whether it computes on the host's own arrays; a device has memory of its own
     """
 
     name: str
     package: str
+    modules: tuple[str, ...]
     device: str = "cpu"
     reason: str = "named"
     remedy: str = "reinstall it"
-    shards: bool = False
+    trace: bool = True
     on_host: bool = False
-    pieces: bool = False
+
+    @classmethod
+    def device_of(cls, x: Array) -> str | None:
+        """The device that one of the library's arrays lives on, as `choose` takes it; None where there is only one."""
+        raise NotImplementedError
 
     def put(self, array: Any, dtype: Any = None) -> Array:
-        """A copy of a host array on the device, in this dtype (by name) if one is given."""
+        """Copy a host array to the device, in this dtype (by name) if one is given."""
         raise NotImplementedError
 
     def as_device_array(self, array: Any, dtype: Any = None) -> Array:
@@ -62,7 +78,7 @@ class Backend:
         return self.put(array, dtype)
 
     def send(self, array: Any, dtype: Any = None) -> Array:
-        """The same as `put`, for rows that a training step needs next: it does not wait for the device."""
+        """The same as `put`, without waiting for the device: for rows that a training step needs next."""
         return self.put(array, dtype)
 
     def free_memory(self) -> int:
@@ -74,31 +90,48 @@ class Backend:
         raise NotImplementedError
 
     def synchronize(self) -> None:
-        """Waits until the device has finished; nothing to wait for on a CPU."""
+        """Wait until the device has finished; nothing to wait for on a CPU."""
 
     @contextlib.contextmanager
     def session(self, dtype: str = "float32") -> Iterator[None]:
-        """What must hold while the backend computes in this dtype; everything is as before afterwards."""
+        """Thread, warning and precision settings while computing in this dtype; restored on exit."""
         yield
 
     @contextlib.contextmanager
     def library_threads(self) -> Iterator[None]:
-        """Within `computing`: while each batch is computed in one piece, by the library's own threads."""
+        """Within a session: the library's own threads, while each batch is computed in one piece."""
         yield
+
+    def threads(self, asked: int | None = None) -> int:
+        """How many threads of ours share a batch; a device takes it whole."""
+        return 1
+
+    def shard_rows(self, batch: int, shard: int) -> int:
+        """How many rows are computed at once, of a batch that may be cut into shards of `shard` rows."""
+        return batch
 
     def out_of_memory(self, error: Exception) -> bool:
         """Whether this error says that the device has no memory left."""
         return isinstance(error, MemoryError)
 
-    def recorder(self, both: RunPair | None) -> Record:
-        """What makes functions of arrays faster, as in recording/; `both` calls two functions at the same time."""
-        return plain
+    def library(self, run_pair: RunPair | None = None) -> Library | None:
+        """The library's calls that write into arrays; None where it has none, so that nothing is traced.
 
-    def compile(self, step: Step) -> Steps:
-        """`step(state, data, rows, key, rate)` made into a run of many steps, whose metrics add up.
+        run_pair  calls two functions, at the same time if a second thread is there
+        """
+        return None
+
+    def tracer(self, run_pair: RunPair | None = None) -> Transform:
+        """What makes functions of arrays faster by tracing them: `Traced` with this library, or `untraced`."""
+        library = self.library(run_pair) if self.trace else None
+        return untraced if library is None else functools.partial(Traced, library=library)
+
+    def compile(self, step: Step, per_array: PerArray | None = None) -> Steps:
+        """Make `step(state, data, rows, key, rate)` a run of many steps, whose metrics add up.
 
         The result takes (state, data, rows, keys, rates): `rows` is a 2-D array with one step's row numbers in
-        each row, or None where every step takes all the data.
+        each row, or None where every step takes all the data. `per_array` is the same step for a compiler that is
+        slow to put vectors together, if the step has such a form.
         """
 
         def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
@@ -111,11 +144,11 @@ class Backend:
         return steps
 
     def probe(self) -> None:
-        """Computes something small on the device and reads it back; BackendError where that fails."""
+        """Compute something small on the device and read it back; BackendError where that fails."""
         try:
             with self.session():
                 x = self.put(np.arange(3.0), "float32")
-                worked = bool(self.to_numpy(x @ x + 1.0) == 6.0)  # a product of the BLAS and a kernel of its own
+                worked = bool(self.to_numpy(x @ x + 1.0) == 6.0)  # a product of the BLAS and a separate kernel
         except Exception as error:  # a broken installation can raise anything
             why = f"cannot compute on it ({first_line(error)})"
             raise BackendError(f"{self.name} sees {self.device}, but {why}; {self.remedy}.", "kernel") from error
@@ -124,20 +157,3 @@ class Backend:
 
     def __repr__(self) -> str:
         return f"<{self.name} on {self.device}>"
-
-
-def import_package(package: str, remedy: str) -> Any:
-    """Return the module; BackendError with the remedy where it is missing or broken."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:  # a leftover folder of that name has no origin
-        raise BackendError(f"{package} is not installed; {remedy}.", "installed")
-    try:
-        return importlib.import_module(package)
-    except Exception as error:  # a broken installation can raise anything
-        why = f"does not import ({first_line(error)})"
-        raise BackendError(f"{package} is installed, but {why}; {remedy}.", "imports") from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its type's name."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

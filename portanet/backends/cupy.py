@@ -1,23 +1,23 @@
-"""CuPy on an NVIDIA GPU."""
+"""CuPy on an NVIDIA GPU, and its calls with `out=`."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterator
 from typing import Any
 
 from portanet._typing import Array, HostArray
-from portanet.backends.base import Backend, Record, RunPair, import_package
-from portanet.backends.cupy_calls import CuPyCalls
+from portanet.backends.base import Backend
+from portanet.backends.package import import_package
 from portanet.errors import BackendError
-from portanet.tracing import Recorded
+from portanet.tracing import Library, RunPair, Statement, real
 
 
 class CuPy(Backend):
     """CuPy on an NVIDIA GPU."""
 
     name = package = "cupy"
+    modules = ("cupy",)
     remedy = "install it with the CUDA libraries: pip install 'portanet[cuda13]' (or portanet[cuda12])"
 
     def __init__(self, device: str | None = None) -> None:
@@ -31,6 +31,10 @@ class CuPy(Backend):
         self._number = int(number)
         self.device = f"cuda:{number}"
         self.probe()
+
+    @classmethod
+    def device_of(cls, x: Any) -> str | None:
+        return f"cuda:{x.device.id}"
 
     def _count_devices(self) -> int:
         runtime = self._cupy.cuda.runtime
@@ -51,8 +55,8 @@ class CuPy(Backend):
             )
         return count
 
-    def recorder(self, both: RunPair | None) -> Record:
-        return functools.partial(Recorded, library=CuPyCalls(self._cupy))
+    def library(self, run_pair: RunPair | None = None) -> Library | None:
+        return CuPyCalls(self._cupy)
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         with self._cupy.cuda.Device(self._number):
@@ -75,3 +79,53 @@ class CuPy(Backend):
     def session(self, dtype: str = "float32") -> Iterator[None]:
         with self._cupy.cuda.Device(self._number):
             yield
+
+
+class CuPyCalls(Library):
+    """CuPy, given as a module, as a library to trace."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__()
+        self._module = module
+        self.elementwise = frozenset(
+            name for name, function in vars(module).items() if isinstance(function, module.ufunc) and name != "pow"
+        )
+
+    def is_native(self, array: Any) -> bool:
+        return type(array) is self._module.ndarray
+
+    def memory(self, array: Any) -> Any:
+        return array.data.mem.ptr or id(array)
+
+    def like(self, array: Any) -> Any:
+        return self._module.empty_like(array)
+
+    def layout(self, array: Any) -> Any:
+        return array.shape, array.strides, array.dtype, array.device.id
+
+    def copy(self, array: Any) -> Any:
+        return array.copy()
+
+    def write_elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Statement]:
+        return [Statement(getattr(self._module, name), args, {"out": out})]
+
+    def write_matmul(self, out: Any, a: Any, b: Any) -> list[Statement]:
+        return [Statement(self._module.matmul, (a, b), {"out": out})]
+
+    write_product = write_matmul  # the operator @
+
+    def write_sum(self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> Any:
+        return [Statement(self._module.sum, (x, axis, dtype, out, keepdims), {})]
+
+    def write_max(self, out: Any, x: Any, *, axis: Any = None, keepdims: Any = False) -> list[Statement]:
+        return [Statement(self._module.amax, (x, axis, out, keepdims), {})]
+
+    def write_take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Statement]:
+        return [Statement(self._module.take, (x, indices, axis, out), {})]
+
+    def write_astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Statement]:
+        return [Statement(self._module.copyto, (out, x, "unsafe"), {})]
+
+    def write_reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Statement]:
+        """A reshape that copies."""
+        return [Statement(self._module.copyto, (out.reshape(real(x).shape), x), {})]

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from portanet._typing import Array, HostArray
-from portanet.backends.base import Backend, Keys, Metrics, State, Step, Steps, first_line, import_package
+from portanet.backends.base import Backend, Keys, Metrics, PerArray, State, Step, Steps
+from portanet.backends.package import first_line, import_package
 from portanet.errors import BackendError
 
 
@@ -18,7 +19,7 @@ class Jax(Backend):
     """JAX, with whole runs of steps compiled into one program."""
 
     name = package = "jax"
-    pieces = True
+    modules = ("jax", "jaxlib")
 
     def __init__(self, device: str | None = None) -> None:
         self._jax = import_package("jax", "pip install 'portanet[jax]'")
@@ -29,6 +30,11 @@ class Jax(Backend):
             raise BackendError(f"jax has no device {device!r}: {first_line(error)}; try cpu.") from error
         self.device = f"{self._device.platform}:{self._device.id}"
         self.probe()
+
+    @classmethod
+    def device_of(cls, x: Any) -> str | None:
+        (device,) = x.devices()
+        return f"{device.platform}:{device.id}"
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         return self._jax.device_put(np.array(array, dtype=dtype), self._device)
@@ -51,12 +57,12 @@ class Jax(Backend):
         with self._jax.enable_x64(dtype == "float64"), self._jax.default_device(self._device):
             yield
 
-    def compile(self, step: Step) -> Steps:
+    def compile(self, step: Step, per_array: PerArray | None = None) -> Steps:
         jax = self._jax
         try:
-            scan = _scanned(step, jax)
+            scan = _compiled(step, per_array, jax)
         except TypeError:  # the step holds a setting that cannot be a key, so it cannot be found again
-            scan = _scanned.__wrapped__(step, jax)
+            scan = _compiled.__wrapped__(step, per_array, jax)
 
         def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
             dtype = jax.tree_util.tree_leaves(state)[0].dtype
@@ -66,16 +72,19 @@ class Jax(Backend):
 
 
 @functools.lru_cache(maxsize=32)
-def _scanned(step: Step, jax: Any) -> Callable[..., tuple[State, Metrics]]:
-    """A run of steps as one compiled program; kept, so that an equal training is not compiled again."""
+def _compiled(step: Step, per_array: PerArray | None, jax: Any) -> Callable[..., tuple[State, Metrics]]:
+    """A run of steps as one compiled program; kept, so that an equal step is not compiled again.
+
+    The state is one vector for each array within the program: XLA is slow to put vectors together.
+    """
 
     @functools.partial(jax.jit, donate_argnums=0)
     def scan(state: State, data: Any, rows: Any, keys: Any, rates: Any) -> tuple[State, Metrics]:
         def body(state: State, inputs: tuple[Any, Any, Any]) -> tuple[State, Metrics]:
-            return step(state, data, *inputs)
+            return (per_array or step)(state, data, *inputs)
 
-        begin, end = (getattr(step, name, lambda state: state) for name in ("begin", "end"))
-        state, metrics = jax.lax.scan(body, begin(state), (rows, keys, rates))
-        return end(state), {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
+        state, metrics = jax.lax.scan(body, per_array.split(state) if per_array else state, (rows, keys, rates))
+        sums = {name: values.sum(axis=0, dtype=values.dtype) for name, values in metrics.items()}
+        return per_array.join(state) if per_array else state, sums
 
     return scan

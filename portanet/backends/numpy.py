@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,21 +10,26 @@ import numpy as np
 
 from portanet import _machine
 from portanet._typing import Array, HostArray
-from portanet.backends.base import Backend, Record, RunPair
+from portanet.backends.base import Backend
 from portanet.backends.numpy_calls import NumPyCalls
 from portanet.errors import BackendError
-from portanet.tracing import Recorded
+from portanet.tracing import Library, RunPair
 
 
 class NumPy(Backend):
     """NumPy on the CPU."""
 
     name = package = "numpy"
-    shards = on_host = True
+    modules = ("numpy",)
+    on_host = True
 
     def __init__(self, device: str | None = None) -> None:
         if device not in (None, "cpu"):
             raise BackendError(f"numpy runs on cpu only, got device {device!r}; leave --device out.")
+
+    @classmethod
+    def device_of(cls, x: Array) -> str | None:
+        return None
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         copy: Any = np.array(array, dtype=dtype, order="C")
@@ -38,13 +42,19 @@ class NumPy(Backend):
     def to_numpy(self, x: Array) -> HostArray:
         return np.asarray(x)
 
-    def recorder(self, both: RunPair | None) -> Record:
-        return functools.partial(Recorded, library=NumPyCalls(both))
+    def threads(self, asked: int | None = None) -> int:
+        return asked or _machine.cores()
+
+    def shard_rows(self, batch: int, shard: int) -> int:
+        return shard
+
+    def library(self, run_pair: RunPair | None = None) -> Library | None:
+        return NumPyCalls(run_pair)
 
     @contextlib.contextmanager
     def session(self, dtype: str = "float32") -> Iterator[None]:
         # Sums inside BLAS depend on its number of threads; with one, equal runs give equal bits.
-        # Numbers that are not finite are looked for, and explained, by the training: a warning would come before.
+        # The training looks for numbers that are not finite, and explains them: a warning would come before.
         _keep_freed_memory()
         with (
             _machine.blas().limit(limits=1, user_api="blas"),
@@ -54,7 +64,7 @@ class NumPy(Backend):
 
 
 def _keep_freed_memory() -> None:
-    """Lets the C library keep what is freed, for the next step to use, and not give it back and clear new pages.
+    """Let the C library keep what is freed, for the next step to use, and not give it back and clear new pages.
 
     glibc keeps up to twice the largest block that it has seen freed (M_TRIM_THRESHOLD in mallopt(3)), and it looks at
     blocks of up to 32 MiB. The block is never written to, so it takes no memory.

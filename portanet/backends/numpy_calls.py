@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
-import weakref
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from portanet.tracing.library import Line, Name, real
+from portanet.tracing import Library, RunPair, Statement, Var, real
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
 
-Both = Callable[[Callable[[], Any], Callable[[], Any]], None]
 _LARGE = 2**16  # numbers
 
 
-class NumPyCalls:
-    """NumPy as a library to record; `both` calls two functions, at the same time if there is somebody to."""
+class NumPyCalls(Library):
+    """NumPy as a library to trace; `run_pair` computes the halves of large products."""
 
     elementwise = frozenset(
         name
@@ -26,15 +23,11 @@ class NumPyCalls:
         if isinstance(function, np.ufunc) and function.signature is None and name != "pow"  # which is not x**2
     )
 
-    def __init__(self, both: Both | None) -> None:
-        self._both = both
-        self._settled: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+    def __init__(self, run_pair: RunPair | None) -> None:
+        super().__init__()
+        self._run_pair = run_pair
 
-    def settled(self, array: Any) -> None:
-        if isinstance(array, np.ndarray):
-            self._settled[id(array)] = array
-
-    def knows(self, array: Any) -> bool:
+    def is_native(self, array: Any) -> bool:
         return type(array) in (np.ndarray, np.memmap) or isinstance(array, np.generic)
 
     def memory(self, array: Any) -> Any:
@@ -51,61 +44,54 @@ class NumPyCalls:
     def copy(self, array: Any) -> Any:
         return array.copy("K")
 
-    def lines(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Line] | None:
-        if name in self.elementwise and not kwargs:
-            return [self._elementwise(name, args, out)]
-        own = getattr(self, f"_{name}", None)
-        return own(out, *args, **kwargs) if own else None
-
-    def _elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> Line:
+    def write_elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Statement]:
         """A ufunc; a number beside floats as the array that NumPy would make of it each time."""
         dtype = next(real(arg).dtype for arg in args if hasattr(real(arg), "dtype"))
         if dtype.kind == "f":
             if name == "maximum" and type(args[1]) is float:
                 size = math.prod(real(out).shape)
                 if size > (_LARGE if dtype.itemsize > 2 else CLIPPED):
-                    return Line(np.ndarray.clip, (args[0], args[1], np.inf, out), {})  # a third of the time
+                    return [Statement(np.ndarray.clip, (args[0], args[1], np.inf, out), {})]  # a third of the time
                 args = (args[0], np.full(real(out).shape, args[1], dtype))  # and that is faster still
                 if size > CLIPPED:
                     args = args[::-1]  # of two zeros the second is taken; clip takes the array's
             args = tuple([np.asarray(arg, dtype) if type(arg) in (int, float) else arg for arg in args])
-        return Line(getattr(np, name), args, {"out": out})
+        return [Statement(getattr(np, name), args, {"out": out})]
 
-    def _matmul(self, out: Any, a: Any, b: Any) -> list[Line]:
-        parts = [] if isinstance(a, Name) or isinstance(b, Name) else halves(a, b, out)
-        if self._both is None or len(parts) < 2:
-            return self._product(out, a, b) if len(parts) == 1 else [Line(write_product, (a, b, out), {})]
-        return [Line(self._both, tuple([functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]), {})]
+    def write_matmul(self, out: Any, a: Any, b: Any) -> list[Statement]:
+        parts = [] if isinstance(a, Var) or isinstance(b, Var) else halves(a, b, out)
+        if self._run_pair is None or len(parts) < 2:
+            return self.write_product(out, a, b) if len(parts) == 1 else [Statement(write_product, (a, b, out), {})]
+        pair = [functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]
+        return [Statement(self._run_pair, tuple(pair), {})]
 
-    def _product(self, out: Any, a: Any, b: Any) -> list[Line]:
+    def write_product(self, out: Any, a: Any, b: Any) -> list[Statement]:
         """The operator @, which is never cut."""
         first, second = real(a), real(b)
         plain = first.dtype == second.dtype and first.flags.forc and second.flags.forc
         if plain and (first.ndim, second.ndim) == (2, 2):
-            return [Line(np.ndarray.dot, (a, b, out), {})]  # the same bits, with less around it
-        return [Line(np.matmul, (a, b), {"out": out})]
+            return [Statement(np.ndarray.dot, (a, b, out), {})]  # the same bits, with less around it
+        return [Statement(np.matmul, (a, b), {"out": out})]
 
-    def _sum(self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> list[Line]:
+    def write_sum(self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> Any:
         like = real(x)
         if adds_rows(like, axis, dtype, keepdims):
-            return [Line(np.matmul, (np.ones(like.shape[0], like.dtype), x), {"out": out})]
-        return [Line(np.add.reduce, (x, axis, dtype, out, keepdims), {})]
+            return [Statement(np.matmul, (np.ones(like.shape[0], like.dtype), x), {"out": out})]
+        return [Statement(np.add.reduce, (x, axis, dtype, out, keepdims), {})]
 
-    def _max(self, out: Any, x: Any, *, axis: Any = None, keepdims: Any = False) -> list[Line]:
-        return [Line(np.maximum.reduce, (x, axis, None, out, keepdims), {})]
+    def write_max(self, out: Any, x: Any, *, axis: Any = None, keepdims: Any = False) -> list[Statement]:
+        return [Statement(np.maximum.reduce, (x, axis, None, out, keepdims), {})]
 
-    def _take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Line] | None:
-        if id(indices) not in self._settled or axis is None:
+    def write_take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Statement] | None:
+        if not self.is_constant(indices) or axis is None:
             return None
-        like = real(x)
-        if indices.size and not 0 <= indices.min() <= indices.max() < like.shape[axis]:
+        if indices.size and not 0 <= indices.min() <= indices.max() < real(x).shape[axis]:
             return None
-        return [Line(np.ndarray.take, (x, indices, axis, out, "clip"), {})]  # with the check it has no use for out
+        return [Statement(np.ndarray.take, (x, indices, axis, out, "clip"), {})]  # checked, NumPy would not use `out`
 
-    def _astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Line]:
-        return [Line(np.copyto, (out, x, "unsafe"), {})]
+    def write_astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Statement]:
+        return [Statement(np.copyto, (out, x, "unsafe"), {})]
 
-    def _reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Line]:
+    def write_reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Statement]:
         """A reshape that copies."""
-        like = real(x)
-        return [Line(np.copyto, (out.reshape(like.shape), x), {})]
+        return [Statement(np.copyto, (out.reshape(real(x).shape), x), {})]

@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 
 from portanet._typing import Array, HostArray
-from portanet.backends.base import Record, RunPair, import_package, plain
+from portanet.backends.base import Backend
 from portanet.backends.numpy import NumPy
+from portanet.backends.package import import_package
 from portanet.errors import BackendError
+from portanet.tracing import Library, RunPair
 
 
 class Strict(NumPy):
-    """array-api-strict on a device that is not the CPU: the standard and nothing else, for tests."""
+    """array-api-strict on a device that is not the CPU: computes as NumPy does, and is used as a device is."""
 
     name = "strict"
     package = "array_api_strict"
-    shards = on_host = False
+    modules = ("array_api_strict",)
+    on_host = False
 
     def __init__(self, device: str | None = None) -> None:
         self._xp = import_package(self.package, "pip install array-api-strict")
@@ -27,14 +30,21 @@ class Strict(NumPy):
         except ValueError:
             raise BackendError(f"strict has no device {device!r}; it has CPU_DEVICE, device1 and device2.") from None
 
-    def recorder(self, both: RunPair | None) -> Record:
-        return plain
+    @classmethod
+    def device_of(cls, x: Any) -> str | None:
+        return repr(x.device).split("'")[1]
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         return self._xp.asarray(np.array(array, dtype=dtype), device=self._device)
 
-    def as_device_array(self, array: Any, dtype: Any = None) -> Array:
-        return self.put(array, dtype)
-
     def to_numpy(self, x: Any) -> HostArray:
         return np.asarray(x.to_device(self._xp.Device("CPU_DEVICE")))
+
+    # What a device leaves to its library, in place of what NumPy says.
+
+    as_device_array = Backend.as_device_array
+    threads = Backend.threads
+    shard_rows = Backend.shard_rows
+
+    def library(self, run_pair: RunPair | None = None) -> Library | None:
+        return None

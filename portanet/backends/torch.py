@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from portanet import _machine
 from portanet._typing import Array, HostArray
-from portanet.backends.base import Backend, Record, RunPair, first_line, import_package
+from portanet.backends.base import Backend
+from portanet.backends.package import first_line, import_package
 from portanet.backends.torch_calls import TorchCalls
 from portanet.errors import BackendError
-from portanet.tracing import Recorded
+from portanet.tracing import Library, RunPair
 
 
 class Torch(Backend):
     """PyTorch tensors, without its automatic differentiation."""
 
     name = package = "torch"
+    modules = ("torch",)
 
     def __init__(self, device: str | None = None) -> None:
         self._torch = import_package("torch", "pip install 'portanet[torch]'")
@@ -29,11 +31,21 @@ class Torch(Backend):
             raise BackendError(f"torch cannot use device {device!r}: {first_line(error)}; try cpu.") from error
         self._threads = self._torch.get_num_threads()
         self.device = str(self._device)
-        self.shards = self.on_host = self._device.type == "cpu"
+        self.on_host = self._device.type == "cpu"
         self.probe()
 
-    def recorder(self, both: RunPair | None) -> Record:
-        return functools.partial(Recorded, library=TorchCalls(self._torch))
+    @classmethod
+    def device_of(cls, x: Any) -> str | None:
+        return str(x.device)
+
+    def library(self, run_pair: RunPair | None = None) -> Library | None:
+        return TorchCalls(self._torch)
+
+    def threads(self, asked: int | None = None) -> int:
+        return asked or _machine.cores() if self._device.type == "cpu" else 1
+
+    def shard_rows(self, batch: int, shard: int) -> int:
+        return shard if self._device.type == "cpu" else batch
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         # tensor() copies, where asarray would share the memory of the host array.

@@ -65,7 +65,7 @@ def compare(
     x: Any = inputs.widened(data.x, model, "float64")
     host = model.fit(model.init(generator(seed, WEIGHTS), x.shape[1:]), x)
     layout = Layout.of(model, host)
-    gradient = Gradient(model, cross_entropy, layout, batch_size, shards.workers(1))
+    gradient = Gradient(model, cross_entropy, layout, None, shards.workers(1))
     reference, *sides = (
         _Side.of(backend, kind, data, gradient, optimizer)
         for backend, kind in [(NumPy(), "float64"), *((backend, dtype) for backend in backends)]

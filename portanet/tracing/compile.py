@@ -10,8 +10,8 @@ from typing import Any
 from portanet._tree import flatten, is_array, map_leaves
 from portanet.tracing.emit import Code
 from portanet.tracing.guard import Program, entry
-from portanet.tracing.library import Library, Line, Name, real
-from portanet.tracing.trace import Call, StandIn
+from portanet.tracing.library import Library, Statement, Var, real
+from portanet.tracing.trace import Op, Tracer
 from portanet.xp import namespace
 
 Arrays = dict[Any, list[Any]]
@@ -19,7 +19,7 @@ Arrays = dict[Any, list[Any]]
 
 def link(
     library: Library,
-    calls: list[Call],
+    calls: list[Op],
     args: tuple[Any, ...],
     inputs: list[Any],
     result: Any,
@@ -31,7 +31,7 @@ def link(
     """The program of noted calls.
 
     args     the arguments
-    inputs   their leaves, as stand-ins
+    inputs   their leaves, as tracers
     result   what the function returned, of which `lent` may be overwritten by the next call
     varying  the places of arguments that may be other arrays the next time
     arrays   what may be written to, by layout; arrays that are made here are added
@@ -46,13 +46,13 @@ def link(
 class _Linker:
     """Goes through the calls in their order, and knows at each which arrays are there and which are free again.
 
-    Stand-ins are told apart by `id`, arrays that share memory by what the library calls their memory.
+    Tracers are told apart by `id`, arrays that share memory by what the library calls their memory.
     """
 
     def __init__(
         self,
         library: Library,
-        calls: list[Call],
+        calls: list[Op],
         inputs: list[Any],
         result: Any,
         varying: frozenset[int],
@@ -60,18 +60,18 @@ class _Linker:
     ) -> None:
         self._library, self._inputs, self._code = library, inputs, Code()
         self.calls = self._needed(calls, result)
-        self._values: dict[int, Any] = {}  # of each stand-in: its array where that stays, else a Name
+        self._values: dict[int, Any] = {}  # of each stand-in: its array where that stays, else a Var
         self._fixed: dict[int, Any] = {}
         for place, leaf in enumerate(inputs):
             if is_array(leaf) and place not in varying:
                 self._fixed[place] = self._values[id(leaf)] = leaf.real
-            elif isinstance(leaf, StandIn):
-                self._values[id(leaf)] = Name(f"a{place}", leaf.real)
-        self._settled: set[int] = set()  # the stand-ins whose values are always the same
+            elif isinstance(leaf, Tracer):
+                self._values[id(leaf)] = Var(f"a{place}", leaf.real)
+        self._settled: set[int] = set()  # the tracers whose values are always the same
         self._constant: set[Any] = set()  # their memory
         self._changed = {self._memory(call.results[0]) for call in calls if call.changes}
-        self._last = {self._memory(one): number for number, call in enumerate(self.calls) for one in _stand_ins(call)}
-        self._last |= {self._memory(one): len(self.calls) for one in flatten([result], []) if isinstance(one, StandIn)}
+        self._last = {self._memory(one): number for number, call in enumerate(self.calls) for one in _tracers(call)}
+        self._last |= {self._memory(one): len(self.calls) for one in flatten([result], []) if isinstance(one, Tracer)}
         self._ends: dict[int, list[Any]] = {}
         for memory, number in self._last.items():
             self._ends.setdefault(number, []).append(memory)
@@ -79,22 +79,22 @@ class _Linker:
         self._arrays, self._free = arrays, {layout: list(own) for layout, own in arrays.items()}
         self._parts = dict(self._parts_of_vectors())
 
-    def _memory(self, one: StandIn) -> Any:
+    def _memory(self, one: Tracer) -> Any:
         return self._library.memory(one.real) if is_array(one) else ("number", id(one))
 
-    def _needed(self, calls: list[Call], result: Any) -> list[Call]:
+    def _needed(self, calls: list[Op], result: Any) -> list[Op]:
         """The calls without those whose results nobody reads."""
-        needed = {self._memory(one) for one in [*flatten([result], []), *self._inputs] if isinstance(one, StandIn)}
+        needed = {self._memory(one) for one in [*flatten([result], []), *self._inputs] if isinstance(one, Tracer)}
         found = []
         for call in reversed(calls):
             if any(self._memory(one) in needed for one in call.results):
                 found.append(call)
-                needed |= {self._memory(one) for one in _stand_ins(call)}
+                needed |= {self._memory(one) for one in _tracers(call)}
         return found[::-1]
 
     def _parts_of_vectors(self) -> Iterator[tuple[Any, Any]]:
         """Where vectors are put together: for the memory of a part, its place in the vector, to be written at once."""
-        made: dict[Any, StandIn] = {}
+        made: dict[Any, Tracer] = {}
         for number, call in enumerate(self.calls):
             result = call.results[0]
             if call.name == "concat" and all(piece.ndim == 1 for piece in call.args[0]):
@@ -112,7 +112,7 @@ class _Linker:
             elif is_array(result) and not call.changes and not self._is_view(call):
                 made[self._memory(result)] = result
 
-    def _as_part(self, place: Any, piece: StandIn, part: StandIn) -> Any:
+    def _as_part(self, place: Any, piece: Tracer, part: Tracer) -> Any:
         """A place in a vector as the array of `part`, of which `piece` is a view; None if their orders differ."""
         layout = self._library.layout
         if layout(place) != layout(piece.real) or math.prod(part.shape) != place.shape[0]:
@@ -120,25 +120,27 @@ class _Linker:
         shaped = namespace(place).reshape(place, part.shape)
         return shaped if layout(shaped) == layout(part.real) else None
 
-    def place(self, number: int, call: Call) -> None:
+    def place(self, number: int, call: Op) -> None:
         """Does what can be done now, and writes down the rest."""
         args, kwargs = map_leaves((call.args, call.kwargs), self._value)
         if call.changes:
-            lines = None if call.name in ("setitem", "product") else self._library.lines(call.name, args, {}, args[0])
-            self._code.write(lines or [Line(call.function, args, {})])
+            lines = (
+                None if call.name in ("setitem", "product") else self._library.statements(call.name, args, {}, args[0])
+            )
+            self._code.write(lines or [Statement(call.function, args, {})])
         elif self._is_settled(call):
             self._know(call, [one.real for one in call.results])
             for one in call.results:
                 self._settled.add(id(one))
                 self._constant.add(self._memory(one))
-                self._library.settled(one.real)
-        elif self._is_view(call) and not any(isinstance(leaf, Name) for leaf in flatten([args, kwargs], [])):
+                self._library.mark_constant(one.real)
+        elif self._is_view(call) and not any(isinstance(leaf, Var) for leaf in flatten([args, kwargs], [])):
             found = call.function(*args, **kwargs)
             self._know(call, list(found) if isinstance(found, (tuple, list)) else [found])
         elif not self._write_into_array(number, call, args, kwargs):
-            names = [Name(f"v{number}_{i}" if i else f"v{number}", one.real) for i, one in enumerate(call.results)]
+            names = [Var(f"v{number}_{i}" if i else f"v{number}", one.real) for i, one in enumerate(call.results)]
             self._know(call, names)
-            self._code.write([Line(call.function, args, kwargs)], names)
+            self._code.write([Statement(call.function, args, kwargs)], names)
 
     def release(self, number: int) -> None:
         """Gives the arrays free that call `number` was the last to need."""
@@ -157,34 +159,34 @@ class _Linker:
     def _returned(self, leaf: Any, *, kept: bool) -> str:
         """The code of a leaf of the result: an array that belongs here is copied for who keeps it."""
         for place, given in enumerate(self._inputs):
-            if leaf is given and isinstance(leaf, StandIn):
+            if leaf is given and isinstance(leaf, Tracer):
                 return f"a{place}"
         value = self._value(leaf)
         if not is_array(leaf):
             return self._code.value(value)
         memory = self._memory(leaf)
         own = memory in self._own
-        if memory in self._constant or (kept and own) or not (own or isinstance(value, Name)):
+        if memory in self._constant or (kept and own) or not (own or isinstance(value, Var)):
             return f"{self._code.value(self._library.copy)}({self._code.value(value)})"
         return self._code.value(value)
 
     def _value(self, leaf: Any) -> Any:
-        return self._values[id(leaf)] if isinstance(leaf, StandIn) else leaf
+        return self._values[id(leaf)] if isinstance(leaf, Tracer) else leaf
 
-    def _know(self, call: Call, values: list[Any]) -> None:
+    def _know(self, call: Op, values: list[Any]) -> None:
         self._values |= {id(one): value for one, value in zip(call.results, values, strict=True)}
 
-    def _is_view(self, call: Call) -> bool:
-        given = {self._memory(one) for one in _stand_ins(call, results=False) if is_array(one)}
+    def _is_view(self, call: Op) -> bool:
+        given = {self._memory(one) for one in _tracers(call, results=False) if is_array(one)}
         return not call.changes and is_array(call.results[0]) and self._memory(call.results[0]) in given
 
-    def _is_settled(self, call: Call) -> bool:
+    def _is_settled(self, call: Op) -> bool:
         """Whether the results are always the same: of what always is, and not changed afterwards."""
         if any(self._memory(one) in self._changed for one in call.results):
             return False
-        return all(id(one) in self._settled for one in _stand_ins(call, results=False))
+        return all(id(one) in self._settled for one in _tracers(call, results=False))
 
-    def _write_into_array(self, number: int, call: Call, args: Any, kwargs: Any) -> bool:
+    def _write_into_array(self, number: int, call: Op, args: Any, kwargs: Any) -> bool:
         """Writes a call so that its result goes into an array that is there already, if the library can."""
         result = call.results[0]
         if len(call.results) > 1 or not is_array(result) or self._is_view(call):
@@ -195,7 +197,7 @@ class _Linker:
             self._know(call, [self._own[memory]])
             return True
         out = self._parts[memory] if memory in self._parts else self._array_for(number, call)
-        lines = None if out is None else self._library.lines(call.name, args, kwargs, out)
+        lines = None if out is None else self._library.statements(call.name, args, kwargs, out)
         if lines is None:
             return False
         if memory not in self._parts:
@@ -210,15 +212,17 @@ class _Linker:
         for piece in pieces:
             stop = start + real(piece).shape[0]
             if self._library.memory(real(piece)) != self._library.memory(vector):
-                self._code.write(self._library.lines("astype", (piece, vector.dtype), {}, vector[start:stop]) or [])
+                self._code.write(
+                    self._library.statements("astype", (piece, vector.dtype), {}, vector[start:stop]) or []
+                )
             start = stop
 
-    def _array_for(self, number: int, call: Call) -> Any:
+    def _array_for(self, number: int, call: Op) -> Any:
         """An array for the result: an argument that is not needed any more, a free one, or a new one."""
         new = self._library.like(call.results[0].real)
         if new is None:
             return None
-        given = [one for one in _stand_ins(call, results=False) if is_array(one)]
+        given = [one for one in _tracers(call, results=False) if is_array(one)]
         for one in given if call.name in self._library.elementwise else []:
             memory = self._memory(one)
             own = self._own.get(memory)
@@ -241,7 +245,7 @@ class _Linker:
         return new
 
 
-def _stand_ins(call: Call, *, results: bool = True) -> list[StandIn]:
-    """The stand-ins among a call's arguments, and its results."""
+def _tracers(call: Op, *, results: bool = True) -> list[Tracer]:
+    """The tracers among a call's arguments, and its results."""
     given = flatten([call.args, call.kwargs, call.results if results else ()], [])
-    return [leaf for leaf in given if isinstance(leaf, StandIn)]
+    return [leaf for leaf in given if isinstance(leaf, Tracer)]

@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Callable
 from typing import Any
 
-from portanet.tracing.library import Line, Name
+from portanet.tracing.library import Statement, Var
 
 
 class Code:
@@ -17,7 +17,7 @@ class Code:
         self._held: list[Any] = []  # functions, arrays and whatever else the code names
         self._names: dict[int, str] = {}
 
-    def write(self, lines: list[Line], results: list[Name] | None = None) -> None:
+    def write(self, lines: list[Statement], results: list[Var] | None = None) -> None:
         """Adds calls, of which the last one's results get names."""
         for function, args, kwargs in lines:
             given = [self.tree(arg, self.value) for arg in args]
@@ -36,7 +36,7 @@ class Code:
 
     def value(self, value: Any) -> str:
         """The code of a value: a short one as it is written, others by a name."""
-        if isinstance(value, Name):
+        if isinstance(value, Var):
             return value.name
         if value is None or type(value) in (bool, int, str):
             return repr(value)

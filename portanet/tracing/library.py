@@ -1,58 +1,86 @@
-"""What a recording must know of the library whose calls it plays."""
+"""An array library as tracing needs it: its calls that write into an array that is there already."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
+
+RunPair = Callable[[Callable[[], Any], Callable[[], Any]], None]
+"""Calls two functions, at the same time if a second thread is there."""
 
 
 @dataclass(frozen=True)
-class Name:
-    """A variable of the played code, and what it held while the code was recorded."""
+class Var:
+    """A variable of the emitted code, and the value that it had while the function was traced."""
 
     name: str
     real: Any
 
 
 def real(value: Any) -> Any:
-    """What a Name held; anything else itself."""
-    return value.real if isinstance(value, Name) else value
+    """The value that a Var had; anything else itself."""
+    return value.real if isinstance(value, Var) else value
 
 
-class Line(NamedTuple):
-    """One call in the played code; its arguments are arrays that stay, Names, and anything that is no array."""
+class Statement(NamedTuple):
+    """One call in the emitted code; its arguments are Vars, arrays that stay the same, and anything but arrays."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
 
 
-class Library(Protocol):
-    """A library whose arrays can be written to.
+class Library:
+    """A library whose arrays can be written to. A subclass adds `write_NAME(out, *args, **kwargs)` for functions of
+    the standard, which returns the statements that write their result into `out`, or None where it cannot.
 
     elementwise  the functions of the standard that read each number before they write it: out may be an argument
     """
 
     elementwise: frozenset[str]
 
-    def knows(self, array: Any) -> bool:
+    def __init__(self) -> None:
+        self._constants: WeakValueDictionary[int, Any] = WeakValueDictionary()
+
+    def is_native(self, array: Any) -> bool:
         """Whether it is an array of this library, and no more than that."""
+        raise NotImplementedError
 
     def memory(self, array: Any) -> Any:
         """Whose memory the array lies in: equal for an array and its views."""
+        raise NotImplementedError
 
     def like(self, array: Any) -> Any:
-        """An array of the same shape, dtype and layout, with any values; None for what cannot be written to."""
+        """A new array of the same shape, dtype and layout, with any values; None for what cannot be written to."""
+        raise NotImplementedError
 
     def layout(self, array: Any) -> Any:
         """Equal for arrays of the same shape, dtype and layout."""
+        raise NotImplementedError
 
     def copy(self, array: Any) -> Any:
-        """An array of its own with the same values."""
+        """A separate array with the same values."""
+        raise NotImplementedError
 
-    def settled(self, array: Any) -> None:
-        """Says of an array that its values are already what they will always be."""
+    def mark_constant(self, array: Any) -> None:
+        """Note that an array's values are already what they will always be."""
+        with contextlib.suppress(TypeError):  # NumPy's numbers cannot be referred to weakly
+            self._constants[id(array)] = array
 
-    def lines(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Line] | None:
-        """The calls that write into `out` what the standard's function gives; None if the library has none."""
+    def is_constant(self, array: Any) -> bool:
+        """Whether `mark_constant` was told so of this array."""
+        return id(array) in self._constants
+
+    def write_elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Statement] | None:
+        """The statements that write an elementwise function's result into `out`."""
+        raise NotImplementedError
+
+    def statements(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Statement] | None:
+        """The statements that write into `out` what the standard's function gives; None if the library has none."""
+        if name in self.elementwise and not kwargs:
+            return self.write_elementwise(name, args, out)
+        write = getattr(self, f"write_{name}", None)
+        return write(out, *args, **kwargs) if write else None

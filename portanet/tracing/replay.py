@@ -1,4 +1,4 @@
-"""A function that is recorded when it is first called, and played from then on."""
+"""A function that is traced after some calls, and replayed from then on."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from portanet._tree import flatten, is_array
 from portanet.tracing.compile import Arrays, link
 from portanet.tracing.guard import Program, kind_of
 from portanet.tracing.library import Library
-from portanet.tracing.trace import Tape, recording
+from portanet.tracing.trace import Trace, is_tracing
 
-_WATCHED = 20  # calls
-_MOST = 64  # kinds of arguments: where there are ever new ones, recording them costs more than it gains
+_WARMUP = 20  # calls
+_MOST = 64  # kinds of arguments: where there are ever new ones, tracing them costs more than it gains
 
 
-class Recorded:
-    """A function that gives what `function` gives, and is recorded for each kind of arguments that comes often.
+class Traced:
+    """A function that gives what `function` gives, and is traced for each kind of arguments that comes often.
 
     function  of arrays and numbers, in tuples and dicts; what it does depends on shapes, but not on values
     library   of the arrays
-    lent      the place in the returned tuple of arrays that the caller reads before the next call, and does not keep
-    after     how many calls are made as they are: a short training is over before a recording has paid
+    reused    the place in the returned tuple of arrays that the caller reads before the next call, and does not keep
+    warmup    how many calls are made as they are: a short training is over before tracing has paid
 
     All else that is returned is the caller's; arguments are changed in place as by the function. What is given by name
-    is no array, and part of the kind. A function that cannot be recorded, since it asks for the value of an array or
-    has arrays of its own, is called as it is. Each thread has recordings of its own.
+    is no array, and part of the kind. A function that cannot be traced, since it asks for the value of an array or
+    has arrays of its own, is called as it is. Each thread has programs of its own.
     """
 
     def __init__(
-        self, function: Callable[..., Any], library: Library, lent: int | None = None, after: int = _WATCHED
+        self, function: Callable[..., Any], library: Library, reused: int | None = None, warmup: int = _WARMUP
     ) -> None:
-        self._function, self._library, self._lent, self._after = function, library, lent, after
+        self._function, self._library, self._reused, self._warmup = function, library, reused, warmup
         self._here = _Here()
 
     def __call__(self, *args: Any, **same: Any) -> Any:
@@ -51,30 +51,30 @@ class Recorded:
         """Calls the function as it is, and sees which arrays are other ones each time, until it is recorded."""
         form: list[Any] = []
         given = flatten(args, [], form)
-        if recording() or not all(self._library.knows(leaf) for leaf in given if is_array(leaf)):
+        if is_tracing() or not all(self._library.is_native(leaf) for leaf in given if is_array(leaf)):
             return function(*args)
         kind, kinds = (*key, *form, *(kind_of(leaf, self._library.layout) for leaf in given)), self._here.kinds
         if kind not in kinds and len(kinds) >= _MOST:
             return function(*args)
         seen = kinds.setdefault(kind, _Kind(given))
         seen.look(given)
-        if seen.calls <= self._after or seen.plain:
+        if seen.calls <= self._warmup or seen.plain:
             return function(*args)
         programs = self._here.programs.setdefault(key, [])
         programs[:] = [program for program in programs if program is not seen.program]
-        tape = Tape(self._library)
+        trace = Trace(self._library)
         try:
-            result, stand_ins = tape.run(function, args)
-            lent = [] if self._lent is None else flatten([result[self._lent]], [])
-            inputs, varying = flatten(stand_ins, []), frozenset(seen.varying)
+            result, tracers = trace.run(function, args)
+            reused = [] if self._reused is None else flatten([result[self._reused]], [])
+            inputs, varying = flatten(tracers, []), frozenset(seen.varying)
             seen.program = link(
-                self._library, tape.calls, args, inputs, result, lent=lent, varying=varying, arrays=self._here.arrays
+                self._library, trace.calls, args, inputs, result, lent=reused, varying=varying, arrays=self._here.arrays
             )
         except Exception:  # whatever it is, the function as it is shall raise it, or do without
-            tape.rewind()
+            trace.rewind()
             seen.plain = True
             return function(*args)
-        tape.rewind()  # that was a rehearsal
+        trace.rewind()  # that was a rehearsal
         programs.append(seen.program)
         return seen.program.play(*given)
 
@@ -96,7 +96,7 @@ class _Kind:
 
 
 class _Here(threading.local):
-    """One thread's recordings. They are played one after the other, so they share the arrays that they write to."""
+    """One thread's programs. They are played one after the other, so they share the arrays that they write to."""
 
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}

@@ -9,7 +9,6 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from portanet import _machine
 from portanet._settings import describe
 from portanet._tree import tree_items, tree_set
 from portanet._typing import Params, Shape
@@ -109,7 +108,7 @@ def fit(
             chosen,
             config=settings | parts,
             facts={"input_shape": list(shape), "dtype": dtype, "loss": parts["loss"]},
-            workers=(workers or _machine.cores()) if chosen.shards else 1,
+            workers=chosen.threads(workers),
         )
         if valid is not None:
             run.check(*valid)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from portanet._tree import tree_merge
 from portanet._typing import Array, Params, Shape
-from portanet.backends.base import Record, plain
+from portanet.backends.base import Transform, untraced
 from portanet.nn.folding import folded
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
@@ -33,7 +33,7 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
 
     So large that a shard is about half a millisecond of work, and so small that its arrays stay in the processor's
     cache; a multiple of four shards of equal size, so that two or four workers end at the same time. The whole batch
-    where it would be fewer than four shards, since large products are shared too (recording/numpy_calls.py), and for a
+    where it would be fewer than four shards, since large products are shared too (xp/numpy.py), and for a
     model that is not rowwise.
     """
     arithmetic = model.macs(input_shape)
@@ -67,16 +67,18 @@ class Gradient:
 
     grad = sum over shards of d/dparams sum_i weights_i * value_i        weights: sum 1 over the whole batch
 
-    whole  whether parameters and gradient are one vector; else they are its pieces, and there are no shards
+    shard_rows  how many rows of a batch are computed at once; None: all
+    flat        whether parameters and gradient are one vector; else they are a tuple of one for each array
+    trace       makes functions of arrays faster: `Backend.tracer`
     """
 
     model: Layer
     loss: LossFunction
     layout: Layout
-    shard_rows: int
+    shard_rows: int | None
     workers: Workers
-    whole: bool = True
-    record: Record = plain
+    flat: bool = True
+    trace: Transform = untraced
 
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
@@ -88,8 +90,10 @@ class Gradient:
         if rows is not None and isinstance(data.x, Rows):
             data, rows = Data(gather(data.x, rows), gather(data.labels, rows), data.weights), None
 
+        size = self.shard_rows or count
+
         def part(i: int) -> _Part:
-            start, stop = i * self.shard_rows, min((i + 1) * self.shard_rows, count)
+            start, stop = i * size, min((i + 1) * size, count)
             all_rows, own, numbers = (start, stop) == (0, count), data, rows
             if rows is None:
                 own = data._replace(x=data.x[start:stop, ...], labels=data.labels[start:stop, ...])
@@ -100,7 +104,7 @@ class Gradient:
             noise = (key.value, key.position + start)
             return self._part(flat, buffers, own, numbers, noise, batch=count, measure=measure)
 
-        if count <= self.shard_rows:
+        if count <= size:
             grads, sums, changed = part(0)
             return Batch(grads, sums, tree_merge(buffers, changed))
 
@@ -108,12 +112,12 @@ class Gradient:
             grads, sums, _ = part(i)
             return grads, *sums.values()
 
-        grads, *values = self.workers.sum(shard, -(-count // self.shard_rows))
+        grads, *values = self.workers.sum(shard, -(-count // size))
         return Batch(grads, dict(zip(("loss", "counted"), values, strict=False)), buffers)
 
     @cached_property
     def _part(self) -> Callable[..., _Part]:
-        return self.record(replace(self)._of_part, lent=0)  # a copy, so that neither keeps the other alive
+        return self.trace(replace(self)._of_part, reused=0)  # a copy, so that neither keeps the other alive
 
     def _of_part(
         self,
@@ -130,7 +134,7 @@ class Gradient:
         x, labels = data.x, data.labels
         if rows is not None:
             x, labels = gather(x, rows), gather(labels, rows)
-        first = flat if self.whole else flat[0]
+        first = flat if self.flat else flat[0]
         weights = data.weights
         if weights is None:
             weights = namespace(first).full((x.shape[0],), 1.0 / batch, dtype=first.dtype, device=device(first))
@@ -139,7 +143,7 @@ class Gradient:
         loss, dlogits = self.loss(logits, labels, weights)
         _, grads = model.backward(params, cache, dlogits, need_dx=False)
         sums = {"loss": loss, "counted": task_of(self.loss).counted(logits, labels)} if measure else {}
-        pack = self.layout.pack if self.whole else self.layout.pieces
+        pack = self.layout.pack if self.flat else self.layout.pieces
         return pack(grads), sums, model.next_buffers(params, cache)
 
 

@@ -26,7 +26,7 @@ from portanet.training.gradient import Gradient, shard_rows
 from portanet.training.model import TrainedModel
 from portanet.training.resume import Checkpoints
 from portanet.training.state import Data, State
-from portanet.training.step import Step, StepInPieces
+from portanet.training.step import Step
 from portanet.training.stream import Stream
 
 Sums = dict[str, Any]
@@ -65,17 +65,15 @@ class Trainer:
         """Changes the run's params and history, step by step, until the epochs are over or a callback stops."""
         layout = Layout.of(self.run.model, self.run.params)
         self._gradient = self._gradient_of(layout)
-        whole = self._gradient.shard_rows >= (self.batches.size or self.batches.rows)
-        with self.run.backend.library_threads() if whole else contextlib.nullcontext():
-            self._train(layout, whole=whole)
+        in_one = self._gradient.shard_rows is None
+        with self.run.backend.library_threads() if in_one else contextlib.nullcontext():
+            self._train(layout)
 
-    def _train(self, layout: Layout, *, whole: bool) -> None:
+    def _train(self, layout: Layout) -> None:
         run = self.run
         compiled = self.data.compiled if isinstance(self.data, Stream) else run.backend.compile
         steps = [Step(self._gradient, self.optimizer, measure) for measure in (True, False)]
-        if whole and run.backend.pieces and getattr(self.optimizer, "elementwise", False):
-            steps = [StepInPieces.of(step) for step in steps]
-        measured, quiet = map(compiled, steps)
+        measured, quiet = (compiled(step, step.per_array()) for step in steps)
         for callback in self.callbacks:
             callback.begin(run, self.epochs * self.batches.steps)
         try:
@@ -111,13 +109,13 @@ class Trainer:
 
     def _gradient_of(self, layout: Layout) -> Gradient:
         run, rows = self.run, self.batches.size or self.batches.rows
-        cut = shard_rows(run.model, run.input_shape, rows) if run.backend.shards else rows
+        cut = run.backend.shard_rows(rows, shard_rows(run.model, run.input_shape, rows))
         if self.accumulate > 1 and not run.model.rowwise:
             raise ConfigError("a batch for BatchNorm cannot be computed in parts; use accumulate=1, or LayerNorm.")
         cut = min(cut, -(-rows // self.accumulate))
         workers = shards.workers(run.workers)
-        record = run.backend.recorder(workers.both if cut >= rows else None)  # shards keep the workers busy
-        return Gradient(run.model, run.loss, layout, cut, workers, record=record)
+        trace = run.backend.tracer(workers.run_pair if cut >= rows else None)  # shards keep the workers busy
+        return Gradient(run.model, run.loss, layout, cut if cut < rows else None, workers, trace=trace)
 
     def _epoch(self, epoch: int, steps: Steps) -> None:
         """Takes the rest of an epoch's steps, run by run; between the runs a checkpoint may be due."""

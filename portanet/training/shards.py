@@ -1,4 +1,4 @@
-"""Who computes the parts of a sum: the caller alone, or threads beside it. The sum's bits are the same."""
+"""Deterministic parallel sums: the caller alone computes the parts, or threads beside it, with the same bits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
@@ -28,14 +27,14 @@ class Workers(Protocol):
     def sum(self, part: Part, count: int) -> list[Array]:
         """The sum of each array over part(0), ..., part(count - 1), added in this order.
 
-        What `part` gives may be overwritten when the same thread calls it again.
+        The arrays that `part` returns may be overwritten when the same thread calls it again.
         """
 
-    def both(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
-        """Calls both, at the same time where there is somebody to."""
+    def run_pair(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        """Call both, at the same time if there is a second thread."""
 
 
-class Solo:
+class Serial:
     """The caller computes every part."""
 
     size = 1
@@ -46,7 +45,7 @@ class Solo:
     def sum(self, part: Part, count: int) -> list[Array]:
         return add(map(part, range(count)))
 
-    def both(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+    def run_pair(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
         first()
         second()
 
@@ -56,87 +55,87 @@ class Threads:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="portanet", initializer=_quiet)
-        self._helpers = [_Helper() for _ in range(size - 1)]
+        self._workers = [Worker() for _ in range(size - 1)]
 
     def map(self, part: Callable[[int], T], count: int) -> Iterator[T]:
-        return self._pool.map(part, range(count)) if count > 1 else map(part, range(count))
+        results: dict[int, T] = {}
+        self._share(part, count, results.__setitem__)
+        return map(results.pop, range(count))
 
     def sum(self, part: Part, count: int) -> list[Array]:
-        total = _Total(part, count)
-        started = [helper.start(total.work) for helper in self._helpers[: count - 1]]
-        try:
-            total.work()
-        finally:
-            for done in started:
-                _wait(done)
+        total = OrderedSum()
+        self._share(part, count, total.add)
         return total.arrays
 
-    def both(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
-        done = self._helpers[0].start(second)
+    def run_pair(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        self._together(first, [second])
+
+    def _share(self, part: Callable[[int], T], count: int, done: Callable[[int, T], None]) -> None:
+        """Call `done(i, part(i))` for each i, in any order and on any thread."""
+        numbers, lock = iter(range(count)), threading.Lock()
+
+        def next_number() -> int | None:
+            with lock:
+                return next(numbers, None)
+
+        def work() -> None:
+            try:
+                while (number := next_number()) is not None:
+                    done(number, part(number))
+            except BaseException:
+                with lock:
+                    list(numbers)  # so that the others end too
+                raise
+
+        self._together(work, [work] * min(count - 1, self.size - 1))
+
+    def _together(self, own: Callable[[], Any], others: list[Callable[[], Any]]) -> None:
+        """Call a function here and others on the workers, and wait for all; an error is raised afterwards."""
+        started = [worker.start(task) for worker, task in zip(self._workers, others, strict=False)]
         try:
-            first()
+            own()
         finally:
-            _wait(done)
+            errors = [done.get() for done in started]
+        for error in errors:
+            if error is not None:
+                raise error
 
 
-_Done = SimpleQueue["BaseException | None"]
-
-
-class _Helper:
-    """A thread that does what it is given, one thing after the other."""
+class Worker:
+    """A thread that does its tasks one after the other."""
 
     def __init__(self) -> None:
-        self._tasks: SimpleQueue[tuple[Callable[[], Any], _Done]] = SimpleQueue()
-        threading.Thread(target=self._work, name="portanet-helper", daemon=True).start()
+        self._tasks: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[BaseException | None]]] = SimpleQueue()
+        threading.Thread(target=self._work, name="portanet-worker", daemon=True).start()
+
+    def start(self, task: Callable[[], Any]) -> SimpleQueue[BaseException | None]:
+        """Begin a task; the queue gets None when it has ended, or what it raised."""
+        done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._tasks.put((task, done))
+        return done
 
     def _work(self) -> None:
-        _quiet()
+        _ignore_infinities()
         while True:
             task, done = self._tasks.get()
             try:
                 task()
-            except BaseException as error:  # raised again by who waits
+            except BaseException as error:  # raised again by the thread that waits
                 done.put(error)
             else:
                 done.put(None)
 
-    def start(self, task: Callable[[], Any]) -> _Done:
-        """Begins with a task, and returns what to `wait` for."""
-        done: _Done = SimpleQueue()
-        self._tasks.put((task, done))
-        return done
 
+class OrderedSum:
+    """A sum of numbered parts that come in any order: each is added once all before it are."""
 
-def _wait(done: _Done) -> None:
-    """Until a task has ended; raises what it raised."""
-    if (error := done.get()) is not None:
-        raise error
-
-
-class _Total:
-    """A sum of parts that any thread may compute: each is added when all before it are."""
-
-    def __init__(self, part: Part, count: int) -> None:
+    def __init__(self) -> None:
         self.arrays: list[Array] = []
-        self._part, self._numbers = part, iter(range(count))
         self._early: dict[int, tuple[Array, ...]] = {}
         self._added, self._lock = 0, threading.Lock()
 
-    def work(self) -> None:
-        """Computes parts until none is left."""
-        try:
-            while (number := self._next()) is not None:
-                self._take(number, self._part(number))
-        except BaseException:
-            self._numbers = iter(())  # so that the others end too
-            raise
-
-    def _next(self) -> int | None:
-        with self._lock:
-            return next(self._numbers, None)
-
-    def _take(self, number: int, arrays: tuple[Array, ...]) -> None:
+    def add(self, number: int, arrays: tuple[Array, ...]) -> None:
+        """Add the part with this number, or keep a copy until it is its turn."""
         with self._lock:
             if number != self._added:
                 self._early[number] = tuple(map(_copy, arrays))
@@ -148,8 +147,8 @@ class _Total:
                 ready = self._early.pop(self._added, None)
 
 
-def _quiet() -> None:
-    """No warnings of infinite numbers from NumPy: whoever trains looks for them, and says where they began."""
+def _ignore_infinities() -> None:
+    """No warnings from NumPy in this thread: the training looks for infinite numbers, and says where they began."""
     import numpy as np
 
     np.seterr(over="ignore", invalid="ignore", divide="ignore")
@@ -158,7 +157,7 @@ def _quiet() -> None:
 @functools.cache
 def workers(size: int) -> Workers:
     """This many workers, the same ones each time; threads if there are several."""
-    return Solo() if size == 1 else Threads(size)
+    return Serial() if size == 1 else Threads(size)
 
 
 if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
@@ -166,12 +165,12 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
 
 
 def add(parts: Iterable[tuple[Array, ...]]) -> list[Array]:
-    """The sum of each array over all parts, added in the order given, so its bits do not depend on who computed."""
+    """The sum of each array over all parts, added in the order given, so its bits do not depend on the threads."""
     return functools.reduce(_added, parts, [])
 
 
 def _added(totals: list[Array], part: tuple[Array, ...]) -> list[Array]:
-    """The totals with one more part, of which nothing is kept."""
+    """The totals with one more part, which may be overwritten afterwards."""
     return [_add(total, array) for total, array in zip(totals, part, strict=True)] if totals else [*map(_copy, part)]
 
 

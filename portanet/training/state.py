@@ -8,7 +8,7 @@ from portanet._typing import Array, Params
 
 
 class State(NamedTuple):
-    """Everything that changes from step to step; inside `StepInPieces` flat and optimizer are tuples of pieces."""
+    """Everything that changes from step to step; inside `PerArrayStep` flat and optimizer are tuples."""
 
     flat: Any
     buffers: Params

@@ -36,53 +36,51 @@ class Step:
         metrics = batch.sums | {"loss": batch.sums["loss"] * count} if self.measure else {}
         return State(flat, batch.buffers, optimizer), metrics
 
+    def per_array(self) -> PerArrayStep | None:
+        """The same step with one vector for each array; None with shards, or if the optimizer needs all numbers."""
+        if self.gradient.shard_rows is not None or not getattr(self.optimizer, "elementwise", False):
+            return None
+        return PerArrayStep(replace(self.gradient, flat=False), self.optimizer, self.measure)
+
     def _update(self, flat: Any, grads: Any, state: Any, rate: float) -> tuple[Any, Any]:
-        return self._recorded_update(flat, grads, state, rate)
+        return self._traced_update(flat, grads, state, rate)
 
     @cached_property
-    def _recorded_update(self) -> Callable[..., tuple[Any, Any]]:
+    def _traced_update(self) -> Callable[..., tuple[Any, Any]]:
         update = self.optimizer.update
-        return self.gradient.record(lambda flat, grads, state, rate: update(flat, grads, state, learning_rate=rate))
+        return self.gradient.trace(lambda flat, grads, state, rate: update(flat, grads, state, learning_rate=rate))
 
 
 @dataclass(frozen=True)
-class StepInPieces(Step):
-    """The same step on a state that `begin` cuts into one piece for each array, and `end` puts together again.
+class PerArrayStep(Step):
+    """The step on a state that `split` gives one vector for each array, and `join` one for all again."""
 
-    For a compiler that is slow to put vectors together; only for an optimizer that treats each number by itself.
-    """
-
-    @classmethod
-    def of(cls, step: Step) -> StepInPieces:
-        """The step with another gradient."""
-        return cls(replace(step.gradient, whole=False), step.optimizer, step.measure)
-
-    def begin(self, state: State) -> State:
-        """The state in pieces."""
+    def split(self, state: State) -> State:
+        """The state with tuples of vectors in place of the flat vector and the optimizer's state."""
         layout = self.gradient.layout
-        pieces = layout.cut(state.flat)
+        vectors = layout.cut(state.flat)
 
-        def own(i: int) -> Any:
-            def cut(array: Any) -> Any:
-                return layout.cut(array)[i] if array.shape == state.flat.shape else array
+        def part(i: int) -> Any:
+            return tree_map(state.optimizer, lambda x: layout.cut(x)[i] if x.shape == state.flat.shape else x)
 
-            return tree_map(state.optimizer, cut)
+        return State(vectors, state.buffers, tuple(map(part, range(len(vectors)))))
 
-        return State(pieces, state.buffers, tuple(map(own, range(len(pieces)))))
-
-    def end(self, state: State) -> State:
-        """The state whole again."""
-        return State(_joined(state.flat), state.buffers, _joined(state.optimizer))
+    def join(self, state: State) -> State:
+        """The state with flat vectors again."""
+        return State(_join(state.flat), state.buffers, _join(state.optimizer))
 
     def _update(self, flat: Any, grads: Any, state: Any, rate: float) -> tuple[Any, Any]:
-        pairs = [super(StepInPieces, self)._update(*piece, rate) for piece in zip(flat, grads, state, strict=True)]
+        pairs = [super(PerArrayStep, self)._update(*part, rate) for part in zip(flat, grads, state, strict=True)]
         new, states = zip(*pairs, strict=True)
         return new, states
 
 
-def _joined(pieces: Sequence[Any]) -> Any:
-    """Vectors put together, in dicts too; of numbers, which are the same for every piece, the first."""
-    first = pieces[0]
+def _join(parts: Sequence[Any]) -> Any:
+    """Vectors put together, in dicts and tuples too; of numbers, which are the same in every part, the first."""
+    first = parts[0]
     if isinstance(first, dict):
-        return {name: _joined([piece[name] for piece in pieces]) for name in first}
-    return namespace(first).concat(list(pieces)) if getattr(first, "ndim", 0) else first
+        return {name: _join([part[name] for part in parts]) for name in first}
+    if isinstance(first, tuple):
+        fields = [_join(values) for values in zip(*parts, strict=True)]
+        return type(first)(*fields) if hasattr(first, "_fields") else tuple(fields)
+    return namespace(first).concat(list(parts)) if getattr(first, "ndim", 0) else first

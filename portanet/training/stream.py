@@ -11,7 +11,7 @@ import numpy as np
 
 from portanet._typing import Array, HostArray
 from portanet.backends import Backend
-from portanet.backends.base import Keys, Metrics, Step, Steps
+from portanet.backends.base import Keys, Metrics, PerArray, Step, Steps
 from portanet.errors import ConfigError
 from portanet.rows import Rows, gather
 from portanet.training import inputs
@@ -38,9 +38,9 @@ class Stream:
         x = self.backend.send(gather(self.x, rows), self.dtype)
         return Data(x, gather(self.labels, there), None if self.weights is None else gather(self.weights, there))
 
-    def compiled(self, step: Step) -> Steps:
+    def compiled(self, step: Step, per_array: PerArray | None) -> Steps:
         """`backend.compile` for steps whose `rows` are on the host, and whose data are these."""
-        one = self.backend.compile(step)
+        one = self.backend.compile(step, per_array)
 
         def steps(state: State, _: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
             total: Metrics = {}

@@ -13,7 +13,7 @@ def namespace(x: Array) -> Any:
     """The array API namespace of `x`: `xp = namespace(x)`, then `xp.exp(x)`.
 
     The answer is kept for each type of array, so asking again costs one dict look-up. NumPy 2 follows the
-    standard by itself: see numpy_namespace.py; array-api-compat supplies those of the other libraries.
+    standard by itself: see xp/numpy.py; array-api-compat supplies those of the other libraries.
 
     Raises TypeError where `x` is no array of the standard.
     """
@@ -29,11 +29,11 @@ def register(kind: type, xp: Any) -> None:
 
 
 def _find(x: Array) -> Any:
-    if type(x).__module__.startswith("numpy"):
-        from portanet.xp.numpy import namespace as fast
+    from portanet.xp import numpy  # not at the top: it costs start-up time
 
-        return fast
-    import array_api_compat  # not at the top: it costs start-up time, and NumPy does without
+    if numpy.is_numpy(x):
+        return numpy.namespace
+    import array_api_compat  # NumPy does without
 
     return array_api_compat.array_namespace(x)
 

@@ -17,6 +17,11 @@ _SHARED = 5_000_000  # multiplications: handing over half of a smaller product c
 _WIDE = 64  # rows and columns: long and narrow ones are those of shards, which keep the threads busy
 
 
+def is_numpy(x: Any) -> bool:
+    """Whether `x` is one of NumPy's arrays or numbers."""
+    return isinstance(x, (np.ndarray, np.generic))
+
+
 def adds_rows(x: Any, axis: Any, dtype: Any, keepdims: Any) -> bool:
     """Whether a sum is faster as a product with ones: NumPy's own takes two to eight times as long."""
     plain = axis == 0 and dtype is None and not keepdims

@@ -17,7 +17,8 @@ import threadpoolctl
 
 import portanet
 from portanet import backends, nn
-from portanet.backends import NAMES, Backend, base
+from portanet.backends import NAMES, Backend, package
+from portanet.backends.base import untraced
 from portanet.errors import BackendError
 
 pytestmark = pytest.mark.libraries
@@ -56,6 +57,24 @@ def test_put_gives_the_dtype(backend: Backend) -> None:
 def test_an_array_tells_its_backend(backend: Backend) -> None:
     found = backends.of(backend.put(np.zeros(2), "float32"))
     assert (found.name, found.device) == (backend.name, backend.device)
+
+
+def test_an_own_class_of_arrays_belongs_to_its_library(torch: Any) -> None:
+    class Mine(np.ndarray[Any, Any]):
+        pass
+
+    assert backends.name_of(np.zeros(2).view(Mine)) == "numpy"
+
+    class Named(torch.Tensor):  # type: ignore[misc]
+        pass
+
+    assert backends.name_of(torch.zeros(2).as_subclass(Named)) == "torch"
+
+
+def test_functions_are_traced_unless_told_otherwise() -> None:
+    assert portanet.choose("numpy").tracer() is not untraced
+    assert portanet.choose("numpy", trace=False).tracer() is untraced
+    assert portanet.choose("auto", "cpu", trace=False).tracer() is untraced
 
 
 def test_probe_and_repr(backend: Backend) -> None:
@@ -124,7 +143,7 @@ def test_a_library_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError("libcudart.so.13: cannot open shared object file\nand more")
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: SimpleNamespace(origin="there"))
-    monkeypatch.setattr(base.importlib, "import_module", broken)
+    monkeypatch.setattr(package.importlib, "import_module", broken)
     message = r"torch is installed, but does not import \(libcudart.so.13: cannot open shared object file\); pip"
     with pytest.raises(BackendError, match=message):
         backends.choose("torch")

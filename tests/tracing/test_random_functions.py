@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portanet.backends.numpy_calls import NumPyCalls
-from portanet.tracing import Recorded
+from portanet.tracing import Traced
 from portanet.training.shards import workers
 from portanet.xp import namespace
 
@@ -76,7 +76,7 @@ def test_random_functions(data: st.DataObject) -> None:
     numbers = st.integers(0, 20)
     steps = works(data.draw(st.lists(st.tuples(st.integers(0, len(STEPS) - 1), numbers, numbers), max_size=12)), arrays)
     plain = function(steps, data.draw(st.lists(numbers, max_size=3)))
-    one, given, kept = Recorded(plain, NumPyCalls(workers(1).both), after=0), arrays(), []
+    one, given, kept = Traced(plain, NumPyCalls(workers(1).run_pair), warmup=0), arrays(), []
     for more in (0, 0, 1, 2, 3):
         own, other = (given, arrays()) if more == 0 else (arrays(more), arrays(more))
         for array, start in zip(own, arrays(more), strict=True):

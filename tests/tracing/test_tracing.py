@@ -1,6 +1,6 @@
 """Functions that are recorded and played: whatever they do with their arrays, they do it again each time.
 
-That every layer, loss and optimizer gives the same bits is what the legs named -recorded show; see legs.py.
+That every layer, loss and optimizer gives the same bits is what the legs named -traced show; see legs.py.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from legs import Leg
 from portanet import fit, nn, optim
 from portanet._tree import flatten, tree_items
 from portanet.backends import Backend
-from portanet.backends.base import plain
+from portanet.backends.base import untraced
 from portanet.backends.numpy import NumPy
 from portanet.backends.numpy_calls import NumPyCalls
-from portanet.tracing import Recorded
+from portanet.tracing import Traced
 from portanet.training.shards import workers
 from portanet.xp import namespace
 
@@ -32,8 +32,8 @@ LONG = np.sin(np.arange(2800.0)).reshape(70, 40)
 WIDE = LONG.T.copy()
 
 
-def recorded(function: Callable[..., Any], **settings: Any) -> Recorded:
-    return Recorded(function, NumPyCalls(workers(1).both), **{"after": 0, **settings})
+def recorded(function: Callable[..., Any], **settings: Any) -> Traced:
+    return Traced(function, NumPyCalls(workers(1).run_pair), **{"warmup": 0, **settings})
 
 
 def copied(*arrays: Any) -> list[Any]:
@@ -227,10 +227,10 @@ def test_the_same_each_time(function: Callable[..., Any]) -> None:
 
 @every_function
 def test_the_same_bits_on_every_library(backend: Backend, function: Callable[..., Any]) -> None:
-    if backend.recorder(None) is plain:
+    if backend.tracer() is untraced:
         assert backend.name in ("strict", "jax")
     else:
-        Leg(f"{backend.name}-recorded", backend).run(function, backend.put(SQUARE))
+        Leg(f"{backend.name}-traced", backend).run(function, backend.put(SQUARE))
 
 
 @pytest.mark.parametrize(
@@ -250,8 +250,8 @@ def test_a_training_has_the_same_bits_recorded_or_not(
     x, labels = rng.integers(0, 256, (250, 1, 28, 28)).astype(np.uint8), rng.integers(0, 10, 250)
     found = set()
     for after in (0, 2, 10**9):
-        recorder = functools.partial(Recorded, library=NumPyCalls(workers(2).both), after=after)
-        monkeypatch.setattr(NumPy, "recorder", lambda self, both, recorder=recorder: recorder)
+        tracer = functools.partial(Traced, library=NumPyCalls(workers(2).run_pair), warmup=after)
+        monkeypatch.setattr(NumPy, "tracer", lambda self, run_pair, tracer=tracer: tracer)
         run = fit(
             nn.Sequential(nn.Rescale(1 / 255), *layers),
             x,
@@ -267,7 +267,7 @@ def test_a_training_has_the_same_bits_recorded_or_not(
 
 def test_calls_are_watched_first() -> None:
     """Arrays that are others each time are known when it is recorded, so it is recorded once."""
-    weight, one = SQUARE.copy(), Recorded(lambda x, weight: x @ weight, NumPyCalls(None), after=3)
+    weight, one = SQUARE.copy(), Traced(lambda x, weight: x @ weight, NumPyCalls(None), warmup=3)
     for number in range(8):
         same(one(SQUARE + number, weight), (SQUARE + number) @ weight)
         assert len(one.programs()) == (number >= 3)
@@ -419,7 +419,7 @@ def test_lent_arrays() -> None:
         xp = namespace(x)
         return (xp.exp(x), xp.ones((3,), dtype=x.dtype), x, x[0, :]), xp.exp(x) + 1.0
 
-    one, given = recorded(function, lent=0), X.copy()
+    one, given = recorded(function, reused=0), X.copy()
     first, kept = one(given)
     for array in (first[0], first[1], first[3]):
         array *= 7.0
@@ -436,7 +436,7 @@ def test_what_is_lent_and_returned_too_is_kept() -> None:
         y = x * 2.0
         return (y,), y
 
-    one = recorded(function, lent=0)
+    one = recorded(function, reused=0)
     _, kept = one(X)
     one(X + 1.0)
     same(kept, X * 2.0)
@@ -665,8 +665,8 @@ def test_large_products_are_shared(shape: tuple[int, int, int], transposed: bool
     def function(a: Any, b: Any) -> Any:
         return namespace(a).matmul(a, b)
 
-    ways = [both, workers(1).both, workers(2).both, None]
-    found = [function(a, b), *(Recorded(function, NumPyCalls(way), after=0)(a, b) for way in ways)]
+    ways = [both, workers(1).run_pair, workers(2).run_pair, None]
+    found = [function(a, b), *(Traced(function, NumPyCalls(way), warmup=0)(a, b) for way in ways)]
     assert len({array.tobytes() for array in found}) == 1
     assert len(calls) == (1 if min(shape) >= 64 else 0)
     np.testing.assert_allclose(found[0], a.astype(np.float64) @ b, rtol=1e-4, atol=1e-3)
@@ -677,4 +677,4 @@ def test_an_error_in_half_a_product() -> None:
         raise ValueError("nobody is there")
 
     with pytest.raises(ValueError, match="nobody"):
-        Recorded(lambda a, b: namespace(a).matmul(a, b), NumPyCalls(both), after=0)(*product((128, 784, 64)))
+        Traced(lambda a, b: namespace(a).matmul(a, b), NumPyCalls(both), warmup=0)(*product((128, 784, 64)))

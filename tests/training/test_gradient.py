@@ -13,7 +13,7 @@ from portanet.nn import Dense, Dropout, Flatten, Layer, Layout, ReLU, Rescale, S
 from portanet.nn.noise import Key
 from portanet.optim import AdamW
 from portanet.training.gradient import Gradient, shard_rows
-from portanet.training.shards import Solo, workers
+from portanet.training.shards import Serial, workers
 from portanet.training.state import Data
 from portanet.xp import namespace
 
@@ -176,7 +176,7 @@ def test_a_model_that_is_not_rowwise_is_not_cut() -> None:
     x, labels = blobs(12)
     params = model.init(np.random.default_rng(2), (4,))
     layout = Layout.of(model, params)
-    gradient = Gradient(model, cross_entropy, layout, shard_rows(model, (4,), 12), Solo())
+    gradient = Gradient(model, cross_entropy, layout, shard_rows(model, (4,), 12), Serial())
     flat = layout.pack(params)
     found = gradient(flat, {}, Data(x, labels), None, Key(5), measure=False)
     expected = slope(lambda: float(gradient(flat, {}, Data(x, labels), None, Key(5), measure=True).sums["loss"]), flat)

@@ -93,7 +93,7 @@ def test_an_error_in_a_part_of_a_sum_is_raised_and_ends_it() -> None:
 @pytest.mark.parametrize("size", [1, 2])
 def test_both(size: int) -> None:
     done: list[int] = []
-    shards.workers(size).both(lambda: done.append(1), lambda: done.append(2))
+    shards.workers(size).run_pair(lambda: done.append(1), lambda: done.append(2))
     assert sorted(done) == [1, 2]
 
     def fails() -> None:
@@ -101,23 +101,23 @@ def test_both(size: int) -> None:
 
     for pair in ((fails, done.clear), (done.clear, fails)):
         with pytest.raises(ValueError, match="one of both"):
-            shards.workers(size).both(*pair)
+            shards.workers(size).run_pair(*pair)
 
 
 def test_both_are_at_work_at_the_same_time() -> None:
     meeting = threading.Barrier(2, timeout=10)
-    shards.workers(2).both(meeting.wait, meeting.wait)
+    shards.workers(2).run_pair(meeting.wait, meeting.wait)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_process_has_workers_of_its_own() -> None:
-    shards.workers(2).both(int, int)
+    shards.workers(2).run_pair(int, int)
     script = """
 import os
 from portanet.training import shards
-shards.workers(2).both(int, int)
+shards.workers(2).run_pair(int, int)
 if (child := os.fork()) == 0:
-    shards.workers(2).both(int, int)
+    shards.workers(2).run_pair(int, int)
     os._exit(7)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """

@@ -15,7 +15,7 @@ from portanet.training.gradient import Gradient
 from portanet.training.model import on_backend
 from portanet.training.shards import workers
 from portanet.training.state import Data, State
-from portanet.training.step import Step, StepInPieces
+from portanet.training.step import Step
 
 MODEL = Sequential(Dense(6), BatchNorm(), ReLU(), Dense(3))
 OPTIMIZERS = [
@@ -37,19 +37,20 @@ def test_pieces_are_the_whole(backend: Backend, optimizer: Any) -> None:
     x, labels = blobs(40)
     host = MODEL.init(np.random.default_rng(1), (4,))
     layout = Layout.of(MODEL, host)
-    step = Step(Gradient(MODEL, cross_entropy, layout, 40, workers(1)), optimizer, measure=True)
+    step = Step(Gradient(MODEL, cross_entropy, layout, None, workers(1)), optimizer, measure=True)
     found = []
-    for each in (step, StepInPieces.of(step)):
+    per_array = step.per_array()
+    assert per_array is not None
+    for each in (step, per_array):
         with backend.session():
             params = on_backend(host, backend, "float32")
             flat = layout.pack(params)
             state = State(flat, layout.buffers(params), optimizer.init(flat, decayed=layout.decayed))
             data = Data(backend.put(x, "float32"), backend.put(labels, "int32"))
-            begin, end = (getattr(each, name, lambda state: state) for name in ("begin", "end"))
-            state = begin(state)
+            state = per_array.split(state) if each is per_array else state
             for number in range(3):
                 state, metrics = each(state, data, None, (5, number), 0.01)
-            after = end(state)
+            after = per_array.join(state) if each is per_array else state
             parts = (*after, metrics)
             found.append([tree_map(part, lambda array: np.array(backend.to_numpy(array))) for part in parts])
             assert after.flat.shape == (layout.size,)
