@@ -14,21 +14,38 @@ if TYPE_CHECKING:
     from portanet.backends import Backend, choose
     from portanet.checks.gradcheck import gradcheck
     from portanet.data import Dataset, read
-    from portanet.errors import PortanetError
+    from portanet.errors import (
+        BackendError,
+        CheckpointError,
+        ConfigError,
+        DataError,
+        DivergenceError,
+        ModelError,
+        PortanetError,
+    )
     from portanet.training.callbacks import Callback, EarlyStopping, ReduceOnPlateau
     from portanet.training.fine_tune import fine_tune
     from portanet.training.fit import fit
     from portanet.training.model import TrainedModel, load
     from portanet.training.progress import Progress
+    from portanet.training.resume import Checkpoints, Interrupted
     from portanet.xp import namespace
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Backend",
+    "BackendError",
     "Callback",
+    "CheckpointError",
+    "Checkpoints",
+    "ConfigError",
+    "DataError",
     "Dataset",
+    "DivergenceError",
     "EarlyStopping",
+    "Interrupted",
+    "ModelError",
     "PortanetError",
     "Progress",
     "ReduceOnPlateau",
@@ -47,9 +64,17 @@ __all__ = [
 
 _HOMES = {
     "Backend": "portanet.backends",
+    "BackendError": "portanet.errors",
     "Callback": "portanet.training.callbacks",
+    "CheckpointError": "portanet.errors",
+    "Checkpoints": "portanet.training.resume",
+    "ConfigError": "portanet.errors",
+    "DataError": "portanet.errors",
     "Dataset": "portanet.data",
+    "DivergenceError": "portanet.errors",
     "EarlyStopping": "portanet.training.callbacks",
+    "Interrupted": "portanet.training.resume",
+    "ModelError": "portanet.errors",
     "PortanetError": "portanet.errors",
     "Progress": "portanet.training.progress",
     "ReduceOnPlateau": "portanet.training.callbacks",
@@ -73,4 +98,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -155,17 +155,6 @@ def test_nothing_executes_data(path: Path) -> None:
             assert ast.unparse(node.value) == "False", f"{relative(path)}:{node.value.lineno}"
 
 
-def test_public_names() -> None:
-    assert sorted(portanet.__all__) == portanet.__all__
-    for name in portanet.__all__:
-        assert getattr(portanet, name) is not None
-        assert name in dir(portanet)
-    for part in (portanet.nn, portanet.optim):
-        assert all(getattr(part, name) for name in part.__all__)
-    with pytest.raises(AttributeError, match="module 'portanet' has no attribute 'train'"):
-        portanet.train  # noqa: B018 - asking is the test
-
-
 def loaded_by(statement: str) -> set[str]:
     """The modules a fresh interpreter has after a statement, beyond those it starts with."""
     code = f"import sys; before = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
