@@ -2,7 +2,18 @@
 
 
 class PortanetError(Exception):
-    """The base of every error below; catch it to catch them all."""
+    """The base of every error below; catch it to catch them all.
+
+    message  what is wrong
+    remedy   what to do about it, in Python's terms where it names an argument: "hold out none with valid=0"
+    """
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message, self.remedy = message, remedy
+
+    def __str__(self) -> str:
+        return f"{self.message.removesuffix('.')}; {self.remedy}." if self.remedy else self.message
 
 
 class BackendError(PortanetError):
@@ -11,8 +22,8 @@ class BackendError(PortanetError):
     stage   how far it came: "installed", "imports", "device" or "kernel" is the first thing that failed
     """
 
-    def __init__(self, message: str, stage: str = "device") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, stage: str = "device", *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
         self.stage = stage
 
 
@@ -39,6 +50,6 @@ class DivergenceError(PortanetError):
     layer  where it began, by name; empty where that is not a layer
     """
 
-    def __init__(self, message: str, step: int = -1, layer: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, message: str, step: int = -1, layer: str = "", *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
         self.step, self.layer = step, layer

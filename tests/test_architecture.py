@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,6 +139,16 @@ def test_only_the_backend_names_the_libraries(library: str) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             assert not (isinstance(node, ast.Name) and node.id == library), relative(path)
             assert not (isinstance(node, ast.Constant) and node.value == library), relative(path)
+
+
+@every_file
+def test_only_the_command_line_names_its_flags(path: Path) -> None:
+    """A library error names a Python argument in its `remedy`; the command line makes an option of it."""
+    if part_of(path) == "cli":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            assert not re.search(r"(?<![\w-])--[a-z]", node.value), f"{relative(path)}:{node.lineno}"
 
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

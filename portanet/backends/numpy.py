@@ -25,7 +25,7 @@ class NumPy(Backend):
 
     def __init__(self, device: str | None = None) -> None:
         if device not in (None, "cpu"):
-            raise BackendError(f"numpy runs on cpu only, got device {device!r}; leave --device out.")
+            raise BackendError(f"numpy runs on cpu only, got device {device!r}.", remedy=f"leave out device={device!r}")
 
     @classmethod
     def device_of(cls, x: Array) -> str | None:

@@ -10,6 +10,7 @@ import sys
 import click
 
 import portanet
+from portanet.cli.remedies import with_flags
 from portanet.errors import PortanetError
 
 # The one-line helps stand here so that `portanet --help` imports no command, and so no NumPy.
@@ -79,6 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     except PortanetError as error:
         if "--debug" in arguments:
             raise
+        error.remedy = with_flags(error.remedy)
         _complain(" ".join(str(error).split()))
         code = 1
     sys.exit(code or 0)

@@ -84,7 +84,7 @@ def _place(out: Path | None) -> Iterator[tuple[Path, Path]]:
     if out is not None:
         require_empty(out)
         if (file := out.with_name(f"{out.name}.toml")).exists():
-            raise ConfigError(f"{file} exists already; choose another --out.")
+            raise ConfigError(f"{file} exists already.", remedy="choose another folder with out=FOLDER")
         yield file, out
         return
     above = Path(tempfile.mkdtemp(prefix="portanet-rerun-"))
@@ -114,7 +114,8 @@ def _train(run: Path, settings: dict[str, Any], file: Path, out: Path) -> None:
     except click.UsageError as error:
         raise ConfigError(f"{run / 'run.json'}: {error.format_message()}") from error
     except ConfigError as error:
-        raise ConfigError(str(error).replace(str(file), f"the settings in {run / 'run.json'}")) from error
+        told = error.message.replace(str(file), f"the settings in {run / 'run.json'}")
+        raise ConfigError(told, remedy=error.remedy) from error
 
 
 def _digest(path: Path) -> str:

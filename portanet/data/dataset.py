@@ -45,7 +45,8 @@ class Dataset:
         """The labels; DataError where the source has none."""
         if self.labels is None:
             raise DataError(
-                f"{self.name} has no labels; name a CSV's label column with --label, or use data that has one."
+                f"{self.name} has no labels.",
+                remedy="name a CSV's label column with label=NAME, or use data that has labels",
             )
         return self.labels
 

@@ -35,7 +35,7 @@ def reading(path: str | Path) -> Iterator[BinaryIO]:
 def require_free(path: str | Path, *, force: bool) -> None:
     """Refuse to write over a file that exists, except under `force`."""
     if Path(path).exists() and not force:
-        raise DataError(f"{path} exists already; choose another name, or overwrite it with --force.")
+        raise DataError(f"{path} exists already.", remedy="choose another name, or overwrite it with force=True")
 
 
 def expansion_limit(size: int) -> int:

@@ -102,7 +102,7 @@ def _read(
 
 def _require_no_label(source: str, label: str | None) -> None:
     if label is not None:
-        raise DataError(f"{source} has its labels apart and no column {label!r}; leave out --label.")
+        raise DataError(f"{source} has its labels apart and no column {label!r}.", remedy=f"leave out label={label!r}")
 
 
 def _locate(source: str) -> tuple[str, str]:

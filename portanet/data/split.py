@@ -18,7 +18,8 @@ def holdout(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset
     count = round(share * len(dataset)) if 0 < share < 1 else share
     if not (0 < count < len(dataset) and count == round(count)):
         raise ConfigError(
-            f"cannot hold out {share:.3g} of the {len(dataset)} rows of {dataset.name}; use --valid 0 to hold out none."
+            f"cannot hold out {share:.3g} of the {len(dataset)} rows of {dataset.name}.",
+            remedy="hold out none with valid=0",
         )
     rng = generator(seed, SPLIT)
     labels = dataset.labels if dataset.classes else None

@@ -29,6 +29,7 @@ _TRACES = (
     "history.jsonl",
     "run.json",
 )
+_ELSEWHERE = "choose another folder with out=FOLDER"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
@@ -80,7 +81,7 @@ class RunFolder:
             path = Path("runs", f"{name}-{number}")
             if path.is_dir() and not (path / "run.json").exists():
                 return cls(path)
-        raise ConfigError(f"no unfinished run is in runs/{name}-*; name the folder to go on in with --out.")
+        raise ConfigError(f"runs/{name}-* holds no unfinished run.", remedy="name its folder with out=FOLDER")
 
     def drop_if_empty(self) -> None:
         """Remove the folder that was made for this run if nothing was written to it, as after an early error.
@@ -177,11 +178,11 @@ def require_empty(out: Path) -> None:
         taken = out.is_dir() and any(entry.name != _LOCK for entry in out.iterdir())
         is_file = out.exists() and not out.is_dir()
     except OSError as error:
-        raise DataError(f"cannot look into {out}: {error.strerror}; choose another --out.") from error
+        raise DataError(f"cannot look into {out}: {error.strerror}.", remedy=_ELSEWHERE) from error
     if is_file:
-        raise ConfigError(f"{out} is a file; choose another --out.")
+        raise ConfigError(f"{out} is a file.", remedy=_ELSEWHERE)
     if taken:
-        raise ConfigError(f"{out} is not empty, and a run is never overwritten; choose another --out.")
+        raise ConfigError(f"{out} is not empty, and a run is never overwritten.", remedy=_ELSEWHERE)
 
 
 def _numbers(above: Path, name: str) -> list[int]:
@@ -212,10 +213,10 @@ def _make(path: Path, *, exist_ok: bool) -> bool:
         path.mkdir(parents=True, exist_ok=exist_ok)
     except FileExistsError:
         if exist_ok:
-            raise ConfigError(f"{path} is a file; choose another --out.") from None
+            raise ConfigError(f"{path} is a file.", remedy=_ELSEWHERE) from None
         return False
     except OSError as error:
-        raise DataError(f"cannot make the folder {path}: {error.strerror}; choose another --out.") from error
+        raise DataError(f"cannot make the folder {path}: {error.strerror}.", remedy=_ELSEWHERE) from error
     return True
 
 
@@ -285,7 +286,8 @@ def _exclusive(path: Path) -> int:
     return handle
 
 
-def _in_use(path: Path, content: bytes, remedy: str = "") -> ConfigError:
+def _in_use(path: Path, content: bytes, stale: str = "") -> ConfigError:
     number = content.strip().decode("ascii", "replace")
     process = f"process {number}" if number.isdecimal() else "another process"
-    return ConfigError(f"{path.parent} is in use by {process}; wait until it ends, or choose another --out{remedy}.")
+    remedy = f"wait until it ends, or {_ELSEWHERE}{stale}"
+    return ConfigError(f"{path.parent} is in use by {process}.", remedy=remedy)

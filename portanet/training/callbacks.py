@@ -150,7 +150,10 @@ CALLBACKS = {made.__name__: made for made in (EarlyStopping, ReduceOnPlateau)}
 def _watched(callback: Callback, monitor: str, row: Row) -> float:
     if monitor not in row:
         name, known = type(callback).__name__, ", ".join(row)
-        raise ConfigError(f"{name} watches {monitor!r}, but the history has {known}; give fit valid rows, or another.")
+        raise ConfigError(
+            f"{name} watches {monitor!r}, but the history has {known}.",
+            remedy="give valid=..., rows to measure on, or watch another",
+        )
     return float(row[monitor])
 
 

@@ -130,7 +130,7 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
         if not backend.out_of_memory(error):
             raise
         tried = f"{backend.name} on {backend.device} has no memory left for steps of {rows} rows"
-        raise BackendError(f"{tried}; try a batch size of {max(1, rows // 2)} or less.", "memory") from error
+        raise BackendError(f"{tried}.", "memory", remedy=f"try batch_size={max(1, rows // 2)} or less") from error
 
 
 def _identity(run: TrainedModel, callbacks: Sequence[Callback], accumulate: int, *data: Any) -> dict[str, Any]:

@@ -111,7 +111,9 @@ class Trainer:
         run, rows = self.run, self.batches.size or self.batches.rows
         cut = run.backend.shard_rows(rows, shard_rows(run.model, run.input_shape, rows))
         if self.accumulate > 1 and not run.model.rowwise:
-            raise ConfigError("a batch for BatchNorm cannot be computed in parts; use accumulate=1, or LayerNorm.")
+            raise ConfigError(
+                "a batch for BatchNorm cannot be computed in parts.", remedy="use accumulate=1, or LayerNorm"
+            )
         cut = min(cut, -(-rows // self.accumulate))
         workers = shards.workers(run.workers)
         trace = run.backend.tracer(workers.run_pair if cut >= rows else None)  # shards keep the workers busy

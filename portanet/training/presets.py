@@ -73,7 +73,9 @@ class Preset:
         """
         first = self.pixels if images else self.columns
         if first is None:
-            raise ConfigError("this preset takes images; name their shape with --image CxHxW, or use --preset mlp.")
+            raise ConfigError(
+                "this preset takes images.", remedy='name their shape, as with image=(1, 28, 28), or use preset="mlp"'
+            )
         return Sequential(*first, *self.body(outputs), *(() if self.whole else last))
 
 

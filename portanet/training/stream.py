@@ -63,5 +63,5 @@ def place(x: Any, labels: Array, weights: Array | None, backend: Backend, dtype:
         return Data(inputs.held(x, backend, dtype), labels, weights)
     if full:
         room = f"{need / 1e9:.2g} GB, and {backend.name} on {backend.device} has {free / 1e9:.2g} GB free"
-        raise ConfigError(f"a full batch of these rows takes {room}; name a size, as with --batch-size 128.")
+        raise ConfigError(f"a full batch of these rows takes {room}.", remedy="give a size, such as batch_size=128")
     return Stream(x, labels, weights, backend, inputs.kept_dtype(x, dtype))

@@ -107,7 +107,7 @@ def test_a_probe_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     ("name", "device", "message"),
     [
         ("tensorflow", None, "there is no backend 'tensorflow'; choose from auto, numpy, cupy, torch, jax, strict"),
-        ("numpy", "cuda", "numpy runs on cpu only, got device 'cuda'; leave --device out"),
+        ("numpy", "cuda", "numpy runs on cpu only, got device 'cuda'; leave out device='cuda'"),
         ("strict", "device9", "strict has no device 'device9'; it has CPU_DEVICE, device1 and device2"),
         ("torch", "nowhere", "torch cannot use device 'nowhere': .*; try cpu"),
         ("jax", "nowhere", "jax has no device 'nowhere': .*; try cpu"),
@@ -283,7 +283,7 @@ def test_a_full_device_says_what_to_try(backend: Backend, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(nn.Dense, "forward", full)
     x, labels = np.ones((40, 3), np.float32), np.zeros(40, np.int32)
-    with pytest.raises(BackendError, match=r"has no memory left for steps of 16 rows; try a batch size of 8 or less"):
+    with pytest.raises(BackendError, match=r"has no memory left for steps of 16 rows; try batch_size=8 or less"):
         portanet.fit(nn.Sequential(nn.Dense(2)), x, labels, batch_size=16, backend=backend)
 
 

@@ -42,7 +42,7 @@ ERRORS = [
     ("train words.csv --task regress", ["words.csv", "row 3 (line 4)", "'many' is not a number"]),
     ("train bare.csv --task regress", ["bare.csv has no labels", "--label"]),
     ("train numbered.csv --task regress --class-weight balanced", ["--class-weight", "cross entropy"]),
-    ("train numbered.csv --task regress --preset cnn", ["takes images", "--image CxHxW", "--preset mlp"]),
+    ("train numbered.csv --task regress --preset cnn", ["takes images", "--image 1x28x28", "--preset mlp"]),
     (f"{TRAIN} --class-weight twice", ["--class-weight", "balanced", "CLASS=WEIGHT", "'twice'"]),
     (f"{TRAIN} --class-weight ''", ["--class-weight", "balanced", "CLASS=WEIGHT"]),
     (f"{TRAIN} --class-weight rose=2", ["--class-weight", "'rose'", "setosa, versicolor, virginica"]),
@@ -226,7 +226,10 @@ def test_a_folder_that_may_not_be_looked_into(cli: Call, monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "iterdir", refuse)
     answer = cli("train", "flowers.csv", "--out", "nothing")
     assert (answer.code, answer.out) == (1, "")
-    assert answer.err == "portanet: cannot look into nothing: Permission denied; choose another --out.\n"
+    assert (
+        answer.err
+        == "portanet: cannot look into nothing: Permission denied; choose another folder with --out FOLDER.\n"
+    )
 
 
 def test_a_full_disk(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:

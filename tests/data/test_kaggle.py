@@ -54,7 +54,7 @@ def test_read_back(kaggle: tuple[Path, Path]) -> None:
 
 def test_files_are_kept(tmp_path: Path) -> None:
     (tmp_path / "test.csv").write_text("mine")
-    with pytest.raises(DataError, match=r"test\.csv exists already; .*--force"):
+    with pytest.raises(DataError, match=r"test\.csv exists already; .*force=True"):
         write_kaggle(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["test.csv"]
     with pytest.raises(DataError, match=r"test\.csv"):

@@ -48,7 +48,9 @@ def holder(folder: RunFolder) -> Iterator[subprocess.Popen[str]]:
 
 
 def test_a_second_process_is_told_who_was_first(folder: RunFolder, holder: subprocess.Popen[str]) -> None:
-    expected = rf"run is in use by process {holder.pid}; wait until it ends, or choose another --out\.$"
+    expected = (
+        rf"run is in use by process {holder.pid}; wait until it ends, or choose another folder with out=FOLDER\.$"
+    )
     with pytest.raises(ConfigError, match=expected), folder.locked():
         raise AssertionError("two have the lock")
     assert (folder.path / ".lock").exists()

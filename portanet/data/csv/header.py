@@ -109,7 +109,9 @@ def _match(file: str, names: tuple[str, ...], rest: tuple[int, ...], columns: Se
             raise DataError(f"{file} has no column {quoted(column)}, which the model needs.")
     for name in position:
         if name not in known:
-            raise DataError(f"{file}: the model has no column {quoted(name)}; remove it, or name it with --label.")
+            raise DataError(
+                f"{file}: the model has no column {quoted(name)}.", remedy="remove it, or name it with label=NAME"
+            )
     return tuple(position[column] for column in columns)
 
 

@@ -104,7 +104,7 @@ def _read(path: str | Path, header: Header, task: str, sink: Sink, progress: Pro
                 raise ValueError("the first row is blank")
         except (ValueError, OverflowError, csv.Error) as error:
             fault = find_fault(path, header, task=task, sound=builder.rows)
-            raise DataError(f"{path}: {fault or f'not a table of numbers ({plain(error, 200)})'}.") from error
+            raise fault or DataError(f"{path}: not a table of numbers ({plain(error, 200)}).") from error
     if not builder.rows:
         raise DataError(f"{path} has a header but no rows.")
     return builder.found()

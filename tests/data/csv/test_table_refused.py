@@ -76,7 +76,7 @@ REFUSED = {
     "no header, distinct": ("5.1,3.5,1.4,0.2\n4.9,3,1.4,0.3\n", "begins with numbers"),
     "semicolons": ("label;a\n1;2\n", "not separated by commas"),
     "tabs": ("label\ta\n1\t2\n", "not separated by commas"),
-    "text column": ("kind,a\nsetosa,2\n", "column 'kind': 'setosa' is not a number; .*--label"),
+    "text column": ("kind,a\nsetosa,2\n", "column 'kind': 'setosa' is not a number; .*label=NAME"),
     "label only": ("label\n1\n", "no column beside the label"),
     "header only": (HEAD, "a header but no rows"),
     "header only, no line end": (HEAD.strip(), "a header but no rows"),

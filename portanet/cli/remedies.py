@@ -1,0 +1,50 @@
+"""A library error's remedy in the command line's terms: its arguments become options."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+
+FLAGS = {
+    "accumulate": "--accumulate",
+    "batch_size": "--batch-size",
+    "device": "--device",
+    "dtype": "--dtype",
+    "force": "--force",
+    "image": "--image",
+    "label": "--label",
+    "out": "--out",
+    "preset": "--preset",
+    "task": "--task",
+    "valid": "--valid",
+}
+
+_TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+_ARGUMENT = re.compile(rf"\b([a-z_]+)=({_TEXT}|\([^)]*\)|\.\.\.|[\w.]*\w)")
+
+
+def with_flags(remedy: str) -> str:
+    """The remedy with `batch_size=128` as `--batch-size 128`, `image=(1, 28, 28)` as `--image 1x28x28`."""
+    return _ARGUMENT.sub(_option, remedy)
+
+
+def _option(argument: re.Match[str]) -> str:
+    name, value = argument.groups()
+    if name not in FLAGS:
+        return argument[0]
+    if value in ("...", "True"):
+        return FLAGS[name]
+    return f"{FLAGS[name]} {_as_typed(value)}"
+
+
+def _as_typed(value: str) -> str:
+    """A Python value, or the name of one such as FOLDER, as people type it in a shell."""
+    try:
+        literal = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+    if isinstance(literal, tuple):
+        return "x".join(map(str, literal))
+    text = str(literal)
+    return shlex.quote(text) if text.isprintable() else value
