@@ -49,7 +49,7 @@ def read(
     DataError says what is wrong with the source, and where.
     """
     if task not in ("classify", "regress"):
-        raise ConfigError(f"The task {task!r} is unknown; it is classify or regress.")
+        raise ConfigError(f"task must be 'classify' or 'regress', got {task!r}.")
     if task == "regress":
         classes = None if classes is None else ()
     dataset = _read(

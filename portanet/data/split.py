@@ -18,7 +18,8 @@ def holdout(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset
     count = round(share * len(dataset)) if 0 < share < 1 else share
     if not (0 < count < len(dataset) and count == round(count)):
         raise ConfigError(
-            f"cannot hold out {share:.3g} of the {len(dataset)} rows of {dataset.name}.",
+            f"cannot hold out {share!r} of the {len(dataset)} rows of {dataset.name}; valid must come to 1 to "
+            f"{len(dataset) - 1} rows.",
             remedy="hold out none with valid=0",
         )
     rng = generator(seed, SPLIT)

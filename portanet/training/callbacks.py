@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._tree import tree_map
@@ -63,9 +64,9 @@ class EarlyStopping(Callback):
     _kept: Params = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        _require_patience(self, self.patience)
-        if not (math.isfinite(self.min_change) and self.min_change >= 0):
-            raise ConfigError(f"EarlyStopping needs min_change of at least 0, got {self.min_change!r}.")
+        _require_monitor(self, self.monitor)
+        _require(self, "patience", "an integer >= 1", _is_integer(self.patience, 1))
+        _require(self, "min_change", "a finite number >= 0", _is_number(self.min_change, 0.0))
 
     def begin(self, run: TrainedModel, steps: int) -> None:
         self._run, self._best, self._waited, self._kept = run, math.nan, 0, {}
@@ -98,8 +99,8 @@ class ReduceOnPlateau(Callback):
     threshold  how much better it must be to count, as a share of the best value
     cooldown   logging points after a cut that are not counted
 
-    It waits, compares and cuts as torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError unless
-    0 < factor < 1, and where the history has no such entry.
+    It waits, compares and cuts as torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError for impossible
+    settings, and where the history has no such entry.
     """
 
     monitor: str = "valid_loss"
@@ -115,9 +116,11 @@ class ReduceOnPlateau(Callback):
     kept: ClassVar[tuple[str, ...]] = ("rate_factor", "_best", "_waited", "_cooling")
 
     def __post_init__(self) -> None:
-        _require_patience(self, self.patience + 1)
-        if not 0 < self.factor < 1:
-            raise ConfigError(f"ReduceOnPlateau needs 0 < factor < 1, got {self.factor!r}.")
+        _require_monitor(self, self.monitor)
+        _require(self, "factor", "a number > 0 and < 1", _is_number(self.factor, 0.0) and 0 < self.factor < 1)
+        _require(self, "patience", "an integer >= 0", _is_integer(self.patience, 0))
+        _require(self, "threshold", "a finite number >= 0", _is_number(self.threshold, 0.0))
+        _require(self, "cooldown", "an integer >= 0", _is_integer(self.cooldown, 0))
 
     def begin(self, run: TrainedModel, steps: int) -> None:
         self.rate_factor, self._best, self._waited, self._cooling = 1.0, math.nan, 0, 0
@@ -164,9 +167,22 @@ def _better(monitor: str, value: float, best: float, change: float) -> bool:
     return value < best - change if monitor.endswith("loss") else value > best + change
 
 
-def _require_patience(callback: Callback, patience: int) -> None:
-    if not isinstance(patience, int) or patience < 1:
-        raise ConfigError(f"{type(callback).__name__} needs patience as a whole number, and a larger one.")
+def _require(callback: Callback, name: str, bound: str, holds: bool) -> None:
+    """Raises ConfigError unless the setting `name` is what `bound` says."""
+    if not holds:
+        raise ConfigError(f"{type(callback).__name__}: {name} must be {bound}, got {getattr(callback, name)!r}.")
+
+
+def _require_monitor(callback: Callback, monitor: object) -> None:
+    _require(callback, "monitor", "the name of an entry of the history, such as 'loss'", isinstance(monitor, str))
+
+
+def _is_integer(value: object, least: int) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
+
+
+def _is_number(value: object, least: float) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and least <= float(value) < math.inf
 
 
 def _copy(array: Any) -> Any:

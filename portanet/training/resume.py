@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -49,6 +50,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, *, every: float = 1.0, say: Callable[[str], Any] = print) -> None:
+        if not 0 <= every < math.inf:
+            raise ConfigError(f"Checkpoints: every must be a finite number of seconds >= 0, got {every!r}.")
         self.folder, self.every, self.say = Path(folder), every, say
         self.stop = False  # set by a signal's handler: save at the next occasion, then raise Interrupted
         self._identity: dict[str, Any] = {}

@@ -231,7 +231,7 @@ ERRORS = [
     ('callbacks = { type = "EarlyStopping" }', ["callbacks must be a list of tables with a type", "patience = 3"]),
     ("callbacks = [3]", ["callbacks: 3 is no callback"]),
     ('callbacks = [{ type = "Early" }]', ["callbacks: 'Early'", "EarlyStopping, ReduceOnPlateau"]),
-    ('callbacks = [{ type = "EarlyStopping", patience = 0 }]', ["EarlyStopping needs patience"]),
+    ('callbacks = [{ type = "EarlyStopping", patience = 0 }]', ["EarlyStopping: patience", ">= 1", "got 0"]),
     ('callbacks = [{ type = "EarlyStopping", patience = "x" }]', ["a whole number for patience", "'x'"]),
     ('callbacks = [{ type = "EarlyStopping", monitor = 3 }]', ["a word for monitor"]),
     ('callbacks = [{ type = "EarlyStopping", monitor = "r2" }]', ["watches 'r2'", "loss, accuracy, valid_loss"]),

@@ -47,8 +47,8 @@ ERRORS = [
     (f"{TRAIN} --class-weight ''", ["--class-weight", "balanced", "CLASS=WEIGHT"]),
     (f"{TRAIN} --class-weight rose=2", ["--class-weight", "'rose'", "setosa, versicolor, virginica"]),
     (f"{TRAIN} --class-weight setosa=much", ["--class-weight", "a number for setosa", "'much'"]),
-    (f"{TRAIN} --class-weight setosa=-1", ["class_weight", "at least 0", "-1.0"]),
-    (f"{TRAIN} --class-weight setosa=nan", ["class_weight", "at least 0", "nan"]),
+    (f"{TRAIN} --class-weight setosa=-1", ["class_weight", ">= 0", "-1.0"]),
+    (f"{TRAIN} --class-weight setosa=nan", ["class_weight", ">= 0", "nan"]),
     (f"{TRAIN} --patience 3 --valid 0", ["EarlyStopping", "valid_loss", "--valid 0.1"]),
     ("train digits.csv --preset classic --patience 3", ["EarlyStopping", "valid_loss", "--valid 0.1"]),
     # a model to go on from

@@ -9,7 +9,7 @@ from typing import ClassVar
 from portanet._typing import Array
 from portanet.errors import ConfigError
 from portanet.nn.losses.loss import Loss as Loss
-from portanet.nn.losses.loss import Task, positive
+from portanet.nn.losses.loss import Task, require_positive
 from portanet.xp import cast, device, namespace
 
 
@@ -68,7 +68,7 @@ class CrossEntropy(Loss):
             class_weight = (-1.0,)
         if class_weight and not (all(0 <= weight < math.inf for weight in class_weight) and any(class_weight)):
             raise ConfigError(
-                "CrossEntropy needs class_weight to be numbers of at least 0, one for each class and not all 0, "
+                f"CrossEntropy needs class_weight >= 0, one number for each class and not all 0, "
                 f"got {self.class_weight!r}."
             )
         object.__setattr__(self, "class_weight", class_weight)
@@ -152,7 +152,7 @@ class Hinge(Loss):
     margin: float = 1.0
 
     def __post_init__(self) -> None:
-        positive("Hinge", "margin", self.margin)
+        require_positive(self, "margin", self.margin)
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
         xp, z = namespace(outputs), _columns(outputs)

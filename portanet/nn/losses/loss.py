@@ -38,7 +38,7 @@ class Loss:
         return written(self)
 
 
-def positive(owner: str, name: str, value: float) -> None:
-    """Raises ConfigError unless value > 0, and finite."""
-    if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{owner} needs {name} > 0, got {value!r}.")
+def require_positive(loss: Loss, name: str, value: float) -> None:
+    """Raises ConfigError unless the setting is a finite number above 0."""
+    if not 0 < value < math.inf:
+        raise ConfigError(f"{type(loss).__name__} needs a finite {name} > 0, got {value!r}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from portanet._typing import Array
-from portanet.nn.losses.loss import Loss, Task, positive
+from portanet.nn.losses.loss import Loss, Task, require_positive
 from portanet.xp import namespace
 
 
@@ -64,7 +64,7 @@ class Huber(Loss):
     task: ClassVar[Task] = "regress"
 
     def __post_init__(self) -> None:
-        positive("Huber", "delta", self.delta)
+        require_positive(self, "delta", self.delta)
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
         xp = namespace(outputs)
