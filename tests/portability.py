@@ -214,5 +214,5 @@ def _of_settings(node: ast.expr) -> bool:
         is_none = isinstance(node.ops[0], (ast.Is, ast.IsNot))
         return is_none or all(map(_of_settings, [node.left, *node.comparators]))
     if isinstance(node, ast.Name):
-        return node.id in ("train", "need_dx", "own", "i")
+        return node.id in ("train", "need_dx", "child_grads", "i")
     return _of_shape(node)

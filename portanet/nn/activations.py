@@ -28,6 +28,10 @@ class Identity(Layer):
     y = x        any shape
     """
 
+    @property
+    def accepts_uint8(self) -> bool | None:
+        return None
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         return x, None
 

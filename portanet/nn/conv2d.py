@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
+from portanet.nn.folding import ScaledWeight
 from portanet.nn.images import batch_first, batch_last, pad
 from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
@@ -74,6 +75,9 @@ class Conv2D(Layer):
     def macs(self, input_shape: Shape) -> int:
         filters, height, width = self.output_shape(input_shape)
         return filters * height * width * input_shape[0] * self.kernel_size**2
+
+    def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
+        return (ScaledWeight(self, factor), 1.0) if type(self) is Conv2D else None
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         xp, weight, shape = namespace(x), params["weight"], self.output_shape(x.shape[1:])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
+from portanet.nn.folding import ScaledWeight
 from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
 from portanet.xp import cast, namespace
@@ -49,6 +50,10 @@ class Dense(Layer):
 
     def macs(self, input_shape: Shape) -> int:
         return input_shape[0] * self.units
+
+    def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
+        pays = 2 * self.units <= rows  # to multiply the weights and their gradient, in place of the inputs
+        return (ScaledWeight(self, factor), 1.0) if type(self) is Dense and pays else None
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         x = cast(x, params["weight"].dtype)

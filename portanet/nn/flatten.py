@@ -21,6 +21,13 @@ class Flatten(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         return (math.prod(input_shape),)
 
+    @property
+    def accepts_uint8(self) -> bool | None:
+        return None
+
+    def scaled(self, factor: float, rows: int) -> tuple[Layer, float]:
+        return self, factor
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         return namespace(x).reshape(x, (x.shape[0], -1)), x.shape
 

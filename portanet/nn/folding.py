@@ -1,4 +1,4 @@
-"""The same model with less work: a factor on every input goes into the first weights, which are fewer numbers."""
+"""A factor on every input, folded into the first weights, which are fewer numbers."""
 
 from __future__ import annotations
 
@@ -6,54 +6,52 @@ from dataclasses import dataclass
 from typing import Any
 
 from portanet._typing import Array, Cache, Params
-from portanet.nn.activations import Identity
-from portanet.nn.conv2d import Conv2D
-from portanet.nn.dense import Dense
-from portanet.nn.flatten import Flatten
 from portanet.nn.layer import Layer
-from portanet.nn.preprocessing import Rescale
-from portanet.nn.reshape import Reshape
-from portanet.nn.sequential import Sequential
 
 
-def folded(model: Layer, rows: int) -> Layer:
+def fold_input_scale(model: Layer, rows: int) -> Layer:
     """A model with the same arrays, outputs and gradients, but for rounding.
 
-        (x factor) W = x (factor W)        for a Sequential that begins with Rescale(factor), then Dense or Conv2D
+        (x factor) W = x (factor W)        for a chain that begins with Rescale(factor), then Dense or Conv2D
 
-    Any other model is returned as it is, and so is one whose Dense has no fewer weights than half of what `rows` rows
-    have inputs: both the weights and their gradient are multiplied.
+    Any other model is returned unchanged, and so is one where this does not pay for `rows` rows.
     """
-    if type(model) is not Sequential or len(model.layers) < 2:
-        return model
-    first, *rest = model.layers
-    place = next((i for i, layer in enumerate(rest) if not isinstance(layer, (Flatten, Reshape))), 0)
-    if not isinstance(first, Rescale) or first.offset != 0 or type(rest[place]) not in (Dense, Conv2D):
-        return model
-    if isinstance(layer := rest[place], Dense) and 2 * layer.units > rows:
-        return model
-    rest[place] = _Scaled(rest[place], first.factor)
-    return Sequential(Identity(), *rest)
+    factor, folded = 1.0, dict[str, Layer]()
+    for name, layer in model.children.items() if model.is_chain else ():
+        scaled = layer.scaled(factor, rows)
+        if scaled is None:
+            return model
+        folded[name], factor = scaled
+        if factor == 1.0:  # all of it is in the weights now, or there was none to begin with
+            return model.with_children(folded) if len(folded) > 1 else model
+    return model
 
 
 @dataclass(frozen=True, repr=False)
-class _Scaled(Layer):
-    """A layer with a weight, of inputs that are all to be multiplied by a factor."""
+class ScaledWeight(Layer):
+    """A layer whose weight is multiplied by a factor, so that its input need not be.
+
+    y = layer(x * factor)        for a layer that is linear in x, but for its bias
+    """
 
     layer: Layer
     factor: float
+
+    @property
+    def children(self) -> dict[str, Layer]:
+        return {}  # its arrays are those of the layer
 
     @property
     def is_trainable(self) -> bool:
         return self.layer.is_trainable
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
-        return self.layer.forward(self._scaled(params), x, train=train, key=key)
+        return self.layer.forward(self._scale(params), x, train=train, key=key)
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
-        dx, grads = self.layer.backward(self._scaled(params) if need_dx else params, cache, dy, need_dx=need_dx)
+        dx, grads = self.layer.backward(self._scale(params) if need_dx else params, cache, dy, need_dx=need_dx)
         grads["weight"] *= self.factor
         return dx, grads
 
-    def _scaled(self, params: Params) -> Params:
+    def _scale(self, params: Params) -> Params:
         return params | {"weight": params["weight"] * self.factor}

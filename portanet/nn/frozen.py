@@ -1,7 +1,8 @@
-"""Layers that keep what they know while others learn."""
+"""Layers whose parameters are not updated."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,17 @@ class Frozen(Layer):
 
     def __repr__(self) -> str:
         return f"Frozen({self.layer!r})"
+
+    @property
+    def children(self) -> Mapping[str, Layer]:
+        return {}  # nothing inside is trained, fitted, or differentiated on its own
+
+    def unfrozen(self) -> Layer:
+        return self.layer.unfrozen()
+
+    @property
+    def accepts_uint8(self) -> bool | None:
+        return self.layer.accepts_uint8
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
         return self.layer.init(rng, input_shape)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from portanet._settings import written
 from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import ModelError
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -16,8 +18,13 @@ class Layer:
     """A frozen dataclass of hyper-parameters with pure methods; its arrays live in a dict called `params`.
 
     A layer without arrays overrides `forward` and `backward`, and `output_shape` if it changes the shape.
-    One with arrays also says which names are `trained`, and which of those weight decay applies to
-    (`decayed`); its other arrays are buffers, which gradient descent leaves alone.
+    One with arrays also overrides `init`, and names those that are trained (`trainable_names`) and those of them that
+    weight decay applies to (`decayed`); its other arrays are buffers, which gradient descent leaves alone.
+
+    A container is a layer with fields that hold layers, its children. `params[name]` holds the arrays of a child. Its
+    `forward` gives child number i the key `key.child(i)`, and its cache is a dict that holds each child's cache by
+    name. The other methods have defaults for it, which assume that every child is given the container's own input, as
+    branches are; Sequential overrides them for children in a row.
 
     The methods do the same in every step: a step is compiled or recorded and then repeated, so what differs from step
     to step, random numbers too, comes from the arguments (`key`, see noise.py), and not from Python's own state.
@@ -26,57 +33,31 @@ class Layer:
     trainable_names: ClassVar[tuple[str, ...]] = ()
     decayed: ClassVar[tuple[str, ...]] = ()
 
-    @property
-    def rowwise(self) -> bool:
-        """Whether each row of a batch is computed on its own, so that a batch may be cut into shards."""
-        return True
-
-    @property
-    def needs_fit(self) -> bool:
-        """Whether `fit` takes arrays from the training data; True for preprocessing."""
-        return False
-
-    @property
-    def is_trainable(self) -> bool:
-        """Whether there are trained arrays, here or in a child."""
-        return bool(self.trainable_names)
-
-    @property
-    def children(self) -> Mapping[str, Layer]:
-        """The layers inside this one, by name; empty for all but containers."""
-        return {}
-
     def __repr__(self) -> str:
         """The layer as one would write it, without the settings that are as always."""
         return written(self)
 
+    # Arrays and shapes
+
     def init(self, rng: Generator, input_shape: Shape) -> Params:
         """The first values of the layer's arrays, on the host. `input_shape` has no batch axis.
 
+        A container with arrays of its own adds them to those of its children: `{...} | super().init(rng, input_shape)`.
         Raises ModelError where the layer cannot take this shape.
         """
         self.output_shape(input_shape)
-        return {}
-
-    def fit(self, params: Params, x: Array) -> Params:
-        """`params` with what preprocessing takes from the training rows `x`: once, on the host."""
-        return params
+        children = ((name, child.init(rng, shape)) for name, child, shape in self.children_with_shapes(input_shape))
+        return {name: arrays for name, arrays in children if arrays}
 
     def output_shape(self, input_shape: Shape) -> Shape:
         """The shape of one row of the output; raises ModelError for a shape that the layer cannot take."""
         return input_shape
 
-    def check(self, x: Array) -> None:
-        """Raises DataError for values in `x` (N, ...) that the layer cannot take; a container asks its first child.
-
-        Asked once before training and for each prediction, outside of steps, so it may read values.
-        """
-        for child in list(self.children.values())[:1]:
-            child.check(x)
-
     def macs(self, input_shape: Shape) -> int:
-        """Multiplications with an addition that one row's forward pass takes, in products of matrices."""
-        return 0
+        """Multiply-accumulates of one row's forward pass, counted in products of matrices."""
+        return sum(child.macs(shape) for _, child, shape in self.children_with_shapes(input_shape))
+
+    # The passes
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         """The output for a batch `x` (N, ...), and what `backward` will need."""
@@ -91,4 +72,113 @@ class Layer:
 
     def next_buffers(self, params: Params, cache: Cache) -> Params:
         """The buffers after a training step; only a layer that keeps running statistics has any to return."""
-        return {}
+        caches = _caches_by_name(self, cache)
+        buffers = ((name, self.children[name].next_buffers(params.get(name, {}), caches[name])) for name in caches)
+        return {name: arrays for name, arrays in buffers if arrays}
+
+    # The data
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether `fit` takes arrays from the training data; True for preprocessing."""
+        return any(child.needs_fit for child in self.children.values())
+
+    def fit(self, params: Params, x: Array) -> Params:
+        """`params` with what preprocessing takes from the training rows `x`: once, on the host."""
+        fitted = {name: child.fit(params[name], x) for name, child in self.children.items() if child.needs_fit}
+        return params | fitted if fitted else params
+
+    def check(self, x: Array) -> None:
+        """Raises DataError for values in `x` (N, ...) that the layer cannot take.
+
+        Asked once before training and for each prediction, outside of steps, so it may read values.
+        """
+        for child in self.children.values():
+            child.check(x)
+
+    # What others ask before they compute
+
+    @property
+    def rowwise(self) -> bool:
+        """Whether each row of a batch is computed on its own, so that a batch may be cut into shards."""
+        return all(child.rowwise for child in self.children.values())
+
+    @property
+    def is_trainable(self) -> bool:
+        """Whether there are trained arrays, here or in a child."""
+        return bool(self.trainable_names) or any(child.is_trainable for child in self.children.values())
+
+    @property
+    def accepts_uint8(self) -> bool | None:
+        """Whether it casts bytes to the dtype of its arrays before it computes; None where it hands them on as bytes.
+
+        Any other layer would compute in bytes, which wrap around.
+        """
+        children = self.children.values()
+        return all(child.accepts_uint8 for child in children) if children else bool(self.trainable_names)
+
+    def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
+        """A layer of the same arrays and a number, with self(x * factor) = layer(x) * number; None without them.
+
+        For batches of `rows` rows: None, too, where the layer would take more work than to multiply its input.
+        """
+        return None
+
+    # Layers inside
+
+    @property
+    def children(self) -> Mapping[str, Layer]:
+        """The layers inside this one, by name: those that its fields hold."""
+        return _layers_in_fields(self)
+
+    def children_with_shapes(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+        """Each child with its name and the shape of one row of its input, in the order of `children`."""
+        for name, child in self.children.items():
+            yield name, child, input_shape
+
+    def with_children(self, children: Mapping[str, Layer]) -> Self:
+        """The same layer with these in place of its children of the same names."""
+        if children.keys() - _layers_in_fields(self).keys():
+            raise NotImplementedError(f"{type(self).__name__} needs a with_children method")
+        own: Any = self
+        return dataclasses.replace(own, **children)
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether it is nothing but its children, each given the output of the one before."""
+        return False
+
+    def freeze(self, *names: str) -> Self:
+        """The same container with these children frozen: `model.freeze("0", "1")`; their arrays keep their names.
+
+        Raises ModelError for a name that no child has.
+        """
+        from portanet.nn.frozen import Frozen
+
+        if unknown := [name for name in names if name not in self.children]:
+            there = ", ".join(map(repr, self.children)) or "none"
+            raise ModelError(f"{type(self).__name__} has no child {unknown[0]!r} to freeze; there is {there}.")
+        children = {name: self.children[name] for name in names}
+        frozen = {name: Frozen(child) for name, child in children.items() if not isinstance(child, Frozen)}
+        return self.with_children(frozen) if frozen else self
+
+    def unfrozen(self) -> Layer:
+        """The same layer with every frozen layer inside able to learn again."""
+        children = {name: child.unfrozen() for name, child in self.children.items()}
+        changed = {name: child for name, child in children.items() if child is not self.children[name]}
+        return self.with_children(changed) if changed else self
+
+
+def _caches_by_name(layer: Layer, cache: Cache) -> dict[str, Cache]:
+    """The cache of each child."""
+    names = layer.children.keys()
+    if names and not (isinstance(cache, dict) and names <= cache.keys()):
+        missing = "a next_buffers method, or a cache that is a dict with the cache of each child by name"
+        raise NotImplementedError(f"{type(layer).__name__} needs {missing}")
+    return {name: cache[name] for name in names}
+
+
+def _layers_in_fields(layer: Layer) -> dict[str, Layer]:
+    fields: Any = dataclasses.fields(layer) if dataclasses.is_dataclass(layer) else ()
+    values = {field.name: getattr(layer, field.name) for field in fields}
+    return {name: value for name, value in values.items() if isinstance(value, Layer)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
+from portanet.nn.activations import Identity
 from portanet.nn.initializers import filled
 from portanet.nn.layer import Layer
 from portanet.xp import cast, device, namespace
@@ -37,6 +38,13 @@ class Rescale(Layer):
             value = getattr(self, name)
             if not math.isfinite(value):
                 raise ModelError(f"Rescale needs a finite {name}, got {value!r}.")
+
+    @property
+    def accepts_uint8(self) -> bool:
+        return True
+
+    def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
+        return (Identity(), factor * self.factor) if self.offset == 0 else None
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
         return {"factor": filled(self.factor), "offset": filled(self.offset)}
@@ -71,6 +79,10 @@ class Standardize(Layer):
 
     @property
     def needs_fit(self) -> bool:
+        return True
+
+    @property
+    def accepts_uint8(self) -> bool:
         return True
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:

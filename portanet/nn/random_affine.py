@@ -47,6 +47,10 @@ class RandomAffine(Layer):
             raise ModelError(f"RandomAffine needs images (channels, height, width), got shape {input_shape}.")
         return input_shape
 
+    @property
+    def accepts_uint8(self) -> bool | None:
+        return None
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         if not train:
             return x, None

@@ -34,6 +34,13 @@ class Reshape(Layer):
             raise ModelError(f"Reshape to {self.shape} needs {wanted} numbers, got {given} in shape {input_shape}.")
         return self.shape
 
+    @property
+    def accepts_uint8(self) -> bool | None:
+        return None
+
+    def scaled(self, factor: float, rows: int) -> tuple[Layer, float]:
+        return self, factor
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         return namespace(x).reshape(x, (x.shape[0], *self.shape)), x.shape
 

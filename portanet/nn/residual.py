@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.nn.sequential import Sequential
 from portanet.xp import cast
-
-if TYPE_CHECKING:
-    from portanet.rng import Generator
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -23,9 +20,9 @@ class Residual(Sequential):
     He et al. 2016, arXiv:1512.03385. Raises ModelError where the layers change the shape.
     """
 
-    def init(self, rng: Generator, input_shape: Shape) -> Params:
-        self.output_shape(input_shape)
-        return super().init(rng, input_shape)
+    @property
+    def accepts_uint8(self) -> bool:
+        return bool(super().accepts_uint8)  # bytes handed on would be added to bytes
 
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = super().output_shape(input_shape)

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.nn.frozen import Frozen
 from portanet.nn.layer import Layer
 from portanet.rows import Rows
-
-if TYPE_CHECKING:
-    from portanet.rng import Generator
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -45,40 +41,21 @@ class Sequential(Layer):
     def _children(self) -> dict[str, Layer]:
         return {str(i): layer for i, layer in enumerate(self.layers)}
 
-    @property
-    def rowwise(self) -> bool:
-        return all(layer.rowwise for layer in self.layers)
+    def with_children(self, children: Mapping[str, Layer]) -> Self:
+        return type(self)(*(children.get(name, child) for name, child in self._children.items()))
 
     @property
-    def needs_fit(self) -> bool:
-        return any(layer.needs_fit for layer in self.layers)
+    def is_chain(self) -> bool:
+        return type(self) is Sequential  # a subclass may add to what its children compute
 
     @property
-    def is_trainable(self) -> bool:
-        return any(layer.is_trainable for layer in self.layers)
+    def accepts_uint8(self) -> bool | None:
+        answers = (layer.accepts_uint8 for layer in self.layers)
+        return next((answer for answer in answers if answer is not None), None)
 
-    def freeze(self, *names: str) -> Self:
-        """The same container with these children frozen: `model.freeze("0", "1")`; their arrays keep their names.
-
-        Raises ModelError for a name that no child has.
-        """
-        if unknown := [name for name in names if name not in self.children]:
-            there = ", ".join(map(repr, self.children)) or "none"
-            raise ModelError(f"{type(self).__name__} has no child {unknown[0]!r} to freeze; there is {there}.")
-        return type(self)(*(_frozen(child) if name in names else child for name, child in self.children.items()))
-
-    def unfrozen(self) -> Self:
-        """The same container with every frozen layer able to learn again, those of containers inside too."""
-        return type(self)(*map(_unfrozen, self.layers))
-
-    @cached_property
-    def _first_learning(self) -> int:
-        """The place of the first child with trained arrays: nobody reads a gradient for its input."""
-        return next((i for i, layer in enumerate(self.layers) if layer.is_trainable), len(self.layers))
-
-    def init(self, rng: Generator, input_shape: Shape) -> Params:
-        arrays = {name: layer.init(rng, shape) for name, layer, shape, _ in self.walk(input_shape)}
-        return {name: own for name, own in arrays.items() if own}
+    def check(self, x: Array) -> None:
+        for first in self.layers[:1]:
+            first.check(x)
 
     def fit(self, params: Params, x: Array) -> Params:
         fitted, to_fit = dict(params), sum(layer.needs_fit for layer in self.layers)
@@ -92,8 +69,18 @@ class Sequential(Layer):
                 x = _through(layer, fitted.get(name, {}), x)
         return fitted
 
-    def walk(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape, Shape]]:
-        """Each child with its name, the shape it is given and the shape it gives."""
+    def children_with_shapes(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
+        for name, layer, shape, _ in self._shapes(input_shape):
+            yield name, layer, shape
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        shape = input_shape
+        for *_, output_shape in self._shapes(input_shape):
+            shape = output_shape
+        return shape
+
+    def _shapes(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape, Shape]]:
+        """Each child with its name, and the shapes of its input and output."""
         for name, layer in self.children.items():
             try:
                 output_shape = layer.output_shape(input_shape)
@@ -102,60 +89,46 @@ class Sequential(Layer):
             yield name, layer, input_shape, output_shape
             input_shape = output_shape
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        shape = input_shape
-        for *_, given in self.walk(input_shape):
-            shape = given
-        return shape
-
-    def macs(self, input_shape: Shape) -> int:
-        return sum(layer.macs(shape) for _, layer, shape, _ in self.walk(input_shape))
-
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         caches = []
-        for index, (name, layer) in enumerate(self.children.items()):
-            own_key = None if key is None else key.child(index)
-            x, cache = layer.forward(params.get(name, {}), x, train=train, key=own_key)
+        for index, (name, layer) in enumerate(self._children.items()):
+            child_key = None if key is None else key.child(index)
+            x, cache = layer.forward(params.get(name, {}), x, train=train, key=child_key)
             caches.append(cache)
         return x, caches
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         grads: Params = {}
         dx: Array | None = dy
-        for i in reversed(range(0 if need_dx else self._first_learning, len(self.layers))):
+        for i in reversed(range(0 if need_dx else self._first_trainable, len(self.layers))):
             name, layer = str(i), self.layers[i]
-            wanted = need_dx or i > self._first_learning
-            dx, own = layer.backward(params.get(name, {}), cache[i], dy, need_dx=wanted)
-            if own:
-                grads[name] = own
+            child_needs_dx = need_dx or i > self._first_trainable
+            dx, child_grads = layer.backward(params.get(name, {}), cache[i], dy, need_dx=child_needs_dx)
+            if child_grads:
+                grads[name] = child_grads
             if dx is not None:
                 dy = dx
         return (dx if need_dx else None), grads
+
+    @cached_property
+    def _first_trainable(self) -> int:
+        """The index of the first trainable child: no gradient is needed for its input."""
+        return next((i for i, layer in enumerate(self.layers) if layer.is_trainable), len(self.layers))
 
     def next_buffers(self, params: Params, cache: Cache) -> Params:
         buffers = {
             name: layer.next_buffers(params.get(name, {}), cache[index]) for index, name, layer in self._with_buffers
         }
-        return {name: own for name, own in buffers.items() if own}
+        return {name: arrays for name, arrays in buffers.items() if arrays}
 
     @cached_property
     def _with_buffers(self) -> list[tuple[int, str, Layer]]:
-        """The children that may have buffers to return, with their places."""
+        """The children that may have buffers to return, with their indices."""
         return [
             (index, name, layer)
-            for index, (name, layer) in enumerate(self.children.items())
-            if type(layer).next_buffers is not Layer.next_buffers
+            for index, (name, layer) in enumerate(self._children.items())
+            if type(layer).next_buffers is not Layer.next_buffers or layer.children
         ]
-
-
-def _frozen(layer: Layer) -> Layer:
-    return layer if isinstance(layer, Frozen) else Frozen(layer)
-
-
-def _unfrozen(layer: Layer) -> Layer:
-    if isinstance(layer, Frozen):
-        return _unfrozen(layer.layer)
-    return layer.unfrozen() if isinstance(layer, Sequential) else layer
 
 
 def _through(layer: Layer, params: Params, x: Any) -> Any:

@@ -16,10 +16,7 @@ from portanet._settings import construct, describe
 from portanet._tree import tree_items, tree_set
 from portanet._typing import Params, Shape
 from portanet.errors import CheckpointError, ConfigError
-from portanet.nn.frozen import Frozen
 from portanet.nn.layer import Layer
-from portanet.nn.residual import Residual
-from portanet.nn.sequential import Sequential
 from portanet.storage import atomic
 from portanet.storage.safetensors_file import HostArrays, decoded, encoded, explained
 
@@ -55,7 +52,9 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> tuple[Layer, P
     _check_facts(path, header)
     params: Params = {}
     with explained(f"{path}: its layers cannot be made"):
-        for key, shape in _arrays(model, tuple(header["input_shape"]), sum(array.size for array in named.values())):
+        unfrozen = model.unfrozen()  # has the same arrays, and shows the layers inside
+        limit = sum(array.size for array in named.values())
+        for key, shape in _arrays(unfrozen, tuple(header["input_shape"]), limit):
             tree_set(params, key, _taken(path, named, ".".join(key), shape, header["dtype"]))
         outputs = model.output_shape(tuple(header["input_shape"]))[:1]
     if named:
@@ -70,15 +69,25 @@ def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tupl
 
     Nothing is drawn, and nothing larger than the `limit` of the numbers in the file.
     """
-    if isinstance(layer, Frozen):
-        yield from _arrays(layer.layer, input_shape, limit)
-    elif isinstance(layer, Sequential) and type(layer) in (Sequential, Residual):
-        for name, child, shape, _ in layer.walk(input_shape):
-            yield from (((name, *key), needed) for key, needed in _arrays(child, shape, limit))
-    elif type(layer).init is not Layer.init:
+    without: dict[str, Layer] = {}
+    for name, child, shape in layer.children_with_shapes(input_shape):
+        yield from (((name, *key), needed) for key, needed in _arrays(child, shape, limit))
+        without[name] = _WithoutArrays(child.output_shape(shape))
+    if type(layer).init is not Layer.init:
         if math.prod(input_shape) > max(limit, _ROW_LIMIT):
             raise ConfigError(f"rows of the shape {brief(input_shape)} are larger than the file.")
-        yield from ((key, array.shape) for key, array in tree_items(layer.init(_Undrawn(limit), input_shape)))  # type: ignore[arg-type]
+        own: Layer = layer.with_children(without) if without else layer
+        yield from ((key, array.shape) for key, array in tree_items(own.init(_Undrawn(limit), input_shape)))  # type: ignore[arg-type]
+
+
+class _WithoutArrays(Layer):
+    """Stands for a child of a container where only the container's own arrays are wanted."""
+
+    def __init__(self, output_shape: Shape) -> None:
+        self._output_shape = output_shape
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return self._output_shape
 
 
 class _Undrawn:

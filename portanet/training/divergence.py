@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from portanet._typing import Array, Cache, Params
 from portanet.backends import Backend
 from portanet.errors import DivergenceError
 from portanet.nn.layer import Layer
 from portanet.nn.noise import Key
-from portanet.nn.residual import Residual
-from portanet.nn.sequential import Sequential
 from portanet.rows import gather
 from portanet.training.gradient import Gradient
+from portanet.training.probe import probed
 from portanet.training.state import Data, State
 from portanet.training.step import Step
 from portanet.xp import namespace
@@ -63,19 +61,30 @@ class Search:
     def _origin(self, state: State, data: Data, key: Key) -> tuple[str, str]:
         """The layer where numbers stop being finite, forward or backward, and what is wrong there."""
         params = self.gradient.layout.unpack(state.flat, state.buffers)
-        model = self.gradient.model
-        for name, layer, y in _outputs("", model, params, data.x, key):
-            if not is_finite(y, self.backend):
-                return name, f"the output of layer {name}, {layer!r}, is infinite or NaN"
-        logits, cache = model.forward(params, data.x, train=True, key=key)
-        xp = namespace(logits)
-        loss, dlogits = self.gradient.loss(logits, data.labels, xp.full_like(logits[:, 0], 1.0 / logits.shape[0]))
-        if not is_finite((loss, dlogits), self.backend):
-            return "", "the loss, or its gradient, is infinite or NaN"
-        for name, layer, found in _gradients("", model, params, cache, dlogits):
-            if not is_finite(found, self.backend):
-                return name, f"the gradient from layer {name}, {layer!r}, is infinite or NaN"
+        model = probed(self.gradient.model, self._require_finite)
+        try:
+            logits, cache = model.forward(params, data.x, train=True, key=key)
+            xp = namespace(logits)
+            loss, dlogits = self.gradient.loss(logits, data.labels, xp.full_like(logits[:, 0], 1.0 / logits.shape[0]))
+            if not is_finite((loss, dlogits), self.backend):
+                return "", "the loss, or its gradient, is infinite or NaN"
+            model.backward(params, cache, dlogits)
+        except _NotFiniteError as error:
+            return error.name, error.what
         return "", "the gradient is infinite or NaN"
+
+    def _require_finite(self, name: str, layer: Layer, what: str, values: Any) -> None:
+        if not is_finite(values, self.backend):
+            link = "of" if what == "output" else "from"
+            raise _NotFiniteError(name, f"the {what} {link} layer {name}, {layer!r}, is infinite or NaN")
+
+
+class _NotFiniteError(Exception):
+    """Ends the search in the layer where numbers stop being finite."""
+
+    def __init__(self, name: str, what: str) -> None:
+        super().__init__(name, what)
+        self.name, self.what = name, what
 
 
 _ADVICE = "try a smaller learning rate, or scale the inputs"
@@ -93,36 +102,3 @@ def _batch(data: Data, rows: Any) -> Data:
     if rows is None:
         return Data(data.x[:, ...], data.labels)
     return Data(gather(data.x, rows), gather(data.labels, rows))
-
-
-def _outputs(
-    above: str, layer: Layer, params: Params, x: Array, key: Key
-) -> Generator[tuple[str, Layer, Array], None, Array]:
-    """Each layer's name, the layer, and its output in training, in the order they are computed."""
-    if _is_row(layer):
-        y = x
-        for index, (name, child) in enumerate(layer.children.items()):
-            y = yield from _outputs(f"{above}{name}.", child, params.get(name, {}), y, key.child(index))
-    y, _ = layer.forward(params, x, train=True, key=key)
-    yield above[:-1] or "0", layer, y
-    return y
-
-
-def _gradients(
-    above: str, layer: Layer, params: Params, cache: Cache, dy: Array
-) -> Generator[tuple[str, Layer, Params], None, Array | None]:
-    """Each layer's name, the layer, and what its backward pass gives, from the last layer down."""
-    if _is_row(layer):
-        below: Any = dy
-        for (name, child), own in reversed(list(zip(layer.children.items(), cache, strict=True))):
-            below = yield from _gradients(f"{above}{name}.", child, params.get(name, {}), own, below)
-            if below is None:
-                return None
-    dx, grads = layer.backward(params, cache, dy)
-    yield above[:-1] or "0", layer, grads if dx is None else {"": dx, **grads}
-    return dx
-
-
-def _is_row(layer: Layer) -> bool:
-    """Whether the layer is children in a row, and perhaps its input added to what they give."""
-    return type(layer) in (Sequential, Residual)

@@ -36,9 +36,9 @@ def fine_tune(
     to start anew, or there is none.
     """
     model, params = Sequential(run.model), {"0": run.params}
-    if type(run.model) is Sequential:
-        model, params = run.model, run.params
-    model = model.unfrozen()
+    if run.model.is_chain:
+        model, params = Sequential(*run.model.children.values()), run.params
+    model = Sequential(*(layer.unfrozen() for layer in model.layers))
     host: Params = tree_map(params, lambda array: np.array(run.backend.to_numpy(array)))
     if anew or model.output_shape(run.input_shape) != (outputs,):
         kept, head = _last_dense(model)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from portanet._tree import tree_merge
 from portanet._typing import Array, Params, Shape
 from portanet.backends.base import Transform, untraced
-from portanet.nn.folding import folded
+from portanet.nn.folding import fold_input_scale
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
 from portanet.nn.losses.loss import LossFunction
@@ -138,7 +138,7 @@ class Gradient:
         weights = data.weights
         if weights is None:
             weights = namespace(first).full((x.shape[0],), 1.0 / batch, dtype=first.dtype, device=device(first))
-        model, params = folded(self.model, x.shape[0]), self.layout.unpack(flat, buffers)
+        model, params = fold_input_scale(self.model, x.shape[0]), self.layout.unpack(flat, buffers)
         logits, cache = model.forward(params, x, train=True, key=Key(*noise))
         loss, dlogits = self.loss(logits, labels, weights)
         _, grads = model.backward(params, cache, dlogits, need_dx=False)

@@ -13,7 +13,6 @@ from portanet._typing import Array, HostArray
 from portanet.backends import Backend
 from portanet.errors import DataError
 from portanet.nn.layer import Layer
-from portanet.nn.pixels import takes_pixels
 from portanet.rows import Rows, blocks
 from portanet.training.tasks import Task
 from portanet.xp import namespace
@@ -79,7 +78,7 @@ def kept_dtype(x: Any, dtype: str) -> str | None:
 def widened(x: Any, model: Layer, dtype: str) -> Any:
     """Pixels in `dtype` where the model's layers would compute in bytes; every other array as it is."""
     xp = np if is_host(x) else namespace(x)
-    if x.dtype != xp.uint8 or takes_pixels(model):
+    if x.dtype != xp.uint8 or model.accepts_uint8:
         return x
     if isinstance(x, Rows):
         return x.through(lambda some: some.astype(dtype))

@@ -51,7 +51,7 @@ class TrainedModel:
     workers: int = 1
 
     def __repr__(self) -> str:
-        """The model as a table: layers, output shapes, parameters, and the multiplications of one row."""
+        """The model as a table: layers, output shapes, parameters, and the multiply-accumulates of one row."""
         size = " x ".join(map(str, self.input_shape))
         head = f"input {size}, {self.dtype}, {self.backend!r}, {self.steps} steps"
         return f"{table(self.model, self.params, self.input_shape)}\n{head}"

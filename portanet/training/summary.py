@@ -1,4 +1,4 @@
-"""A model as a table: its layers, their shapes, parameters and arithmetic."""
+"""A model as a table: its layers, their shapes, parameters and multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any
 from portanet._typing import Params, Shape
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
-from portanet.nn.sequential import Sequential
 
 
 def layers(model: Layer, params: Params, input_shape: Shape) -> list[dict[str, Any]]:
-    """Each layer with its name, output shape, trained parameters and the multiplications of one row.
+    """Each layer with its name, output shape, trained parameters and the multiply-accumulates (MACs) of one row.
 
     The layers inside a container have names such as "2.0", and count there and not for the container.
     """
@@ -28,26 +27,28 @@ def layers(model: Layer, params: Params, input_shape: Shape) -> list[dict[str, A
 def table(model: Layer, params: Params, input_shape: Shape) -> str:
     """The layers as lines of text in columns, with their totals."""
     rows = layers(model, params, input_shape)
-    lines: list[tuple[str, ...]] = [("", "layer", "output", "parameters", "multiplications")]
+    lines: list[tuple[str, ...]] = [("", "layer", "output", "parameters", "MACs")]
     for row in rows:
         output = " x ".join(map(str, row["output_shape"]))
-        lines.append((row["name"], row["layer"], output, f"{row['parameters']:,}", f"{row['arithmetic']:,}"))
-    totals = [sum(row[key] for row in rows) for key in ("parameters", "arithmetic")]
+        lines.append((row["name"], row["layer"], output, f"{row['parameters']:,}", f"{row['macs']:,}"))
+    totals = [sum(row[key] for row in rows) for key in ("parameters", "macs")]
     lines.append(("", "all", "", *(f"{total:,}" for total in totals)))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        f"{name:{widths[0]}}  {layer:{widths[1]}}  {output:{widths[2]}}  "
-        f"{parameters:>{widths[3]}}  {arithmetic:>{widths[4]}}"
-        for name, layer, output, parameters, arithmetic in lines
+        f"{name:{widths[0]}}  {layer:{widths[1]}}  {output:{widths[2]}}  {parameters:>{widths[3]}}  {macs:>{widths[4]}}"
+        for name, layer, output, parameters, macs in lines
     )
 
 
 def _rows(layer: Layer, shape: Shape, name: str) -> Iterator[dict[str, Any]]:
-    inside = isinstance(layer, Sequential)
-    if not inside or type(layer) is not Sequential:
-        own = {"name": name, "layer": type(layer).__name__ if inside else repr(layer)}
-        arithmetic = 0 if inside else layer.macs(shape)
-        yield own | {"output_shape": list(layer.output_shape(shape)), "arithmetic": arithmetic}
-    if isinstance(layer, Sequential):
-        for child_name, child, given, _ in layer.walk(shape):
-            yield from _rows(child, given, f"{name}.{child_name}" if name else child_name)
+    """A row for the layer, unless it is a mere chain of others, and for each layer inside."""
+    children = list(layer.children_with_shapes(shape))
+    if not layer.is_chain:
+        yield {
+            "name": name,
+            "layer": type(layer).__name__ if children else repr(layer),
+            "output_shape": list(layer.output_shape(shape)),
+            "macs": layer.macs(shape) - sum(child.macs(child_shape) for _, child, child_shape in children),
+        }
+    for child_name, child, child_shape in children:
+        yield from _rows(child, child_shape, f"{name}.{child_name}" if name else child_name)

@@ -157,7 +157,7 @@ def test_only_the_embedded_digits_have_a_test_set_by_default(cli: Call, place: P
 def test_summary_adds_up(cli: Call) -> None:
     text = cli("summary", "digits").out
     found = cli("summary", "digits", "--json").json
-    sizes = {row["name"]: (row["output_shape"], row["parameters"], row["arithmetic"]) for row in found["layers"]}
+    sizes = {row["name"]: (row["output_shape"], row["parameters"], row["macs"]) for row in found["layers"]}
     assert sizes == {
         "0": ([1, 4, 4], 0, 0), "1": ([16], 0, 0), "2": ([16], 16 * 16 + 16, 16 * 16),
         "3": ([16], 0, 0), "4": ([4], 16 * 4 + 4, 16 * 4),
@@ -165,7 +165,7 @@ def test_summary_adds_up(cli: Call) -> None:
     assert found["classes"] == ["0", "1", "2", "3"]
     assert found["data"] == {"name": "digits.csv", "samples": 80, "fingerprint": found["data"]["fingerprint"]}
     lines = text.splitlines()
-    assert lines[0].split() == ["layer", "output", "parameters", "multiplications"]
+    assert lines[0].split() == ["layer", "output", "parameters", "MACs"]
     assert lines[6].split() == ["all", "340", "320"]
     assert lines[8:] == ["input 1 x 4 x 4, float32", "classes 0, 1, 2, 3", "trained on digits.csv (80 rows)"]
     assert len({len(line) for line in lines[:7]}) == 1

@@ -99,7 +99,7 @@ def test_the_run_folder_holds_what_it_should(cli: Call) -> None:
     assert record["data"]["samples"] == 82
     assert {"python", "numpy", "portanet"} <= record["versions"].keys()
     assert record["layers"][2] == {
-        "name": "2", "layer": "Dense(units=256)", "output_shape": [256], "parameters": 5 * 256, "arithmetic": 4 * 256,
+        "name": "2", "layer": "Dense(units=256)", "output_shape": [256], "parameters": 5 * 256, "macs": 4 * 256,
     }  # fmt: skip
 
 

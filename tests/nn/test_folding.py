@@ -10,7 +10,7 @@ from helpers import assert_close, tree
 from legs import Leg
 
 from portanet.nn import BatchNorm, Conv2D, Dense, Flatten, Identity, Layer, ReLU, Rescale, Reshape, Sequential
-from portanet.nn.folding import folded
+from portanet.nn.folding import fold_input_scale
 
 FOLDED = [
     Sequential(Rescale(1 / 255), Flatten(), Dense(5), ReLU(), Dense(3)),
@@ -35,7 +35,7 @@ def pixels() -> Any:
 
 @pytest.mark.parametrize("model", FOLDED, ids=repr)
 def test_outputs_and_gradients(xp: Leg, model: Layer) -> None:
-    x, other = pixels(), folded(model, 10)
+    x, other = pixels(), fold_input_scale(model, 10)
     assert other != model
     params = model.init(np.random.default_rng(2), x.shape[1:])
     dy = np.random.default_rng(7).normal(size=(6, *model.output_shape(x.shape[1:])))
@@ -59,17 +59,17 @@ def test_outputs_and_gradients(xp: Leg, model: Layer) -> None:
 
 @pytest.mark.parametrize("model", LEFT, ids=repr)
 def test_other_models_stay(model: Layer) -> None:
-    assert folded(model, 100) is model
+    assert fold_input_scale(model, 100) is model
 
 
 def test_weights_that_are_as_many_as_the_inputs_stay() -> None:
-    assert folded(FOLDED[0], 9) is FOLDED[0]
-    assert folded(FOLDED[0], 10) is not FOLDED[0]
-    assert folded(FOLDED[1], 1) is not FOLDED[1]
+    assert fold_input_scale(FOLDED[0], 9) is FOLDED[0]
+    assert fold_input_scale(FOLDED[0], 10) is not FOLDED[0]
+    assert fold_input_scale(FOLDED[1], 1) is not FOLDED[1]
 
 
 def test_the_layers_keep_their_places() -> None:
-    other = folded(FOLDED[0], 100)
+    other = fold_input_scale(FOLDED[0], 100)
     assert isinstance(other, Sequential)
     assert list(other.children) == list(FOLDED[0].children)
     assert other.layers[0] == Identity()

@@ -238,14 +238,14 @@ def test_layer_equals_that_of_torch(row: Row, torch: Any) -> None:
 
 
 @every_layer
-def test_arithmetic_counts_the_products(row: Row) -> None:
+def test_macs_count_the_products(row: Row) -> None:
     """As many multiplications for a row as weights of a matrix are used: once each, or at each place of an image."""
 
     def products(layer: Layer, shape: tuple[int, ...]) -> int:
         if isinstance(layer, Frozen):
             return products(layer.layer, shape)
         if isinstance(layer, Sequential):
-            return sum(products(child, given) for _, child, given, _ in layer.walk(shape))
+            return sum(products(child, given) for _, child, given in layer.children_with_shapes(shape))
         weights = layer.init(np.random.default_rng(0), shape).get("weight", np.zeros(0)).size
         if isinstance(layer, Embedding):  # the products of its gradient, with a one-hot row for each number
             return weights * shape[0]

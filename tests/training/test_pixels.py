@@ -10,7 +10,6 @@ import pytest
 import portanet
 from portanet import Backend, nn
 from portanet.nn import GELU, Dense, Flatten, Identity, RandomAffine, ReLU, Rescale, Residual, Sequential, Standardize
-from portanet.nn.pixels import takes_pixels
 from portanet.optim import SGD, constant
 
 RNG = np.random.default_rng(4)
@@ -30,7 +29,7 @@ COMPUTE_FIRST = [
 
 @pytest.mark.parametrize("model", COMPUTE_FIRST, ids=str)
 def test_bytes_give_what_numbers_give(model: Sequential, backend: Backend) -> None:
-    assert not takes_pixels(model)
+    assert not model.accepts_uint8
     runs = [
         portanet.fit(model, x, LABELS, valid=(x, LABELS), epochs=2, batch_size=8, backend=backend, optimizer=SGD(),
                      schedule=constant(1e-6))
@@ -78,7 +77,7 @@ def test_bytes_stay_where_a_layer_widens_them(model: Any, kept: bool, monkeypatc
     y, _ = model.forward(host, given)
     wide, _ = model.forward(host, x.astype(np.float64))
     np.testing.assert_allclose(y, wide, rtol=1e-4, atol=1e-4)
-    assert takes_pixels(model) is kept
+    assert bool(model.accepts_uint8) is kept
     run = portanet.fit(model, x, LABELS, epochs=1, batch_size=8)
     monkeypatch.setattr(type(model), "forward", spy)
     run.outputs(x)

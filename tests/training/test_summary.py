@@ -1,4 +1,4 @@
-"""A model as a table: parameters and multiplications by hand."""
+"""A model as a table: parameters and multiply-accumulates by hand."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from portanet.training.summary import layers, table
 
 def rows_of(model: Layer, shape: tuple[int, ...]) -> list[tuple[Any, ...]]:
     found = layers(model, model.init(np.random.default_rng(0), shape), shape)
-    assert [set(row) for row in found] == [{"name", "layer", "output_shape", "parameters", "arithmetic"}] * len(found)
-    return [(r["name"], r["layer"], r["output_shape"], r["parameters"], r["arithmetic"]) for r in found]
+    assert [set(row) for row in found] == [{"name", "layer", "output_shape", "parameters", "macs"}] * len(found)
+    return [(r["name"], r["layer"], r["output_shape"], r["parameters"], r["macs"]) for r in found]
 
 
 def test_an_image_net() -> None:
@@ -94,9 +94,11 @@ class Beside(Layer):
         return sum(child.macs(input_shape) for child in self.children.values())
 
 
-def test_what_a_container_of_ones_own_holds_counts_for_it() -> None:
+def test_a_container_of_ones_own_counts_its_own_arrays_only() -> None:
     assert rows_of(Sequential(Beside(4), Dense(2)), (3,)) == [
-        ("0", "Beside(units=4)", [4], 1 + 2 * 16, 24),
+        ("0", "Beside", [4], 1, 0),
+        ("0.left", "Dense(units=4)", [4], 16, 12),
+        ("0.right", "Dense(units=4)", [4], 16, 12),
         ("1", "Dense(units=2)", [2], 10, 8),
     ]
 
@@ -106,7 +108,7 @@ def test_the_columns_stand_under_each_other(units: int) -> None:
     model = Sequential(Dense(units), Residual(ReLU()), Dense(3))
     text = table(model, model.init(np.random.default_rng(0), (3,)), (3,)).splitlines()
     assert len({len(line) for line in text}) == 1
-    assert text[0].split() == ["layer", "output", "parameters", "multiplications"]
+    assert text[0].split() == ["layer", "output", "parameters", "MACs"]
     total = (3 * units + units) + (units * 3 + 3)
     assert text[-1].split() == ["all", f"{total:,}", f"{6 * units:,}"]
     ends = [line.rindex(line.split()[-2]) + len(line.split()[-2]) for line in (text[0], text[1], text[-1])]
