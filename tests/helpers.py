@@ -54,6 +54,11 @@ def slope(function: Callable[[], float], x: Host, step: float = 1e-6) -> Host:
     return found
 
 
+def in_blocks(x: Host, rows: int = 4096) -> list[Host]:
+    """The rows as `Layer.fit` takes them."""
+    return [x[start : start + rows] for start in range(0, len(x), rows)]
+
+
 def blobs(rows: int = 90, columns: int = 4, classes: int = 3, seed: int = 5) -> tuple[Host, Host]:
     """Rows around one centre for each class, and the classes: easy to learn, but not at once."""
     rng = np.random.default_rng(seed)

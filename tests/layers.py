@@ -162,4 +162,4 @@ def case(row: Row, rows: int = 6) -> Case:
     params = row.layer.init(rng, row.input_shape)
     for path, shape, _ in Layout.of(row.layer, params).places:
         tree_get(params, path)[...] += rng.normal(0.0, 0.3, shape)
-    return Case(row.layer, row.layer.fit(params, x), x, rng.uniform(-1.0, 1.0, (rows, *row.output_shape)))
+    return Case(row.layer, row.layer.fit(params, [x]), x, rng.uniform(-1.0, 1.0, (rows, *row.output_shape)))

@@ -22,7 +22,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = [
     {"_typing", "errors"},
     {"xp", "_machine", "rng", "_settings", "_tree"},
-    {"rows", "tracing"},
+    {"tracing"},
     {"backends"},
     {"nn", "optim", "metrics"},
     {"storage"},

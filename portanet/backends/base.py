@@ -52,7 +52,6 @@ class Backend:
     reason   why it was chosen, for people
     remedy   what to do where it is installed but cannot compute
     trace    whether functions are traced, where the library can write into arrays that are there
-    on_host  whether it computes on the host's own arrays; a device has memory of its own
     """
 
     name: str
@@ -62,7 +61,6 @@ class Backend:
     reason: str = "named"
     remedy: str = "reinstall it"
     trace: bool = True
-    on_host: bool = False
 
     @classmethod
     def device_of(cls, x: Array) -> str | None:
@@ -80,6 +78,10 @@ class Backend:
     def send(self, array: Any, dtype: Any = None) -> Array:
         """The same as `put`, without waiting for the device: for rows that a training step needs next."""
         return self.put(array, dtype)
+
+    def computes_in_host_memory(self) -> bool:
+        """Whether it computes on host arrays where they are; a device has its own memory."""
+        return False
 
     def free_memory(self) -> int:
         """How many bytes new arrays may take on the device."""

@@ -21,7 +21,6 @@ class NumPy(Backend):
 
     name = package = "numpy"
     modules = ("numpy",)
-    on_host = True
 
     def __init__(self, device: str | None = None) -> None:
         if device not in (None, "cpu"):
@@ -38,6 +37,9 @@ class NumPy(Backend):
     def as_device_array(self, array: Any, dtype: Any = None) -> Array:
         same: Any = np.asarray(array, dtype=dtype, order="C")
         return same
+
+    def computes_in_host_memory(self) -> bool:
+        return True
 
     def to_numpy(self, x: Array) -> HostArray:
         return np.asarray(x)

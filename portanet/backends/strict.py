@@ -20,7 +20,6 @@ class Strict(NumPy):
     name = "strict"
     package = "array_api_strict"
     modules = ("array_api_strict",)
-    on_host = False
 
     def __init__(self, device: str | None = None) -> None:
         self._xp = import_package(self.package, "pip install array-api-strict")
@@ -36,6 +35,9 @@ class Strict(NumPy):
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         return self._xp.asarray(np.array(array, dtype=dtype), device=self._device)
+
+    def computes_in_host_memory(self) -> bool:
+        return False
 
     def to_numpy(self, x: Any) -> HostArray:
         return np.asarray(x.to_device(self._xp.Device("CPU_DEVICE")))

@@ -31,7 +31,6 @@ class Torch(Backend):
             raise BackendError(f"torch cannot use device {device!r}: {first_line(error)}; try cpu.") from error
         self._threads = self._torch.get_num_threads()
         self.device = str(self._device)
-        self.on_host = self._device.type == "cpu"
         self.probe()
 
     @classmethod
@@ -53,7 +52,7 @@ class Torch(Backend):
 
     def as_device_array(self, array: Any, dtype: Any = None) -> Array:
         host = np.asarray(array, dtype=dtype, order="C")
-        if not (self.on_host and host.flags.writeable):  # PyTorch has no arrays that are only read, and warns
+        if not (self.computes_in_host_memory() and host.flags.writeable):  # PyTorch warns of arrays that are only read
             return self.put(host)
         return self._torch.from_numpy(host)
 
@@ -62,6 +61,9 @@ class Torch(Backend):
             return self.put(array, dtype)
         host = self._torch.from_numpy(np.array(array, dtype=dtype, order="C"))
         return host.pin_memory().to(self._device, non_blocking=True)  # from other memory a copy waits
+
+    def computes_in_host_memory(self) -> bool:
+        return bool(self._device.type == "cpu")
 
     def free_memory(self) -> int:
         if self._device.type != "cuda":

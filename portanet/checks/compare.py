@@ -8,25 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from portanet._tree import tree_map
-from portanet._typing import Array
+from portanet._typing import Array, HostArray
 from portanet.backends import Backend
-from portanet.backends.base import Keys, Metrics, Steps
 from portanet.backends.numpy import NumPy
 from portanet.data import Dataset
 from portanet.nn import Layer, cross_entropy
 from portanet.nn.layout import Layout
-from portanet.nn.noise import Key
 from portanet.optim import Optimizer, Schedule
 from portanet.rng import WEIGHTS, generator
-from portanet.training import inputs, shards
+from portanet.training import shards
 from portanet.training.batches import Batches
 from portanet.training.gradient import Gradient
-from portanet.training.state import Data, State
+from portanet.training.labels import put_labels
+from portanet.training.source import Run, Source, as_source
+from portanet.training.state import State
+from portanet.training.step import Step
 from portanet.xp import namespace
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
@@ -62,25 +63,26 @@ def compare(
     batch_size: int, steps: int = 10, seed: int = 0, dtype: str = "float32", tolerance: float | None = None,
 ) -> list[Difference]:  # fmt: skip
     """The differences of each backend, in `dtype`, over the first `steps` steps of a training."""
-    x: Any = inputs.widened(data.x, model, "float64")
-    host = model.fit(model.init(generator(seed, WEIGHTS), x.shape[1:]), x)
+    source = as_source(data.x, model, NumPy(), "float64")
+    host = model.fit(model.init(generator(seed, WEIGHTS), source.shape[1:]), source.host_blocks())
     layout = Layout.of(model, host)
-    gradient = Gradient(model, cross_entropy, layout, None, shards.workers(1))
+    watch = _Watch(optimizer)
+    step = Step(Gradient(model, cross_entropy, layout, None, shards.workers(1)), watch, measure=True)
     reference, *sides = (
-        _Side.of(backend, kind, data, gradient, optimizer)
+        _Side.of(backend, kind, data, step)
         for backend, kind in [(NumPy(), "float64"), *((backend, dtype) for backend in backends)]
     )
     flat = layout.pack(host)
-    state = State(flat, layout.buffers(host), optimizer.init(flat, decayed=layout.decayed))
+    state = State(flat, layout.buffers(host), watch.init(flat, decayed=layout.decayed))
     batches = Batches(len(data), batch_size, seed)
     largest = np.zeros((len(sides), 3, 2))
-    for step in range(steps):
-        epoch, number = divmod(step, batches.steps)
-        rows = batches.order(epoch)[None, number * batch_size : (number + 1) * batch_size]
-        keys, rates = batches.keys(epoch, number, 1), [schedule(step)]
-        after, expected = reference.step(state, rows, keys, rates)
+    for count in range(steps):
+        epoch, number = divmod(count, batches.steps)
+        rows = batches.order(epoch)[number * batch_size : (number + 1) * batch_size]
+        [key], rate = batches.keys(epoch, number, 1), schedule(count)
+        after, expected = reference.step(state, rows, key, rate)
         for side, worst in zip(sides, largest, strict=True):
-            found = side.step(state, rows, keys, rates)[1]
+            found = side.step(state, rows, key, rate)[1]
             for i, (one, other) in enumerate(zip(found, expected, strict=True)):
                 gap = float(np.max(np.abs(one - other)))
                 worst[i] = np.maximum(worst[i], (gap, gap / max(float(np.max(np.abs(other))), 1e-30)))  # keeps NaN
@@ -94,33 +96,52 @@ def compare(
     return found
 
 
+class _Watched(NamedTuple):
+    """An optimizer's state, and the last gradient that it was given."""
+
+    optimizer: Any
+    gradient: Array
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """An optimizer that leaves the gradient in its state, where it can be compared after an ordinary training step."""
+
+    optimizer: Optimizer
+
+    def init(self, flat: Array, *, decayed: int) -> Any:
+        return _Watched(self.optimizer.init(flat, decayed=decayed), namespace(flat).zeros_like(flat))
+
+    def update(self, flat: Array, grads: Array, state: Any, *, learning_rate: float) -> tuple[Array, Any]:
+        gradient = namespace(grads).asarray(grads, copy=True)
+        flat, inner = self.optimizer.update(flat, grads, state.optimizer, learning_rate=learning_rate)
+        return flat, _Watched(inner, gradient)
+
+
 @dataclass(frozen=True)
 class _Side:
-    """One backend with its data and its compiled step."""
+    """One backend with its rows and its compiled step."""
 
     backend: Backend
     dtype: str
-    data: Data
-    steps: Steps
+    source: Source
+    run: Run
 
     @classmethod
-    def of(cls, backend: Backend, dtype: str, data: Dataset, gradient: Gradient, optimizer: Optimizer) -> _Side:
-        def step(state: State, data: Data, rows: Array, key: Any, rate: float) -> tuple[State, Metrics]:
-            batch = gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=True)
-            found = {"loss": batch.sums["loss"], "gradient": namespace(batch.grads).asarray(batch.grads, copy=True)}
-            flat, after = optimizer.update(state.flat, batch.grads, state.optimizer, learning_rate=rate)
-            return State(flat, batch.buffers, after), found
-
+    def of(cls, backend: Backend, dtype: str, data: Dataset, step: Step) -> _Side:
         with backend.session(dtype):
-            x = inputs.rows(inputs.widened(data.x, gradient.model, dtype), backend, dtype)
-            rows = Data(x, backend.put(data.require_labels(), "int32"))
-            return cls(backend, dtype, rows, backend.compile(step))
+            source = as_source(data.x, step.gradient.model, backend, dtype)
+            labels = put_labels(data.require_labels(), backend, dtype)
+            return cls(backend, dtype, source, source.compile(step, labels, None))
 
-    def step(self, state: State, rows: Any, keys: Keys, rates: list[float]) -> tuple[State, list[Any]]:
+    def step(self, state: State, rows: HostArray, key: tuple[int, int], rate: float) -> tuple[State, list[Any]]:
         """The state after one step from the host's `state`; and loss, gradient and parameters on the host."""
         backend = self.backend
         with backend.session(self.dtype):
-            own = State(*(tree_map(part, lambda array: backend.put(array, self.dtype)) for part in state))
-            after, metrics = self.steps(own, self.data, backend.put(rows, "int32"), keys, rates)
-            found = [metrics["loss"], metrics["gradient"], after.flat]
-            return after, [np.array(backend.to_numpy(array), np.float64) for array in found]
+            start = State(*(tree_map(part, lambda array: backend.put(array, self.dtype)) for part in state))
+            after, metrics = self.run(start, self.source.numbers(rows[None, :]), [key], [rate])
+            loss, gradient, flat = (
+                np.array(backend.to_numpy(array), np.float64)
+                for array in (metrics["loss"], after.optimizer.gradient, after.flat)
+            )
+            return after, [loss / len(rows), gradient, flat]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from portanet._typing import HostArray
+from portanet.data.fingerprint import fingerprint
+from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
-from portanet.rows import Rows, blocks
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,9 @@ class Dataset:
         return int(self.x.shape[0])
 
     def rows(self, index: HostArray | slice) -> Dataset:
-        """The rows that `index` names, in its order."""
-        x: Any = Rows(self.x) if isinstance(self.x, np.memmap) else self.x
-        x = x.chosen(index) if isinstance(x, Rows) else x[index]
+        """The rows that `index` names, in its order; those of a memory map are read when they are needed."""
+        mapped = as_rows(self.x)
+        x: Any = self.x[index] if mapped is None else mapped.select(index)
         return replace(self, x=x, labels=None if self.labels is None else self.labels[index])
 
     def require_labels(self) -> HostArray:
@@ -53,10 +51,4 @@ class Dataset:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over the shape, dtype and bytes of x and labels."""
-        digest = hashlib.sha256()
-        for array in (self.x, self.labels):
-            if array is not None:
-                digest.update(f"{array.shape}{array.dtype.str}".encode())
-                for block in blocks(array):
-                    digest.update(np.ascontiguousarray(block).data)
-        return digest.hexdigest()
+        return fingerprint(self.x, self.labels)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from portanet._typing import HostArray, Shape
+from portanet.data.blocks import BLOCK_BYTES
 from portanet.data.cells import as_float32, as_uint8
 from portanet.data.dataset import Dataset
 from portanet.data.files import expansion_limit, reading
@@ -24,7 +25,6 @@ from portanet.errors import DataError
 
 _DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _PARTS = {"train": ("train",), "test": ("t10k", "test")}
-_BLOCK = 2**20
 _CHUNK = 2**24
 
 Stream = BinaryIO | gzip.GzipFile
@@ -191,7 +191,7 @@ def _rows(file: Stream, shape: Shape, dtype: np.dtype[Any], name: str) -> Iterat
 def _fill(file: Stream, array: HostArray) -> int:
     """How many bytes of the array the stream has given."""
     view, filled = array.reshape(-1).view(np.uint8).data, 0
-    while block := file.read(min(_BLOCK, len(view) - filled)):
+    while block := file.read(min(BLOCK_BYTES, len(view) - filled)):
         view[filled : filled + len(block)] = block
         filled += len(block)
     return filled

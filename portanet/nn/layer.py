@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from portanet._settings import written
@@ -83,9 +83,12 @@ class Layer:
         """Whether `fit` takes arrays from the training data; True for preprocessing."""
         return any(child.needs_fit for child in self.children.values())
 
-    def fit(self, params: Params, x: Array) -> Params:
-        """`params` with what preprocessing takes from the training rows `x`: once, on the host."""
-        fitted = {name: child.fit(params[name], x) for name, child in self.children.items() if child.needs_fit}
+    def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
+        """`params` with what preprocessing takes from the training rows: once, on the host.
+
+        `blocks` are the rows in order, a few thousand at a time; they may be walked more than once.
+        """
+        fitted = {name: child.fit(params[name], blocks) for name, child in self.children.items() if child.needs_fit}
         return params | fitted if fitted else params
 
     def check(self, x: Array) -> None:

@@ -6,7 +6,7 @@ Raw values go in, at training and at prediction alike, so nobody can forget the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ from portanet.errors import ModelError
 from portanet.nn.activations import Identity
 from portanet.nn.initializers import filled
 from portanet.nn.layer import Layer
-from portanet.xp import cast, device, namespace
+from portanet.xp import cast, namespace
 
 if TYPE_CHECKING:
     from portanet.rng import Generator
@@ -57,9 +57,6 @@ class Rescale(Layer):
         return (dy * params["factor"] if need_dx else None), {}
 
 
-_BLOCK = 4096  # rows that `fit` widens to float64 at a time
-
-
 @dataclass(frozen=True, repr=False)
 class Standardize(Layer):
     """Values minus their mean, divided by their standard deviation, both taken from the training rows.
@@ -89,23 +86,26 @@ class Standardize(Layer):
         shape = () if self.axis == "all" else input_shape
         return {"mean": filled(0.0, shape), "deviation": filled(1.0, shape)}
 
-    def fit(self, params: Params, x: Array) -> Params:
-        mean = self._mean_over(x, lambda block: block)
-        variance = self._mean_over(x, lambda block: (block - mean) * (block - mean))
+    def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
+        mean = self._mean(blocks)
+        variance = self._mean(blocks, mean)
         xp = namespace(mean)
         deviation = xp.sqrt(variance)
         constant = deviation <= 1e-12 * xp.abs(mean)  # what rounding leaves of a constant column
         return {"mean": mean, "deviation": xp.where(constant, xp.ones_like(mean), deviation)}
 
-    def _mean_over(self, x: Array, value: Callable[[Array], Array]) -> Array:
-        """The mean of `value(rows)` in float64, a block of rows at a time, so that no copy of x is made."""
-        rows, first = x.shape[0], x[:1, ...]
-        xp = namespace(first)
-        blocks = (x[start : min(start + _BLOCK, rows), ...] for start in range(0, rows, _BLOCK))
-        total: Array = xp.zeros((), dtype=xp.float64, device=device(first))
+    def _mean(self, blocks: Iterable[Array], center: Array | None = None) -> Array:
+        """The mean of the rows in float64, or of their squared distances from a center."""
+        total: Any = 0.0
+        count = 0
         for block in blocks:
-            total = total + xp.sum(value(cast(block, xp.float64)), axis=0 if self.axis == "feature" else None)
-        return total / (rows if self.axis == "feature" else math.prod(x.shape))
+            xp = namespace(block)
+            values = cast(block, xp.float64)
+            values = values if center is None else (values - center) * (values - center)
+            total = total + xp.sum(values, axis=0 if self.axis == "feature" else None)
+            count += block.shape[0] if self.axis == "feature" else math.prod(block.shape)
+        mean: Array = total / count
+        return mean
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         return (cast(x, params["mean"].dtype) - params["mean"]) / params["deviation"], None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -10,7 +10,6 @@ from typing import Any, Self
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.nn.layer import Layer
-from portanet.rows import Rows
 
 
 @dataclass(frozen=True, init=False, repr=False)
@@ -57,16 +56,16 @@ class Sequential(Layer):
         for first in self.layers[:1]:
             first.check(x)
 
-    def fit(self, params: Params, x: Array) -> Params:
+    def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
         fitted, to_fit = dict(params), sum(layer.needs_fit for layer in self.layers)
         for name, layer in self.children.items():
             if to_fit == 0:
                 break
             if layer.needs_fit:
-                fitted[name] = layer.fit(params[name], x)
+                fitted[name] = layer.fit(params[name], blocks)
                 to_fit -= 1
             if to_fit:
-                x = _through(layer, fitted.get(name, {}), x)
+                blocks = _Outputs(layer, fitted.get(name, {}), blocks)
         return fitted
 
     def children_with_shapes(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
@@ -131,8 +130,14 @@ class Sequential(Layer):
         ]
 
 
-def _through(layer: Layer, params: Params, x: Any) -> Any:
-    """What a layer makes of x; for rows that are not in memory, when they are read."""
-    return (
-        x.through(lambda rows: layer.forward(params, rows)[0]) if isinstance(x, Rows) else layer.forward(params, x)[0]
-    )
+@dataclass(frozen=True)
+class _Outputs(Iterable[Array]):
+    """A layer's outputs for blocks of rows, computed again in each walk over them."""
+
+    layer: Layer
+    params: Params
+    blocks: Iterable[Array]
+
+    def __iter__(self) -> Iterator[Array]:
+        for block in self.blocks:
+            yield self.layer.forward(self.params, block)[0]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from portanet._typing import Array
-from portanet.backends import Backend
+from portanet._typing import Array, HostArray
 from portanet.rng import NOISE, SHUFFLE, generator
 from portanet.xp import namespace
 
@@ -28,15 +27,16 @@ class Batches:
         """How many steps an epoch has."""
         return 1 if self.size is None else -(-self.rows // self.size)
 
-    def epoch(self, number: int, backend: Backend, first: int = 0) -> Iterator[Array | None]:
+    def epoch(self, number: int, put: Callable[[HostArray], Array], first: int = 0) -> Iterator[Array | None]:
         """Runs of steps: the rows of one step in each row of a 2-D int32 array; a last short batch by itself.
 
-        From step `first` of the epoch on, which must be where a run begins.
+        From step `first` of the epoch on, which must be where a run begins. `put` brings the order of the rows, in one
+        piece, to where the steps need it.
         """
         if self.size is None:
             yield None
             return
-        order = backend.put(self.order(number), "int32")
+        order = put(self.order(number))
         whole = self.rows // self.size
         in_whole = whole * self.size
         reshape = namespace(order).reshape

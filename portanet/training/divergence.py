@@ -13,15 +13,14 @@ from portanet.backends import Backend
 from portanet.errors import DivergenceError
 from portanet.nn.layer import Layer
 from portanet.nn.noise import Key
-from portanet.rows import gather
 from portanet.training.gradient import Gradient
 from portanet.training.probe import probed
 from portanet.training.state import Data, State
 from portanet.training.step import Step
 from portanet.xp import namespace
 
-Steps = Callable[[int], tuple[Data, Any, tuple[int, int], float]]
-"""The data, their rows, the key and the learning rate of the step with this number."""
+Steps = Callable[[int], tuple[Data, tuple[int, int], float]]
+"""The data, the key and the learning rate of the step with this number."""
 
 
 def is_finite(value: Any, backend: Backend | None = None) -> bool:
@@ -46,12 +45,12 @@ class Search:
         """The error that says what happened from step `first`, before which all was well in `state`, to `end`."""
         step, loss = Step(self.gradient, self.optimizer, measure=False), math.nan
         for number in range(first, end):
-            data, rows, key, rate = self.steps(number)
-            batch = self.gradient(state.flat, state.buffers, data, rows, Key(*key), measure=True)
+            data, key, rate = self.steps(number)
+            batch = self.gradient(state.flat, state.buffers, data, None, Key(*key), measure=True)
             before, loss = loss, float(self.backend.to_numpy(batch.sums["loss"]))
             if not (math.isfinite(loss) and is_finite(batch.grads, self.backend)):
-                return _error(number, *self._origin(state, _batch(data, rows), Key(*key)), before, rate)
-            state, _ = step(state, data, rows, key, rate)
+                return _error(number, *self._origin(state, data, Key(*key)), before, rate)
+            state, _ = step(state, data, None, key, rate)
             if not is_finite(state, self.backend):
                 return _error(
                     number, "", "the update made the weights, or what the optimizer keeps, infinite or NaN", loss, rate
@@ -63,7 +62,7 @@ class Search:
         params = self.gradient.layout.unpack(state.flat, state.buffers)
         model = probed(self.gradient.model, self._require_finite)
         try:
-            logits, cache = model.forward(params, data.x, train=True, key=key)
+            logits, cache = model.forward(params, data.x[:, ...], train=True, key=key)
             xp = namespace(logits)
             loss, dlogits = self.gradient.loss(logits, data.labels, xp.full_like(logits[:, 0], 1.0 / logits.shape[0]))
             if not is_finite((loss, dlogits), self.backend):
@@ -95,10 +94,3 @@ def _error(step: int, layer: str, what: str, loss: float, rate: float) -> Diverg
     return DivergenceError(
         f"training diverged at step {step} (learning rate {rate:.4g}{before}): {what}; {_ADVICE}.", step, layer
     )
-
-
-def _batch(data: Data, rows: Any) -> Data:
-    """These rows, or all of them; their weights do not make numbers infinite."""
-    if rows is None:
-        return Data(data.x[:, ...], data.labels)
-    return Data(gather(data.x, rows), gather(data.labels, rows))

@@ -11,24 +11,24 @@ from typing import Any, Literal
 
 from portanet._settings import describe
 from portanet._tree import tree_items, tree_set
-from portanet._typing import Params, Shape
+from portanet._typing import HostArray, Params, Shape
 from portanet.backends import Backend
+from portanet.data.fingerprint import fingerprint
 from portanet.errors import BackendError, ConfigError, ModelError
 from portanet.nn.layer import Layer
 from portanet.nn.losses import cross_entropy
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.rng import WEIGHTS, generator
-from portanet.rows import blocks
-from portanet.training import inputs
+from portanet.training.arrays import as_array, backend_for, to_host
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
+from portanet.training.labels import put_labels, row_weights
 from portanet.training.loop import Trainer
 from portanet.training.model import TrainedModel, on_backend
 from portanet.training.resume import Checkpoints
-from portanet.training.state import Data
-from portanet.training.stream import Stream, place
-from portanet.training.tasks import Task, task_of
+from portanet.training.source import Source, as_source
+from portanet.training.tasks import task_of
 
 
 def fit(
@@ -55,7 +55,7 @@ def fit(
 ) -> TrainedModel:
     """Trains `model` on rows `x` (N, ...) with their `labels`, and returns the finished run.
 
-    Rows are read and never changed; of a memory map, or of `Rows` of one, no more are read at once than a step takes.
+    Rows are read and never changed; of a memory map no more are read at once than a step takes.
 
     labels         class numbers (N,) or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for
                    binary_cross_entropy (N, K) ones and zeros
@@ -82,9 +82,8 @@ def fit(
     seed = _whole("seed", seed, 0)
     if dtype not in ("float32", "float64"):
         raise ConfigError(f"dtype must be float32 or float64, got {dtype!r}.")
-    chosen = inputs.backend_for(backend, x)
-    x = inputs.array(x, chosen)
-    x = inputs.widened(x, model, dtype) if isinstance(model, Layer) else x
+    chosen = backend_for(backend, x)
+    x = as_array(x, chosen)
     shape: Shape = tuple(x.shape[1:])
     outputs, task = _outputs(model, shape), task_of(loss)
     settings = {
@@ -98,25 +97,27 @@ def fit(
     parts = {"loss": describe(loss), "optimizer": describe(optimizer), "schedule": describe(schedule)}
     step_rows = x.shape[0] if batch_size == "full" else batch_size
     with chosen.session(dtype), _advising(chosen, step_rows):
-        data, host_labels = _data(
-            model, x, labels, outputs, task, loss, sample_weight, chosen, dtype, full=batch_size == "full"
-        )
+        source = as_source(x, model, chosen, dtype)
+        if batch_size == "full":
+            source.require_full_batch()
+        host_labels = task.labels(to_host(labels), len(source), outputs)
+        weights = row_weights(sample_weight, getattr(loss, "class_weight", ()), host_labels, outputs)
+        targets = put_labels(host_labels, chosen, dtype), None if weights is None else chosen.put(weights, dtype)
         run = TrainedModel(
             model,
-            _initial(model, x, shape, params, seed, chosen, dtype),
+            _initial(model, source, params, seed, dtype),
             loss,
             chosen,
             config=settings | parts,
             facts={"input_shape": list(shape), "dtype": dtype, "loss": parts["loss"]},
             workers=chosen.threads(workers),
         )
-        if valid is not None:
-            run.check(*valid)
-        batches = Batches(x.shape[0], None if batch_size == "full" else batch_size, seed)
-        identity = _identity(run, callbacks, accumulate, x, host_labels, sample_weight, valid, params) if kept else {}
+        held_out = None if valid is None else run.labelled(*valid, place=True)
+        batches = Batches(len(source), None if batch_size == "full" else batch_size, seed)
+        identity = _identity(run, callbacks, accumulate, source, host_labels, weights, held_out, params) if kept else {}
         Trainer(
-            run, data, host_labels, valid, optimizer, schedule, batches, epochs, log_every, accumulate, callbacks,
-            kept, identity,
+            run, source, targets, host_labels, held_out, optimizer, schedule, batches, epochs, log_every, accumulate,
+            callbacks, kept, identity,
         ).train()  # fmt: skip
     return run
 
@@ -133,50 +134,32 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
         raise BackendError(f"{tried}.", "memory", remedy=f"try batch_size={max(1, rows // 2)} or less") from error
 
 
-def _identity(run: TrainedModel, callbacks: Sequence[Callback], accumulate: int, *data: Any) -> dict[str, Any]:
+def _identity(
+    run: TrainedModel,
+    callbacks: Sequence[Callback],
+    accumulate: int,
+    source: Source,
+    labels: HostArray,
+    weights: HostArray | None,
+    valid: tuple[Source, HostArray] | None,
+    params: Params | None,
+) -> dict[str, Any]:
     """What must be the same for an interrupted training to go on: settings, layers, data."""
     parts = [describe(callback) for callback in callbacks if is_dataclass(callback)]
     settings = {"accumulate": accumulate, "layers": describe(run.model), "callbacks": parts}
-    return run.config | settings | {"data": inputs.fingerprint(data)}
+    held_out = () if valid is None else (valid[0].host_rows, valid[1])
+    start = [to_host(array) for _, array in tree_items(params or {})]
+    return run.config | settings | {"data": fingerprint(source.host_rows, labels, weights, *held_out, *start)}
 
 
-def _data(
-    model: Layer,
-    x: Any,
-    labels: Any,
-    outputs: int,
-    task: Task,
-    loss: LossFunction,
-    sample_weight: Any,
-    backend: Backend,
-    dtype: str,
-    *,
-    full: bool,
-) -> tuple[Data | Stream, Any]:
-    """Rows, labels and weights where the backend can take them, and the labels on the host."""
-    x = inputs.checked(x, backend, dtype)
-    for part in blocks(x) if inputs.is_host(x) else [x]:
-        model.check(part)
-    host = inputs.labels(labels, int(x.shape[0]), outputs, task)
-    class_weight = getattr(loss, "class_weight", ())
-    if class_weight and len(class_weight) != outputs:
-        raise ConfigError(f"class_weight must have one number for each of the {outputs} classes, got {class_weight}.")
-    weights = inputs.weights(sample_weight, len(host), class_weight, host)
-    put_weights = None if weights is None else backend.put(weights, dtype)
-    return place(x, inputs.put_labels(host, backend, dtype), put_weights, backend, dtype, full=full), host
-
-
-def _initial(
-    model: Layer, x: Any, shape: Shape, params: Params | None, seed: int, backend: Backend, dtype: str
-) -> Params:
+def _initial(model: Layer, source: Source, params: Params | None, seed: int, dtype: str) -> Params:
     """The first parameters on the backend: those given, or drawn on the host, preprocessing fitted to the rows."""
-    host = model.init(generator(seed, WEIGHTS), shape)
+    host = model.init(generator(seed, WEIGHTS), source.shape[1:])
     if params is not None:
-        return on_backend(_like(host, params), backend, dtype)
+        return on_backend(_like(host, params), source.backend, dtype)
     if model.needs_fit:
-        x = x if inputs.is_host(x) else backend.to_numpy(x)
-        host = model.fit(host, x)
-    return on_backend(host, backend, dtype)
+        host = model.fit(host, source.host_blocks())
+    return on_backend(host, source.backend, dtype)
 
 
 def _like(expected: Params, given: Params) -> Params:
@@ -188,7 +171,7 @@ def _like(expected: Params, given: Params) -> Params:
             raise ModelError(f"params must hold {'.'.join(path)} of shape {array.shape} for this model, got {got}.")
     host: Params = {}
     for path, _ in tree_items(expected):
-        tree_set(host, path, inputs.on_host(found[path]))
+        tree_set(host, path, to_host(found[path]))
     return host
 
 

@@ -16,9 +16,8 @@ from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
 from portanet.nn.losses.loss import LossFunction
 from portanet.nn.noise import Key
-from portanet.rows import Rows, gather
 from portanet.training.shards import Workers
-from portanet.training.state import Data
+from portanet.training.state import Data, take
 from portanet.training.tasks import task_of
 from portanet.xp import device, namespace
 
@@ -87,8 +86,6 @@ class Gradient:
         count = (data.x if rows is None else rows).shape[0]
         if data.weights is not None:
             data = data._replace(weights=_shares(data.weights, rows))
-        if rows is not None and isinstance(data.x, Rows):
-            data, rows = Data(gather(data.x, rows), gather(data.labels, rows), data.weights), None
 
         size = self.shard_rows or count
 
@@ -133,7 +130,7 @@ class Gradient:
         """What these rows add to the loss of a batch of so many rows, to its gradient and to its score."""
         x, labels = data.x, data.labels
         if rows is not None:
-            x, labels = gather(x, rows), gather(labels, rows)
+            x, labels = take(x, rows), take(labels, rows)
         first = flat if self.flat else flat[0]
         weights = data.weights
         if weights is None:
@@ -152,7 +149,7 @@ _Part = tuple[Any, dict[str, Array], Params]
 
 def _shares(weights: Array, rows: Array | None) -> Array:
     """The weight of each row of the batch; they sum to 1."""
-    weights = weights if rows is None else gather(weights, rows)
+    weights = weights if rows is None else take(weights, rows)
     xp = namespace(weights)
     total = xp.sum(weights)
     return weights / xp.where(total > 0, total, 1.0)  # a batch without any weight moves nothing

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 
 from portanet._tree import tree_map
-from portanet.backends.base import Steps
-from portanet.backends.numpy import NumPy
 from portanet.errors import ConfigError
 from portanet.nn.layout import Layout
 from portanet.optim import Optimizer, Schedule
@@ -25,9 +23,9 @@ from portanet.training.divergence import Search, is_finite
 from portanet.training.gradient import Gradient, shard_rows
 from portanet.training.model import TrainedModel
 from portanet.training.resume import Checkpoints
+from portanet.training.source import Run, Source
 from portanet.training.state import Data, State
 from portanet.training.step import Step
-from portanet.training.stream import Stream
 
 Sums = dict[str, Any]
 
@@ -36,16 +34,18 @@ Sums = dict[str, Any]
 class Trainer:
     """Trains a run's model.
 
-    data      rows that are on the run's backend, or that are sent there step by step
+    source    the rows to learn from
+    targets   their labels and weights on the device
     labels    the labels on the host, for the score
     valid     rows and labels to measure on at every logging point
     identity  what tells this training from another, for its checkpoints
     """
 
     run: TrainedModel
-    data: Data | Stream
+    source: Source
+    targets: tuple[Any, Any]
     labels: Any
-    valid: tuple[Any, Any] | None
+    valid: tuple[Source, Any] | None
     optimizer: Optimizer
     schedule: Schedule
     batches: Batches
@@ -71,9 +71,8 @@ class Trainer:
 
     def _train(self, layout: Layout) -> None:
         run = self.run
-        compiled = self.data.compiled if isinstance(self.data, Stream) else run.backend.compile
         steps = [Step(self._gradient, self.optimizer, measure) for measure in (True, False)]
-        measured, quiet = (compiled(step, step.per_array()) for step in steps)
+        measured, quiet = (self.source.compile(step, *self.targets) for step in steps)
         for callback in self.callbacks:
             callback.begin(run, self.epochs * self.batches.steps)
         try:
@@ -119,17 +118,16 @@ class Trainer:
         trace = run.backend.tracer(workers.run_pair if cut >= rows else None)  # shards keep the workers busy
         return Gradient(run.model, run.loss, layout, cut if cut < rows else None, workers, trace=trace)
 
-    def _epoch(self, epoch: int, steps: Steps) -> None:
+    def _epoch(self, epoch: int, steps: Run) -> None:
         """Takes the rest of an epoch's steps, run by run; between the runs a checkpoint may be due."""
         run, first = self.run, epoch * self.batches.steps
-        where = NumPy() if isinstance(self.data, Stream) else run.backend
-        for rows in self.batches.epoch(epoch, where, run.steps - first):
+        for rows in self.batches.epoch(epoch, self.source.numbers, run.steps - first):
             if run.steps > first:
                 self._keep()
             count = 1 if rows is None else rows.shape[0]
             rates = [self._rate(step) for step in range(run.steps, run.steps + count)]
             keys = self.batches.keys(epoch, run.steps - first, count)
-            self._state, metrics = steps(self._state, self.data, rows, keys, rates)
+            self._state, metrics = steps(self._state, rows, keys, rates)
             self._sums.append(metrics)
             run.steps += count
             for callback in self.callbacks:
@@ -149,7 +147,7 @@ class Trainer:
             run.task.score: run.task.scored(sum(np.asarray(each["counted"]) for each in sums), self.labels),
         }
         if self.valid is not None:
-            result = run.evaluate(*self.valid)
+            result = run.measure(*self.valid)
             row |= {f"valid_{name}": result[name] for name in ("loss", run.task.score)}
         return row | {"seconds": seconds}
 
@@ -225,15 +223,9 @@ class Trainer:
         search = Search(self._gradient, self.optimizer, run.backend, self._step)
         raise search.explain(State(*(tree_map(part, run.backend.put) for part in good)), first, run.steps)
 
-    def _step(self, number: int) -> tuple[Data, Any, tuple[int, int], float]:
-        """The data, their rows, the key and the learning rate of one step since the last good state."""
+    def _step(self, number: int) -> tuple[Data, tuple[int, int], float]:
+        """The data, the key and the learning rate of one step since the last good state."""
         epoch, place = divmod(number, self.batches.steps)
-        [key], size, data = self.batches.keys(epoch, place, 1), self.batches.size, self.data
-        if size is None:
-            assert isinstance(data, Data)
-            return data, None, key, self._rate(number)
-        rows = self.batches.order(epoch)[place * size : (place + 1) * size]
-        there = self.run.backend.put(rows, "int32")
-        if isinstance(data, Stream):
-            return data.batch(rows, there), None, key, self._rate(number)
-        return data, there, key, self._rate(number)
+        [key], size = self.batches.keys(epoch, place, 1), self.batches.size
+        rows = None if size is None else self.batches.order(epoch)[place * size : (place + 1) * size]
+        return self.source.data(rows, *self.targets), key, self._rate(number)

@@ -13,19 +13,22 @@ import numpy.typing as npt
 from portanet import nn
 from portanet._settings import construct
 from portanet._tree import tree_items, tree_set
-from portanet._typing import Array, Params, Shape
+from portanet._typing import Array, HostArray, Params, Shape
 from portanet.backends import Backend, choose
 from portanet.errors import CheckpointError, ConfigError, DataError, ModelError
 from portanet.nn.layer import Layer
 from portanet.nn.losses.loss import LossFunction
 from portanet.storage import model_file
-from portanet.training import inputs, shards
+from portanet.training import shards
+from portanet.training.arrays import as_array, to_host
 from portanet.training.gradient import shard_rows
+from portanet.training.labels import put_labels
+from portanet.training.source import Source, as_source
 from portanet.training.summary import table
 from portanet.training.tasks import Task, task_of
 from portanet.xp import device, namespace
 
-_BLOCK = 2048  # rows that are computed at once, at most: bounds the memory, whatever the number of rows
+_PREDICTED_ROWS = 2048  # at once, at most: bounds the memory, whatever the number of rows
 
 
 @dataclass(repr=False)
@@ -92,28 +95,27 @@ class TrainedModel:
 
         Raises DataError for labels that the model does not know.
         """
-        x = self._fitting(x)
-        count = int(x.shape[0])
-        host = self._labels(labels, count)
+        with self.backend.session(self.dtype):
+            return self.measure(*self.labelled(x, labels))
+
+    def labelled(self, x: Any, labels: Any, *, place: bool = False) -> tuple[Source, HostArray]:
+        """Rows and labels as `measure` takes them, placed on the device for more than one use, if that is wished."""
+        source = self._source(x, place=place)
+        outputs = self.model.output_shape(self.input_shape)[0]
+        return source, self.task.labels(to_host(labels), len(source), outputs)
+
+    def measure(self, source: Source, labels: HostArray) -> dict[str, float | int]:
+        """What `evaluate` returns, within a session of the backend."""
 
         def part(start: int, outputs: Array) -> tuple[Any, ...]:
             rows = outputs.shape[0]
-            own = inputs.put_labels(host[start : start + rows], self.backend, self.dtype)
+            targets = put_labels(labels[start : start + rows], self.backend, self.dtype)
             ones = namespace(outputs).ones((rows,), dtype=outputs.dtype, device=device(outputs))
-            return self.loss(outputs, own, ones)[0], self.task.counted(outputs, own)
+            return self.loss(outputs, targets, ones)[0], self.task.counted(outputs, targets)
 
-        with self.backend.session(self.dtype):
-            loss, counted = (self.backend.to_numpy(total) for total in shards.add(self._map(x, part)))
-        score = self.task.scored(counted, host)
+        loss, counted = (self.backend.to_numpy(total) for total in shards.add(self._map(source, part)))
+        score, count = self.task.scored(counted, labels), len(source)
         return {self.task.score: score, "loss": float(loss) / count, "samples": count}
-
-    def check(self, x: Any, labels: Any) -> None:
-        """Raises, as `evaluate` does, for rows and labels that it cannot take; computes nothing."""
-        x = inputs.checked(self._fitting(x), self.backend, self.dtype)
-        self._labels(labels, x.shape[0])
-
-    def _labels(self, labels: Any, count: int) -> Any:
-        return inputs.labels(labels, count, self.model.output_shape(self.input_shape)[0], self.task)
 
     def save(self, path: str | Path) -> Path:
         """Writes the model to one safetensors file, which `load` reads on any backend."""
@@ -122,31 +124,26 @@ class TrainedModel:
 
     def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
         with self.backend.session(self.dtype):
-            return np.concatenate(list(self._map(x, lambda _, logits: self.backend.to_numpy(answer(logits)))))
+            source = self._source(x)
+            return np.concatenate(list(self._map(source, lambda _, logits: self.backend.to_numpy(answer(logits)))))
 
-    def _fitting(self, x: Any) -> Any:
-        """`x` as an array of at least one row in the model's shape."""
-        x = inputs.array(x, self.backend)
+    def _source(self, x: Any, *, place: bool = False) -> Source:
+        """At least one row in the model's shape."""
+        x = as_array(x, self.backend)
         if tuple(x.shape[1:]) != self.input_shape:
             raise ModelError(f"the model takes rows of shape {self.input_shape}, got {tuple(x.shape[1:])}.")
         if x.shape[0] == 0:
             raise DataError("x must have at least one row, got none.")
-        return x
+        return as_source(x, self.model, self.backend, self.dtype, place=place)
 
-    def _map(self, x: Any, part: Callable[[int, Array], Any]) -> Iterator[Any]:
-        """`part(start, logits)` over x in blocks of rows, in order."""
-        x = self._fitting(x)
-
-        size = min(_BLOCK, 8 * shard_rows(self.model, self.input_shape, _BLOCK))  # fewer where a row takes much memory
-
-        def block(i: int) -> Any:
-            start = i * size
-            own = inputs.widened(x[start : min(start + size, x.shape[0]), ...], self.model, self.dtype)
-            own = inputs.rows(own, self.backend, self.dtype)
-            self.model.check(own)
-            return part(start, self.model.forward(self.params, own)[0])
-
-        return shards.workers(self.workers).map(block, -(-x.shape[0] // size))
+    def _map(self, source: Source, part: Callable[[int, Array], Any]) -> Iterator[Any]:
+        """`part(start, logits)` over blocks of rows, in order."""
+        # fewer where a row takes much memory
+        size = min(_PREDICTED_ROWS, 8 * shard_rows(self.model, self.input_shape, _PREDICTED_ROWS))
+        blocks = source.blocks(size)
+        return shards.workers(self.workers).map(
+            lambda i: part(i * size, self.model.forward(self.params, blocks[i])[0]), len(blocks)
+        )
 
 
 def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backend | str = "numpy") -> TrainedModel:

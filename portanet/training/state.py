@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from portanet._typing import Array, Params
+from portanet.xp import namespace
 
 
 class State(NamedTuple):
@@ -18,6 +19,17 @@ class State(NamedTuple):
 class Data(NamedTuple):
     """The rows to learn from, all on one device; without weights every row counts the same."""
 
-    x: Array
+    x: Any
     labels: Array
     weights: Array | None = None
+
+    def with_labels(self, rows: Array) -> Data:
+        """The same x with the labels and weights of these rows alone."""
+        weights = None if self.weights is None else take(self.weights, rows)
+        return Data(self.x, take(self.labels, rows), weights)
+
+
+def take(x: Array, rows: Array) -> Array:
+    """The rows of `x` with these numbers."""
+    taken: Array = namespace(x).take(x, rows, axis=0)
+    return taken

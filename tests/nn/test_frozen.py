@@ -61,7 +61,7 @@ def test_only_what_is_not_frozen_moves(backend: Backend, frozen: tuple[str, ...]
 def test_frozen_preprocessing_is_not_fitted() -> None:
     model = Sequential(Frozen(Standardize()), Standardize(), Dense(3))
     params = model.init(np.random.default_rng(0), (4,))
-    fitted = model.fit(params, X)
+    fitted = model.fit(params, [X])
     assert fitted["0"] is params["0"]
     np.testing.assert_allclose(fitted["1"]["mean"], X.mean(axis=0))
     assert not Frozen(Sequential(Standardize())).needs_fit

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from helpers import Host
+from helpers import Host, in_blocks
 
 from portanet.nn import Dense, Flatten, Rescale, Sequential, Standardize
 
@@ -25,7 +25,7 @@ DATA = {
 
 
 def fitted(layer: Standardize, x: Host) -> dict[str, Host]:
-    return layer.fit(layer.init(np.random.default_rng(0), x.shape[1:]), x)
+    return layer.fit(layer.init(np.random.default_rng(0), x.shape[1:]), in_blocks(x))
 
 
 @pytest.mark.parametrize("x", DATA.values(), ids=DATA)
@@ -71,7 +71,7 @@ def test_fit_sees_what_the_layers_before_give() -> None:
     x = DATA["pixels"]
     model = Sequential(Rescale(1 / 255), Flatten(), Standardize(), Dense(2), Sequential(Standardize("all")))
     params = model.init(np.random.default_rng(0), (1, 3, 2))
-    learned = model.fit(params, x)
+    learned = model.fit(params, in_blocks(x))
     rows = x.reshape(40, 6) / 255
     np.testing.assert_allclose(learned["2"]["mean"], rows.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(learned["2"]["deviation"], rows.std(axis=0), rtol=1e-12)
@@ -86,7 +86,7 @@ def test_fit_stops_at_the_last_layer_that_fits(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(Dense, "forward", refuse)
     model = Sequential(Rescale(0.5), Standardize(), Dense(2))
-    model.fit(model.init(np.random.default_rng(0), (4,)), DATA["float64"])
+    model.fit(model.init(np.random.default_rng(0), (4,)), in_blocks(DATA["float64"]))
 
 
 def test_only_preprocessing_fits() -> None:
@@ -94,4 +94,4 @@ def test_only_preprocessing_fits() -> None:
     assert Sequential(Dense(2), Sequential(Standardize())).needs_fit
     assert not Sequential(Rescale(0.5), Dense(2)).needs_fit
     params = {"factor": np.asarray(0.5)}
-    assert Rescale(0.5).fit(params, np.ones((2, 2))) is params
+    assert Rescale(0.5).fit(params, [np.ones((2, 2))]) is params

@@ -13,7 +13,7 @@ from portanet.training.batches import Batches
 def steps_of(batches: Batches, backend: Backend, epoch: int = 0) -> list[list[int]]:
     """The rows of each step of an epoch."""
     found = []
-    for rows in batches.epoch(epoch, backend):
+    for rows in batches.epoch(epoch, lambda order: backend.put(order, "int32")):
         assert rows is not None
         host = backend.to_numpy(rows)
         assert host.dtype == np.int32
@@ -50,7 +50,7 @@ def test_the_order_is_the_same_on_every_backend(backend: Backend) -> None:
 
 def test_full_batches_have_no_order(backend: Backend) -> None:
     batches = Batches(23, None, seed=1)
-    assert list(batches.epoch(0, backend)) == [None]
+    assert list(batches.epoch(0, backend.put)) == [None]
     assert batches.steps == 1
 
 

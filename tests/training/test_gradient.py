@@ -27,7 +27,7 @@ ROWS = np.asarray([7, 2, 11, 0, 5, 3, 3], np.int32)
 def setting(cut: int = 100, size: int = 1, model: Layer = MODEL) -> tuple[Gradient, Any, Host, Host]:
     """The gradient function, params, rows and labels, in float64 on the host."""
     x, labels = blobs(12)
-    params = model.fit(model.init(np.random.default_rng(2), (4,)), x)
+    params = model.fit(model.init(np.random.default_rng(2), (4,)), [x])
     return Gradient(model, cross_entropy, Layout.of(model, params), cut, workers(size)), params, x, labels
 
 

@@ -38,7 +38,7 @@ def test_answers_agree(backend: Backend, torch: Any) -> None:
 def test_blocks_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained()
     shares, predicted, measured = run.probabilities(X), run.predict(X), run.evaluate(X, LABELS)
-    monkeypatch.setattr(runs, "_BLOCK", block)
+    monkeypatch.setattr(runs, "_PREDICTED_ROWS", block)
     np.testing.assert_allclose(run.probabilities(X), shares, rtol=1e-5)
     assert np.array_equal(run.predict(X), predicted)
     assert run.evaluate(X, LABELS)["accuracy"] == measured["accuracy"]
@@ -46,7 +46,7 @@ def test_blocks_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_workers_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_BLOCK", 8)
+    monkeypatch.setattr(runs, "_PREDICTED_ROWS", 8)
     run = trained()
     run.workers = 1
     shares, measured = run.probabilities(X), run.evaluate(X, LABELS)

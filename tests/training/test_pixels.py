@@ -72,7 +72,7 @@ def test_bytes_stay_where_a_layer_widens_them(model: Any, kept: bool, monkeypatc
         return own(self, params, x, **settings)
 
     x = X.reshape(24, -1) if isinstance(model, Dense) else X
-    host = model.fit(model.init(np.random.default_rng(0), x.shape[1:]), x.astype(np.float32))
+    host = model.fit(model.init(np.random.default_rng(0), x.shape[1:]), [x.astype(np.float32)])
     given = x if kept else x.astype(np.float64)
     y, _ = model.forward(host, given)
     wide, _ = model.forward(host, x.astype(np.float64))

@@ -15,11 +15,12 @@ import portanet
 from portanet import Callback, nn, optim
 from portanet._tree import tree_items
 from portanet.backends import Backend
+from portanet.data.fingerprint import fingerprint
+from portanet.data.memmap.rows import Rows
 from portanet.errors import ConfigError, DataError, DivergenceError
-from portanet.rows import Rows
 from portanet.storage.snapshot import read_snapshot
-from portanet.training import inputs
 from portanet.training.resume import Checkpoints
+from portanet.training.source import Mapped, Resident, as_source
 
 X, LABELS = blobs(90)
 TABLE = X.astype(np.float32)
@@ -93,7 +94,7 @@ def test_full_batches(backend: Backend, tmp_path: Path, monkeypatch: pytest.Monk
     chosen = Rows(on_disk(tmp_path / "x.npy", np.concatenate([x, x])), np.arange(90))
     assert bits(train(chosen, model, batch_size="full", backend=backend)) == expected
     full = no_room(backend, monkeypatch)
-    if backend.on_host:
+    if backend.computes_in_host_memory():
         assert bits(train(chosen, model, batch_size="full", backend=full)) == expected
         return
     with pytest.raises(ConfigError, match=r"^a full batch of these rows takes .* GB free; .*batch_size=128"):
@@ -156,9 +157,9 @@ def test_preprocessing_after_other_layers(tmp_path: Path) -> None:
 
 
 def test_use(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.training.model._BLOCK", 16)
+    monkeypatch.setattr("portanet.training.model._PREDICTED_ROWS", 16)
     run = train(IMAGES, IMAGE_MODEL, backend=backend)
-    chosen = Rows(on_disk(tmp_path / "x.npy", IMAGES)).chosen(slice(5, 60))
+    chosen = Rows(on_disk(tmp_path / "x.npy", IMAGES)).select(slice(5, 60))
     plain = IMAGES[5:60]
     assert np.array_equal(run.predict(chosen), run.predict(plain))
     assert np.array_equal(run.probabilities(chosen), run.probabilities(plain))
@@ -166,7 +167,7 @@ def test_use(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_is_wrong_is_found_in_every_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.rows._BLOCK", 100)
+    monkeypatch.setattr("portanet.data.blocks.BLOCK_BYTES", 100)
     bad = TABLE.copy()
     bad[71, 2] = np.nan
     with pytest.raises(DataError, match="x holds NaN or infinity"):
@@ -181,10 +182,12 @@ def test_what_is_wrong_is_found_in_every_block(tmp_path: Path, monkeypatch: pyte
 
 
 def test_a_checksum_does_not_depend_on_where_rows_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = inputs.fingerprint(TABLE)
-    monkeypatch.setattr("portanet.rows._BLOCK", 100)
+    expected = fingerprint(TABLE)
+    monkeypatch.setattr("portanet.data.blocks.BLOCK_BYTES", 100)
     disk = on_disk(tmp_path / "x.npy", TABLE)
-    assert {inputs.fingerprint(x) for x in (TABLE, disk, Rows(disk), Rows(disk, np.arange(90)))} == {expected}
+    for x in (TABLE, disk, Rows(disk), Rows(disk, np.arange(90))):
+        assert as_source(x, TABLE_MODEL, portanet.choose("numpy"), "float32").fingerprint() == expected
+        assert portanet.Dataset("rows", x, LABELS).fingerprint == fingerprint(TABLE, LABELS)
 
 
 @pytest.mark.parametrize("name", ["numpy", "torch"])
@@ -193,10 +196,14 @@ def test_the_host_copies_nothing(name: str, request: pytest.FixtureRequest, tmp_
         request.getfixturevalue("torch")
     backend = portanet.choose(name)
     for x in (IMAGES.copy(), TABLE.copy()):
-        held = backend.to_numpy(inputs.rows(x, backend, "float32"))
-        assert np.shares_memory(held, x)
-    assert isinstance(inputs.rows(on_disk(tmp_path / "x.npy", TABLE), backend, "float32"), Rows)
-    assert not np.shares_memory(inputs.rows(X, portanet.choose("numpy"), "float32"), X)  # float64 is cast
+        placed = as_source(x, TABLE_MODEL, backend, "float32")
+        assert isinstance(placed, Resident)
+        assert np.shares_memory(backend.to_numpy(placed.x), x)
+        for block in as_source(x, TABLE_MODEL, backend, "float32", place=False).blocks(7):
+            assert np.shares_memory(backend.to_numpy(block), x)
+    assert isinstance(as_source(on_disk(tmp_path / "x.npy", TABLE), TABLE_MODEL, backend, "float32"), Mapped)
+    numpy = portanet.choose("numpy")
+    assert not np.shares_memory(as_source(X, TABLE_MODEL, numpy, "float32").batch(None), X)  # float64 is cast
 
 
 def test_data_are_never_written_to(backend: Backend) -> None:
@@ -211,7 +218,7 @@ def test_half_of_the_free_memory_decides(backend: Backend, monkeypatch: pytest.M
     sent: list[int] = []
     send = backend.send
     monkeypatch.setattr(backend, "send", lambda *given: (sent.append(1), send(*given))[1])
-    for free, expected in ((2 * IMAGES.nbytes, False), (2 * IMAGES.nbytes - 2, not backend.on_host)):
+    for free, expected in ((2 * IMAGES.nbytes, False), (2 * IMAGES.nbytes - 2, not backend.computes_in_host_memory())):
         monkeypatch.setattr(backend, "free_memory", lambda free=free: free)
         sent.clear()
         train(IMAGES, IMAGE_MODEL, backend=backend)

@@ -15,6 +15,7 @@ import numpy as np
 
 from portanet import _machine
 from portanet._typing import HostArray, Shape
+from portanet.data.blocks import BLOCK_BYTES
 from portanet.data.memmap import cache
 from portanet.data.memmap.cache import CacheError
 from portanet.data.memmap.npy import map_file, write_header
@@ -23,7 +24,6 @@ from portanet.storage.unfinished import remove
 
 _LARGE = 2**28  # bytes of a file, of which at most twice as many become an array
 _FORMAT = 1
-_BLOCK = 2**22
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of a large file are read, and how many there are."""
@@ -95,7 +95,7 @@ class OnDisk:
         self._dtype = dtype
         self._file = self._begin(wide)
         with before:
-            while block := before.read(_BLOCK):
+            while block := before.read(BLOCK_BYTES):
                 self._file.write(np.frombuffer(block, np.uint8).astype(dtype).data)
         os.replace(wide, self._path)
 
@@ -153,10 +153,10 @@ def _names(path: str | Path, settings: Any) -> tuple[str, str]:
     """A name of the file and the settings, and one of the file's state."""
     with cache.usable():
         own = os.stat(path)
-        return _digest([str(Path(path).resolve()), settings, _FORMAT]), _digest([own.st_size, own.st_mtime_ns])
+        return _short_hash([str(Path(path).resolve()), settings, _FORMAT]), _short_hash([own.st_size, own.st_mtime_ns])
 
 
-def _digest(value: Any) -> str:
+def _short_hash(value: Any) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:24]
 
 

@@ -18,9 +18,9 @@ from helpers import Host
 from portanet.data import Dataset, read, source
 from portanet.data.csv import table
 from portanet.data.memmap import cache, mapped
+from portanet.data.memmap.rows import Rows
 from portanet.data.split import holdout
 from portanet.errors import DataError
-from portanet.rows import Rows
 from portanet.storage.unfinished import remove
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Host
 
 from portanet import _machine
-from portanet.backends import Backend
-from portanet.rows import Rows, blocks, gather
+from portanet.data.blocks import blocks
+from portanet.data.memmap.rows import Rows, as_rows
 
 ARRAY = np.arange(60, dtype=np.float32).reshape(10, 2, 3)
 INDEX = np.asarray([7, 0, 3, 9, 3])
@@ -33,30 +32,24 @@ def test_indexing(key: Any) -> None:
 
 
 def test_a_choice_of_a_choice() -> None:
-    rows = Rows(ARRAY, INDEX).chosen(np.asarray([4, 1, 0]))
+    rows = Rows(ARRAY, INDEX).select(np.asarray([4, 1, 0]))
     assert np.array_equal(rows, ARRAY[[3, 0, 7]])
-    assert np.array_equal(rows.chosen(slice(1, 3)), ARRAY[[0, 7]])
-    assert np.array_equal(Rows(ARRAY).chosen(slice(2, 4)), ARRAY[2:4])
+    assert np.array_equal(rows.select(slice(1, 3)), ARRAY[[0, 7]])
+    assert np.array_equal(Rows(ARRAY).select(slice(2, 4)), ARRAY[2:4])
 
 
-def test_changes_come_with_the_reading() -> None:
-    seen: list[int] = []
-
-    def halved(rows: Host) -> Host:
-        seen.append(len(rows))
-        return (rows.astype(np.float64) / 2)[:, 0]
-
-    rows = Rows(ARRAY, INDEX).through(halved).through(lambda rows: rows + 1)
-    assert (rows.shape, rows.dtype) == ((5, 3), np.float64)
-    seen.clear()
-    assert np.array_equal(rows[1:3], ARRAY[INDEX[1:3], 0] / 2 + 1)
-    assert seen == [2]
+def test_what_is_a_map(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", ARRAY)
+    disk = np.load(tmp_path / "x.npy", mmap_mode="r", allow_pickle=False)
+    mapped = as_rows(disk)
+    assert mapped is not None
+    assert np.array_equal(mapped, ARRAY)
+    assert as_rows(mapped) is mapped
+    assert all(as_rows(x) is None for x in (ARRAY, [1.0], disk[:0], disk[0, 0, 0]))
 
 
-def test_gather_and_blocks(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.rows._BLOCK", 50)  # two rows of 24 bytes
-    numbers = backend.put(np.asarray([4, 0, 2]), "int32")
-    assert np.array_equal(backend.to_numpy(gather(backend.put(ARRAY), numbers)), ARRAY[[4, 0, 2]])
+def test_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("portanet.data.blocks.BLOCK_BYTES", 50)  # two rows of 24 bytes
     assert [len(part) for part in blocks(Rows(ARRAY, INDEX))] == [2, 2, 1]
     assert np.array_equal(np.concatenate(list(blocks(Rows(ARRAY, INDEX)))), ARRAY[INDEX])
 

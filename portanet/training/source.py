@@ -1,0 +1,274 @@
+"""One source of rows, wherever they lie: on the device, in a memory map, or on the host and sent step by step.
+
+`as_source` looks at what it was given once. Nothing after it asks which kind of source it has:
+
+    Resident  an array that the backend computes on
+    Mapped    rows of a memory map, read when they are needed, for a backend that computes in host memory
+    Streamed  rows that stay on the host; each step's rows are sent to the device when it comes
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from portanet._typing import Array, HostArray, Shape
+from portanet.backends import Backend
+from portanet.backends.base import Keys, Metrics
+from portanet.data.blocks import block_rows
+from portanet.data.fingerprint import fingerprint
+from portanet.data.memmap.rows import as_rows
+from portanet.errors import ConfigError, DataError
+from portanet.nn.layer import Layer
+from portanet.training.arrays import as_array, is_host
+from portanet.training.state import Data, State, take
+from portanet.training.step import Step
+from portanet.xp import namespace
+
+FIT_ROWS = 4096  # the rows that preprocessing is fitted to at once: the bits of its sums depend on it
+_SHARE = 0.5  # of the free memory that rows may take: a step needs the rest
+
+Run = Callable[[State, Any, Keys, Sequence[float]], tuple[State, Metrics]]
+"""Takes a run of steps from a state: the rows of each step, its noise key and its learning rate."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Consecutive rows, read when asked for: by position from several threads, or in order, any number of times."""
+
+    read: Callable[[slice], Any]
+    rows: int
+    size: int
+
+    def __len__(self) -> int:
+        return -(-self.rows // self.size)
+
+    def __getitem__(self, i: int) -> Any:
+        start = i * self.size
+        return self.read(slice(start, min(start + self.size, self.rows)))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
+
+@dataclass(frozen=True, eq=False)
+class Source(ABC):
+    """Rows `given` by the caller, which are never written to, for a model on a backend.
+
+    transfer  the dtype in which rows reach the backend, by name; None for bytes that stay bytes
+    check     raises DataError for values that the model cannot take
+    """
+
+    given: Any
+    backend: Backend
+    transfer: str | None
+    check: Callable[[Any], None]
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of all rows."""
+        return tuple(self.given.shape)
+
+    @property
+    def dtype(self) -> Any:
+        """The dtype of the rows as they were given."""
+        return self.given.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @functools.cached_property
+    def host_rows(self) -> Any:
+        """The rows as they were given, on the host."""
+        return self.given if is_host(self.given) else self.backend.to_numpy(self.given)
+
+    def on_host(self, rows: Any) -> HostArray:
+        """Some rows on the host, in the precision they were given in: the one place for changes before any cast."""
+        block: HostArray = self.host_rows[rows]
+        return block.astype(self.transfer) if block.dtype == np.uint8 and self.transfer else block
+
+    def host_blocks(self) -> Blocks:
+        """All rows on the host, for `Layer.fit`."""
+        return Blocks(self.on_host, len(self), FIT_ROWS)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over shape, dtype and bytes, the same wherever the rows lie."""
+        return fingerprint(self.host_rows)
+
+    def validate(self) -> None:
+        """Raises DataError for values that the model cannot take."""
+        for block in Blocks(self.on_host, len(self), block_rows(self.given)):
+            self.check(block)
+
+    @abstractmethod
+    def require_full_batch(self) -> None:
+        """Raises ConfigError where one step cannot take all rows."""
+
+    @abstractmethod
+    def blocks(self, size: int) -> Blocks:
+        """All rows on the backend, checked, `size` at a time."""
+
+    @abstractmethod
+    def batch(self, rows: HostArray | None) -> Any:
+        """The rows of one step on the backend; without numbers all rows, which may be read as they are sliced."""
+
+    @abstractmethod
+    def numbers(self, order: HostArray) -> Any:
+        """Row numbers in int32, where a compiled run of steps takes them."""
+
+    @abstractmethod
+    def compile(self, step: Step, labels: Array, weights: Array | None) -> Run:
+        """`backend.compile` for steps on these rows, with their labels and weights on the device."""
+
+    def data(self, rows: HostArray | None, labels: Array, weights: Array | None) -> Data:
+        """The rows of one step with their labels and weights."""
+        data = Data(self.batch(rows), labels, weights)
+        return data if rows is None else data.with_labels(self.backend.put(rows, "int32"))
+
+
+@dataclass(frozen=True, eq=False)
+class Resident(Source):
+    """Rows in an array `x` that the backend computes on."""
+
+    x: Array
+
+    def blocks(self, size: int) -> Blocks:
+        return Blocks(lambda rows: self.x[rows, ...], len(self), size)
+
+    def batch(self, rows: HostArray | None) -> Any:
+        return self.x if rows is None else take(self.x, self.backend.put(rows, "int32"))
+
+    def numbers(self, order: HostArray) -> Any:
+        return self.backend.put(order, "int32")
+
+    def compile(self, step: Step, labels: Array, weights: Array | None) -> Run:
+        steps, data = self.backend.compile(step, step.per_array()), Data(self.x, labels, weights)
+        return lambda state, rows, keys, rates: steps(state, data, rows, keys, rates)
+
+    def require_full_batch(self) -> None:
+        pass
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed(Source):
+    """Rows on the host: each step's rows go to the device in one copy, which nothing waits for."""
+
+    def blocks(self, size: int) -> Blocks:
+        return Blocks(self._checked, len(self), size)
+
+    def _checked(self, rows: slice) -> Array:
+        block = self.on_host(rows)
+        self.check(block)
+        return self.backend.as_device_array(block, self.transfer)
+
+    def batch(self, rows: HostArray | None) -> Any:
+        return self.backend.send(self.on_host(rows), self.transfer)
+
+    def numbers(self, order: HostArray) -> Any:
+        return order.astype(np.int32)
+
+    def compile(self, step: Step, labels: Array, weights: Array | None) -> Run:
+        take_step = self.backend.compile(step, step.per_array())
+
+        def run(state: State, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
+            if rows is None:
+                return take_step(state, Data(self.batch(None), labels, weights), None, keys, rates)
+            total: Metrics = {}
+            numbers = self.backend.send(rows, "int32")
+            for i, (key, rate) in enumerate(zip(keys, rates, strict=True)):
+                data = Data(self.batch(rows[i]), labels, weights).with_labels(numbers[i, ...])
+                state, metrics = take_step(state, data, None, [key], [rate])
+                total = {name: total[name] + value for name, value in metrics.items()} if total else metrics
+            return state, total
+
+        return run
+
+    def require_full_batch(self) -> None:
+        free = f"{self.backend.name} on {self.backend.device} has {self.backend.free_memory() / 1e9:.2g} GB free"
+        room = f"{_nbytes(self) / 1e9:.2g} GB, and {free}"
+        raise ConfigError(f"a full batch of these rows takes {room}.", remedy="give a size, such as batch_size=128")
+
+
+@dataclass(frozen=True, eq=False)
+class Mapped(Streamed):
+    """Rows of a memory map, for a backend that computes in host memory: a full batch is read shard by shard."""
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def __getitem__(self, key: tuple[slice, Any]) -> Array:
+        return self.backend.as_device_array(self.on_host(key[0]), self.transfer)
+
+    def batch(self, rows: HostArray | None) -> Any:
+        return self if rows is None else self.backend.as_device_array(self.on_host(rows), self.transfer)
+
+    def require_full_batch(self) -> None:
+        pass
+
+
+def as_source(x: Any, model: Layer, backend: Backend, dtype: str, *, place: bool = True) -> Source:
+    """The rows `x` ready for a model: checked, and where the backend computes on them if there is room.
+
+    Without `place`, host rows stay there and are checked as blocks of them are read, for a single walk over them.
+    uint8 stays where the model's first layer casts it; every other kind becomes `dtype`. Raises DataError for what
+    is not an array of finite numbers with at least one row, or holds values that the model cannot take.
+    """
+    x = as_array(x, backend)
+    if is_host(x) and x.dtype.kind not in "buif":
+        raise DataError(f"x must hold numbers, got dtype {x.dtype}.")
+    if x.ndim < 2 or 0 in x.shape:
+        raise DataError(f"x must have at least one row and one column, got shape {tuple(x.shape)}.")
+    xp = np if is_host(x) else namespace(x)
+    transfer = None if x.dtype == xp.uint8 and model.accepts_uint8 else dtype
+    check = functools.partial(_require_usable, model=model, dtype=dtype)
+    if not is_host(x):
+        check(x)  # all at once: the device is waited for
+        placed = x if transfer is None else xp.astype(x, getattr(xp, transfer), copy=False)
+        return Resident(x, backend, transfer, check, placed)
+    source = Streamed(x, backend, transfer, check)
+    return _placed(source) if place else source
+
+
+def _placed(source: Streamed) -> Source:
+    fields = (source.given, source.backend, source.transfer, source.check)
+    backend, is_map = source.backend, as_rows(source.given) is not None
+    in_host_memory = backend.computes_in_host_memory()
+    if not in_host_memory and _nbytes(source) > _SHARE * backend.free_memory():
+        source.validate()
+        return source
+    if is_map and in_host_memory:
+        source.validate()
+        return Mapped(*fields)
+    if is_map:
+        parts = list(source.blocks(block_rows(source.given)))
+        return Resident(*fields, namespace(parts[0]).concat(parts, axis=0))
+    source.validate()
+    return Resident(*fields, backend.as_device_array(source.on_host(slice(None)), source.transfer))
+
+
+def _nbytes(source: Source) -> int:
+    """How much memory the rows take on the device."""
+    return math.prod(source.shape) * np.dtype(source.transfer or np.uint8).itemsize
+
+
+def _require_usable(x: Array, model: Layer, dtype: str) -> None:
+    """Raises DataError for rows that hold NaN, infinity or numbers too large, and for what the model refuses."""
+    xp = namespace(x)
+    if xp.isdtype(x.dtype, "real floating"):
+        if not bool(xp.all(xp.isfinite(x))):
+            raise DataError("x holds NaN or infinity; drop or fill those rows first.")
+        wide = float(xp.finfo(x.dtype).max) > _LARGEST
+        if wide and dtype == "float32" and bool(xp.any(xp.abs(x) > _LARGEST)):
+            raise DataError("x holds numbers too large for float32; scale its columns, or train with dtype='float64'.")
+    model.check(x)
+
+
+_LARGEST = float(np.finfo(np.float32).max)
