@@ -97,9 +97,16 @@ def _construct(config: Any, known: Mapping[str, Any], depth: int) -> Any:
         for field in fields:
             if field.type == "Initializer" and not callable(arguments.get(field.name, _construct)):
                 raise ConfigError(f"{name} needs an initializer for {field.name}, got {arguments[field.name]!r}.")
-        return made(*arguments.pop("layers", ()), **arguments)  # a container takes its children by position
+        by_position = arguments.pop("layers") if _takes_layers_by_position(made, arguments) else ()
+        return made(*by_position, **arguments)
     except (TypeError, ValueError, ArithmeticError) as error:
         raise ConfigError(f"{name} cannot be made from {brief(settings)}: {error}.") from error
+
+
+def _takes_layers_by_position(made: Any, arguments: Mapping[str, Any]) -> bool:
+    """Whether it is called as Sequential(*layers)."""
+    parameter = inspect.signature(made).parameters.get("layers") if "layers" in arguments else None
+    return parameter is not None and parameter.kind is parameter.VAR_POSITIONAL
 
 
 def _check(name: str, fields: Sequence[dataclasses.Field[Any]], settings: Mapping[str, Any]) -> None:

@@ -158,17 +158,17 @@ class Layer:
         """
         from portanet.nn.frozen import Frozen
 
-        if unknown := [name for name in names if name not in self.children]:
-            there = ", ".join(map(repr, self.children)) or "none"
+        children = self.children
+        if unknown := [name for name in names if name not in children]:
+            there = ", ".join(map(repr, children)) or "none"
             raise ModelError(f"{type(self).__name__} has no child {unknown[0]!r} to freeze; there is {there}.")
-        children = {name: self.children[name] for name in names}
-        frozen = {name: Frozen(child) for name, child in children.items() if not isinstance(child, Frozen)}
+        frozen = {name: Frozen(children[name]) for name in names if not isinstance(children[name], Frozen)}
         return self.with_children(frozen) if frozen else self
 
     def unfrozen(self) -> Layer:
         """The same layer with every frozen layer inside able to learn again."""
-        children = {name: child.unfrozen() for name, child in self.children.items()}
-        changed = {name: child for name, child in children.items() if child is not self.children[name]}
+        pairs = ((name, child, child.unfrozen()) for name, child in self.children.items())
+        changed = {name: unfrozen for name, child, unfrozen in pairs if unfrozen is not child}
         return self.with_children(changed) if changed else self
 
 
