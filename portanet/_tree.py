@@ -47,6 +47,26 @@ def tree_map(tree: Any, change: Callable[[Any], Any]) -> Any:
     return map_leaves(tree, changed)
 
 
+def to_plain(tree: Any) -> Any:
+    """Return the same tree with a dict by field name in place of each NamedTuple, for a file."""
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return {name: to_plain(branch) for name, branch in zip(tree._fields, tree, strict=True)}
+    if isinstance(tree, dict):
+        return {name: to_plain(branch) for name, branch in tree.items()}
+    return [to_plain(branch) for branch in tree] if isinstance(tree, (tuple, list)) else tree
+
+
+def from_plain(like: Any, plain: Any) -> Any:
+    """Return the values of `plain` in the NamedTuples, tuples and lists that `like` has in these places."""
+    if isinstance(like, tuple) and hasattr(like, "_fields"):
+        return type(like)(*[from_plain(branch, plain[name]) for name, branch in zip(like._fields, like, strict=True)])
+    if isinstance(like, dict):
+        return {name: from_plain(like.get(name), branch) for name, branch in plain.items()}
+    if isinstance(like, (tuple, list)):
+        return type(like)([from_plain(branch, value) for branch, value in zip(like, plain, strict=True)])
+    return plain
+
+
 def tree_merge(params: Params, changed: Params) -> Params:
     """Return `params` with the arrays of `changed` in place of its own; neither dict is changed."""
     if not changed:

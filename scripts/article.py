@@ -8,7 +8,7 @@ from typing import Any
 
 from portanet import Callback, TrainedModel, fit, read
 from portanet.nn import Dense, Flatten, ReLU, Rescale, Sequential, uniform
-from portanet.optim import SGD, constant
+from portanet.optim import SGD
 
 MODEL = Sequential(
     Rescale(1 / 255),  # pixels from 0..255 to 0..1
@@ -20,10 +20,10 @@ MODEL = Sequential(
 
 
 class PrintAccuracy(Callback):
-    """Training calls `log` with every new row of the history."""
+    """Training calls `log` with every new row of the history; the article counts its iterations from 0."""
 
     def log(self, row: dict[str, Any]) -> None:
-        print(f"iteration {row['step']:3}   accuracy {row['accuracy']:.4f}   loss {row['loss']:.4f}", flush=True)
+        print(f"iteration {row['step'] - 1:3}   accuracy {row['accuracy']:.4f}   loss {row['loss']:.4f}", flush=True)
 
 
 def train(backend: str, iterations: int) -> TrainedModel:
@@ -32,8 +32,7 @@ def train(backend: str, iterations: int) -> TrainedModel:
         MODEL,
         digits.x,
         digits.labels,
-        optimizer=SGD(),
-        schedule=constant(0.2),
+        optimizer=SGD(0.2),
         epochs=iterations,
         batch_size="full",  # every step looks at all the digits, so an epoch is one step
         backend=backend,

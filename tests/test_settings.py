@@ -31,7 +31,7 @@ def test_layers_round_trip(row: Row) -> None:
     [
         optim.SGD(momentum=0.9, nesterov=True),
         optim.AdamW(weight_decay=0.3),
-        optim.cosine_decay(0.1, 100, warmup=5),
+        optim.cosine_decay(warmup=5),
         nn.uniform(-0.5, 0.5),
         nn.he_normal,
         nn.cross_entropy,
@@ -65,7 +65,7 @@ def test_by_hand() -> None:
         ({"type": "Dense", "units": 3, "initializer": {"type": "ReLU"}}, r"Dense needs an initializer .* ReLU\(\)"),
         ({"type": "Frozen", "layer": [3]}, "Frozen needs settings with a type for layer"),
         ({"type": "Sequential", "layers": 3}, "Sequential needs a list for layers"),
-        ({"type": "constant", "rate": "fast"}, "constant needs a number for rate, got 'fast'"),
+        ({"type": "SGD", "learning_rate": "fast"}, "SGD needs a number for learning_rate, got 'fast'"),
         ({"type": "SGD", "nesterov": "no"}, "SGD needs true or false for nesterov, got 'no'"),
     ],
 )

@@ -101,11 +101,10 @@ class _Trained:
     def _logged(self, *, epochs: int, log_every: int) -> list[float]:
         """The time of each logging point."""
         preset, clock = self.preset, _Clock(self.backend)
-        steps = epochs * (len(self.data) // self.batch_size)
         model = preset.model(len(self.data.classes), images=self.data.columns is None)
         fit(
             model, self.data.x, self.data.require_labels(), optimizer=preset.optimizer,
-            schedule=preset.schedule(preset.learning_rate, max(20, steps)), epochs=epochs, batch_size=self.batch_size,
+            schedule=preset.schedule, epochs=epochs, batch_size=self.batch_size,
             backend=self.backend, log_every=log_every, callbacks=[clock],
         )  # fmt: skip
         return clock.times

@@ -20,6 +20,7 @@ from portanet.data import Dataset
 from portanet.nn import Layer, cross_entropy
 from portanet.nn.layout import Layout
 from portanet.optim import Optimizer, Schedule
+from portanet.optim.optimizer import learning_rate
 from portanet.rng import WEIGHTS, generator
 from portanet.training import shards
 from portanet.training.batches import Batches
@@ -79,7 +80,7 @@ def compare(
     for count in range(steps):
         epoch, number = divmod(count, batches.steps)
         rows = batches.order(epoch)[number * batch_size : (number + 1) * batch_size]
-        [key], rate = batches.keys(epoch, number, 1), schedule(count)
+        [key], rate = batches.keys(epoch, number, 1), learning_rate(optimizer) * schedule(count, steps)
         after, expected = reference.step(state, rows, key, rate)
         for side, worst in zip(sides, largest, strict=True):
             found = side.step(state, rows, key, rate)[1]

@@ -49,9 +49,8 @@ def command(
             click.echo(f"{name} is left out: {error}", err=True)
     dataset = readers.read(data or plan.data, label=label, image=image)
     model = plan.model(len(dataset.classes), images=dataset.columns is None)
-    schedule = plan.schedule(plan.learning_rate, max(steps, 20))
     found = compare(
-        chosen, model, dataset.rows(slice(0, rows * steps)), optimizer=plan.optimizer, schedule=schedule,
+        chosen, model, dataset.rows(slice(0, rows * steps)), optimizer=plan.optimizer, schedule=plan.schedule,
         batch_size=rows, steps=steps, seed=seed, dtype=dtype, tolerance=tolerance,
     )  # fmt: skip
     passed = all(side.passed for side in found)

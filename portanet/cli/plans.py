@@ -17,7 +17,7 @@ from portanet.data.labels import encode
 from portanet.data.split import holdout
 from portanet.errors import ConfigError, DataError
 from portanet.nn import LOSSES, CrossEntropy, Layer, Rescale, Sequential, mean_squared_error
-from portanet.optim import Schedule
+from portanet.optim.optimizer import with_learning_rate
 from portanet.training import presets
 from portanet.training.callbacks import Callback, EarlyStopping
 from portanet.training.config import tables_of, with_tables
@@ -45,7 +45,6 @@ class Job:
     tests: Dataset | None
     model: Sequential
     params: Params | None
-    schedule: Schedule
     settings: dict[str, Any]
     notes: list[str]
 
@@ -68,7 +67,6 @@ def prepare(
     tests = None if test is None else facts.read_like(test, whole, label, task)
     made, params = model(plan, training, base, freeze, seed)
     plan = weighted(plan, class_weight, training)
-    steps = plan.epochs * (1 if plan.batch_size is None else -(-len(training) // plan.batch_size))
     given = {"data": source, "label": label, "image": image, "test": test, "device": device, "backend": backend}
     share = _share(plan, valid)
     given |= {"valid": valid if share is None else share, "from": None if start is None else str(start)}
@@ -77,8 +75,8 @@ def prepare(
     if base is not None and _answers_else(base, training):
         notes.append(f"the last layer starts anew, for {source}: {len(training.classes) or 'no'} classes")
     return Job(
-        source, plan, training, validation, tests, made, params, plan.schedule(plan.learning_rate, steps),
-        given | settings(plan, made, steps, fixed=base is not None), notes,
+        source, plan, training, validation, tests, made, params,
+        given | settings(plan, made, fixed=base is not None), notes,
     )  # fmt: skip
 
 
@@ -87,11 +85,14 @@ def for_task(plan: Preset, task: str) -> Preset:
     return replace(plan, loss=mean_squared_error) if task == "regress" else plan
 
 
-def changed(plan: Preset, *, optimizer: str | None, patience: int | None, **changes: Any) -> Preset:
+def changed(
+    plan: Preset, *, optimizer: str | None, learning_rate: float | None, patience: int | None, **changes: Any
+) -> Preset:
     """The plan with what the command line sets otherwise."""
     if optimizer is not None:
-        chosen, usual_rate = presets.optimizer(optimizer)
-        plan = replace(plan, optimizer=chosen, learning_rate=usual_rate)
+        plan = replace(plan, optimizer=presets.optimizer(optimizer))
+    if learning_rate is not None:
+        plan = replace(plan, optimizer=with_learning_rate(plan.optimizer, learning_rate))
     if patience is not None:
         plan = replace(plan, callbacks=_with_patience(plan.callbacks, patience))
     if changes["batch_size"] == "full":
@@ -225,10 +226,10 @@ def _check_watched(plan: Preset, task: str, *, held_out: bool) -> None:
             )
 
 
-def settings(plan: Preset, model: Sequential, steps: int, *, fixed: bool) -> dict[str, Any]:
+def settings(plan: Preset, model: Sequential, *, fixed: bool) -> dict[str, Any]:
     """The plan as a configuration file holds it; a model to go on from has its own layers."""
-    single = ("epochs", "batch_size", "accumulate", "learning_rate", "log_every")
-    tables = tables_of(plan, model, steps)
+    single = ("epochs", "batch_size", "accumulate", "log_every")
+    tables = tables_of(plan, model)
     if fixed:
         del tables["layers"]
     return {name: getattr(plan, name) or "full" for name in single} | tables

@@ -47,9 +47,11 @@ Examples:
     help="Rows in a step; full: all.  [default: the preset's]",
 )
 @click.option("--accumulate", type=options.Whole(), help="Compute each batch in N parts, to need less memory.")
-@click.option("--learning-rate", type=float, metavar="R", help="The schedule's highest rate.  [default: the preset's]")
+@click.option("--learning-rate", type=float, metavar="R", help="The optimizer's rate.  [default: its own]")
 @click.option(
-    "--optimizer", metavar="NAME", help="sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, nadam or lion."
+    "--optimizer",
+    metavar="NAME",
+    help="sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, nadam or lion; with its own learning rate.",
 )
 @click.option(
     "--class-weight", metavar="balanced|CLASS=WEIGHT,...", help="How much classes count; balanced: all alike."

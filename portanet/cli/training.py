@@ -113,7 +113,7 @@ def _fit(
             return fit(
                 job.model, job.training.x, job.training.labels,
                 valid=(valid.x, valid.labels) if valid else None,
-                loss=plan.loss, optimizer=plan.optimizer, schedule=job.schedule, params=job.params,
+                loss=plan.loss, optimizer=plan.optimizer, schedule=plan.schedule, params=job.params,
                 epochs=plan.epochs, batch_size=plan.batch_size or "full", log_every=plan.log_every,
                 accumulate=plan.accumulate, backend=chosen, dtype=job.settings["dtype"], seed=job.settings["seed"],
                 workers=workers, checkpoints=checkpoints,

@@ -2,8 +2,8 @@
 
 from portanet.optim.adagrad import AdaGrad
 from portanet.optim.adam import Adam, AdamW
-from portanet.optim.average import Averaged
 from portanet.optim.clip import ClipByGlobalNorm
+from portanet.optim.ema import EMA
 from portanet.optim.lion import Lion
 from portanet.optim.nadam import NAdam
 from portanet.optim.optimizer import Optimizer
@@ -20,9 +20,7 @@ from portanet.optim.schedules import (
 )
 from portanet.optim.sgd import SGD
 
-OPTIMIZERS = {
-    made.__name__: made for made in (SGD, AdaGrad, RMSProp, Adam, AdamW, NAdam, Lion, ClipByGlobalNorm, Averaged)
-}
+OPTIMIZERS = {made.__name__: made for made in (SGD, AdaGrad, RMSProp, Adam, AdamW, NAdam, Lion, ClipByGlobalNorm, EMA)}
 SCHEDULES = {
     made.__name__: made
     for made in (
@@ -31,11 +29,11 @@ SCHEDULES = {
 }  # fmt: skip
 
 __all__ = [
+    "EMA",
     "SGD",
     "AdaGrad",
     "Adam",
     "AdamW",
-    "Averaged",
     "ClipByGlobalNorm",
     "Lion",
     "NAdam",

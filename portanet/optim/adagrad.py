@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar, NamedTuple
 
 from portanet._typing import Array
-from portanet.optim.optimizer import OptimizerState, decay_rates, not_negative, penalize, positive
+from portanet.optim.optimizer import decay_rates, penalize, require_not_negative, require_positive, require_rate
 from portanet.xp import namespace
+
+
+class AdaGradState(NamedTuple):
+    """The state of AdaGrad.
+
+    squares  the sum s of the squared gradients
+    decay    the weight decay of each entry; None without
+    """
+
+    squares: Array
+    decay: Array | None
 
 
 @dataclass(frozen=True)
@@ -19,30 +30,33 @@ class AdaGrad:
         w <- w - learning_rate * g / (sqrt(s) + eps)
 
     Duchi et al. 2011, JMLR 12. Weight decay is coupled, and eps stands outside the square root, as in
-    torch.optim.Adagrad. Raises ConfigError unless eps > 0 and weight_decay >= 0.
+    torch.optim.Adagrad, whose default rate this is. Raises ConfigError unless learning_rate > 0, eps > 0 and
+    weight_decay >= 0.
     """
 
+    learning_rate: float = 0.01
+    _: KW_ONLY
     eps: float = 1e-10
     weight_decay: float = 0.0
 
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        positive(self, eps=self.eps)
-        not_negative(self, weight_decay=self.weight_decay)
+        require_rate(self, self.learning_rate)
+        require_positive(self, eps=self.eps)
+        require_not_negative(self, weight_decay=self.weight_decay)
 
-    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
-        return {"squares": namespace(flat).zeros_like(flat)} | decay_rates(flat, decayed, self.weight_decay)
+    def init(self, flat: Array, *, decayed: int) -> AdaGradState:
+        return AdaGradState(namespace(flat).zeros_like(flat), decay_rates(flat, decayed, self.weight_decay))
 
     def update(
-        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
-    ) -> tuple[Array, OptimizerState]:
-        grads = penalize(grads, flat, state)
-        squares = state["squares"]
+        self, flat: Array, grads: Array, state: AdaGradState, *, learning_rate: float
+    ) -> tuple[Array, AdaGradState]:
+        grads, squares = penalize(grads, flat, state.decay), state.squares
         squares += grads * grads
         root = namespace(flat).sqrt(squares)
         root += self.eps
         grads /= root
         grads *= learning_rate
         flat -= grads
-        return flat, state | {"squares": squares}
+        return flat, state._replace(squares=squares)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from portanet._typing import Array
-from portanet.optim.optimizer import Optimizer, OptimizerState, around, positive
+from portanet.optim import optimizer as base
+from portanet.optim.optimizer import Optimizer, require_optimizer, require_positive
 from portanet.xp import namespace
 
 _EPS = 1e-6  # as in PyTorch
@@ -18,23 +20,31 @@ class ClipByGlobalNorm:
         g <- g * min(max_norm / (|g| + 1e-6), 1)
 
     Pascanu et al. 2013, arXiv:1211.5063, as torch.nn.utils.clip_grad_norm_. The gradient is that of the loss: coupled
-    weight decay joins it afterwards. Raises ConfigError unless max_norm is finite and above 0.
+    weight decay joins it afterwards. The learning rate, the state and the weights to evaluate are those of the
+    optimizer inside. Raises ConfigError unless max_norm is finite and above 0.
     """
 
     optimizer: Optimizer
     max_norm: float
 
     def __post_init__(self) -> None:
-        around(self, self.optimizer)
-        positive(self, max_norm=self.max_norm)
+        require_optimizer(self, self.optimizer)
+        require_positive(self, max_norm=self.max_norm)
 
-    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
+    @property
+    def learning_rate(self) -> float:
+        """That of the optimizer inside."""
+        return base.learning_rate(self.optimizer)
+
+    def init(self, flat: Array, *, decayed: int) -> Any:
         return self.optimizer.init(flat, decayed=decayed)
 
-    def update(
-        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
-    ) -> tuple[Array, OptimizerState]:
+    def update(self, flat: Array, grads: Array, state: Any, *, learning_rate: float) -> tuple[Array, Any]:
         xp = namespace(grads)
         norm = xp.sqrt(grads @ grads)
         grads *= xp.minimum(self.max_norm / (norm + _EPS), 1.0)
         return self.optimizer.update(flat, grads, state, learning_rate=learning_rate)
+
+    def weights(self, flat: Array, state: Any) -> Array:
+        """Return the weights that the optimizer inside gives."""
+        return base.weights(self.optimizer, flat, state)

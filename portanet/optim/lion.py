@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar, NamedTuple
 
 from portanet._typing import Array
-from portanet.optim.optimizer import OptimizerState, decay_rates, fraction, not_negative, shrink
+from portanet.optim.optimizer import decay_rates, require_fraction, require_not_negative, require_rate, shrink
 from portanet.xp import namespace
+
+
+class LionState(NamedTuple):
+    """The state of Lion.
+
+    first  the running sum m / (1 - beta2) of the gradients
+    decay  the weight decay of each entry; None without
+    """
+
+    first: Array
+    decay: Array | None
 
 
 @dataclass(frozen=True)
@@ -18,29 +29,31 @@ class Lion:
         w <- w - learning_rate * sign(beta1 m + (1 - beta1) g)
         m <- beta2 m + (1 - beta2) g
 
-    Chen et al. 2023, arXiv:2302.06675, algorithm 2. Weight decay is decoupled. A good learning rate is 3 to 10 times
-    smaller than AdamW's, and a good weight_decay as many times larger. The state keeps m as a sum, m / (1 - beta2),
-    which saves two passes. Raises ConfigError unless 0 <= beta1, beta2 < 1 and weight_decay >= 0.
+    Chen et al. 2023, arXiv:2302.06675, algorithm 2; the default rate is that of the authors' code. Weight decay is
+    decoupled. A good learning rate is 3 to 10 times smaller than AdamW's, and a good weight_decay as many times
+    larger. The state keeps m as a sum, m / (1 - beta2), which saves two passes. Raises ConfigError unless
+    learning_rate > 0, 0 <= beta1, beta2 < 1 and weight_decay >= 0.
     """
 
+    learning_rate: float = 1e-4
     beta1: float = 0.9
     beta2: float = 0.99
+    _: KW_ONLY
     weight_decay: float = 0.0
 
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        fraction(self, beta1=self.beta1, beta2=self.beta2)
-        not_negative(self, weight_decay=self.weight_decay)
+        require_rate(self, self.learning_rate)
+        require_fraction(self, beta1=self.beta1, beta2=self.beta2)
+        require_not_negative(self, weight_decay=self.weight_decay)
 
-    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
-        return {"first": namespace(flat).zeros_like(flat)} | decay_rates(flat, decayed, self.weight_decay)
+    def init(self, flat: Array, *, decayed: int) -> LionState:
+        return LionState(namespace(flat).zeros_like(flat), decay_rates(flat, decayed, self.weight_decay))
 
-    def update(
-        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
-    ) -> tuple[Array, OptimizerState]:
-        flat = shrink(flat, state, learning_rate)
-        xp, first = namespace(flat), state["first"]
+    def update(self, flat: Array, grads: Array, state: LionState, *, learning_rate: float) -> tuple[Array, LionState]:
+        flat = shrink(flat, state.decay, learning_rate)
+        xp, first = namespace(flat), state.first
         mean = (self.beta1 * (1.0 - self.beta2) / (1.0 - self.beta1)) * first
         mean += grads
         first *= self.beta2
@@ -49,4 +62,4 @@ class Lion:
         step -= xp.astype(mean < 0.0, flat.dtype)
         step *= learning_rate
         flat -= step
-        return flat, state | {"first": first}
+        return flat, state._replace(first=first)

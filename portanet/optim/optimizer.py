@@ -1,100 +1,126 @@
-"""The contract of every optimizer: two functions over one flat vector, and state that is plain data."""
+"""The contract of every optimizer: two functions over one flat vector, and a state that is plain data."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
 from portanet.xp import device, namespace
 
-OptimizerState = dict[str, Any]
-
 
 class Optimizer(Protocol):
     """How a gradient becomes a step. The hyper-parameters are fields; the arrays are passed in.
 
+    `learning_rate` is the first field. The training loop multiplies it by the schedule's factor and hands the product
+    to `update`. An optimizer without this field has the rate 1, so the factor itself is its rate.
+
+    The state is a NamedTuple (a dict or a tuple is as good) of arrays and numbers, None where an entry is not used.
+
     `update` consumes and returns: it owns `flat`, `grads` and `state`, writes in place where arrays allow it, and
-    the caller goes on with what it returns. It keeps nothing of `grads`, so the caller may fill that memory again.
+    the caller uses what it returns. It keeps nothing of `grads`, so the caller may fill that memory again.
 
-    An optimizer that treats each number by itself may say so by an attribute `elementwise = True`: a part of `flat`
-    with the same part of `grads` and of the state's vectors then gives the same as the whole, and JAX trains faster.
+    Two attributes are optional. `weights(flat, state)` returns what to evaluate and to save where that is not `flat`.
+    `elementwise = True` says that each number is treated by itself: a part of `flat` with the same part of `grads` and
+    of the state's vectors then gives the same as the whole, and JAX trains faster.
     """
 
-    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
-        """The state before the first step; the first `decayed` entries of `flat` take weight decay."""
+    def init(self, flat: Array, *, decayed: int) -> Any:
+        """Return the state before the first step; the first `decayed` entries of `flat` take weight decay."""
 
-    def update(
-        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
-    ) -> tuple[Array, OptimizerState]:
-        """The parameters and the state after one step."""
+    def update(self, flat: Array, grads: Array, state: Any, *, learning_rate: float) -> tuple[Array, Any]:
+        """Return the parameters and the state after one step."""
 
 
-def weights(flat: Array, state: OptimizerState) -> Array:
-    """What to evaluate and to save: the average of the weights where the state keeps one, else `flat` itself.
-
-    An optimizer around another keeps the other's state as "optimizer"; the outermost average counts.
-    """
-    if "average" in state:
-        average: Array = state["average"]
-        return average
-    return weights(flat, state["optimizer"]) if "optimizer" in state else flat
+OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
 
 
-def decay_rates(flat: Array, decayed: int, weight_decay: float) -> OptimizerState:
-    """The state entry "decay": the rate at which each entry of `flat` shrinks; nothing if none does."""
+def learning_rate(optimizer: Optimizer) -> float:
+    """Return the rate that a schedule's factor multiplies."""
+    return float(getattr(optimizer, "learning_rate", 1.0))
+
+
+def with_learning_rate(optimizer: OptimizerT, rate: float) -> OptimizerT:
+    """Return the same optimizer with another rate, inside its wrappers too; ConfigError where it has none."""
+    own: Any = optimizer
+    if (inner := getattr(own, "optimizer", None)) is not None:
+        return dataclasses.replace(own, optimizer=with_learning_rate(inner, rate))
+    if "learning_rate" not in getattr(own, "__dataclass_fields__", ()):
+        raise ConfigError(f"{type(own).__name__} has no field learning_rate to replace by {rate!r}.")
+    return dataclasses.replace(own, learning_rate=rate)
+
+
+def weights(optimizer: Optimizer, flat: Array, state: Any) -> Array:
+    """Return what to evaluate and to save: `optimizer.weights(flat, state)` where it has that method, else `flat`."""
+    offered = getattr(optimizer, "weights", None)
+    averaged: Array = flat if offered is None else offered(flat, state)
+    return averaged
+
+
+def decay_rates(flat: Array, decayed: int, weight_decay: float) -> Array | None:
+    """Return the rate at which each entry of `flat` shrinks; None if none does."""
     if weight_decay == 0:
-        return {}
+        return None
     xp = namespace(flat)
     places = xp.arange(flat.shape[0], dtype=xp.int32, device=device(flat))
-    return {"decay": xp.astype(places < decayed, flat.dtype) * weight_decay}
+    rates: Array = xp.astype(places < decayed, flat.dtype) * weight_decay
+    return rates
 
 
-def penalize(grads: Array, flat: Array, state: OptimizerState) -> Array:
-    """Coupled weight decay: the gradient of the penalty weight_decay / 2 * w^2 joins the loss's, and is scaled with it.
+def penalize(grads: Array, flat: Array, decay: Array | None) -> Array:
+    """Add coupled weight decay: the gradient of the penalty weight_decay / 2 * w^2, which is scaled like the loss's.
 
     g <- g + weight_decay * w
     """
-    if "decay" in state:
-        grads += state["decay"] * flat
+    if decay is not None:
+        grads += decay * flat
     return grads
 
 
-def shrink(flat: Array, state: OptimizerState, learning_rate: float) -> Array:
-    """Decoupled weight decay, beside the optimizer's own step.
+def shrink(flat: Array, decay: Array | None, learning_rate: float) -> Array:
+    """Apply decoupled weight decay, beside the optimizer's own step.
 
     w <- w - learning_rate * weight_decay * w
     """
-    if "decay" in state:
-        kept = state["decay"] * -learning_rate
+    if decay is not None:
+        kept = decay * -learning_rate
         kept += 1.0
         flat *= kept
     return flat
 
 
-def fraction(owner: object, **settings: float) -> None:
-    """Raises ConfigError unless 0 <= value < 1 for each."""
+def require_rate(owner: object, rate: float) -> None:
+    """Raise ConfigError unless the learning rate is a finite number above 0."""
+    is_number = hasattr(rate, "__float__") and not isinstance(rate, bool)
+    if not (is_number and math.isfinite(rate) and rate > 0):
+        usual = getattr(type(owner), "learning_rate", 0.01)
+        raise ConfigError(f"{type(owner).__name__} needs a finite learning_rate above 0, got {rate!r}; try {usual:g}.")
+
+
+def require_fraction(owner: object, **settings: float) -> None:
+    """Raise ConfigError unless 0 <= value < 1 for each."""
     for name, value in settings.items():
         if not 0 <= value < 1:
             raise ConfigError(f"{type(owner).__name__} needs 0 <= {name} < 1, got {value!r}.")
 
 
-def positive(owner: object, **settings: float) -> None:
-    """Raises ConfigError unless each value is a finite number above 0."""
+def require_positive(owner: object, **settings: float) -> None:
+    """Raise ConfigError unless each value is a finite number above 0."""
     for name, value in settings.items():
         if not (math.isfinite(value) and value > 0):
             raise ConfigError(f"{type(owner).__name__} needs a finite {name} above 0, got {value!r}.")
 
 
-def not_negative(owner: object, **settings: float) -> None:
-    """Raises ConfigError unless each value is a finite number of at least 0."""
+def require_not_negative(owner: object, **settings: float) -> None:
+    """Raise ConfigError unless each value is a finite number of at least 0."""
     for name, value in settings.items():
         if not (math.isfinite(value) and value >= 0):
             raise ConfigError(f"{type(owner).__name__} needs a finite {name} of at least 0, got {value!r}.")
 
 
-def around(owner: object, optimizer: object) -> None:
-    """Raises ConfigError unless `owner` has an optimizer to wrap."""
+def require_optimizer(owner: object, optimizer: object) -> None:
+    """Raise ConfigError unless `owner` has an optimizer to wrap."""
     if not callable(getattr(optimizer, "init", None)):
         raise ConfigError(f"{type(owner).__name__} needs an optimizer such as Adam() to wrap, got {optimizer!r}.")

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from portanet._typing import Array
-from portanet.optim.optimizer import OptimizerState, decay_rates, fraction, not_negative, penalize, positive
+from portanet.optim.optimizer import (
+    decay_rates,
+    penalize,
+    require_fraction,
+    require_not_negative,
+    require_positive,
+    require_rate,
+)
 from portanet.xp import namespace
+
+
+class RMSPropState(NamedTuple):
+    """The state of RMSProp.
+
+    squares   the running sum s / (1 - alpha) of the squared gradients
+    velocity  the running sum v of the steps; None without momentum
+    decay     the weight decay of each entry; None without
+    """
+
+    squares: Array
+    velocity: Array | None
+    decay: Array | None
 
 
 @dataclass(frozen=True)
@@ -20,46 +40,45 @@ class RMSProp:
         w <- w - learning_rate * v
 
     Tieleman and Hinton 2012, Coursera, lecture 6.5. s starts at zero and is not corrected for it, eps stands outside
-    the square root, and weight decay is coupled, as in torch.optim.RMSprop. The state keeps s as a sum,
-    s / (1 - alpha), which saves a pass.
-    Raises ConfigError unless 0 <= alpha, momentum < 1, eps > 0 and weight_decay >= 0.
+    the square root, and weight decay is coupled, as in torch.optim.RMSprop. The default rate, and the order of the
+    settings, are those of Keras, which calls alpha rho. The state keeps s as a sum, s / (1 - alpha), which saves a
+    pass. Raises ConfigError unless learning_rate > 0, 0 <= alpha, momentum < 1, eps > 0 and weight_decay >= 0.
     """
 
+    learning_rate: float = 0.001
     alpha: float = 0.99
-    eps: float = 1e-8
     momentum: float = 0.0
+    eps: float = 1e-8
     weight_decay: float = 0.0
 
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        fraction(self, alpha=self.alpha, momentum=self.momentum)
-        positive(self, eps=self.eps)
-        not_negative(self, weight_decay=self.weight_decay)
+        require_rate(self, self.learning_rate)
+        require_positive(self, eps=self.eps)
+        require_fraction(self, alpha=self.alpha, momentum=self.momentum)
+        require_not_negative(self, weight_decay=self.weight_decay)
 
-    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
+    def init(self, flat: Array, *, decayed: int) -> RMSPropState:
         xp = namespace(flat)
-        velocity = {"velocity": xp.zeros_like(flat)} if self.momentum else {}
-        return {"squares": xp.zeros_like(flat)} | velocity | decay_rates(flat, decayed, self.weight_decay)
+        velocity = xp.zeros_like(flat) if self.momentum else None
+        return RMSPropState(xp.zeros_like(flat), velocity, decay_rates(flat, decayed, self.weight_decay))
 
     def update(
-        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
-    ) -> tuple[Array, OptimizerState]:
-        grads = penalize(grads, flat, state)
-        squares = state["squares"]
+        self, flat: Array, grads: Array, state: RMSPropState, *, learning_rate: float
+    ) -> tuple[Array, RMSPropState]:
+        grads, squares, velocity = penalize(grads, flat, state.decay), state.squares, state.velocity
         squares *= self.alpha
         squares += grads * grads
         scale = (1.0 - self.alpha) ** -0.5
         root = namespace(flat).sqrt(squares)
         root += self.eps * scale
         grads /= root
-        state = state | {"squares": squares}
-        if self.momentum:
-            velocity = state["velocity"]
+        if velocity is not None:
             velocity *= self.momentum
             velocity += grads
             flat -= learning_rate * scale * velocity
-            return flat, state | {"velocity": velocity}
+            return flat, state._replace(squares=squares, velocity=velocity)
         grads *= learning_rate * scale
         flat -= grads
-        return flat, state
+        return flat, state._replace(squares=squares)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.optim.optimizer import OptimizerState, decay_rates, fraction, not_negative, penalize
+from portanet.optim.optimizer import decay_rates, penalize, require_fraction, require_not_negative, require_rate
 from portanet.xp import namespace
+
+
+class SGDState(NamedTuple):
+    """The state of SGD.
+
+    velocity  the running sum v of the gradients; None without momentum
+    decay     the weight decay of each entry; None without
+    """
+
+    velocity: Array | None
+    decay: Array | None
 
 
 @dataclass(frozen=True)
@@ -20,10 +31,12 @@ class SGD:
         w <- w - learning_rate * v                   with nesterov: g + momentum * v in place of v
 
     Weight decay is the gradient of an L2 penalty (coupled), and the velocity has no dampening, as in
-    torch.optim.SGD. Momentum: Polyak 1964. Nesterov's form: Sutskever et al. 2013, ICML.
-    Raises ConfigError unless 0 <= momentum < 1 and weight_decay >= 0, and for nesterov without momentum.
+    torch.optim.SGD. Momentum: Polyak 1964. Nesterov's form: Sutskever et al. 2013, ICML. The default rate, and the
+    order of the settings, are those of Keras. Raises ConfigError unless learning_rate > 0, 0 <= momentum < 1 and
+    weight_decay >= 0, and for nesterov without momentum.
     """
 
+    learning_rate: float = 0.01
     momentum: float = 0.0
     nesterov: bool = False
     weight_decay: float = 0.0
@@ -31,24 +44,22 @@ class SGD:
     elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        fraction(self, momentum=self.momentum)
-        not_negative(self, weight_decay=self.weight_decay)
+        require_rate(self, self.learning_rate)
+        require_fraction(self, momentum=self.momentum)
+        require_not_negative(self, weight_decay=self.weight_decay)
         if self.nesterov and not self.momentum:
             raise ConfigError("SGD with nesterov=True needs a momentum above 0, such as momentum=0.9.")
 
-    def init(self, flat: Array, *, decayed: int) -> OptimizerState:
-        velocity = {"velocity": namespace(flat).zeros_like(flat)} if self.momentum else {}
-        return velocity | decay_rates(flat, decayed, self.weight_decay)
+    def init(self, flat: Array, *, decayed: int) -> SGDState:
+        velocity = namespace(flat).zeros_like(flat) if self.momentum else None
+        return SGDState(velocity, decay_rates(flat, decayed, self.weight_decay))
 
-    def update(
-        self, flat: Array, grads: Array, state: OptimizerState, *, learning_rate: float
-    ) -> tuple[Array, OptimizerState]:
-        grads = penalize(grads, flat, state)
-        if not self.momentum:
+    def update(self, flat: Array, grads: Array, state: SGDState, *, learning_rate: float) -> tuple[Array, SGDState]:
+        grads, velocity = penalize(grads, flat, state.decay), state.velocity
+        if velocity is None:
             grads *= learning_rate
             flat -= grads
             return flat, state
-        velocity = state["velocity"]
         velocity *= self.momentum
         velocity += grads
         step = velocity
@@ -56,4 +67,4 @@ class SGD:
             grads += self.momentum * velocity
             step = grads
         flat -= learning_rate * step
-        return flat, state | {"velocity": velocity}
+        return flat, state._replace(velocity=velocity)

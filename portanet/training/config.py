@@ -10,7 +10,6 @@ from portanet import nn, optim
 from portanet._settings import construct, describe
 from portanet.errors import ConfigError, PortanetError
 from portanet.nn import Layer, Sequential
-from portanet.optim import Schedule
 from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.presets import Preset
 
@@ -18,8 +17,7 @@ from portanet.training.presets import Preset
 def with_tables(plan: Preset, tables: Mapping[str, Any]) -> Preset:
     """`plan` with its optimizer, schedule, loss, layers or callbacks in place of its own.
 
-    A schedule without `rate` takes the learning rate, one without `steps` the length of the run. ConfigError
-    names the table, and what is allowed, where one cannot be used.
+    ConfigError names the table, and what is allowed, where one cannot be used.
     """
     for name, table in tables.items():
         if name not in TABLES:
@@ -34,15 +32,11 @@ def with_tables(plan: Preset, tables: Mapping[str, Any]) -> Preset:
     return plan
 
 
-def tables_of(plan: Preset, model: Sequential, steps: int) -> dict[str, Any]:
-    """The tables that give this plan and this model again, for a run of so many steps.
-
-    What a schedule takes from the run is left out, so that it follows a change of the run.
-    """
-    of_the_run = {"rate": plan.learning_rate, "steps": steps}
+def tables_of(plan: Preset, model: Sequential) -> dict[str, Any]:
+    """The tables that give this plan and this model again."""
     return {
         "optimizer": describe(plan.optimizer),
-        "schedule": _unfilled(describe(plan.schedule(plan.learning_rate, steps)), of_the_run),
+        "schedule": describe(plan.schedule),
         "loss": describe(plan.loss),
         "layers": [describe(layer) for layer in model.layers],
         "callbacks": [describe(callback) for callback in plan.callbacks],
@@ -54,42 +48,7 @@ def _optimizer(plan: Preset, table: Any) -> Preset:
 
 
 def _schedule(plan: Preset, table: Any) -> Preset:
-    rate = _rate(table)
-    construct(_filled(table, 0.1 if rate is None else rate, 1_000_000), optim.SCHEDULES)  # what cannot be, says so now
-
-    def filled(rate: float, steps: int) -> Schedule:
-        try:
-            return construct(_filled(table, rate, steps), optim.SCHEDULES)
-        except ConfigError as error:
-            raise ConfigError(f"schedule: {error}") from error
-
-    return replace(plan, schedule=filled, learning_rate=plan.learning_rate if rate is None else rate)
-
-
-def _rate(table: Any) -> Any:
-    """The learning rate that a schedule's table names, itself or in a schedule inside it."""
-    if not isinstance(table, dict):
-        return None
-    return table.get("rate", _rate(table.get("schedule")))
-
-
-def _filled(table: Any, rate: float, steps: int) -> Any:
-    """A schedule's table with the rate of the run, and with its steps where it names none; one inside it too."""
-    if not isinstance(table, dict):
-        return table
-    made: Any = optim.SCHEDULES.get(str(table.get("type")))
-    fields = getattr(made, "__dataclass_fields__", {})
-    of_the_run = {key: value for key, value in {"rate": rate, "steps": steps}.items() if key in fields}
-    own = {key: _filled(value, rate, steps) for key, value in table.items()}
-    return of_the_run | own | {key: rate for key in of_the_run if key == "rate"}
-
-
-def _unfilled(table: Any, of_the_run: Mapping[str, Any]) -> Any:
-    """A schedule's table without what `_filled` puts in again."""
-    if not isinstance(table, dict):
-        return table
-    kept = {key: value for key, value in table.items() if key not in of_the_run or of_the_run[key] != value}
-    return {key: _unfilled(value, of_the_run) for key, value in kept.items()}
+    return replace(plan, schedule=construct(table, optim.SCHEDULES))
 
 
 def _loss(plan: Preset, table: Any) -> Preset:
@@ -126,8 +85,8 @@ _TAKE: dict[str, Callable[[Preset, Any], Preset]] = {
 }
 
 TABLES = {
-    "optimizer": 'optimizer = { type = "AdamW", weight_decay = 0.1 }',
-    "schedule": 'schedule = { type = "cosine_decay", warmup = 100 }',
+    "optimizer": 'optimizer = { type = "AdamW", learning_rate = 0.003, weight_decay = 0.1 }',
+    "schedule": 'schedule = { type = "cosine_decay", warmup = 0.05 }',
     "loss": 'loss = { type = "CrossEntropy", label_smoothing = 0.1 }',
     "layers": 'layers = [{ type = "Flatten" }, { type = "Dense", units = 10 }]',
     "callbacks": 'callbacks = [{ type = "EarlyStopping", patience = 3 }]',

@@ -28,6 +28,8 @@ def is_finite(value: Any, backend: Backend | None = None) -> bool:
     if isinstance(value, (dict, tuple, list)):
         entries = value.values() if isinstance(value, dict) else value
         return all(is_finite(entry, backend) for entry in entries)
+    if value is None:
+        return True
     host = value if backend is None or isinstance(value, (int, float)) else backend.to_numpy(value)
     return bool(np.isfinite(host).all())
 

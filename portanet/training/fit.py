@@ -6,6 +6,7 @@ import contextlib
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
+from inspect import isfunction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +40,7 @@ def fit(
     valid: tuple[Any, Any] | None = None,
     loss: LossFunction = cross_entropy,
     optimizer: Optimizer = Adam(),  # noqa: B008 - frozen
-    schedule: Schedule = constant(0.001),  # noqa: B008 - frozen
+    schedule: Schedule = constant(),  # noqa: B008 - frozen
     epochs: int = 10,
     batch_size: int | Literal["full"] = 128,
     sample_weight: Any = None,
@@ -61,6 +62,8 @@ def fit(
                    binary_cross_entropy (N, K) ones and zeros
     valid          rows and labels to measure on at every logging point, never trained on
     batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order
+    optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`
+    schedule       (step, steps) -> what the learning rate is multiplied by; its length is that of the run
     sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch
     params         arrays to start from in place of new ones, such as those of `load(path).params`
     accumulate     parts that each batch is computed in, one after the other, to need less memory at once
@@ -94,7 +97,7 @@ def fit(
         "dtype": dtype,
     }
     kept = Checkpoints(checkpoints) if isinstance(checkpoints, (str, Path)) else checkpoints
-    parts = {"loss": describe(loss), "optimizer": describe(optimizer), "schedule": describe(schedule)}
+    parts = {name: _named(part) for name, part in (("loss", loss), ("optimizer", optimizer), ("schedule", schedule))}
     step_rows = x.shape[0] if batch_size == "full" else batch_size
     with chosen.session(dtype), _advising(chosen, step_rows):
         source = as_source(x, model, chosen, dtype)
@@ -132,6 +135,11 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
             raise
         tried = f"{backend.name} on {backend.device} has no memory left for steps of {rows} rows"
         raise BackendError(f"{tried}.", "memory", remedy=f"try batch_size={max(1, rows // 2)} or less") from error
+
+
+def _named(part: Any) -> Any:
+    """Settings as plain data; of a class of your own that is not a dataclass, its name."""
+    return describe(part) if is_dataclass(part) or isfunction(part) else {"type": type(part).__name__}
 
 
 def _identity(

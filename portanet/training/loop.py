@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from portanet._tree import tree_map
+from portanet._tree import from_plain, to_plain, tree_map
 from portanet.errors import ConfigError
 from portanet.nn.layout import Layout
 from portanet.optim import Optimizer, Schedule
-from portanet.optim.optimizer import weights
+from portanet.optim.optimizer import learning_rate, weights
 from portanet.training import shards
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
@@ -101,7 +101,7 @@ class Trainer:
     def _show(self, layout: Layout) -> None:
         """Makes the state the run's params: averaged weights in place of the weights where there are any."""
         flat, buffers, optimizer = self._state
-        self.run.params = layout.unpack(weights(flat, optimizer), buffers)
+        self.run.params = layout.unpack(weights(self.optimizer, flat, optimizer), buffers)
 
     def _seconds(self) -> float:
         return time.perf_counter() - self._began
@@ -134,13 +134,14 @@ class Trainer:
                 callback.advance(run.steps)
 
     def _rate(self, step: int) -> float:
-        return self.schedule(step) * math.prod(callback.rate_factor for callback in self.callbacks)
+        factor = self.schedule(step, self.epochs * self.batches.steps)
+        return learning_rate(self.optimizer) * factor * math.prod(each.rate_factor for each in self.callbacks)
 
     def _row(self, epoch: int) -> dict[str, Any]:
         """One line of the history, from sums that have been read."""
         run, rows, sums, seconds = self.run, self.batches.rows, self._sums, self._seconds()
         row = {
-            "step": run.steps if self.batches.size else epoch,
+            "step": run.steps,
             "epoch": epoch + 1,
             "learning_rate": self._rate(run.steps - 1),
             "loss": sum(each["loss"] for each in sums) / rows,
@@ -162,14 +163,15 @@ class Trainer:
 
     def _begin(self, layout: Layout) -> bool:
         """Puts the state before the first step, or where an interrupted training stood; whether that was over."""
-        run, tree = self.run, self.checkpoints.restore(self.identity) if self.checkpoints else None
-        if tree is None:
-            flat = layout.pack(run.params)
-            self._state = State(flat, layout.buffers(run.params), self.optimizer.init(flat, decayed=layout.decayed))
-            self._sums = []
-        else:
+        run, steps = self.run, self.epochs * self.batches.steps
+        tree = self.checkpoints.restore(self.identity, self.schedule, steps) if self.checkpoints else None
+        flat = layout.pack(run.params)
+        self._state = State(flat, layout.buffers(run.params), self.optimizer.init(flat, decayed=layout.decayed))
+        self._sums = []
+        self._rate(0)  # refuses a schedule that does not fit the run
+        if tree is not None:
             run.steps, run.seconds, run.history[:] = tree["steps"], tree["seconds"], tree["history"]
-            self._state = State(*(tree_map(tree[name], run.backend.put) for name in State._fields))
+            self._state = tree_map(from_plain(self._state, tree), run.backend.put)
             self._sums = tree["sums"]
             for name, callback in self._named_callbacks().items():
                 if name in tree["callbacks"]:
@@ -188,8 +190,9 @@ class Trainer:
             if (own := callback.state())
         }
         self.checkpoints.save(
-            self._good[1]._asdict()
-            | {"steps": self.run.steps, "seconds": self._seconds(), "history": self.run.history}
+            to_plain(self._good[1])
+            | {"steps": self.run.steps, "planned_steps": self.epochs * self.batches.steps}
+            | {"seconds": self._seconds(), "history": self.run.history}
             | {"sums": self._sums, "stopped": stopped, "callbacks": callbacks}
         )
 

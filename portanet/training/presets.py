@@ -22,11 +22,11 @@ from portanet.nn import (
     uniform,
 )
 from portanet.optim import (
+    EMA,
     SGD,
     AdaGrad,
     Adam,
     AdamW,
-    Averaged,
     Lion,
     NAdam,
     Optimizer,
@@ -46,7 +46,6 @@ class Preset:
     pixels         the first layers for images
     columns        the first layers for the rows of a table; None where the body takes images only
     whole          whether the body is the model, for certain data, and nothing comes before or after it
-    schedule       (learning rate, steps of the whole run) -> the schedule
     valid          the share of the rows held out to choose and to watch by
     """
 
@@ -54,8 +53,7 @@ class Preset:
     body: Callable[[int], Sequence[Layer]]
     pixels: tuple[Layer, ...]
     optimizer: Optimizer
-    learning_rate: float
-    schedule: Callable[[float, int], Schedule]
+    schedule: Schedule
     epochs: int
     batch_size: int | None
     log_every: int
@@ -95,18 +93,13 @@ def _cnn(outputs: int) -> tuple[Layer, ...]:
     )  # fmt: skip
 
 
-def _warm_cosine(rate: float, steps: int) -> Schedule:
-    return cosine_decay(rate, steps, warmup=steps // 20)
-
-
 PRESETS = {
     "classic": Preset(
         data="mnist:article",
         body=_classic,
         pixels=(Rescale(1 / 255),),
-        optimizer=SGD(),
-        learning_rate=0.2,
-        schedule=lambda rate, steps: constant(rate),
+        optimizer=SGD(0.2),
+        schedule=constant(),
         epochs=350,
         batch_size=None,
         log_every=10,
@@ -116,9 +109,8 @@ PRESETS = {
         data="mnist",
         body=_mlp,
         pixels=(Standardize("all"),),
-        optimizer=AdamW(weight_decay=0.3),
-        learning_rate=0.003,
-        schedule=_warm_cosine,
+        optimizer=AdamW(0.003, weight_decay=0.3),
+        schedule=cosine_decay(warmup=0.05),
         epochs=12,
         batch_size=128,
         log_every=1,
@@ -128,9 +120,8 @@ PRESETS = {
         data="mnist",
         body=_cnn,
         pixels=(RandomAffine(), Standardize("all")),
-        optimizer=Averaged(AdamW(weight_decay=0.05), decay=0.995),
-        learning_rate=0.003,
-        schedule=_warm_cosine,
+        optimizer=EMA(AdamW(0.003, weight_decay=0.05), decay=0.995),
+        schedule=cosine_decay(warmup=0.05),
         epochs=10,
         batch_size=128,
         log_every=1,
@@ -139,16 +130,16 @@ PRESETS = {
     ),
 }
 
-_OPTIMIZERS: dict[str, tuple[Optimizer, float]] = {
-    "sgd": (SGD(), 0.1),
-    "momentum": (SGD(momentum=0.9), 0.02),
-    "nesterov": (SGD(momentum=0.9, nesterov=True), 0.02),
-    "adagrad": (AdaGrad(), 0.02),
-    "rmsprop": (RMSProp(), 0.001),
-    "adam": (Adam(), 0.001),
-    "adamw": (AdamW(), 0.001),
-    "nadam": (NAdam(), 0.001),
-    "lion": (Lion(), 0.0003),
+_OPTIMIZERS: dict[str, Optimizer] = {
+    "sgd": SGD(0.1),
+    "momentum": SGD(0.02, momentum=0.9),
+    "nesterov": SGD(0.02, momentum=0.9, nesterov=True),
+    "adagrad": AdaGrad(0.02),
+    "rmsprop": RMSProp(0.001),
+    "adam": Adam(0.001),
+    "adamw": AdamW(0.001),
+    "nadam": NAdam(0.001),
+    "lion": Lion(0.0003),
 }
 OPTIMIZERS = tuple(_OPTIMIZERS)
 
@@ -160,8 +151,8 @@ def preset(name: str) -> Preset:
     return PRESETS[name]
 
 
-def optimizer(name: str) -> tuple[Optimizer, float]:
-    """The optimizer of this name and a learning rate that usually suits it; ConfigError for an unknown one."""
+def optimizer(name: str) -> Optimizer:
+    """The optimizer of this name, with a learning rate that usually suits it; ConfigError for an unknown one."""
     if name not in _OPTIMIZERS:
         raise ConfigError(f"there is no optimizer {name!r}; choose from {', '.join(OPTIMIZERS)}.")
     return _OPTIMIZERS[name]

@@ -14,6 +14,7 @@ import numpy as np
 import portanet
 from portanet._settings import flat
 from portanet.errors import ConfigError
+from portanet.optim import Schedule
 from portanet.storage import snapshot
 
 _COST = 0.01  # the largest share of the time that saving may take
@@ -38,7 +39,7 @@ class Checkpoints:
     """Saves a training in a folder while it runs, and goes on from there: `fit(..., checkpoints=Checkpoints("run"))`.
 
     A call of `fit` with the same settings and data goes on where the last one stood, to the same bits on the same
-    machine and libraries; with more epochs it goes further, unless another setting depends on their number.
+    machine and libraries; with more epochs it goes further, unless the schedule would have given other rates.
     Another backend may go on too.
 
     folder  where storage.safetensors, and the one before it, are kept; made if it is not there
@@ -57,8 +58,11 @@ class Checkpoints:
         self._identity: dict[str, Any] = {}
         self._next = 0.0
 
-    def restore(self, identity: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What was saved last by the training that these settings and data describe; None where nothing was."""
+    def restore(self, identity: Mapping[str, Any], schedule: Schedule, steps: int) -> dict[str, Any] | None:
+        """Return what the run that these settings and data describe saved last; None where nothing was saved.
+
+        `steps` is the length of the whole run. A longer run must keep the learning rates of the steps that are done.
+        """
         self._identity = dict(identity)
         self._next = time.monotonic() + self.every
         if not snapshot.has_snapshot(self.folder):
@@ -68,6 +72,9 @@ class Checkpoints:
         if note:
             self.say(note)
         self._compare(tree["identity"])
+        self._require_same_rates(schedule, tree["steps"], tree["planned_steps"], steps)
+        if tree["planned_steps"] < steps:
+            self.say(f"going on from {tree['identity']['epochs']} to {identity['epochs']} epochs")
         before, now = tree["made_with"], _made_with()
         pairs = [f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
         if pairs:
@@ -87,13 +94,22 @@ class Checkpoints:
         if self.stop:
             raise Interrupted
 
+    def _require_same_rates(self, schedule: Schedule, done: int, before: int, now: int) -> None:
+        """Raise ConfigError where a run of `now` steps would have had other learning rates in the steps done."""
+        for step in range(done if before != now else 0):
+            old, new = schedule(step, before), schedule(step, now)
+            if old != new:
+                raise ConfigError(
+                    f"{self.folder} holds a training with other settings (steps {before}, now {now}: the schedule's "
+                    f"factor in step {step} was {old:.6g}, now {new:.6g}); use its epochs, or another folder."
+                )
+
     def _compare(self, saved: Mapping[str, Any]) -> None:
         before, now = flat(saved), flat(self._identity)
         other = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         if not other:
             return
         if other == ["epochs"] and now["epochs"] > before["epochs"]:
-            self.say(f"going on from {before['epochs']} to {now['epochs']} epochs")
             return
         pairs = [f"{key} {before.get(key, 'nothing')!r}, now {now.get(key, 'nothing')!r}" for key in other[:4]]
         raise ConfigError(

@@ -10,7 +10,7 @@ from bench_peers.jobs import Data, Job
 
 from portanet import Callback, TrainedModel, fit
 from portanet.nn import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, he_uniform, uniform
-from portanet.optim import SGD, Adam, constant
+from portanet.optim import SGD, Adam
 
 FOREVER = 10**9
 
@@ -51,7 +51,7 @@ def predict(job: Job, data: Data, pace: Pace, backend: str) -> None:
 def train(job: Job, data: Data, backend: str, *, epochs: int, log_every: int, callback: Callback) -> TrainedModel:
     return fit(
         model(job), data.x.reshape(-1, 1, 28, 28), data.labels,
-        optimizer=Adam() if job.optimizer == "adam" else SGD(), schedule=constant(job.rate), epochs=epochs,
+        optimizer=(Adam if job.optimizer == "adam" else SGD)(job.rate), epochs=epochs,
         batch_size=job.batch or "full", backend=backend, log_every=log_every, callbacks=[callback],
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ MODEL = nn.Sequential(nn.Standardize("all"), nn.Flatten(), nn.Dense(6), nn.ReLU(
 
 def differences(backend: Backend, model: nn.Layer = MODEL, **settings: Any) -> Any:
     [found] = compare(
-        [backend], model, DATA, optimizer=optim.Adam(), schedule=optim.constant(0.01), batch_size=16, **settings
+        [backend], model, DATA, optimizer=optim.Adam(0.01), schedule=optim.constant(), batch_size=16, **settings
     )
     return found
 

@@ -55,9 +55,13 @@ def test_quiet_is_quiet(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 DROPOUT = """
+[optimizer]
+type = "AdamW"
+learning_rate = 0.01
+weight_decay = 0.3
+
 [schedule]
 type = "constant"
-rate = 0.01
 
 [[layers]]
 type = "Standardize"

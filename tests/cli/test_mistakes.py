@@ -74,8 +74,8 @@ ERRORS = [
     # the settings
     ("train flowers.csv --preset clasic", ["no preset 'clasic'", "classic, mlp"]),
     ("train flowers.csv --optimizer adm", ["no optimizer 'adm'", "adam, adamw"]),
-    *((f"{TRAIN} --learning-rate {rate}", ["learning rate above 0", rate, "try"]) for rate in ("0.0", "-1.0", "nan")),
-    (f"{TRAIN} --preset classic --learning-rate 0", ["learning rate above 0"]),
+    *((f"{TRAIN} --learning-rate {rate}", ["learning_rate above 0", rate, "try"]) for rate in ("0.0", "-1.0", "nan")),
+    (f"{TRAIN} --preset classic --learning-rate 0", ["learning_rate above 0", "got 0.0", "try"]),
     ("train flowers.csv --backend numpy --device cuda:0", ["numpy", "'cuda:0'", "--device"]),
     # validation and test data
     *((f"{TRAIN} --valid {share}", ["--valid", "above 0 and below 1", share]) for share in ("1", "-0.5", "2", "nan")),

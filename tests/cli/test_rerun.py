@@ -99,7 +99,7 @@ def test_more_rows_than_there_were(cli: Call, place: Path) -> None:
     found = json.loads(answer.out)
     assert (answer.code, found["equal"]) == (1, False)
     assert found["differences"]["data"]["samples"] == [82, 101]
-    assert found["differences"]["settings"]["schedule.steps"] == [15, 18]
+    assert found["differences"]["settings"] == {"steps": [15, 18]}
     assert found["differences"]["history"]["row"] == [1, 1]
 
 

@@ -71,8 +71,8 @@ def test_auto_says_what_it_takes_and_why(cli: Call) -> None:
 def test_classic_logs_the_articles_35_points(cli: Call) -> None:
     result = cli("train", "digits.csv", "--preset", "classic", "--json").json
     rows = history(result["run"])
-    assert [row["step"] for row in rows] == list(range(0, 350, 10))
-    assert (result["steps"], rows[-1]["step"]) == (350, 340)
+    assert [row["step"] for row in rows] == list(range(1, 350, 10))
+    assert (result["steps"], rows[-1]["step"]) == (350, 341)
     assert result["train_accuracy"] == rows[-1]["accuracy"]
     assert result["valid_accuracy"] is None
     assert {row["learning_rate"] for row in rows} == {0.2}
@@ -232,7 +232,7 @@ def test_each_optimizer_learns_at_its_own_rate(cli: Call, optimizer: str, rate: 
     result = cli("train", "flowers.csv", "--optimizer", optimizer, "--epochs", 40, "--json").json
     assert result["final_train_accuracy"] > 0.9
     config = json.loads(Path(result["run"], "run.json").read_text())["config"]
-    assert config["schedule"]["rate"] == rate
+    assert config["optimizer"]["learning_rate"] == rate
 
 
 def test_settings_reach_the_training(cli: Call) -> None:
@@ -242,7 +242,7 @@ def test_settings_reach_the_training(cli: Call) -> None:
     ).json  # fmt: skip
     config = json.loads(Path(result["run"], "run.json").read_text())["config"]
     assert result["steps"] == 2 * 9
-    assert (config["batch_size"], config["dtype"], config["schedule"]["rate"]) == (10, "float64", 0.25)
+    assert (config["batch_size"], config["dtype"], config["optimizer"]["learning_rate"]) == (10, "float64", 0.25)
 
 
 def test_a_training_that_diverges_says_so(cli: Call) -> None:

@@ -12,20 +12,21 @@ from helpers import Host
 from legs import Leg
 
 import portanet
-from portanet._tree import tree_items
+from portanet._tree import flatten
 from portanet.errors import ConfigError
 from portanet.optim import (
+    EMA,
     SGD,
     AdaGrad,
     Adam,
     AdamW,
-    Averaged,
     ClipByGlobalNorm,
     Lion,
     NAdam,
     Optimizer,
     RMSProp,
 )
+from portanet.optim.optimizer import with_learning_rate
 
 SIZE, DECAYED, STEPS = 13, 8, 50
 
@@ -62,14 +63,14 @@ OPTIMIZERS: list[tuple[Optimizer, str, dict[str, Any]]] = [
     (ClipByGlobalNorm(SGD(), 7.0), "SGD", {}),
     (ClipByGlobalNorm(SGD(momentum=0.9, weight_decay=0.1), 7.0), "SGD", {"momentum": 0.9, "weight_decay": 0.1}),
     (ClipByGlobalNorm(AdamW(), 0.1), "AdamW", {"weight_decay": 0.01}),
-    (Averaged(Adam()), "Adam", {}),
+    (EMA(Adam()), "Adam", {}),
 ]
 LIONS = [Lion(), Lion(beta1=0.5, beta2=0.8, weight_decay=0.3), Lion(beta1=0.0)]
-EVERY: list[Optimizer] = [*(made for made, *_ in OPTIMIZERS), *LIONS, Averaged(ClipByGlobalNorm(Lion(), 7.0), 0.5)]
+EVERY: list[Optimizer] = [*(made for made, *_ in OPTIMIZERS), *LIONS, EMA(ClipByGlobalNorm(Lion(), 7.0), 0.5)]
 PORTABLE = [  # each way through the code once
     SGD(), SGD(momentum=0.9), SGD(momentum=0.9, nesterov=True, weight_decay=0.1), AdaGrad(weight_decay=0.1), RMSProp(),
     RMSProp(momentum=0.9), Adam(), AdamW(), NAdam(), Lion(weight_decay=0.3), ClipByGlobalNorm(AdamW(), 0.1),
-    Averaged(ClipByGlobalNorm(Lion(), 7.0), 0.5),
+    EMA(ClipByGlobalNorm(Lion(), 7.0), 0.5),
 ]  # fmt: skip
 every_optimizer = pytest.mark.parametrize("optimizer", EVERY, ids=str)
 
@@ -181,14 +182,14 @@ def test_every_library_equals_numpy(optimizer: Optimizer, xp: Leg) -> None:
     like = xp.own(grads)
     assert xp.dtype(flat) == "float32"
     assert xp.device(flat) == xp.device(like)
-    for array in (entry for _, entry in tree_items(state) if type(entry) is not float and entry.ndim):
+    for array in (entry for entry in flatten((state,), []) if getattr(entry, "ndim", 0)):
         assert xp.dtype(array) == "float32"
         assert xp.device(array) == xp.device(like)
     if xp.values:
         np.testing.assert_allclose(xp.host(flat), path(optimizer, "float64")[4], rtol=2e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("optimizer", [AdamW(), NAdam(), Averaged(ClipByGlobalNorm(Lion(), 1.0))], ids=str)
+@pytest.mark.parametrize("optimizer", [AdamW(), NAdam(), EMA(ClipByGlobalNorm(Lion(), 1.0))], ids=str)
 def test_a_run_of_steps_as_the_backend_compiles_it(optimizer: Optimizer, xp: Leg) -> None:
     """JAX takes the whole state as the carry of a loop, and the memory of what went in for what comes out."""
     start, goal = course("float32")[0], np.linspace(-1.0, 1.0, SIZE)
@@ -237,7 +238,7 @@ def test_the_state_is_plain_data_and_goes_on(optimizer: Optimizer) -> None:
     "optimizer",
     [
         SGD(weight_decay=0.5), AdamW(weight_decay=0.5), Lion(weight_decay=0.5),
-        ClipByGlobalNorm(SGD(weight_decay=0.5), 1.0), Averaged(AdamW(weight_decay=0.5)),
+        ClipByGlobalNorm(SGD(weight_decay=0.5), 1.0), EMA(AdamW(weight_decay=0.5)),
     ],
     ids=str,
 )  # fmt: skip
@@ -269,6 +270,33 @@ def test_sgd_by_hand() -> None:
     assert flat == pytest.approx(-0.35)
 
 
+def test_settings_by_position() -> None:
+    """The rate first, then Keras' order; where Keras and PyTorch disagree, by keyword alone."""
+    assert SGD(0.01, 0.9) == SGD(learning_rate=0.01, momentum=0.9)
+    assert SGD(0.01, 0.9, True) == SGD(momentum=0.9, nesterov=True)
+    assert Adam(0.0002, 0.5) == Adam(learning_rate=0.0002, beta1=0.5)
+    assert RMSProp(0.001, 0.9, 0.5, 1e-7) == RMSProp(alpha=0.9, momentum=0.5, eps=1e-7)
+    assert NAdam(0.01, 0.8, 0.9, 1e-7) == NAdam(learning_rate=0.01, beta1=0.8, beta2=0.9, eps=1e-7)
+    assert Lion(0.001, 0.8, 0.9) == Lion(learning_rate=0.001, beta1=0.8, beta2=0.9)
+    made: Any
+    for made in (AdaGrad, AdamW):
+        with pytest.raises(TypeError):
+            made(0.01, 0.9)
+
+
+def test_the_default_rates() -> None:
+    expected = {SGD: 0.01, RMSProp: 0.001, AdaGrad: 0.01, Adam: 0.001, AdamW: 0.001, NAdam: 0.001, Lion: 1e-4}
+    assert {made: made().learning_rate for made in expected} == expected  # type: ignore[attr-defined]
+
+
+def test_the_rate_of_what_is_wrapped() -> None:
+    wrapped = EMA(ClipByGlobalNorm(AdamW(0.3, weight_decay=0.5), 7.0), 0.5)
+    assert wrapped.learning_rate == 0.3
+    assert with_learning_rate(wrapped, 0.1) == EMA(ClipByGlobalNorm(AdamW(0.1, weight_decay=0.5), 7.0), 0.5)
+    with pytest.raises(ConfigError, match=r"learning_rate above 0, got -1\.0"):
+        with_learning_rate(wrapped, -1.0)
+
+
 @pytest.mark.parametrize("decayed", [0, 5, SIZE])
 @pytest.mark.parametrize("made", [AdaGrad, RMSProp])
 def test_coupled_decay_is_the_gradient_of_a_penalty(made: Any, decayed: int) -> None:
@@ -285,7 +313,7 @@ def test_coupled_decay_is_the_gradient_of_a_penalty(made: Any, decayed: int) -> 
     ("optimizer", "first_rate"),
     [
         (SGD(momentum=0.9), 0.05), (AdaGrad(), 1.0), (RMSProp(), 0.05), (RMSProp(momentum=0.9), 0.005), (Adam(), 0.05),
-        (AdamW(), 0.05), (NAdam(), 0.05), (Lion(), 0.05), (ClipByGlobalNorm(SGD(), 0.5), 0.1), (Averaged(SGD()), 0.1),
+        (AdamW(), 0.05), (NAdam(), 0.05), (Lion(), 0.05), (ClipByGlobalNorm(SGD(), 0.5), 0.1), (EMA(SGD()), 0.1),
     ],
     ids=str,
 )  # fmt: skip
@@ -301,6 +329,13 @@ def test_a_minimum_is_found(optimizer: Optimizer, first_rate: float) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: SGD(0.0), "SGD needs a finite learning_rate above 0, got 0.0"),
+        (lambda: AdaGrad(-0.1), "AdaGrad needs a finite learning_rate above 0, got -0.1"),
+        (lambda: RMSProp(math.nan), "RMSProp needs a finite learning_rate above 0, got nan"),
+        (lambda: Adam(math.inf), "Adam needs a finite learning_rate above 0, got inf"),
+        (lambda: AdamW(0), "AdamW needs a finite learning_rate above 0, got 0"),
+        (lambda: NAdam("fast"), "NAdam needs a finite learning_rate above 0, got 'fast'"),  # type: ignore[arg-type]
+        (lambda: Lion(None), "Lion needs a finite learning_rate above 0, got None"),  # type: ignore[arg-type]
         (lambda: SGD(momentum=1.0), "SGD needs 0 <= momentum < 1, got 1.0"),
         (lambda: SGD(momentum=-0.1), "SGD needs 0 <= momentum < 1, got -0.1"),
         (lambda: SGD(momentum=math.nan), "SGD needs 0 <= momentum < 1, got nan"),

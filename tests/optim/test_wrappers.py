@@ -12,12 +12,12 @@ import pytest
 from portanet._settings import construct, describe
 from portanet.errors import ConfigError
 from portanet.optim import (
+    EMA,
     OPTIMIZERS,
     SCHEDULES,
     SGD,
     Adam,
     AdamW,
-    Averaged,
     ClipByGlobalNorm,
     constant,
     cosine_decay,
@@ -41,26 +41,26 @@ def test_no_gradient_and_no_clipping_leave_every_bit() -> None:
         assert np.array_equal(found, flat - 0.1 * grads)
 
 
-def averages(optimizer: Averaged, start: float, places: list[float], state: dict[str, Any] | None = None) -> list[Any]:
+def averages(optimizer: EMA, start: float, places: list[float], state: dict[str, Any] | None = None) -> list[Any]:
     """The average after each step, where the optimizer inside is plain descent and goes from place to place."""
     flat, found = np.asarray([start]), []
-    state = optimizer.init(flat, decayed=1) | (state or {})
+    state = optimizer.init(flat, decayed=1)._replace(**state or {})
     for place in places:
         flat, state = optimizer.update(flat, flat - place, state, learning_rate=1.0)
         assert flat == pytest.approx(place)
-        found.append(float(state["average"][0]))
+        found.append(float(state.average[0]))
     return found
 
 
 def test_averaging_by_hand() -> None:
     """d: 0.1, 2/11, 3/12; a: 0.9 * 10 = 9, then 2/11 * 9 + 9/11 * 20 = 18, then 18 / 4 + 3/4 * 30 = 27."""
-    assert averages(Averaged(SGD()), 0.0, [10.0, 20.0, 30.0]) == pytest.approx([9.0, 18.0, 27.0])
+    assert averages(EMA(SGD()), 0.0, [10.0, 20.0, 30.0]) == pytest.approx([9.0, 18.0, 27.0])
 
 
 def test_the_decay_grows_no_further_than_it_is_told() -> None:
     """d: 0.1, then 0.125 in place of 2/11."""
-    assert averages(Averaged(SGD(), 0.125), 0.0, [10.0, 20.0]) == pytest.approx([9.0, 18.625])
-    assert averages(Averaged(SGD(), 0.0), 0.0, [10.0, 20.0]) == [10.0, 20.0]
+    assert averages(EMA(SGD(), 0.125), 0.0, [10.0, 20.0]) == pytest.approx([9.0, 18.625])
+    assert averages(EMA(SGD(), 0.0), 0.0, [10.0, 20.0]) == [10.0, 20.0]
 
 
 @pytest.mark.parametrize("decay", [0.5, 0.999])
@@ -73,7 +73,7 @@ def test_torch_averages_the_same_way_once_the_decay_is_grown(decay: float, torch
         model.weight.data.fill_(place)
         averaged.update_parameters(model)
         expected.append(averaged.module.weight.item())
-    found = averages(Averaged(SGD(), decay), 0.25, places, {"steps": 1e9})
+    found = averages(EMA(SGD(), decay), 0.25, places, {"steps": 1e9})
     np.testing.assert_allclose([0.25, *found], expected, rtol=1e-10)
 
 
@@ -81,7 +81,7 @@ def test_the_average_takes_no_part_in_the_training() -> None:
     rng = np.random.default_rng(1)
     start, grads = rng.normal(size=5), rng.normal(size=(20, 5))
     ends = []
-    for optimizer in (AdamW(), Averaged(AdamW())):
+    for optimizer in (AdamW(), EMA(AdamW())):
         flat = start.copy()
         state = optimizer.init(flat, decayed=3)
         for grad in grads.copy():
@@ -93,27 +93,27 @@ def test_the_average_takes_no_part_in_the_training() -> None:
 def test_what_is_evaluated() -> None:
     """The outermost average, wherever it is; the weights themselves where there is none."""
     flat = np.asarray([1.0, 2.0])
+    plain: Any
     for plain in (SGD(), Adam(), ClipByGlobalNorm(AdamW(), 1.0)):
-        assert weights(flat, plain.init(flat, decayed=2)) is flat
-    inside, around = ClipByGlobalNorm(Averaged(Adam()), 1.0), Averaged(ClipByGlobalNorm(Adam(), 1.0))
-    for optimizer in (Averaged(Adam()), inside, around, Averaged(Averaged(Adam()), 0.5)):
+        assert weights(plain, flat, plain.init(flat, decayed=2)) is flat
+    inside, around = ClipByGlobalNorm(EMA(Adam()), 1.0), EMA(ClipByGlobalNorm(Adam(), 1.0))
+    optimizer: Any
+    for optimizer in (EMA(Adam()), inside, around, EMA(EMA(Adam()), 0.5)):
         state = optimizer.init(flat, decayed=2)
-        assert weights(flat, state) is state["average"]
-        assert state["average"] is not flat
-        assert np.array_equal(state["average"], flat)
-    buried = Averaged(Adam()).init(flat, decayed=2)
-    assert weights(flat, {"optimizer": buried, "steps": 0.0}) is buried["average"]
+        assert weights(optimizer, flat, state) is state.average
+        assert state.average is not flat
+        assert np.array_equal(state.average, flat)
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        *(made() for name, made in OPTIMIZERS.items() if name not in ("ClipByGlobalNorm", "Averaged")),
+        *(made() for name, made in OPTIMIZERS.items() if name not in ("ClipByGlobalNorm", "EMA")),
         ClipByGlobalNorm(SGD(momentum=0.9), 2.0),
-        Averaged(ClipByGlobalNorm(AdamW(weight_decay=0.3), 1.0), decay=0.99),
-        ClipByGlobalNorm(Averaged(Adam()), 1.0),
-        linear_warmup(cosine_decay(0.1, 100), 10),
-        linear_warmup(linear_warmup(constant(0.1), 3), 10),
+        EMA(ClipByGlobalNorm(AdamW(weight_decay=0.3), 1.0), decay=0.99),
+        ClipByGlobalNorm(EMA(Adam()), 1.0),
+        linear_warmup(cosine_decay(final=0.1), 10),
+        linear_warmup(linear_warmup(constant(), 3), 0.1),
     ],
     ids=str,
 )
@@ -127,9 +127,9 @@ def test_what_is_nested_round_trips(value: Any) -> None:
         (lambda: ClipByGlobalNorm(Adam(), 0.0), "ClipByGlobalNorm needs a finite max_norm above 0, got 0.0"),
         (lambda: ClipByGlobalNorm(Adam(), math.inf), "ClipByGlobalNorm needs a finite max_norm above 0, got inf"),
         (lambda: ClipByGlobalNorm("adam", 1.0), r"ClipByGlobalNorm needs an optimizer such as Adam\(\).*, got 'adam'"),
-        (lambda: Averaged(None), r"Averaged needs an optimizer such as Adam\(\) to wrap, got None"),
-        (lambda: Averaged(Adam(), 1.0), "Averaged needs 0 <= decay < 1, got 1.0"),
-        (lambda: construct({"type": "Averaged", "optimizer": {"type": "Adam", "rate": 1}}, OPTIMIZERS), "no setting"),
+        (lambda: EMA(None), r"EMA needs an optimizer such as Adam\(\) to wrap, got None"),
+        (lambda: EMA(Adam(), 1.0), "EMA needs 0 <= decay < 1, got 1.0"),
+        (lambda: construct({"type": "EMA", "optimizer": {"type": "Adam", "rate": 1}}, OPTIMIZERS), "no setting"),
     ],
 )
 def test_settings_that_cannot_be(make: Any, message: str) -> None:

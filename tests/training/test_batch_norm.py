@@ -12,7 +12,7 @@ import portanet
 from portanet._tree import tree_get
 from portanet.backends import Backend
 from portanet.nn import BatchNorm, Conv2D, Dense, Flatten, LayerNorm, ReLU, Residual, Sequential
-from portanet.optim import SGD, constant
+from portanet.optim import SGD
 from portanet.training.gradient import shard_rows
 
 TABLE = Sequential(Dense(6), BatchNorm(), ReLU(), Residual(LayerNorm(), Dense(6), BatchNorm(0.3)), Dense(3))
@@ -28,7 +28,7 @@ every_net = pytest.mark.parametrize(
 def trained(model: Sequential, shape: tuple[int, ...], **settings: Any) -> portanet.TrainedModel:
     """70 rows in batches of 32, 32 and 6."""
     x, labels = blobs(70, columns=int(np.prod(shape)))
-    usual = {"epochs": 2, "batch_size": 32, "optimizer": SGD(momentum=0.9), "schedule": constant(0.05)}
+    usual = {"epochs": 2, "batch_size": 32, "optimizer": SGD(0.05, momentum=0.9)}
     return portanet.fit(model, x.reshape(-1, *shape), labels, **usual | {"dtype": "float64"} | settings)
 
 

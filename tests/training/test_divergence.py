@@ -65,19 +65,19 @@ class Lightning(nn.Layer):
 
 @dataclass(frozen=True)
 class Jump:
-    """A usual learning rate but for one step."""
+    """The usual learning rate of 0.01 but for one step."""
 
     at: int
     rate: float = 1e38
 
-    def __call__(self, step: int, /) -> float:
-        return self.rate if step == self.at else 0.01
+    def __call__(self, step: int, steps: int, /) -> float:
+        return self.rate / 0.01 if step == self.at else 1.0
 
 
 def diverging(model: nn.Layer, folder: Path | None = None, **settings: Any) -> DivergenceError:
     """What a training of 40 steps in 8 epochs ends with."""
     usual: dict[str, Any] = {
-        "epochs": 8, "batch_size": 12, "optimizer": optim.SGD(), "schedule": optim.constant(0.01), "seed": 4,
+        "epochs": 8, "batch_size": 12, "optimizer": optim.SGD(0.01), "seed": 4,
     }  # fmt: skip
     kept = Checkpoints(folder) if folder else None
     if kept is not None:
@@ -168,13 +168,13 @@ def test_the_last_good_state_stays(backend: Backend, tmp_path: Path) -> None:
 FAR = np.full(60, 1e25, np.float32)
 
 
-@pytest.mark.parametrize("optimizer", [optim.SGD(), optim.Adam()], ids=["SGD", "Adam"])
+@pytest.mark.parametrize("optimizer", [optim.SGD(1e-30), optim.Adam(1e-30)], ids=["SGD", "Adam"])
 def test_the_loss_alone(backend: Backend, optimizer: optim.Optimizer) -> None:
     """The square of 1e25 is infinite, its derivative is not, nor are the weights."""
     with pytest.raises(DivergenceError, match="the loss, or its gradient, is infinite or NaN") as caught:
         portanet.fit(
             nn.Sequential(nn.Standardize(), nn.Dense(1)), X, FAR, loss=nn.mean_squared_error, backend=backend,
-            optimizer=optimizer, batch_size=12, schedule=optim.constant(1e-30), epochs=3,
+            optimizer=optimizer, batch_size=12, epochs=3,
         )  # fmt: skip
     assert (caught.value.step, caught.value.layer) == (0, "")
 
@@ -182,7 +182,7 @@ def test_the_loss_alone(backend: Backend, optimizer: optim.Optimizer) -> None:
 @pytest.mark.parametrize("forwards", [True, False], ids=["output", "gradient"])
 def test_an_optimizer_that_hides_it(backend: Backend, forwards: bool) -> None:
     """Lion takes the sign of an infinite momentum, so the weights stay finite."""
-    error = diverging(around(Poison(11, forwards)), optimizer=optim.Lion(), backend=backend)
+    error = diverging(around(Poison(11, forwards)), optimizer=optim.Lion(0.01), backend=backend)
     assert (error.step, error.layer) == (11, "2")
 
 

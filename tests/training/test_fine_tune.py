@@ -51,7 +51,7 @@ def test_nothing_is_trained_by_it(backend: Backend) -> None:
     run = trained(backend=backend)
     model, params = fine_tune(run, 3)
     assert model == run.model
-    start = portanet.fit(model, X, LABELS, params=params, epochs=1, schedule=portanet.optim.constant(1e-30))
+    start = portanet.fit(model, X, LABELS, params=params, epochs=1, optimizer=portanet.optim.Adam(1e-30))
     np.testing.assert_allclose(start.outputs(X), run.outputs(X), rtol=1e-4, atol=1e-5)
 
 

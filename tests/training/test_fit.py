@@ -14,7 +14,7 @@ import portanet
 from portanet._tree import tree_items
 from portanet.backends import Backend
 from portanet.nn import Dense, Dropout, Flatten, ReLU, Rescale, Sequential, Standardize
-from portanet.optim import SGD, Adam, AdamW, constant, cosine_decay
+from portanet.optim import SGD, Adam, AdamW, cosine_decay
 from portanet.rng import WEIGHTS, generator
 from portanet.training import gradient
 from portanet.training.batches import Batches
@@ -36,7 +36,7 @@ def host(run: TrainedModel) -> dict[str, Any]:
 def test_torch_trains_the_same_way(batch_size: Any, torch: Any) -> None:
     """The same weights and rows in PyTorch's own modules, loss and optimizer: the same losses and weights."""
     x, labels = blobs()
-    run = trained(batch_size=batch_size, epochs=4, dtype="float64", seed=3, schedule=constant(0.01))
+    run = trained(batch_size=batch_size, epochs=4, dtype="float64", seed=3, optimizer=Adam(0.01))
     start = MODEL.init(generator(3, WEIGHTS), (4,))
     model = torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)).double()
     with torch.no_grad():
@@ -68,10 +68,12 @@ def test_torch_trains_the_same_way(batch_size: Any, torch: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "batch_size"), [(SGD(momentum=0.9, weight_decay=0.01), "full"), (AdamW(), 32)], ids=["full", "32"]
+    ("optimizer", "batch_size"),
+    [(SGD(0.01, momentum=0.9, weight_decay=0.01), "full"), (AdamW(0.01), 32)],
+    ids=["full", "32"],
 )
 def test_every_backend_learns_the_same(backend: Backend, optimizer: Any, batch_size: Any) -> None:
-    settings = {"optimizer": optimizer, "schedule": constant(0.01), "batch_size": batch_size}
+    settings = {"optimizer": optimizer, "batch_size": batch_size}
     run, expected = trained(backend, **settings), trained("numpy", dtype="float64", **settings)
     assert run.backend is backend
     for row, other in zip(run.history, expected.history, strict=True):
@@ -90,7 +92,7 @@ def test_float64_on_every_backend(backend: Backend) -> None:
 
 def test_training_learns() -> None:
     x, labels = blobs()
-    run = trained(epochs=40, schedule=cosine_decay(0.02, 40 * 3, warmup=5))
+    run = trained(epochs=40, optimizer=Adam(0.02), schedule=cosine_decay(warmup=5))
     assert run.history[0]["loss"] > 0.5
     assert run.history[-1]["accuracy"] > 0.95
     assert run.evaluate(x, labels)["accuracy"] > 0.95
@@ -98,7 +100,7 @@ def test_training_learns() -> None:
 
 def test_weights_start_the_same_on_every_backend(backend: Backend) -> None:
     """A rate too small to change a weight leaves the seed's own draws, rounded to float32."""
-    run = trained(backend, epochs=1, seed=7, optimizer=SGD(), schedule=constant(1e-30))
+    run = trained(backend, epochs=1, seed=7, optimizer=SGD(1e-30))
     drawn = MODEL.init(generator(7, WEIGHTS), (4,))
     for name in ("1", "3"):
         assert np.array_equal(host(run)[name]["weight"], drawn[name]["weight"].astype(np.float32))
@@ -213,7 +215,7 @@ def test_pixels_are_scaled_by_the_model(backend: Backend) -> None:
 
 def test_buffers_are_not_trained() -> None:
     x, _ = blobs()
-    run = trained(optimizer=AdamW(weight_decay=0.5), schedule=constant(0.1))
+    run = trained(optimizer=AdamW(0.1, weight_decay=0.5))
     np.testing.assert_allclose(run.params["0"]["mean"], x.mean(axis=0), rtol=1e-5)
     np.testing.assert_allclose(run.params["0"]["deviation"], x.std(axis=0), rtol=1e-5)
 
@@ -239,11 +241,11 @@ def test_weights_that_miss_a_whole_batch() -> None:
 
 
 def test_adam_is_the_default() -> None:
-    assert equal(trained().params, trained(optimizer=Adam(), schedule=constant(0.001)).params)
+    assert equal(trained().params, trained(optimizer=Adam(0.001)).params)
 
 
 def test_config_says_what_was_done() -> None:
-    run = trained(schedule=cosine_decay(0.1, 9, warmup=2), seed=5)
+    run = trained(optimizer=Adam(0.1), schedule=cosine_decay(warmup=2), seed=5)
     assert run.config == {
         "epochs": 3,
         "batch_size": 32,
@@ -251,8 +253,8 @@ def test_config_says_what_was_done() -> None:
         "log_every": 1,
         "dtype": "float32",
         "loss": {"type": "CrossEntropy", "label_smoothing": 0.0, "class_weight": []},
-        "optimizer": {"type": "Adam", "beta1": 0.9, "beta2": 0.999, "eps": 1e-08},
-        "schedule": {"type": "cosine_decay", "rate": 0.1, "steps": 9, "warmup": 2, "final": 0.0},
+        "optimizer": {"type": "Adam", "learning_rate": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-08},
+        "schedule": {"type": "cosine_decay", "warmup": 2, "final": 0.0},
     }
     assert run.facts["input_shape"] == [4]
     assert run.steps == 9
@@ -272,7 +274,7 @@ def column(history: list[dict[str, Any]], name: str) -> Host:
 
 def test_history_of_mini_batches() -> None:
     x, labels = blobs()
-    run = trained(epochs=5, log_every=2, valid=(x, labels), schedule=cosine_decay(0.01, 15))
+    run = trained(epochs=5, log_every=2, valid=(x, labels), optimizer=Adam(0.01), schedule=cosine_decay())
     assert list(run.history[0]) == [
         "step",
         "epoch",
@@ -285,7 +287,7 @@ def test_history_of_mini_batches() -> None:
     ]
     assert column(run.history, "epoch").tolist() == [1, 3, 5]
     assert column(run.history, "step").tolist() == [3, 9, 15]
-    expected = [cosine_decay(0.01, 15)(step) for step in (2, 8, 14)]
+    expected = [0.01 * cosine_decay()(step, 15) for step in (2, 8, 14)]
     assert column(run.history, "learning_rate").tolist() == expected
     assert np.all(np.diff(column(run.history, "seconds")) > 0)
     final = run.evaluate(x, labels)
@@ -293,12 +295,12 @@ def test_history_of_mini_batches() -> None:
 
 
 def test_history_of_full_batches() -> None:
-    """The step is the number of updates before the forward pass that was measured: 0 is the untrained model."""
+    """The steps done, as for mini-batches; the loss is that of the last step's own forward pass, before its update."""
     x, labels = blobs()
     run = trained(epochs=7, log_every=3, batch_size="full")
-    assert column(run.history, "step").tolist() == [0, 3, 6]
+    assert column(run.history, "step").tolist() == [1, 4, 7]
     assert column(run.history, "epoch").tolist() == [1, 4, 7]
-    untrained = trained(epochs=1, batch_size="full", optimizer=SGD(), schedule=constant(1e-30))
+    untrained = trained(epochs=1, batch_size="full", optimizer=SGD(1e-30))
     assert run.history[0]["loss"] == pytest.approx(untrained.evaluate(x, labels)["loss"], rel=1e-5)
     three = trained(epochs=3, batch_size="full")
     assert run.history[1]["loss"] == pytest.approx(three.evaluate(x, labels)["loss"], rel=1e-5)
@@ -331,5 +333,5 @@ def test_each_epoch_has_its_own_noise() -> None:
     """With a rate of nothing the losses of two epochs differ only by what is dropped."""
     x, labels = blobs()
     model = Sequential(Dropout(0.5), Dense(3))
-    run = portanet.fit(model, x, labels, epochs=2, batch_size="full", optimizer=SGD(), schedule=constant(1e-30))
+    run = portanet.fit(model, x, labels, epochs=2, batch_size="full", optimizer=SGD(1e-30))
     assert run.history[0]["loss"] != pytest.approx(run.history[1]["loss"], rel=1e-3)

@@ -10,7 +10,7 @@ import pytest
 import portanet
 from portanet import Backend, nn
 from portanet.nn import GELU, Dense, Flatten, Identity, RandomAffine, ReLU, Rescale, Residual, Sequential, Standardize
-from portanet.optim import SGD, constant
+from portanet.optim import SGD
 
 RNG = np.random.default_rng(4)
 X = RNG.integers(0, 256, (24, 1, 4, 4)).astype(np.uint8)
@@ -31,8 +31,7 @@ COMPUTE_FIRST = [
 def test_bytes_give_what_numbers_give(model: Sequential, backend: Backend) -> None:
     assert not model.accepts_uint8
     runs = [
-        portanet.fit(model, x, LABELS, valid=(x, LABELS), epochs=2, batch_size=8, backend=backend, optimizer=SGD(),
-                     schedule=constant(1e-6))
+        portanet.fit(model, x, LABELS, valid=(x, LABELS), epochs=2, batch_size=8, backend=backend, optimizer=SGD(1e-6))
         for x in (X, X.astype(np.float32))
     ]  # fmt: skip
     assert all(entry.keys() == other.keys() for entry, other in zip(*(run.history for run in runs)))

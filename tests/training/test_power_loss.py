@@ -50,8 +50,8 @@ def train(folder: Path) -> tuple[dict[tuple[str, ...], bytes], list[dict[str, An
     checkpoints = Checkpoints(folder, every=0.0, say=lambda words: None)
     checkpoints.due = lambda: True  # type: ignore[method-assign]
     run = portanet.fit(
-        MODEL, X, LABELS, epochs=3, batch_size=20, optimizer=optim.SGD(momentum=0.9), backend="numpy",
-        schedule=optim.constant(0.1), checkpoints=checkpoints, callbacks=[_Keep(RunFolder(folder))],
+        MODEL, X, LABELS, epochs=3, batch_size=20, optimizer=optim.SGD(0.1, momentum=0.9), backend="numpy",
+        checkpoints=checkpoints, callbacks=[_Keep(RunFolder(folder))],
     )  # fmt: skip
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     plain = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]

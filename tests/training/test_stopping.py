@@ -15,7 +15,7 @@ from portanet import Callback
 from portanet.backends import Backend
 from portanet.errors import ConfigError
 from portanet.nn import Dense, ReLU, Sequential
-from portanet.optim import Adam, constant
+from portanet.optim import Adam
 from portanet.training.callbacks import EarlyStopping, ReduceOnPlateau
 
 X, LABELS = blobs(60)
@@ -35,7 +35,7 @@ class Remember(Callback):
 
 
 def train(*callbacks: Callback, **settings: Any) -> portanet.TrainedModel:
-    usual = {"valid": VALID, "schedule": constant(0.05), "optimizer": Adam(), "epochs": 40, "batch_size": 20}
+    usual = {"valid": VALID, "optimizer": Adam(0.05), "epochs": 40, "batch_size": 20}
     return portanet.fit(MODEL, X, LABELS, callbacks=callbacks, **usual | settings)
 
 

@@ -136,7 +136,7 @@ def test_resume(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_divergence_is_found(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings: dict[str, Any] = {
-        "optimizer": optim.SGD(), "schedule": lambda step: 1e30 if step > 15 else 0.01, "backend": backend,
+        "optimizer": optim.SGD(0.01), "schedule": lambda step, steps: 1e32 if step > 15 else 1.0, "backend": backend,
     }  # fmt: skip
     disk = on_disk(tmp_path / "x.npy", TABLE)
     with pytest.raises(DivergenceError) as plain:

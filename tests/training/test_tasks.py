@@ -21,10 +21,10 @@ from portanet.nn import (
     mean_squared_error,
     poisson,
 )
-from portanet.optim import Adam, constant
+from portanet.optim import Adam
 
 X, LABELS = blobs()
-RATE: dict[str, Any] = {"schedule": constant(0.1), "optimizer": Adam(), "epochs": 30, "batch_size": 30}
+RATE: dict[str, Any] = {"optimizer": Adam(0.1), "epochs": 30, "batch_size": 30}
 
 
 def line(outputs: int = 1) -> Any:
@@ -136,7 +136,7 @@ def test_training_goes_on_from_given_arrays(backend: Backend) -> None:
     model = Sequential(Standardize(), Dense(3))
     first = portanet.fit(model, X, LABELS, backend=backend, **RATE)
     other = X * 5.0 + 1.0
-    again = portanet.fit(model, other, LABELS, params=first.params, epochs=1, schedule=constant(1e-9), backend=backend)
+    again = portanet.fit(model, other, LABELS, params=first.params, epochs=1, optimizer=Adam(1e-9), backend=backend)
     np.testing.assert_allclose(again.outputs(other), first.outputs(other), rtol=1e-4, atol=1e-4)
     wrong = Sequential(Standardize(), Dense(5), Dense(3))
     with pytest.raises(ModelError, match=r"params must hold 1.weight of shape \(4, 5\) for this model, got shape"):

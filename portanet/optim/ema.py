@@ -1,0 +1,76 @@
+"""EMA: a running average of the weights, steadier than the weights themselves and often better."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from portanet._typing import Array
+from portanet.optim import optimizer as base
+from portanet.optim.optimizer import Optimizer, require_fraction, require_optimizer
+from portanet.xp import namespace
+
+
+class EMAState(NamedTuple):
+    """The state of EMA.
+
+    optimizer  the state of the optimizer inside
+    average    the averaged weights a
+    steps      t, a number
+    """
+
+    optimizer: Any
+    average: Array
+    steps: float
+
+
+@dataclass(frozen=True)
+class EMA:
+    """The optimizer's own steps, and beside them an exponential moving average of the weights they lead to.
+
+        a <- d a + (1 - d) w        d = min(decay, (1 + t) / (10 + t)),  t: the steps before this one
+
+    The average starts at the initial weights. It takes no part in the training; `weights` gives it, to evaluate and
+    to save. d grows to `decay`, so that a short run is not an average of its beginning: the rule of TensorFlow's
+    ExponentialMovingAverage with num_updates. Averaging: Polyak and Juditsky 1992. The learning rate is that of the
+    optimizer inside. Raises ConfigError unless 0 <= decay < 1.
+    """
+
+    optimizer: Optimizer
+    decay: float = 0.999
+
+    def __post_init__(self) -> None:
+        require_optimizer(self, self.optimizer)
+        require_fraction(self, decay=self.decay)
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the optimizer inside."""
+        return base.learning_rate(self.optimizer)
+
+    @property
+    def elementwise(self) -> bool:
+        """As the optimizer inside."""
+        return getattr(self.optimizer, "elementwise", False)
+
+    def init(self, flat: Array, *, decayed: int) -> EMAState:
+        average = namespace(flat).zeros_like(flat)
+        average += flat
+        return EMAState(self.optimizer.init(flat, decayed=decayed), average, 0.0)
+
+    def update(self, flat: Array, grads: Array, state: EMAState, *, learning_rate: float) -> tuple[Array, EMAState]:
+        flat, inner = self.optimizer.update(flat, grads, state.optimizer, learning_rate=learning_rate)
+        average, steps = state.average, state.steps
+        share = _larger(9.0 / (10.0 + steps), 1.0 - self.decay)
+        average *= 1.0 - share
+        average += share * flat
+        return flat, EMAState(inner, average, steps + 1.0)
+
+    def weights(self, flat: Array, state: EMAState) -> Array:
+        """Return the averaged weights."""
+        return state.average
+
+
+def _larger(a: float, b: float) -> float:
+    """Return max(a, b) without asking which it is, since under JAX's compiler `a` has no value yet."""
+    return (a + b + abs(a - b)) / 2.0
