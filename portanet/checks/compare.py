@@ -26,7 +26,7 @@ from portanet.training import shards
 from portanet.training.batches import Batches
 from portanet.training.gradient import Gradient
 from portanet.training.labels import put_labels
-from portanet.training.source import Run, Source, as_source
+from portanet.training.source import Source, TakeSteps, as_source
 from portanet.training.state import State
 from portanet.training.step import Step
 from portanet.xp import namespace
@@ -78,9 +78,8 @@ def compare(
     batches = Batches(len(data), batch_size, seed)
     largest = np.zeros((len(sides), 3, 2))
     for count in range(steps):
-        epoch, number = divmod(count, batches.steps)
-        rows = batches.order(epoch)[number * batch_size : (number + 1) * batch_size]
-        [key], rate = batches.keys(epoch, number, 1), learning_rate(optimizer) * schedule(count, steps)
+        rows, key = batches.step(count)
+        rate = learning_rate(optimizer) * schedule(count, steps)
         after, expected = reference.step(state, rows, key, rate)
         for side, worst in zip(sides, largest, strict=True):
             found = side.step(state, rows, key, rate)[1]
@@ -126,7 +125,7 @@ class _Side:
     backend: Backend
     dtype: str
     source: Source
-    run: Run
+    take_steps: TakeSteps
 
     @classmethod
     def of(cls, backend: Backend, dtype: str, data: Dataset, step: Step) -> _Side:
@@ -135,14 +134,15 @@ class _Side:
             labels = put_labels(data.require_labels(), backend, dtype)
             return cls(backend, dtype, source, source.compile(step, labels, None))
 
-    def step(self, state: State, rows: HostArray, key: tuple[int, int], rate: float) -> tuple[State, list[Any]]:
+    def step(self, state: State, rows: HostArray | None, key: tuple[int, int], rate: float) -> tuple[State, list[Any]]:
         """The state after one step from the host's `state`; and loss, gradient and parameters on the host."""
         backend = self.backend
         with backend.session(self.dtype):
             start = State(*(tree_map(part, lambda array: backend.put(array, self.dtype)) for part in state))
-            after, metrics = self.run(start, self.source.numbers(rows[None, :]), [key], [rate])
+            numbers = None if rows is None else self.source.numbers(rows[None, :])
+            after, metrics = self.take_steps(start, numbers, [key], [rate])
             loss, gradient, flat = (
                 np.array(backend.to_numpy(array), np.float64)
                 for array in (metrics["loss"], after.optimizer.gradient, after.flat)
             )
-            return after, [loss / len(rows), gradient, flat]
+            return after, [loss / len(self.source if rows is None else rows), gradient, flat]

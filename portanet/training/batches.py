@@ -1,9 +1,10 @@
-"""Which rows each step takes: drawn anew for each epoch on the host, and sent to the device in one piece."""
+"""Which rows each step takes: drawn again for each epoch on the host, and sent to the device in one piece."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +12,20 @@ from portanet._typing import Array, HostArray
 from portanet.rng import NOISE, SHUFFLE, generator
 from portanet.xp import namespace
 
-_RUNS = 16  # an epoch is cut into about so many runs of steps, between which progress is shown
+_RUNS = 16  # an epoch is cut into about this many runs of steps, between which progress is shown
+
+NoiseKey = tuple[int, int]
+
+
+class Run(NamedTuple):
+    """Steps that a backend takes in one call.
+
+    rows  the row numbers of one step in each row of a 2-D int32 array; None where every step takes all rows
+    keys  what noise is made from, for each step
+    """
+
+    rows: Array | None
+    keys: list[NoiseKey]
 
 
 @dataclass(frozen=True)
@@ -27,31 +41,39 @@ class Batches:
         """How many steps an epoch has."""
         return 1 if self.size is None else -(-self.rows // self.size)
 
-    def epoch(self, number: int, put: Callable[[HostArray], Array], first: int = 0) -> Iterator[Array | None]:
-        """Runs of steps: the rows of one step in each row of a 2-D int32 array; a last short batch by itself.
+    def runs(self, epoch: int, put: Callable[[HostArray], Array], first: int = 0) -> Iterator[Run]:
+        """The runs of an epoch from its step `first` on, at which a run must begin; a last short batch by itself.
 
-        From step `first` of the epoch on, which must be where a run begins. `put` brings the order of the rows, in one
-        piece, to where the steps need it.
+        `put` brings the order of the rows, in one piece, to where the steps need it.
         """
         if self.size is None:
-            yield None
+            yield Run(None, self._keys(epoch, 0, 1))
             return
-        order = put(self.order(number))
-        whole = self.rows // self.size
-        in_whole = whole * self.size
+        order = put(self.order(epoch))
+        full = self.rows // self.size
+        end = full * self.size
         reshape = namespace(order).reshape
-        batches = reshape(order[:in_whole], (whole, self.size))
-        run = max(1, -(-whole // _RUNS))
-        for start in range(first, whole, run):
-            yield batches[start : min(start + run, whole), ...]
-        if in_whole < self.rows:
-            yield reshape(order[in_whole:], (1, self.rows - in_whole))
+        batches = reshape(order[:end], (full, self.size))
+        length = max(1, -(-full // _RUNS))
+        for start in range(first, full, length):
+            stop = min(start + length, full)
+            yield Run(batches[start:stop, ...], self._keys(epoch, start, stop))
+        if end < self.rows:
+            yield Run(reshape(order[end:], (1, self.rows - end)), self._keys(epoch, full, full + 1))
 
-    def keys(self, epoch: int, first: int, count: int) -> list[tuple[int, int]]:
-        """What noise is made from in `count` steps from step `first` of the epoch: its number, and a position."""
-        value = int(generator(self.seed, NOISE, epoch).integers(-(2**31), 2**31))
-        return [(value, step * (self.size or self.rows)) for step in range(first, first + count)]
+    def step(self, number: int) -> tuple[HostArray | None, NoiseKey]:
+        """The rows and the noise key of one step of the whole training; None for all rows."""
+        epoch, place = divmod(number, self.steps)
+        [key] = self._keys(epoch, place, place + 1)
+        if self.size is None:
+            return None, key
+        return self.order(epoch)[place * self.size : (place + 1) * self.size], key
 
     def order(self, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
         """The order of the rows in this epoch, the same on every backend."""
         return generator(self.seed, SHUFFLE, epoch).permutation(self.rows)
+
+    def _keys(self, epoch: int, start: int, stop: int) -> list[NoiseKey]:
+        """A number of the epoch, and the position of the step's first sample in it."""
+        value = int(generator(self.seed, NOISE, epoch).integers(-(2**31), 2**31))
+        return [(value, step * (self.size or self.rows)) for step in range(start, stop)]

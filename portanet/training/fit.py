@@ -24,12 +24,15 @@ from portanet.rng import WEIGHTS, generator
 from portanet.training.arrays import as_array, backend_for, to_host
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
+from portanet.training.examples import Examples
+from portanet.training.history import History
 from portanet.training.labels import put_labels, row_weights
-from portanet.training.loop import Trainer
+from portanet.training.loop import Settings, train
 from portanet.training.model import TrainedModel, on_backend
-from portanet.training.resume import Checkpoints
+from portanet.training.resume import Checkpoints, Resume
 from portanet.training.source import Source, as_source
 from portanet.training.tasks import task_of
+from portanet.training.watchers import Watchers
 
 
 def fit(
@@ -105,7 +108,8 @@ def fit(
             source.require_full_batch()
         host_labels = task.labels(to_host(labels), len(source), outputs)
         weights = row_weights(sample_weight, getattr(loss, "class_weight", ()), host_labels, outputs)
-        targets = put_labels(host_labels, chosen, dtype), None if weights is None else chosen.put(weights, dtype)
+        put_weights = None if weights is None else chosen.put(weights, dtype)
+        examples = Examples(source, host_labels, put_labels(host_labels, chosen, dtype), put_weights)
         run = TrainedModel(
             model,
             _initial(model, source, params, seed, dtype),
@@ -117,11 +121,11 @@ def fit(
         )
         held_out = None if valid is None else run.labelled(*valid, place=True)
         batches = Batches(len(source), None if batch_size == "full" else batch_size, seed)
-        identity = _identity(run, callbacks, accumulate, source, host_labels, weights, held_out, params) if kept else {}
-        Trainer(
-            run, source, targets, host_labels, held_out, optimizer, schedule, batches, epochs, log_every, accumulate,
-            callbacks, kept, identity,
-        ).train()  # fmt: skip
+        watchers = Watchers(tuple(callbacks))
+        plan = Settings(optimizer, schedule, batches, watchers, epochs, log_every, accumulate)
+        identity = _identity(run, plan, examples, held_out, params) if kept else {}
+        resume = Resume(run, watchers, kept, identity)
+        train(run, examples, plan, History(run, host_labels, held_out), resume)
     return run
 
 
@@ -144,20 +148,19 @@ def _named(part: Any) -> Any:
 
 def _identity(
     run: TrainedModel,
-    callbacks: Sequence[Callback],
-    accumulate: int,
-    source: Source,
-    labels: HostArray,
-    weights: HostArray | None,
+    plan: Settings,
+    examples: Examples,
     valid: tuple[Source, HostArray] | None,
     params: Params | None,
 ) -> dict[str, Any]:
     """What must be the same for an interrupted training to go on: settings, layers, data."""
-    parts = [describe(callback) for callback in callbacks if is_dataclass(callback)]
-    settings = {"accumulate": accumulate, "layers": describe(run.model), "callbacks": parts}
+    parts = [describe(callback) for callback in plan.watchers.callbacks if is_dataclass(callback)]
+    settings = {"accumulate": plan.accumulate, "layers": describe(run.model), "callbacks": parts}
     held_out = () if valid is None else (valid[0].host_rows, valid[1])
+    weights = None if examples.weights is None else run.backend.to_numpy(examples.weights)
     start = [to_host(array) for _, array in tree_items(params or {})]
-    return run.config | settings | {"data": fingerprint(source.host_rows, labels, weights, *held_out, *start)}
+    arrays = (examples.source.host_rows, examples.labels, weights, *held_out, *start)
+    return run.config | settings | {"data": fingerprint(*arrays)}
 
 
 def _initial(model: Layer, source: Source, params: Params | None, seed: int, dtype: str) -> Params:

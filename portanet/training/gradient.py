@@ -6,20 +6,25 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from portanet._tree import tree_merge
 from portanet._typing import Array, Params, Shape
 from portanet.backends.base import Transform, untraced
+from portanet.errors import ConfigError
 from portanet.nn.folding import fold_input_scale
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
 from portanet.nn.losses.loss import LossFunction
 from portanet.nn.noise import Key
+from portanet.training import shards
 from portanet.training.shards import Workers
 from portanet.training.state import Data, take
 from portanet.training.tasks import task_of
 from portanet.xp import device, namespace
+
+if TYPE_CHECKING:
+    from portanet.training.model import TrainedModel
 
 _SHARDS = 4  # at least, or none
 _ALIGNED = 8  # a shard's rows are a multiple of it
@@ -45,6 +50,17 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
         return batch_size
     count = _SHARDS * math.ceil(batch_size / (_SHARDS * rows))
     return _ALIGNED * math.ceil(batch_size / (_ALIGNED * count))
+
+
+def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int) -> Gradient:
+    """Return the gradient for batches of this many rows, computed in at least `accumulate` parts."""
+    if accumulate > 1 and not run.model.rowwise:
+        raise ConfigError("a batch for BatchNorm cannot be computed in parts.", remedy="use accumulate=1, or LayerNorm")
+    size = run.backend.shard_rows(rows, shard_rows(run.model, run.input_shape, rows))
+    size = min(size, -(-rows // accumulate))
+    workers = shards.workers(run.workers)
+    trace = run.backend.tracer(workers.run_pair if size >= rows else None)  # shards keep the workers busy
+    return Gradient(run.model, run.loss, layout, size if size < rows else None, workers, trace=trace)
 
 
 class Batch(NamedTuple):

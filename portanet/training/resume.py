@@ -6,16 +6,24 @@ import math
 import platform
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import portanet
 from portanet._settings import flat
+from portanet._tree import from_plain, to_plain, tree_map
 from portanet.errors import ConfigError
 from portanet.optim import Schedule
 from portanet.storage import snapshot
+from portanet.training.guard import Guard
+from portanet.training.state import Position
+from portanet.training.watchers import Watchers
+
+if TYPE_CHECKING:
+    from portanet.training.model import TrainedModel
 
 _COST = 0.01  # the largest share of the time that saving may take
 
@@ -114,4 +122,40 @@ class Checkpoints:
         pairs = [f"{key} {before.get(key, 'nothing')!r}, now {now.get(key, 'nothing')!r}" for key in other[:4]]
         raise ConfigError(
             f"{self.folder} holds a training with other settings ({'; '.join(pairs)}); use them, or another folder."
+        )
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Saves a run where its checkpoints are due, and continues one that was interrupted.
+
+    identity  what tells this run from another: settings, layers, data
+    """
+
+    run: TrainedModel
+    watchers: Watchers
+    checkpoints: Checkpoints | None
+    identity: Mapping[str, Any]
+
+    def restore(self, at: Position, schedule: Schedule, steps: int) -> None:
+        """Change `at`, the position before the first of `steps` steps, to where the interrupted run stood, if any."""
+        tree = self.checkpoints.restore(self.identity, schedule, steps) if self.checkpoints else None
+        if tree is None:
+            return
+        run = self.run
+        run.steps, run.seconds, run.history[:] = tree["steps"], tree["seconds"], tree["history"]
+        at.state = tree_map(from_plain(at.state, tree), run.backend.put)
+        at.step, at.sums, at.stopped = tree["steps"], tree["sums"], tree["stopped"]
+        self.watchers.restore(tree["callbacks"])
+
+    def save_if_due(self, at: Position, guard: Guard, steps: int, seconds: float) -> None:
+        """Save the position; always at the end of the run, after `steps` steps or when a callback has stopped it."""
+        if self.checkpoints is None or not (at.stopped or at.step == steps or self.checkpoints.due()):
+            return
+        guard.check(at)
+        self.checkpoints.save(
+            to_plain(guard.state)
+            | {"steps": at.step, "planned_steps": steps, "seconds": seconds, "history": self.run.history}
+            | {"sums": at.sums, "stopped": at.stopped}
+            | {"callbacks": tree_map(self.watchers.state(), self.run.backend.to_numpy)}
         )

@@ -34,7 +34,7 @@ from portanet.xp import namespace
 FIT_ROWS = 4096  # the rows that preprocessing is fitted to at once: the bits of its sums depend on it
 _SHARE = 0.5  # of the free memory that rows may take: a step needs the rest
 
-Run = Callable[[State, Any, Keys, Sequence[float]], tuple[State, Metrics]]
+TakeSteps = Callable[[State, Any, Keys, Sequence[float]], tuple[State, Metrics]]
 """Takes a run of steps from a state: the rows of each step, its noise key and its learning rate."""
 
 
@@ -123,13 +123,8 @@ class Source(ABC):
         """Row numbers in int32, where a compiled run of steps takes them."""
 
     @abstractmethod
-    def compile(self, step: Step, labels: Array, weights: Array | None) -> Run:
+    def compile(self, step: Step, labels: Array, weights: Array | None) -> TakeSteps:
         """`backend.compile` for steps on these rows, with their labels and weights on the device."""
-
-    def data(self, rows: HostArray | None, labels: Array, weights: Array | None) -> Data:
-        """The rows of one step with their labels and weights."""
-        data = Data(self.batch(rows), labels, weights)
-        return data if rows is None else data.with_labels(self.backend.put(rows, "int32"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +142,7 @@ class Resident(Source):
     def numbers(self, order: HostArray) -> Any:
         return self.backend.put(order, "int32")
 
-    def compile(self, step: Step, labels: Array, weights: Array | None) -> Run:
+    def compile(self, step: Step, labels: Array, weights: Array | None) -> TakeSteps:
         steps, data = self.backend.compile(step, step.per_array()), Data(self.x, labels, weights)
         return lambda state, rows, keys, rates: steps(state, data, rows, keys, rates)
 
@@ -173,7 +168,7 @@ class Streamed(Source):
     def numbers(self, order: HostArray) -> Any:
         return order.astype(np.int32)
 
-    def compile(self, step: Step, labels: Array, weights: Array | None) -> Run:
+    def compile(self, step: Step, labels: Array, weights: Array | None) -> TakeSteps:
         take_step = self.backend.compile(step, step.per_array())
 
         def run(state: State, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:

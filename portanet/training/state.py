@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from portanet._typing import Array, Params
@@ -14,6 +15,25 @@ class State(NamedTuple):
     flat: Any
     buffers: Params
     optimizer: Any
+
+
+Sums = dict[str, Any]
+"""The metrics of a run of steps, summed over their rows: "loss", and "counted" for the score."""
+
+
+@dataclass
+class Position:
+    """Where a run of training stands between two steps.
+
+    step     how many steps are done
+    sums     of each run of steps in this epoch
+    stopped  whether a callback has ended the training
+    """
+
+    state: State
+    step: int = 0
+    sums: list[Sums] = field(default_factory=list)
+    stopped: bool = False
 
 
 class Data(NamedTuple):

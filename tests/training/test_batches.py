@@ -13,8 +13,9 @@ from portanet.training.batches import Batches
 def steps_of(batches: Batches, backend: Backend, epoch: int = 0) -> list[list[int]]:
     """The rows of each step of an epoch."""
     found = []
-    for rows in batches.epoch(epoch, lambda order: backend.put(order, "int32")):
+    for rows, keys in batches.runs(epoch, lambda order: backend.put(order, "int32")):
         assert rows is not None
+        assert len(keys) == rows.shape[0]
         host = backend.to_numpy(rows)
         assert host.dtype == np.int32
         found += host.tolist()
@@ -50,7 +51,7 @@ def test_the_order_is_the_same_on_every_backend(backend: Backend) -> None:
 
 def test_full_batches_have_no_order(backend: Backend) -> None:
     batches = Batches(23, None, seed=1)
-    assert list(batches.epoch(0, backend.put)) == [None]
+    assert [run.rows for run in batches.runs(0, backend.put)] == [None]
     assert batches.steps == 1
 
 

@@ -1,0 +1,55 @@
+"""The finite guard: state and sums are read at logging points and checkpoints, and never in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from portanet._tree import tree_map
+from portanet.backends import Backend
+from portanet.training.divergence import Search, is_finite
+from portanet.training.state import Position, State, Sums
+
+
+class Guard:
+    """Keeps a copy of the last finite state on the host.
+
+    state  that copy
+    step   how many steps had been done
+    """
+
+    def __init__(self, search: Search, at: Position) -> None:
+        self._search, self._backend = search, search.backend
+        self.step, self.state = at.step, host_state(at.state, self._backend)
+
+    def check(self, at: Position) -> None:
+        """Read the state, and the sums for good; DivergenceError names step and layer where they are not finite."""
+        if at.step == self.step:
+            return
+        state = host_state(at.state, self._backend)
+        at.sums = [read_sums(sums, self._backend) for sums in at.sums]
+        if not is_finite((state, at.sums)):
+            raise self._search.explain(tree_map(self.state, self._backend.put), self.step, at.step)
+        self.step, self.state = at.step, state
+
+
+def host_state(state: State, backend: Backend) -> State:
+    """Return a copy of the state on the host; a number that a library made an array of is a number again."""
+
+    def copied(array: Any) -> Any:
+        return np.array(backend.to_numpy(array))
+
+    def plain(array: Any) -> Any:
+        return copied(array) if array.ndim else float(backend.to_numpy(array))
+
+    return State(copied(state.flat), tree_map(state.buffers, copied), tree_map(state.optimizer, plain))
+
+
+def read_sums(sums: Sums, backend: Backend) -> Sums:
+    """Return sums as numbers and lists; those that are numbers already stay."""
+
+    def plain(value: Any) -> Any:
+        return value if isinstance(value, (float, list)) else backend.to_numpy(value).astype(float).tolist()
+
+    return {name: plain(value) for name, value in sums.items()}
