@@ -28,25 +28,25 @@ _KINDS |= dict.fromkeys(
 )
 
 
-def describe(value: Any) -> Any:
-    """`value` as JSON data: a dataclass or a function becomes `{"type": its name, ...its fields}`.
+def to_dict(value: Any) -> Any:
+    """Return `value` as JSON data: a dataclass or a function becomes `{"type": its name, ...its fields}`.
 
     >>> from portanet.optim import Adam
-    >>> describe(Adam())
-    {'type': 'Adam', 'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08}
+    >>> to_dict(Adam())
+    {'type': 'Adam', 'learning_rate': 0.001, 'beta1': 0.9, 'beta2': 0.999, 'eps': 1e-08}
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {f.name: describe(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        fields = {f.name: to_dict(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
         return {"type": type(value).__name__} | fields
     if inspect.isfunction(value):
         return {"type": value.__name__}
     if isinstance(value, (tuple, list)):
-        return [describe(item) for item in value]
+        return [to_dict(item) for item in value]
     return value.item() if getattr(value, "shape", None) == () else value  # NumPy's numbers are no JSON
 
 
-def written(value: Any) -> str:
-    """A dataclass as one would write it, without the settings that are as always."""
+def short_repr(value: Any) -> str:
+    """Return the constructor-style repr of a dataclass, without default values."""
     given = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
     words = [f"{field.name}={getattr(v, '__name__', None) or repr(v)}" for field, v in given if v != field.default]
     return f"{type(value).__name__}({', '.join(words)})"
@@ -63,19 +63,19 @@ def flat(settings: Any, name: str = "") -> dict[str, Any]:
     return {name: list(settings) if isinstance(settings, tuple) else settings}
 
 
-def construct(config: Any, known: Mapping[str, Any]) -> Any:
-    """What `describe` described, made again from the names in `known` and from nothing else.
+def from_dict(config: Any, known: Mapping[str, Any]) -> Any:
+    """Return the value of which `to_dict` gave `config`, from the names in `known` and from nothing else.
 
     Raises ConfigError for an unknown name, and for settings that the named thing does not take.
     """
-    return _construct(config, known, _DEPTH)
+    return _from_dict(config, known, _DEPTH)
 
 
-def _construct(config: Any, known: Mapping[str, Any], depth: int) -> Any:
+def _from_dict(config: Any, known: Mapping[str, Any], depth: int) -> Any:
     if depth == 0:
         raise ConfigError(f"settings are nested more than {_DEPTH} deep.")
     if isinstance(config, list):
-        return tuple(_construct(item, known, depth - 1) for item in config)
+        return tuple(_from_dict(item, known, depth - 1) for item in config)
     if not isinstance(config, dict):
         if isinstance(config, int) and abs(config) >= 2**63:
             raise ConfigError(f"{brief(config)} is too large for a setting.")
@@ -93,9 +93,9 @@ def _construct(config: Any, known: Mapping[str, Any], depth: int) -> Any:
     fields = [field for field in dataclasses.fields(made) if field.init]
     _check(name, fields, settings)
     try:
-        arguments = {key: _construct(value, known, depth - 1) for key, value in settings.items()}
+        arguments = {key: _from_dict(value, known, depth - 1) for key, value in settings.items()}
         for field in fields:
-            if field.type == "Initializer" and not callable(arguments.get(field.name, _construct)):
+            if field.type == "Initializer" and not callable(arguments.get(field.name, _from_dict)):
                 raise ConfigError(f"{name} needs an initializer for {field.name}, got {arguments[field.name]!r}.")
         by_position = arguments.pop("layers") if _takes_layers_by_position(made, arguments) else ()
         return made(*by_position, **arguments)

@@ -130,7 +130,7 @@ def swapped(content: bytes) -> bytes:
 def every_table(number: int) -> dict[str, Any]:
     """Settings with every table; by the number, whatever a file may name stands in one, with all of its settings."""
     from portanet import nn, optim
-    from portanet._settings import describe
+    from portanet._settings import to_dict
     from portanet.training.callbacks import CALLBACKS
 
     dense, cosine, adam = nn.Dense(4, nn.uniform(-0.1, 0.1)), optim.cosine_decay(warmup=2), optim.AdamW()
@@ -148,7 +148,7 @@ def every_table(number: int) -> dict[str, Any]:
     def one(known: dict[str, Any]) -> Any:
         names = sorted(name for name, made in known.items() if isinstance(made, type))
         name = names[number % len(names)]
-        return describe(given[name] if name in given else known[name]())
+        return to_dict(given[name] if name in given else known[name]())
 
     layers = {name: made for name, made in nn.LAYERS.items() if name != "uniform"}
     return {
@@ -187,7 +187,7 @@ def seeds() -> dict[str, list[bytes]]:
     import numpy as np
 
     from portanet import nn, optim
-    from portanet._settings import describe
+    from portanet._settings import to_dict
     from portanet._tree import tree_items
     from portanet.cli.config import text
     from portanet.storage import safetensors_file
@@ -209,7 +209,7 @@ def seeds() -> dict[str, list[bytes]]:
     ]
     models, host = [], {}
     for made, shape in zip(layers, [(1, 4, 4), (3,)], strict=True):
-        facts = {"model": describe(made), "input_shape": shape, "dtype": "float32", "loss": describe(nn.cross_entropy)}
+        facts = {"model": to_dict(made), "input_shape": shape, "dtype": "float32", "loss": to_dict(nn.cross_entropy)}
         drawn = tree_items(made.init(np.random.default_rng(0), shape))
         host = {".".join(path): np.ones(value.shape, np.float32) for path, value in drawn}
         arrays = {name: value.shape for name, value in host.items()}
@@ -218,7 +218,7 @@ def seeds() -> dict[str, list[bytes]]:
     tables = {"optimizer": optim.AdamW(), "loss": nn.cross_entropy, "schedule": optim.cosine_decay(warmup=0.1)}
     packed = safetensors_file.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host)
     tables_by_number = [b"\0" + bytes([number]) for number in range(len(nn.LAYERS))]
-    own = {"layers": [describe(layer) for layer in layers[0].layers], "learning_rate": 0.1}
+    own = {"layers": [to_dict(layer) for layer in layers[0].layers], "learning_rate": 0.1}
     return {
         "csv": [
             b"label,pixel0,pixel1\n7,0,255\n1,4,5\n",
@@ -238,7 +238,7 @@ def seeds() -> dict[str, list[bytes]]:
         ],
         "config": [
             b'preset = "cnn"\nepochs = 3\nbatch_size = "full"\nimage = [1, 28, 28]\nclass_weight = "balanced"\n',
-            text({name: describe(value) for name, value in tables.items()}).encode(),
+            text({name: to_dict(value) for name, value in tables.items()}).encode(),
             text(own).encode(),
             *tables_by_number,
             b'callbacks = [{ type = "EarlyStopping", patience = 3 }, { type = "ReduceOnPlateau", factor = 0.5 }]\n',

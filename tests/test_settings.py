@@ -13,7 +13,7 @@ from layers import ROWS, Row, every_layer
 
 import portanet
 from portanet import nn, optim
-from portanet._settings import construct, describe
+from portanet._settings import from_dict, to_dict
 from portanet.errors import ConfigError
 from portanet.nn import BatchNorm, Dense, Frozen, Residual, Sequential, Standardize
 
@@ -22,8 +22,8 @@ KNOWN = {name: getattr(part, name) for part in (nn, optim) for name in part.__al
 
 @every_layer
 def test_layers_round_trip(row: Row) -> None:
-    text = json.dumps(describe(row.layer))
-    assert construct(json.loads(text), KNOWN) == row.layer
+    text = json.dumps(to_dict(row.layer))
+    assert from_dict(json.loads(text), KNOWN) == row.layer
 
 
 @pytest.mark.parametrize(
@@ -38,11 +38,11 @@ def test_layers_round_trip(row: Row) -> None:
     ],
 )
 def test_other_settings_round_trip(value: Any) -> None:
-    assert construct(json.loads(json.dumps(describe(value))), KNOWN) == value
+    assert from_dict(json.loads(json.dumps(to_dict(value))), KNOWN) == value
 
 
 def test_by_hand() -> None:
-    assert describe(Sequential(Dense(3, nn.uniform(-1.0, 1.0)))) == {
+    assert to_dict(Sequential(Dense(3, nn.uniform(-1.0, 1.0)))) == {
         "type": "Sequential",
         "layers": [{"type": "Dense", "units": 3, "initializer": {"type": "uniform", "low": -1.0, "high": 1.0}}],
     }
@@ -71,7 +71,7 @@ def test_by_hand() -> None:
 )
 def test_settings_that_cannot_be(config: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        construct(config, KNOWN)
+        from_dict(config, KNOWN)
 
 
 def test_wrapped_layers_round_trip_through_a_file(tmp_path: Path) -> None:

@@ -128,13 +128,13 @@ def _differences(run: Path, again: Path) -> tuple[int, dict[str, dict[str, Pair]
 
     All but versions and history is read from the models, which nobody can change by hand without it being seen.
     """
-    from portanet._settings import describe, flat
+    from portanet._settings import flat, to_dict
     from portanet.report.record import read_record
     from portanet.storage.model_file import load_model
 
     records = [read_record(folder) for folder in (run, again)]
     models = [load_model(folder / "model.safetensors") for folder in (run, again)]
-    trained = [flat(facts.get("training", {}) | {"layers": describe(model)}) for model, _, facts in models]
+    trained = [flat(facts.get("training", {}) | {"layers": to_dict(model)}) for model, _, facts in models]
     pairs = _unequal(*trained)
     found = {
         "data": _unequal(*(facts.get("data", {}) for *_, facts in models)),

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from portanet._settings import written
+from portanet._settings import short_repr
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 
@@ -35,7 +35,7 @@ class Layer:
 
     def __repr__(self) -> str:
         """The layer as one would write it, without the settings that are as always."""
-        return written(self)
+        return short_repr(self)
 
     # Arrays and shapes
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portanet import nn
-from portanet._settings import construct, describe
+from portanet._settings import from_dict, to_dict
 from portanet._tree import tree_items, tree_set
 from portanet._typing import Params, Shape
 from portanet.errors import CheckpointError, ConfigError
@@ -29,7 +29,7 @@ def save_model(path: Path, model: Layer, arrays: Mapping[tuple[str, ...], Any], 
     Raises DataError where the file cannot be written, ConfigError where a setting of a layer is no plain data.
     """
     named = {".".join(path): np.asarray(array, order="C") for path, array in arrays.items()}
-    return atomic.write(path, encoded({"model": describe(model), **facts}, named))
+    return atomic.write(path, encoded({"model": to_dict(model), **facts}, named))
 
 
 def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> tuple[Layer, Params, dict[str, Any]]:
@@ -46,7 +46,7 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> tuple[Layer, P
     if "tree" in header:
         raise CheckpointError(f"{path} holds a training to resume, not a model; load model.safetensors.")
     with explained(f"{path}: its layers cannot be made"):
-        model = construct(header.pop("model"), nn.LAYERS | {layer.__name__: layer for layer in layers})
+        model = from_dict(header.pop("model"), nn.LAYERS | {layer.__name__: layer for layer in layers})
         if not isinstance(model, Layer):
             raise ConfigError(f"{brief(model)} is no layer.")
     _check_facts(path, header)

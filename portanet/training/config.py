@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from portanet import nn, optim
-from portanet._settings import construct, describe
+from portanet._settings import from_dict, to_dict
 from portanet.errors import ConfigError, PortanetError
 from portanet.nn import Layer, Sequential
 from portanet.training.callbacks import CALLBACKS, Callback
@@ -35,28 +35,28 @@ def with_tables(plan: Preset, tables: Mapping[str, Any]) -> Preset:
 def tables_of(plan: Preset, model: Sequential) -> dict[str, Any]:
     """The tables that give this plan and this model again."""
     return {
-        "optimizer": describe(plan.optimizer),
-        "schedule": describe(plan.schedule),
-        "loss": describe(plan.loss),
-        "layers": [describe(layer) for layer in model.layers],
-        "callbacks": [describe(callback) for callback in plan.callbacks],
+        "optimizer": to_dict(plan.optimizer),
+        "schedule": to_dict(plan.schedule),
+        "loss": to_dict(plan.loss),
+        "layers": [to_dict(layer) for layer in model.layers],
+        "callbacks": [to_dict(callback) for callback in plan.callbacks],
     }
 
 
 def _optimizer(plan: Preset, table: Any) -> Preset:
-    return replace(plan, optimizer=construct(table, optim.OPTIMIZERS))
+    return replace(plan, optimizer=from_dict(table, optim.OPTIMIZERS))
 
 
 def _schedule(plan: Preset, table: Any) -> Preset:
-    return replace(plan, schedule=construct(table, optim.SCHEDULES))
+    return replace(plan, schedule=from_dict(table, optim.SCHEDULES))
 
 
 def _loss(plan: Preset, table: Any) -> Preset:
-    return replace(plan, loss=construct(table, nn.LOSSES))
+    return replace(plan, loss=from_dict(table, nn.LOSSES))
 
 
 def _layers(plan: Preset, tables: Any) -> Preset:
-    layers = _each(construct(tables, nn.LAYERS), Layer, "layer")
+    layers = _each(from_dict(tables, nn.LAYERS), Layer, "layer")
 
     def body(outputs: int) -> tuple[Layer, ...]:
         return layers
@@ -65,7 +65,7 @@ def _layers(plan: Preset, tables: Any) -> Preset:
 
 
 def _callbacks(plan: Preset, tables: Any) -> Preset:
-    return replace(plan, callbacks=_each(construct(tables, CALLBACKS), Callback, "callback"))
+    return replace(plan, callbacks=_each(from_dict(tables, CALLBACKS), Callback, "callback"))
 
 
 def _each(found: Any, kind: type, word: str) -> Any:

@@ -10,7 +10,7 @@ from inspect import isfunction
 from pathlib import Path
 from typing import Any, Literal
 
-from portanet._settings import describe
+from portanet._settings import to_dict
 from portanet._tree import tree_items, tree_set
 from portanet._typing import HostArray, Params, Shape
 from portanet.backends import Backend
@@ -143,7 +143,7 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
 
 def _named(part: Any) -> Any:
     """Settings as plain data; of a class of your own that is not a dataclass, its name."""
-    return describe(part) if is_dataclass(part) or isfunction(part) else {"type": type(part).__name__}
+    return to_dict(part) if is_dataclass(part) or isfunction(part) else {"type": type(part).__name__}
 
 
 def _identity(
@@ -154,8 +154,8 @@ def _identity(
     params: Params | None,
 ) -> dict[str, Any]:
     """What must be the same for an interrupted training to go on: settings, layers, data."""
-    parts = [describe(callback) for callback in plan.watchers.callbacks if is_dataclass(callback)]
-    settings = {"accumulate": plan.accumulate, "layers": describe(run.model), "callbacks": parts}
+    parts = [to_dict(callback) for callback in plan.watchers.callbacks if is_dataclass(callback)]
+    settings = {"accumulate": plan.accumulate, "layers": to_dict(run.model), "callbacks": parts}
     held_out = () if valid is None else (valid[0].host_rows, valid[1])
     weights = None if examples.weights is None else run.backend.to_numpy(examples.weights)
     start = [to_host(array) for _, array in tree_items(params or {})]

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portanet import nn
-from portanet._settings import construct
+from portanet._settings import from_dict
 from portanet._tree import tree_items, tree_set
 from portanet._typing import Array, HostArray, Params, Shape
 from portanet.backends import Backend, choose
@@ -157,7 +157,7 @@ def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backe
     chosen = backend if isinstance(backend, Backend) else choose(backend)
     model, host, facts = model_file.load_model(path, layers)
     try:
-        loss = construct(facts.get("loss"), nn.LOSSES)
+        loss = from_dict(facts.get("loss"), nn.LOSSES)
     except ConfigError as error:
         raise CheckpointError(f"{path}: its loss cannot be made: {error}") from error
     if not callable(loss):

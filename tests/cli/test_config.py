@@ -14,7 +14,7 @@ from console import Call, write_csv
 from layers import Row, every_layer
 
 from portanet import data, nn, optim
-from portanet._settings import describe
+from portanet._settings import to_dict
 from portanet.cli import config
 from portanet.training.config import tables_of, with_tables
 from portanet.training.presets import preset
@@ -91,7 +91,7 @@ def test_layers_of_your_own(cli: Call) -> None:
 
 @every_layer
 def test_every_layer_goes_through_a_file(row: Row) -> None:
-    text = config.text({"layers": [describe(row.layer)]})
+    text = config.text({"layers": [to_dict(row.layer)]})
     plan = with_tables(preset("mlp"), tomllib.loads(text))
     assert plan.model(1, images=True).layers == (row.layer,)
 
@@ -109,7 +109,7 @@ def test_every_layer_goes_through_a_file(row: Row) -> None:
     ],
 )
 def test_every_schedule_goes_through_a_file(schedule: Any) -> None:
-    plan = with_tables(preset("mlp"), {"schedule": describe(schedule)})
+    plan = with_tables(preset("mlp"), {"schedule": to_dict(schedule)})
     assert plan.schedule == schedule
     tables = tables_of(plan, nn.Sequential(nn.Dense(3)))
     again = with_tables(preset("mlp"), tomllib.loads(config.text({"schedule": tables["schedule"]})))

@@ -14,7 +14,7 @@ from legs import Leg
 from losses import ROWS, Case, Row, case, every_loss, in_torch
 
 from portanet import nn
-from portanet._settings import construct, describe
+from portanet._settings import from_dict, to_dict
 from portanet.errors import ConfigError
 
 
@@ -129,7 +129,7 @@ def test_inputs_are_not_modified(row: Row, order: Any, shape: tuple[int, int]) -
 
 @every_loss
 def test_settings_are_data(row: Row) -> None:
-    assert construct(describe(row.loss), nn.LOSSES) == row.loss
+    assert from_dict(to_dict(row.loss), nn.LOSSES) == row.loss
     assert eval(repr(row.loss), vars(nn)) == row.loss
 
 

@@ -13,7 +13,7 @@ from helpers import assert_close, blobs, equal, tree
 
 import portanet
 from portanet import nn, optim
-from portanet._settings import describe
+from portanet._settings import to_dict
 from portanet.backends import Backend
 from portanet.errors import CheckpointError, DataError, DivergenceError, ModelError
 from portanet.nn import BatchNorm, Dense, Dropout, Frozen, Layer, ReLU, Rescale, Sequential, Standardize
@@ -225,7 +225,7 @@ def test_a_small_file_takes_little_memory(tmp_path: Path, monkeypatch: pytest.Mo
     columns = Beside(Standardize(), Standardize())
     for model in (Gain(columns), Beside(Gain(columns), Gain(columns)), Frozen(Gain(columns)), Many((columns,) * 99)):
         made.clear()
-        header = {"model": describe(model), "input_shape": [2**20], "dtype": "float32"}
+        header = {"model": to_dict(model), "input_shape": [2**20], "dtype": "float32"}
         (tmp_path / "m").write_bytes(safetensors_file.encoded(header, {}))
         with pytest.raises(CheckpointError, match=r"mean is missing"):
             portanet.load(tmp_path / "m", layers=OWN)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from portanet._settings import construct, describe
+from portanet._settings import from_dict, to_dict
 from portanet.errors import ConfigError
 from portanet.optim import (
     EMA,
@@ -118,7 +118,7 @@ def test_what_is_evaluated() -> None:
     ids=str,
 )
 def test_what_is_nested_round_trips(value: Any) -> None:
-    assert construct(json.loads(json.dumps(describe(value))), OPTIMIZERS | SCHEDULES) == value
+    assert from_dict(json.loads(json.dumps(to_dict(value))), OPTIMIZERS | SCHEDULES) == value
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_what_is_nested_round_trips(value: Any) -> None:
         (lambda: ClipByGlobalNorm("adam", 1.0), r"ClipByGlobalNorm needs an optimizer such as Adam\(\).*, got 'adam'"),
         (lambda: EMA(None), r"EMA needs an optimizer such as Adam\(\) to wrap, got None"),
         (lambda: EMA(Adam(), 1.0), "EMA needs 0 <= decay < 1, got 1.0"),
-        (lambda: construct({"type": "EMA", "optimizer": {"type": "Adam", "rate": 1}}, OPTIMIZERS), "no setting"),
+        (lambda: from_dict({"type": "EMA", "optimizer": {"type": "Adam", "rate": 1}}, OPTIMIZERS), "no setting"),
     ],
 )
 def test_settings_that_cannot_be(make: Any, message: str) -> None:

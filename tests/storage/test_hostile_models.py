@@ -16,7 +16,7 @@ from layers import Row, every_layer
 
 import portanet
 from portanet import nn
-from portanet._settings import describe
+from portanet._settings import to_dict
 from portanet._tree import tree_items
 from portanet.errors import CheckpointError
 from portanet.nn import Dense, Layer, Sequential, Standardize
@@ -188,7 +188,7 @@ def test_every_layer_comes_back_without_a_draw(tmp_path: Path, row: Row, monkeyp
 @every_layer
 def test_settings_that_cannot_be(tmp_path: Path, row: Row) -> None:
     """With junk for any setting the file is refused, or gives a layer that works."""
-    described = describe(row.layer)
+    described = to_dict(row.layer)
     arrays = {
         ".".join(p): np.asarray(a, np.float32)
         for p, a in tree_items(row.layer.init(np.random.default_rng(1), row.input_shape))
@@ -207,7 +207,7 @@ def test_settings_that_cannot_be(tmp_path: Path, row: Row) -> None:
 def bombs(folder: Path) -> list[Path]:
     """Small files that ask for much."""
     huge = 2**31 - 1
-    feature, everything = describe(Standardize("feature")), describe(Standardize("all"))
+    feature, everything = to_dict(Standardize("feature")), to_dict(Standardize("all"))
     deep: Any = DENSE
     for _ in range(400):
         deep = {"type": "Sequential", "layers": [deep]}
@@ -280,7 +280,7 @@ def test_any_header_with_its_checksum_is_refused_or_gives_a_model(
 ) -> None:
     """Anything in the place of one part of the header, below any of its lists and dicts."""
     network = Sequential(Standardize("all"), nn.Residual(Dense(3)), nn.Frozen(nn.ReLU()))
-    header: Any = json.loads(json.dumps(HEADER | {"model": describe(network), "classes": list("abc")}))
+    header: Any = json.loads(json.dumps(HEADER | {"model": to_dict(network), "classes": list("abc")}))
     arrays = {
         ".".join(key): np.asarray(array, np.float32)
         for key, array in tree_items(network.init(np.random.default_rng(1), (3,)))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import ClassVar, Literal, TypeAlias
 
-from portanet._settings import written
+from portanet._settings import short_repr
 from portanet._typing import Array
 from portanet.errors import ConfigError
 
@@ -35,7 +35,7 @@ class Loss:
 
     def __repr__(self) -> str:
         """The loss as one would write it, without the settings that are as always."""
-        return written(self)
+        return short_repr(self)
 
 
 def require_positive(loss: Loss, name: str, value: float) -> None:
