@@ -198,3 +198,17 @@ def test_training_on_numpy_loads_no_other_library() -> None:
         "portanet.fit(model, np.ones((4, 2)), [0, 1, 0, 1], epochs=1, backend='numpy')"
     )
     assert loaded_by(statement) & HEAVY <= {"numpy", "threadpoolctl", "safetensors"}
+
+
+KINDS_OF_ROWS = {"Rows", "memmap", "Source", "Resident", "Mapped", "Streamed"}
+
+
+@every_file
+def test_kinds_of_rows_are_told_apart_in_one_place(path: Path) -> None:
+    """Rows in memory, in a map and on their way to a device answer by themselves; the layers know arrays alone."""
+    if relative(path) == "data/memmap/rows.py":
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "type"):
+            named = {part.id if isinstance(part, ast.Name) else getattr(part, "attr", "") for part in ast.walk(node)}
+            assert not named & KINDS_OF_ROWS, f"{relative(path)}:{node.lineno}"

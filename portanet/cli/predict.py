@@ -13,7 +13,7 @@ import click
 
 from portanet.cli import options
 
-_BLOCK = 2**16  # rows whose answers are held at once
+_ROWS_AT_ONCE = 2**16  # whose answers are held in memory
 
 
 @click.command()
@@ -52,8 +52,8 @@ def command(
     classes = facts.class_names(run)
 
     def answers() -> Iterator[tuple[list[str], Any]]:
-        for start in range(0, len(found), _BLOCK):
-            x: Any = found.x[start : min(start + _BLOCK, len(found)), ...]
+        for start in range(0, len(found), _ROWS_AT_ONCE):
+            x: Any = found.x[start : min(start + _ROWS_AT_ONCE, len(found)), ...]
             yield facts.words(run, run.predict(x)), run.probabilities(x) if probabilities else None
 
     blocks = answers()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
 import shutil
@@ -36,10 +35,12 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
     run.json. Call it from the folder where the run was started, so that the data is found. Exits with 1 where the
     model or the history differs, and says in what.
     """
+    from portanet.storage.atomic import file_digest
+
     settings = _settings(run)
     with _place(out) as (file, again):
         _train(run, settings, file, again)
-        digests = tuple(_digest(folder / "model.safetensors") for folder in (run, again))
+        digests = tuple(file_digest(folder / "model.safetensors") for folder in (run, again))
         rows, found = _differences(run, again)
     equal = digests[0] == digests[1] and "history" not in found
     if as_json:
@@ -116,11 +117,6 @@ def _train(run: Path, settings: dict[str, Any], file: Path, out: Path) -> None:
     except ConfigError as error:
         told = error.message.replace(str(file), f"the settings in {run / 'run.json'}")
         raise ConfigError(told, remedy=error.remedy) from error
-
-
-def _digest(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _differences(run: Path, again: Path) -> tuple[int, dict[str, dict[str, Pair]]]:

@@ -47,7 +47,7 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
         with _NewFile(descriptor) as file:  # open, and so locked, until it has its name
             yield cast(BinaryIO, file)
             os.fsync(file.fileno())
-            if _digest(unwritten) != file.digest.digest():
+            if file_digest(unwritten) != file.digest.hexdigest():
                 raise OSError(errno.EIO, "What was read back is not what was written")
             if keep is not None:
                 _keep(path, keep)
@@ -158,6 +158,7 @@ def _remove(path: Path) -> None:
         os.unlink(path)
 
 
-def _digest(path: Path) -> bytes:
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+        return hashlib.file_digest(file, "sha256").hexdigest()

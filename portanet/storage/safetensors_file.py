@@ -31,7 +31,7 @@ def encoded(header: Mapping[str, Any], named: HostArrays) -> bytes:
 
     header = {"format": _FORMAT, **header}
     try:
-        metadata = json.dumps({**header, "sha256": _digest(header, named)}, sort_keys=True)
+        metadata = json.dumps({**header, "sha256": _checksum(header, named)}, sort_keys=True)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"a setting cannot be written to a file: {error}.") from error
     content = safetensors.numpy.save(named, metadata={"portanet": metadata})
@@ -54,7 +54,7 @@ def decoded(path: Path, kind: str = "file", origin: str = "") -> tuple[dict[str,
     with explained(f"{path} is a safetensors file, but not one of portanet's"):
         header = json.loads(metadata["portanet"], object_pairs_hook=_distinct)
         version, digest = header["format"], header.pop("sha256")
-        whole = digest == _digest(header, named)
+        whole = digest == _checksum(header, named)
     if version != _FORMAT:
         raise CheckpointError(
             f"{path} has file format {brief(version)}, this portanet reads {_FORMAT}; update portanet."
@@ -87,7 +87,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _digest(header: Mapping[str, Any], named: HostArrays) -> str:
+def _checksum(header: Mapping[str, Any], named: HostArrays) -> str:
     """SHA-256 over the header and every array's name, type, shape and bytes."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(named):

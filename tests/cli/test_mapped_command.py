@@ -44,7 +44,7 @@ def test_the_same_model(cli: Call, place: Path, monkeypatch: pytest.MonkeyPatch,
 
 def test_answers_are_written_as_they_come(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = cli("predict", "digits", "digits.csv").out
-    monkeypatch.setattr("portanet.cli.predict._BLOCK", 7)
+    monkeypatch.setattr("portanet.cli.predict._ROWS_AT_ONCE", 7)
     assert cli("predict", "digits", "digits.csv").out == whole
     assert whole.count("\n") == 81
 
