@@ -1,10 +1,55 @@
-"""How good the answers are, computed where the arrays live; the host reads the results when it logs."""
+"""Evaluation metrics: values with a title and a format, and functions computed where the arrays live."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
 from portanet.xp import device, namespace
+
+__all__ = [
+    "ACCURACY",
+    "LOSS",
+    "METRICS",
+    "R2",
+    "Metric",
+    "accuracy",
+    "calibration_error",
+    "confusion_matrix",
+    "correct",
+    "correct_entries",
+    "precision_recall_f1",
+    "r2",
+    "r2_from",
+    "squared_residuals",
+    "top_k",
+]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that tells how good a model is.
+
+    key     its name in a history and in results, where "valid_" and the like may stand before it
+    title   its name for people
+    format  how people read its values, as in `format(0.98765, ".2%")`
+    """
+
+    key: str
+    title: str
+    format: str
+    higher_is_better: bool = True
+
+    def text(self, value: float) -> str:
+        """A value as people read it."""
+        return format(value, self.format)
+
+
+ACCURACY = Metric("accuracy", "accuracy", ".2%")
+R2 = Metric("r2", "R2", ".4f")
+LOSS = Metric("loss", "loss", ".4g", higher_is_better=False)
+METRICS = (ACCURACY, R2, LOSS)
 
 
 def correct(outputs: Array, labels: Array) -> Array:
@@ -71,17 +116,6 @@ def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
     return _ratio(hits, predicted), _ratio(hits, true), _ratio(2.0 * hits, predicted + true)
 
 
-def log_loss(logits: Array, labels: Array) -> Array:
-    """The mean over rows of minus the logarithm of the probability that the softmax gives to the label.
-
-    logits (N, K), labels (N,) int32.
-    """
-    xp = namespace(logits)
-    right = _classes(logits, logits.shape[1]) == labels[:, None]
-    z = logits - xp.max(logits, axis=1, keepdims=True)
-    return xp.mean(xp.log(xp.sum(xp.exp(z), axis=1)) - xp.sum(xp.where(right, z, 0.0), axis=1))
-
-
 def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Array:
     """How far confidence is from accuracy: the expected calibration error, from 0 to 1.
 
@@ -110,10 +144,21 @@ def r2(predictions: Array, targets: Array) -> Array:
     predictions p, targets y (N, K). 1 is perfect, 0 is as good as the mean, below is worse. A column of equal targets
     counts 1 where all predictions meet it and 0 else, as in scikit-learn's r2_score.
     """
-    xp = namespace(predictions)
-    missed, spread = targets - predictions, targets - targets[:1, ...]  # of equal targets exactly 0, whatever rounds
+    return r2_from(squared_residuals(predictions, targets), targets)
+
+
+def squared_residuals(predictions: Array, targets: Array) -> Array:
+    """The sum over rows of (y_i - p_i)^2, (K,), for predictions p and targets y (N, K)."""
+    residuals = targets - predictions
+    return namespace(residuals).sum(residuals * residuals, axis=0)
+
+
+def r2_from(residual: Array, targets: Array) -> Array:
+    """`r2` of the `squared_residuals` (K,) of all rows and their targets (N, K)."""
+    xp = namespace(targets)
+    spread = targets - targets[:1, ...]  # of equal targets exactly 0, whatever rounds
     spread = spread - xp.mean(spread, axis=0, keepdims=True)
-    residual, total = xp.sum(missed * missed, axis=0), xp.sum(spread * spread, axis=0)
+    total = xp.sum(spread * spread, axis=0)
     constant = xp.astype(residual == 0, residual.dtype)
     return xp.mean(xp.where(total > 0, 1.0 - _ratio(residual, total), constant))
 

@@ -39,8 +39,7 @@ Reader = Callable[[bytes, Path], None]
 def csv(content: bytes, folder: Path) -> None:
     from portanet.data.csv.table import read_table
 
-    task = "regress" if content[:1] == b"#" else "classify"
-    read_table(written(folder / "rows.csv", content.removeprefix(b"#")), task=task)
+    read_table(written(folder / "rows.csv", content.removeprefix(b"#")), regress=content[:1] == b"#")
 
 
 def idx(content: bytes, folder: Path) -> None:

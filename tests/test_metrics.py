@@ -144,22 +144,6 @@ def test_precision_recall_f1(xp: Leg) -> None:
         np.testing.assert_allclose([xp.host(each) for each in found], expected, rtol=1e-6)
 
 
-def test_log_loss(xp: Leg) -> None:
-    logits, labels = drawn()
-    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    found = xp.run(metrics.log_loss, xp.put(logits), xp.put(labels))
-    assert (tuple(found.shape), xp.dtype(found)) == ((), "float32")
-    if xp.values:
-        assert float(xp.host(found)) == pytest.approx(sklearn().log_loss(labels, p), rel=1e-5)
-
-
-def test_log_loss_of_large_logits(xp: Leg) -> None:
-    logits, labels = xp.put([[1e30, -1e30, 0.0], [1e4, 0.0, 0.0]]), xp.put(np.asarray([0, 1], ints))
-    found = xp.run(metrics.log_loss, logits, labels)
-    if xp.values:
-        assert float(xp.host(found)) == 5e3
-
-
 def test_calibration_error_by_hand(xp: Leg) -> None:
     """Two bins: in the lower one 0.45 and 0.5, one of two right; in the upper one 0.9 and 1.0, both right."""
     p = [[0.45, 0.30, 0.25], [0.50, 0.25, 0.25], [0.05, 0.90, 0.05], [0.00, 0.00, 1.00]]
@@ -223,13 +207,31 @@ def test_r2_equals_that_of_sklearn(seed: int, rows: int, columns: int) -> None:
     assert metrics.r2(predictions, targets) == pytest.approx(expected, rel=1e-10, abs=1e-12)
 
 
+def test_r2_from_parts_is_that_of_all_rows(xp: Leg) -> None:
+    rng = np.random.default_rng(3)
+    targets, predictions = rng.normal(size=(2, 30, 2))
+    blocks = [metrics.squared_residuals(xp.put(predictions[i : i + 7]), xp.put(targets[i : i + 7])) for i in (0, 7, 14)]
+    residual = xp.run(metrics.squared_residuals, xp.put(predictions[:21]), xp.put(targets[:21]))
+    if xp.values:
+        np.testing.assert_allclose(sum(map(xp.host, blocks)), xp.host(residual), rtol=1e-5)
+        found = metrics.r2_from(np.asarray(xp.host(residual), np.float64), targets[:21])
+        assert float(found) == pytest.approx(float(metrics.r2(predictions[:21], targets[:21])), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [(metrics.ACCURACY, 0.98765, "98.77%"), (metrics.R2, 0.98765, "0.9877"), (metrics.LOSS, 12345.6, "1.235e+04")],
+)
+def test_values_as_people_read_them(metric: metrics.Metric, value: float, text: str) -> None:
+    assert metric.text(value) == text
+
+
 @pytest.mark.parametrize(
     "function",
     [
         metrics.correct,
         metrics.accuracy,
         lambda z, labels: metrics.top_k(z, labels, 2),
-        metrics.log_loss,
         metrics.calibration_error,
         lambda z, labels: metrics.correct_entries(z, z),
         lambda z, labels: metrics.confusion_matrix(labels, labels, 3),

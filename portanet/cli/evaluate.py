@@ -34,15 +34,14 @@ def command(
     from portanet import backends
     from portanet.cli import facts
     from portanet.errors import ConfigError
+    from portanet.metrics import LOSS
     from portanet.training.model import load
-    from portanet.training.progress import figure, word
 
     run = load(model, backend=backends.choose(backend, device))
     trained_on = run.facts.get("data", {}).get("name", "data unknown")
     if data is None and trained_on not in ("mnist", "mnist:article"):
         raise ConfigError(f"name the data to evaluate on; this model was trained on {trained_on}.")
-    score = run.task.score
-    if details and score != "accuracy":
+    if details and not run.task.is_classification:
         raise ConfigError("--details is for classes, and this model predicts numbers; leave it out.")
     found = facts.read_for(run, "mnist:test" if data is None else data, label)
     result: dict[str, Any] = run.evaluate(found.x, found.require_labels())
@@ -51,7 +50,8 @@ def command(
     if as_json:
         options.print_json(result)
         return
-    click.echo(f"{word(score)} {figure(score, result[score])}  loss {result['loss']:.4g}  samples {result['samples']}")
+    shown = "  ".join(f"{metric.title} {metric.text(result[metric.key])}" for metric in (run.task.metric, LOSS))
+    click.echo(f"{shown}  samples {result['samples']}")
     if details:
         _print_details(result)
 

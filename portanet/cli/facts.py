@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 import portanet
 from portanet import data as readers
 from portanet.data import Dataset
 from portanet.errors import DataError
 from portanet.training.model import TrainedModel
-from portanet.training.progress import Reading
+from portanet.training.progress import ReadProgress
 
 
 def read(source: str, **settings: Any) -> Dataset:
@@ -23,7 +22,7 @@ def read(source: str, **settings: Any) -> Dataset:
     context = click.get_current_context(silent=True)
     if context is not None and context.params.get("quiet"):
         return readers.read(source, **settings)
-    with Reading(source) as progress:
+    with ReadProgress(source) as progress:
         return readers.read(source, progress=progress, **settings)
 
 
@@ -44,7 +43,7 @@ def read_for(run: TrainedModel, source: str, label: str | None = None) -> Datase
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
     return read(
         source, label=label, usual_label=run.facts.get("label"), image=image,
-        task=str(run.facts.get("task", "classify")), classes=class_names(run), columns=columns,
+        task=run.task.name, classes=class_names(run), columns=columns,
     )  # fmt: skip
 
 
@@ -52,16 +51,6 @@ def class_names(run: TrainedModel) -> list[str]:
     """The name of each class; the numbers of the classes for a model that was trained without names."""
     outputs = run.model.output_shape(run.input_shape)[0]
     return run.facts.get("classes") or [str(number) for number in range(outputs)]
-
-
-def words(run: TrainedModel, answers: Any) -> list[str]:
-    """What `run.predict` gave, as text: the name of the class, the names of several, or the number."""
-    if run.task.score == "r2":
-        return [" ".join(map(str, row)) for row in np.atleast_2d(answers.T).T.astype(str).tolist()]
-    names = np.asarray(class_names(run), dtype=object)
-    if answers.ndim == 1:
-        return names[answers].tolist()
-    return [" ".join(names[row == 1]) for row in answers]
 
 
 def are_images(data: Dataset) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from portanet.data import Dataset
 from portanet.data.labels import encode
 from portanet.data.split import holdout
 from portanet.errors import ConfigError, DataError
-from portanet.nn import LOSSES, CrossEntropy, Layer, Rescale, Sequential, mean_squared_error
+from portanet.metrics import LOSS
+from portanet.nn import LOSSES, CrossEntropy, Sequential
 from portanet.optim.optimizer import with_learning_rate
 from portanet.training import presets
 from portanet.training.callbacks import Callback, EarlyStopping
@@ -24,6 +24,7 @@ from portanet.training.config import tables_of, with_tables
 from portanet.training.fine_tune import fine_tune
 from portanet.training.model import TrainedModel, load
 from portanet.training.presets import Preset
+from portanet.training.tasks import Classify, Regress, Task, task_named, task_of
 
 _SPLIT_SEED = 2026  # of the rows held out: its own, so that runs with other seeds are measured on the same rows
 
@@ -81,8 +82,9 @@ def prepare(
 
 
 def for_task(plan: Preset, task: str) -> Preset:
-    """The plan with the loss that suits the task."""
-    return replace(plan, loss=mean_squared_error) if task == "regress" else plan
+    """The plan with a loss that suits the task."""
+    named = task_named(task)
+    return plan if named.suits(plan.loss) else replace(plan, loss=named.loss)
 
 
 def changed(
@@ -141,11 +143,9 @@ def model(
 ) -> tuple[Sequential, Params | None]:
     """The model, and the arrays it starts from where another one is the base."""
     numbers = not training.classes
-    _check_loss(plan, "regress" if numbers else "classify")
+    _check_loss(plan, Regress() if numbers else Classify())
     outputs = 1 if numbers else len(training.classes)
-    last: tuple[Layer, ...] = ()
-    if numbers:
-        last = (_unit(plan.loss, training.require_labels().astype(np.float64)),)
+    last = task_of(plan.loss).last_layers(training.require_labels())
     if base is not None:
         if plan.whole:
             raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
@@ -162,18 +162,11 @@ def model(
     return model, None
 
 
-def _unit(loss: Any, targets: Any) -> Rescale:
-    """The last layer, so that those before it work with numbers around zero, whatever the target's unit."""
-    if loss.task == "count":
-        return Rescale(1.0, offset=math.log(max(float(targets.mean()), 1e-6)))
-    return Rescale(float(targets.std()) or 1.0, offset=float(targets.mean()))
-
-
 def _answers_else(base: TrainedModel, training: Dataset) -> bool:
     """Whether a trained model gives other answers than these data ask for: other classes, or classes and no number."""
     if training.classes:
         return training.classes != tuple(facts.class_names(base))
-    return base.task.score != "r2" or base.model.output_shape(base.input_shape) != (1,)
+    return base.task.is_classification or base.model.output_shape(base.input_shape) != (1,)
 
 
 def weighted(plan: Preset, class_weight: str | None, training: Dataset) -> Preset:
@@ -207,17 +200,16 @@ def _weights(text: str, classes: Sequence[str]) -> list[float]:
     return list(found.values())
 
 
-def _check_loss(plan: Preset, task: str) -> None:
-    takes = ("regress", "count") if task == "regress" else (task,)
-    if getattr(plan.loss, "task", "classify") not in takes:
-        suited = ", ".join(name for name, loss in LOSSES.items() if getattr(loss, "task", "classify") in takes)
-        raise ConfigError(f"the loss {type(plan.loss).__name__} is no loss to {task} with; those are {suited}.")
+def _check_loss(plan: Preset, task: Task) -> None:
+    if not task.suits(plan.loss):
+        suited = ", ".join(name for name, loss in LOSSES.items() if task.suits(loss))
+        raise ConfigError(f"the loss {type(plan.loss).__name__} does not fit task {task.name}; use one of {suited}.")
 
 
 def _check_watched(plan: Preset, task: str, *, held_out: bool) -> None:
     """Raises ConfigError for a callback that watches what the history will not have: now, and not after an epoch."""
-    score = "r2" if task == "regress" else "accuracy"
-    known = ["loss", score, *(["valid_loss", f"valid_{score}"] if held_out else [])]
+    known = [LOSS.key, task_named(task).metric.key]
+    known += [f"valid_{key}" for key in known] if held_out else []
     for callback in plan.callbacks:
         if (monitor := getattr(callback, "monitor", "loss")) not in known:
             remedy = "" if held_out else "; hold out rows to watch, as with --valid 0.1"

@@ -46,7 +46,7 @@ def command(
     if out is not None:
         require_free(out, force=force)
     run = load(model, backend=backends.choose(backend, device))
-    if probabilities and run.task.score != "accuracy":
+    if probabilities and not run.task.is_classification:
         raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")
     found = facts.read_for(run, data, label)
     classes = facts.class_names(run)
@@ -54,7 +54,7 @@ def command(
     def answers() -> Iterator[tuple[list[str], Any]]:
         for start in range(0, len(found), _ROWS_AT_ONCE):
             x: Any = found.x[start : min(start + _ROWS_AT_ONCE, len(found)), ...]
-            yield facts.words(run, run.predict(x)), run.probabilities(x) if probabilities else None
+            yield run.task.texts(run.predict(x), classes), run.probabilities(x) if probabilities else None
 
     blocks = answers()
     first = next(blocks)  # before anything is written

@@ -16,8 +16,9 @@ import click
 
 from portanet.cli import config, options
 from portanet.errors import ConfigError
+from portanet.metrics import LOSS, METRICS
 
-_SCORES = ("accuracy", "r2")
+_SCORES = tuple(metric.key for metric in METRICS if metric is not LOSS)
 Pair = tuple[Any, Any]  # what the run has, and what the repetition has
 
 

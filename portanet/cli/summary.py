@@ -18,6 +18,7 @@ def command(model: Path, as_json: bool) -> None:
     from portanet.cli import facts
     from portanet.storage import model_file
     from portanet.training.summary import layers, table
+    from portanet.training.tasks import Classify, task_named
 
     found, params, known = model_file.load_model(facts.folder_or_file(model))
     shape = tuple(known["input_shape"])
@@ -28,7 +29,7 @@ def command(model: Path, as_json: bool) -> None:
     click.echo(f"\ninput {' x '.join(map(str, known['input_shape']))}, {known['dtype']}")
     if classes := known.get("classes"):
         click.echo(f"classes {', '.join(classes)}")
-    if known.get("task") == "regress":
+    if not task_named(known.get("task") or Classify.name).is_classification:
         click.echo(f"predicts numbers: {known.get('label') or 'label'}")
     if "data" in known:
         click.echo(f"trained on {known['data']['name']} ({known['data']['samples']} rows)")

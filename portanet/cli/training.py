@@ -19,12 +19,13 @@ from portanet.backends import Backend
 from portanet.cli import config, facts, options, plans
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
+from portanet.metrics import Metric
 from portanet.storage.run_folder import RunFolder, require_empty
 from portanet.storage.snapshot import has_snapshot
 from portanet.training.callbacks import Callback, Row
 from portanet.training.fit import fit
 from portanet.training.model import TrainedModel
-from portanet.training.progress import Progress, figure, word
+from portanet.training.progress import Progress
 from portanet.training.resume import Checkpoints, Interrupted
 from portanet.training.summary import layers
 
@@ -78,7 +79,7 @@ def train(
     if as_json:
         options.print_json(result)
     elif not quiet:
-        _print(result, run.task.score)
+        _print(result, run.task.metric)
 
 
 @contextlib.contextmanager
@@ -127,7 +128,7 @@ def _fit(
 
 
 def _result(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
-    score, names = run.task.score, {"valid": job.validation, "test": job.tests}
+    score, names = run.task.metric.key, {"valid": job.validation, "test": job.tests}
     measured = {
         f"{name}_{score}": run.evaluate(data.x, data.labels)[score] if data else None for name, data in names.items()
     }
@@ -145,7 +146,7 @@ def _write(job: Job, run: TrainedModel, folder: RunFolder, result: dict[str, Any
     """The model, run.json and, where its packages are there, the report."""
     training, settings = job.training, job.settings
     source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
-    scores = {name: value for name, value in result.items() if name.endswith(run.task.score)}
+    scores = {name: value for name, value in result.items() if name.endswith(run.task.metric.key)}
     run.facts |= {
         "classes": list(training.classes),
         "label": settings["label"],
@@ -194,17 +195,17 @@ def _command() -> list[str]:
     return words
 
 
-def _print(result: dict[str, Any], score: str) -> None:
+def _print(result: dict[str, Any], metric: Metric) -> None:
     """The result for people."""
     names = {
-        f"train_{score}": f"training {word(score)}, last logged",
-        f"final_train_{score}": f"training {word(score)} of the saved model",
-        f"valid_{score}": f"validation {word(score)}",
-        f"test_{score}": f"test {word(score)}",
+        f"train_{metric.key}": f"training {metric.title}, last logged",
+        f"final_train_{metric.key}": f"training {metric.title} of the saved model",
+        f"valid_{metric.key}": f"validation {metric.title}",
+        f"test_{metric.key}": f"test {metric.title}",
     }
     for key, name in names.items():
         if result[key] is not None:
-            click.echo(f"{name:38}{figure(score, result[key])}")
+            click.echo(f"{name:38}{metric.text(result[key])}")
     steps = "1 step" if result["steps"] == 1 else f"{result['steps']} steps"
     click.echo(f"{steps} in {result['seconds']:.1f} s; everything is in {result['run']}")
     if not report.available():

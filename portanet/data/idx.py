@@ -35,7 +35,7 @@ def read_folder(
     part: str = "train",
     *,
     name: str | None = None,
-    task: str = "classify",
+    regress: bool = False,
     classes: Sequence[str] | None = None,
     mapped: bool | None = None,
     progress: Progress | None = None,
@@ -49,7 +49,7 @@ def read_folder(
     name = name or str(folder)
     if len(images) != len(labels):
         raise DataError(f"{name}: {len(images)} {part} images but {len(labels)} labels.")
-    return Dataset(name, images, *encode_array(name, labels, task=task, classes=classes))
+    return Dataset(name, images, *encode_array(name, labels, regress=regress, classes=classes))
 
 
 def read_images(path: str | Path, *, mapped: bool | None = None, progress: Progress | None = None) -> HostArray:

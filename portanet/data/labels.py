@@ -39,16 +39,16 @@ def encode(
 
 
 def encode_array(
-    name: str, values: HostArray, *, task: str = "classify", classes: Sequence[str] | None = None
+    name: str, values: HostArray, *, regress: bool = False, classes: Sequence[str] | None = None
 ) -> tuple[HostArray, tuple[str, ...]]:
-    """The same for labels that came as an array; for `task="regress"` float32 targets and no classes."""
+    """The same for labels that came as an array; for `regress` float32 targets and no classes."""
     if values.dtype.kind in "iuf":
         targets = as_float32(values)
         if targets is None:
             raise DataError(f"{name}: a label is NaN, infinite or too large.")
-        if task == "regress":
+        if regress:
             return targets, ()
-    elif task == "regress":
+    elif regress:
         raise DataError(f"{name}: the labels are {values.dtype}; regression needs numbers.")
     distinct, codes = np.unique(values, return_inverse=True)
     return encode(name, [str(value) for value in distinct.tolist()], codes, classes)

@@ -30,7 +30,7 @@ def read_npz(
     *,
     name: str | None = None,
     image: Shape | None = None,
-    task: str = "classify",
+    regress: bool = False,
     classes: Sequence[str] | None = None,
 ) -> Dataset:
     """One part, "train" or "test": images from arrays of 3 or 4 dimensions, a table without names from 2."""
@@ -46,7 +46,7 @@ def read_npz(
         return Dataset(name, rows)
     if labels.shape != (len(rows),):
         raise DataError(f"{name}: labels need the shape ({len(rows)},), not {labels.shape}.")
-    return Dataset(name, rows, *encode_array(name, labels, task=task, classes=classes))
+    return Dataset(name, rows, *encode_array(name, labels, regress=regress, classes=classes))
 
 
 def _arrays(archive: zipfile.ZipFile, part: str, name: str) -> tuple[HostArray, HostArray | None]:

@@ -50,10 +50,11 @@ def read(
     """
     if task not in ("classify", "regress"):
         raise ConfigError(f"task must be 'classify' or 'regress', got {task!r}.")
-    if task == "regress":
+    regress = task == "regress"
+    if regress:
         classes = None if classes is None else ()
     dataset = _read(
-        source, label=label, usual_label=usual_label, image=image, task=task, classes=classes, columns=columns,
+        source, label=label, usual_label=usual_label, image=image, regress=regress, classes=classes, columns=columns,
         mapped=mapped, progress=progress,
     )  # fmt: skip
     shape = dataset.x.shape[1:]
@@ -70,7 +71,7 @@ def _read(
     label: str | None,
     usual_label: str | None,
     image: Shape | None,
-    task: str,
+    regress: bool,
     classes: Sequence[str] | None,
     columns: Sequence[str] | None,
     mapped: bool | None,
@@ -78,24 +79,24 @@ def _read(
 ) -> Dataset:
     if source in _BUILT_IN:
         _require_no_label(source, label)
-        return _built_in(_BUILT_IN[source](), task, classes)
+        return _built_in(_BUILT_IN[source](), classes, regress=regress)
     path, part = _locate(source)
     if Path(path).is_dir() or path.lower().endswith(".npz"):
         _require_no_label(source, label)
     if Path(path).is_dir():
         return read_folder(
-            path, part or "train", name=source, task=task, classes=classes, mapped=mapped, progress=progress
+            path, part or "train", name=source, regress=regress, classes=classes, mapped=mapped, progress=progress
         )
     require_regular(path)
     suffix = Path(path).suffix.lower()
     if suffix == ".npz":
-        return read_npz(path, part or "train", name=source, image=image, task=task, classes=classes)
+        return read_npz(path, part or "train", name=source, image=image, regress=regress, classes=classes)
     if suffix != ".csv":
         raise DataError(f"{source} is no .csv, .npz or folder of IDX files; unpack or convert it.")
     if part:
         raise DataError(f"{source}: a CSV has no parts; name the file alone.")
     return read_table(
-        path, label=label, usual_label=usual_label, image=image, task=task, classes=classes, columns=columns,
+        path, label=label, usual_label=usual_label, image=image, regress=regress, classes=classes, columns=columns,
         mapped=mapped, progress=progress,
     )  # fmt: skip
 
@@ -123,8 +124,8 @@ def _locate(source: str) -> tuple[str, str]:
     raise DataError(f"{source or 'An empty name'} does not exist; {hint}")
 
 
-def _built_in(digits: Dataset, task: str, classes: Sequence[str] | None) -> Dataset:
-    if task == "regress":
+def _built_in(digits: Dataset, classes: Sequence[str] | None, *, regress: bool) -> Dataset:
+    if regress:
         return replace(digits, labels=digits.require_labels().astype(np.float32), classes=())
     if classes is None:
         return digits

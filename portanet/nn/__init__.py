@@ -41,7 +41,7 @@ from portanet.nn.losses import (
     sigmoid,
     softmax,
 )
-from portanet.nn.losses.loss import Loss
+from portanet.nn.losses.loss import Loss, TaskKind
 from portanet.nn.losses.regression import (
     Huber,
     MeanAbsoluteError,
@@ -97,6 +97,7 @@ __all__ = [
     "Softplus",
     "Standardize",
     "Tanh",
+    "TaskKind",
     "binary_cross_entropy",
     "cross_entropy",
     "glorot_normal",

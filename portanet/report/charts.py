@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from portanet.metrics import LOSS, METRICS, Metric
 from portanet.report.record import Object, Record
 
 TRAINING, VALIDATION = "#4c7fdb", "#e08033"
@@ -13,14 +14,16 @@ TRAINING, VALIDATION = "#4c7fdb", "#e08033"
 
 def charts(record: Record) -> list[Object]:
     """Accuracy or R2, loss and learning rate, each where the history holds it; a constant rate is no curve."""
-    figures = [
-        _chart(record, "accuracy", "Accuracy", ".2%", tickformat="~%"),
-        _chart(record, "r2", "R2", ".4f"),
-        _chart(record, "loss", "Loss", ".4~g", exponentformat="e"),
-    ]
+    figures = [_metric_chart(record, metric) for metric in METRICS]
     if len(set(_column(record, "learning_rate")) - {None}) > 1:
         figures.append(_chart(record, "learning_rate", "Learning rate", ".4~g", exponentformat="e"))
     return [figure for figure in figures if figure["data"]]
+
+
+def _metric_chart(record: Record, metric: Metric) -> Object:
+    title = metric.title[0].upper() + metric.title[1:]
+    axis = {"tickformat": "~%"} if metric.format.endswith("%") else {"exponentformat": "e"}
+    return _chart(record, metric.key, title, metric.format.replace("g", "~g"), **axis)  # "~": no trailing zeros
 
 
 def _chart(record: Record, key: str, title: str, hoverformat: str, **yaxis: str) -> Object:
@@ -96,4 +99,5 @@ def _number(value: Any) -> float | None:
 
 
 def _filename(run: str, key: str) -> str:
-    return run if key in ("accuracy", "r2") else f"{run}-{key.replace('_', '-')}"
+    scores = [metric.key for metric in METRICS if metric is not LOSS]
+    return run if key in scores else f"{run}-{key.replace('_', '-')}"

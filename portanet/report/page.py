@@ -8,8 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from portanet.errors import PortanetError
-from portanet.report import tables
-from portanet.report.charts import charts
 from portanet.report.record import Record, read_record
 from portanet.storage.atomic import write
 
@@ -35,6 +33,9 @@ def write_report(run_folder: Path) -> Path:
 def _render(record: Record) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
+
+    from portanet.report import tables
+    from portanet.report.charts import charts
 
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -6,17 +6,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from portanet.metrics import ACCURACY, R2
 from portanet.report.record import Object, Record
 
+_MEASURED = {
+    "train": "Training {}, last logged",
+    "final_train": "Training {}, saved model",
+    "valid": "Validation {}",
+    "test": "Test {}",
+}
 SUMMARY = {
-    "train_accuracy": ("Training accuracy, last logged", "{:.2%}"),
-    "final_train_accuracy": ("Training accuracy, saved model", "{:.2%}"),
-    "valid_accuracy": ("Validation accuracy", "{:.2%}"),
-    "test_accuracy": ("Test accuracy", "{:.2%}"),
-    "train_r2": ("Training R2, last logged", "{:.4f}"),
-    "final_train_r2": ("Training R2, saved model", "{:.4f}"),
-    "valid_r2": ("Validation R2", "{:.4f}"),
-    "test_r2": ("Test R2", "{:.4f}"),
+    f"{rows}_{metric.key}": (title.format(metric.title), f"{{:{metric.format}}}")
+    for metric in (ACCURACY, R2)
+    for rows, title in _MEASURED.items()
+} | {
     "steps": ("Steps", "{:,}"),
     "seconds": ("Seconds", "{:,.1f}"),
     "backend": ("Backend", "{}"),

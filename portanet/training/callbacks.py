@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from portanet._tree import tree_map
 from portanet._typing import Params
 from portanet.errors import ConfigError
+from portanet.metrics import LOSS, METRICS
 from portanet.xp import namespace
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Callback:
 class EarlyStopping(Callback):
     """Stops when a measure has not become better for `patience` logging points, and brings back the best weights.
 
-    monitor     the entry of the history: one that ends in "loss" gets better downward, any other upward
+    monitor     the entry of the history; lower is better if it ends in "loss"
     min_change  how much better it must be to count
 
     Prechelt 1998, "Early Stopping - But When?". Raises ConfigError where the history has no such entry.
@@ -164,7 +165,13 @@ def _better(monitor: str, value: float, best: float, change: float) -> bool:
     """Whether `value` is better than `best` by more than `change`; anything is better than NaN."""
     if math.isnan(best):
         return not math.isnan(value)
-    return value < best - change if monitor.endswith("loss") else value > best + change
+    return value < best - change if _lower_is_better(monitor) else value > best + change
+
+
+def _lower_is_better(monitor: str) -> bool:
+    """As the metric of that key says; of an unknown one, lower is better if it ends in "loss"."""
+    metric = {metric.key: metric for metric in METRICS}.get(monitor.removeprefix("valid_"))
+    return monitor.endswith(LOSS.key) if metric is None else not metric.higher_is_better
 
 
 def _require(callback: Callback, name: str, bound: str, holds: bool) -> None:

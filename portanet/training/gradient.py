@@ -155,7 +155,7 @@ class Gradient:
         logits, cache = model.forward(params, x, train=True, key=Key(*noise))
         loss, dlogits = self.loss(logits, labels, weights)
         _, grads = model.backward(params, cache, dlogits, need_dx=False)
-        sums = {"loss": loss, "counted": task_of(self.loss).counted(logits, labels)} if measure else {}
+        sums = {"loss": loss, "counted": task_of(self.loss).partial(logits, labels)} if measure else {}
         pack = self.layout.pack if self.flat else self.layout.pieces
         return pack(grads), sums, model.next_buffers(params, cache)
 

@@ -37,10 +37,10 @@ class History:
             "epoch": epoch,
             "learning_rate": learning_rate,
             "loss": sum(sums["loss"] for sums in at.sums) / count,
-            task.score: task.scored(counted, self.labels),
+            task.metric.key: task.finalize(counted, self.labels),
         }
         if self.valid is not None:
             measured = self.run.measure(*self.valid)
-            row |= {f"valid_{name}": measured[name] for name in ("loss", task.score)}
+            row |= {f"valid_{name}": measured[name] for name in ("loss", task.metric.key)}
         self.run.history.append(row | {"seconds": seconds})
         return self.run.history[-1]

@@ -80,7 +80,7 @@ class TrainedModel:
         A class number (N,) int32; (N, K) int32 of ones and zeros for several classes at once; for a model of
         numbers the numbers, (N,) where it has one output and (N, K) else.
         """
-        return self._over(x, self.task.answers)
+        return self._over(x, self.task.predictions)
 
     def probabilities(self, x: Any) -> npt.NDArray[Any]:
         """The probability of each class for each row of `x`, (N, K), on the host; ModelError for a model of numbers."""
@@ -91,7 +91,7 @@ class TrainedModel:
         return self._over(x, lambda outputs: outputs)
 
     def evaluate(self, x: Any, labels: Any) -> dict[str, float | int]:
-        """Mean loss and score over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
+        """Mean loss and metric over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
 
         Raises DataError for labels that the model does not know.
         """
@@ -111,11 +111,11 @@ class TrainedModel:
             rows = outputs.shape[0]
             targets = put_labels(labels[start : start + rows], self.backend, self.dtype)
             ones = namespace(outputs).ones((rows,), dtype=outputs.dtype, device=device(outputs))
-            return self.loss(outputs, targets, ones)[0], self.task.counted(outputs, targets)
+            return self.loss(outputs, targets, ones)[0], self.task.partial(outputs, targets)
 
         loss, counted = (self.backend.to_numpy(total) for total in shards.add(self._map(source, part)))
-        score, count = self.task.scored(counted, labels), len(source)
-        return {self.task.score: score, "loss": float(loss) / count, "samples": count}
+        value, count = self.task.finalize(counted, labels), len(source)
+        return {self.task.metric.key: value, "loss": float(loss) / count, "samples": count}
 
     def save(self, path: str | Path) -> Path:
         """Writes the model to one safetensors file, which `load` reads on any backend."""

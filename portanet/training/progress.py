@@ -9,6 +9,7 @@ import time
 from importlib import import_module
 from typing import Any, Protocol
 
+from portanet.metrics import LOSS, Metric
 from portanet.training.callbacks import Callback, Row
 from portanet.training.model import TrainedModel
 
@@ -21,7 +22,7 @@ class Progress(Callback):
     """
 
     def begin(self, run: TrainedModel, steps: int) -> None:
-        self._epochs = int(run.config["epochs"])
+        self._epochs, self._metric = int(run.config["epochs"]), run.task.metric
         self._view = _view(run.steps, steps)
 
     def advance(self, step: int) -> None:
@@ -30,7 +31,7 @@ class Progress(Callback):
 
     def log(self, row: Row) -> bool | None:
         with contextlib.suppress(OSError):
-            self._view.say(describe(row, self._epochs))
+            self._view.say(describe(row, self._epochs, self._metric))
         return None
 
     def end(self) -> None:
@@ -38,17 +39,17 @@ class Progress(Callback):
             self._view.close()
 
 
-class Reading:
-    """Shows how far a large file is read: `with Reading("rows.csv") as progress: read("rows.csv", progress=progress)`.
+class ReadProgress:
+    """Shows how far a file is read: `with ReadProgress("rows.csv") as progress: read("rows.csv", progress=progress)`.
 
-    Nothing is shown where nothing is told, as for a file that is read at once.
+    Silent unless progress is reported, which it is not for a file that is read at once.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._shown: _View | None = None
 
-    def __enter__(self) -> Reading:
+    def __enter__(self) -> ReadProgress:
         return self
 
     def __call__(self, done: int, size: int) -> None:
@@ -62,23 +63,13 @@ class Reading:
             self._shown.close()
 
 
-def describe(row: dict[str, Any], epochs: int) -> str:
+def describe(row: dict[str, Any], epochs: int, metric: Metric) -> str:
     """A row of the history in words."""
-    score = "accuracy" if "accuracy" in row else "r2"
-    words = [f"epoch {row['epoch']}/{epochs}", f"loss {row['loss']:.4g}", f"{word(score)} {figure(score, row[score])}"]
-    if f"valid_{score}" in row:
-        words.append(f"valid {figure(score, row[f'valid_{score}'])}")
+    words = [f"epoch {row['epoch']}/{epochs}"]
+    words += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
+    if (key := f"valid_{metric.key}") in row:
+        words.append(f"valid {metric.text(row[key])}")
     return "  ".join(words)
-
-
-def word(score: str) -> str:
-    """A score's name as people write it."""
-    return {"r2": "R2"}.get(score, score)
-
-
-def figure(score: str, value: float) -> str:
-    """A score as people read it: shares in percent."""
-    return f"{value:.2%}" if score == "accuracy" else f"{value:.4f}"
 
 
 class _View(Protocol):

@@ -1,52 +1,86 @@
-"""What a loss is for: which labels it takes, what it makes of outputs, and how good they are."""
+"""Tasks: which labels a loss takes, what predictions its outputs stand for, and how good those are."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Sequence
+from itertools import compress
+from typing import Any, ClassVar
 
 import numpy as np
 
 from portanet import metrics
 from portanet._typing import Array, HostArray
-from portanet.errors import DataError, ModelError
-from portanet.nn.losses import sigmoid, softmax
+from portanet.errors import ConfigError, DataError, ModelError
+from portanet.metrics import ACCURACY, R2, Metric
+from portanet.nn import (
+    Layer,
+    Rescale,
+    TaskKind,
+    binary_cross_entropy,
+    cross_entropy,
+    mean_squared_error,
+    poisson,
+    sigmoid,
+    softmax,
+)
+from portanet.nn.losses.loss import Loss
 from portanet.xp import namespace
 
 
 class Task(ABC):
-    """One kind of answer.
+    """One kind of labels and predictions.
 
-    score  the name of its measure in histories and results
+    name               what `read` and a configuration file call it
+    metric             how good its predictions are
+    loss               the usual loss
+    is_classification  whether labels and predictions are classes
     """
 
-    score: str
+    name: ClassVar[str]
+    metric: ClassVar[Metric] = ACCURACY
+    loss: ClassVar[Loss]
+    is_classification: ClassVar[bool] = True
 
     @abstractmethod
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
-        """The labels of `count` rows as the loss takes them; DataError for what the task cannot mean."""
+        """The labels of `count` rows as the loss takes them; DataError for impossible ones."""
 
     @abstractmethod
-    def counted(self, outputs: Array, labels: Array) -> Array:
-        """What adds up over batches to the score."""
+    def partial(self, outputs: Array, labels: Array) -> Array:
+        """What adds up over batches to the metric."""
 
     @abstractmethod
-    def scored(self, counted: Any, labels: HostArray) -> float:
-        """The score of all rows, from what was counted over them."""
+    def finalize(self, total: Any, labels: HostArray) -> float:
+        """The metric of all rows, from the sum of `partial` over them."""
 
     @abstractmethod
-    def answers(self, outputs: Array) -> Array:
-        """What `predict` gives for outputs."""
+    def predictions(self, outputs: Array) -> Array:
+        """What `predict` returns for outputs."""
+
+    @abstractmethod
+    def texts(self, predictions: HostArray, classes: Sequence[str]) -> list[str]:
+        """The predictions as people read them: names of classes, or numbers."""
 
     def probabilities(self, outputs: Array) -> Array:
-        """The probability of each class; ModelError where the task knows none."""
+        """The probability of each class; ModelError for a task without classes."""
         raise ModelError("this model was trained to predict numbers, which have no probabilities; use predict.")
+
+    def last_layers(self, targets: HostArray) -> tuple[Layer, ...]:
+        """Layers that turn numbers around zero into the unit of the targets (N,), for the end of a model."""
+        return ()
+
+    def suits(self, loss: object) -> bool:
+        """Whether a loss is one of this task."""
+        return isinstance(task_of(loss), type(self))
 
 
 class Classify(Task):
     """One class for each row: labels are class numbers (N,), or a probability for each class (N, K)."""
 
-    score = "accuracy"
+    name = TaskKind.CLASSIFY.value
+    loss = cross_entropy
 
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
         if given.shape == (count, outputs) and outputs > 1:
@@ -63,15 +97,18 @@ class Classify(Task):
             )
         return given.astype(np.int32)
 
-    def counted(self, outputs: Array, labels: Array) -> Array:
+    def partial(self, outputs: Array, labels: Array) -> Array:
         return metrics.correct(outputs, labels)
 
-    def scored(self, counted: Any, labels: HostArray) -> float:
-        return float(counted) / len(labels)
+    def finalize(self, total: Any, labels: HostArray) -> float:
+        return float(total) / len(labels)
 
-    def answers(self, outputs: Array) -> Array:
+    def predictions(self, outputs: Array) -> Array:
         xp = namespace(outputs)
         return xp.astype(xp.argmax(outputs, axis=1), xp.int32)
+
+    def texts(self, predictions: HostArray, classes: Sequence[str]) -> list[str]:
+        return [classes[number] for number in predictions.tolist()]
 
     def probabilities(self, outputs: Array) -> Array:
         return softmax(outputs)
@@ -80,7 +117,8 @@ class Classify(Task):
 class Multilabel(Task):
     """Any number of classes for each row: labels (N, K) are 1 where a class is there, else 0, or in between."""
 
-    score = "accuracy"
+    name = TaskKind.MULTILABEL.value
+    loss = binary_cross_entropy
 
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
         given = _numbers(given, count, outputs)
@@ -88,15 +126,18 @@ class Multilabel(Task):
             raise DataError("labels of several classes at once must be from 0 to 1.")
         return given
 
-    def counted(self, outputs: Array, labels: Array) -> Array:
+    def partial(self, outputs: Array, labels: Array) -> Array:
         return metrics.correct_entries(outputs, labels)
 
-    def scored(self, counted: Any, labels: HostArray) -> float:
-        return float(counted) / labels.size
+    def finalize(self, total: Any, labels: HostArray) -> float:
+        return float(total) / labels.size
 
-    def answers(self, outputs: Array) -> Array:
+    def predictions(self, outputs: Array) -> Array:
         xp = namespace(outputs)
         return xp.astype(outputs > 0, xp.int32)
+
+    def texts(self, predictions: HostArray, classes: Sequence[str]) -> list[str]:
+        return [" ".join(compress(classes, row)) for row in predictions.tolist()]
 
     def probabilities(self, outputs: Array) -> Array:
         return sigmoid(outputs)
@@ -105,29 +146,39 @@ class Multilabel(Task):
 class Regress(Task):
     """Numbers for each row: targets (N, K), or (N,) for a model with one output."""
 
-    score = "r2"
+    name = TaskKind.REGRESS.value
+    loss: ClassVar[Loss] = mean_squared_error
+    metric = R2
+    is_classification = False
 
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
         return _numbers(given, count, outputs)
 
-    def counted(self, outputs: Array, labels: Array) -> Array:
-        residuals = outputs - labels
-        return namespace(outputs).sum(residuals * residuals, axis=0)
+    def partial(self, outputs: Array, labels: Array) -> Array:
+        return metrics.squared_residuals(outputs, labels)
 
-    def scored(self, counted: Any, labels: HostArray) -> float:
-        """1 - residual / total sum of squares, the mean over outputs; a constant target gives 1 if met, else 0."""
-        wide = labels.astype(np.float64)
-        total = ((wide - wide.mean(axis=0)) ** 2).sum(axis=0)
-        residual = np.asarray(counted, np.float64)
-        constant = np.where(residual == 0, 1.0, 0.0)
-        return float(np.where(total == 0, constant, 1.0 - residual / np.where(total == 0, 1.0, total)).mean())
+    def finalize(self, total: Any, labels: HostArray) -> float:
+        residual: Any = np.asarray(total, np.float64)
+        targets: Any = labels.astype(np.float64)
+        r2: Any = metrics.r2_from(residual, targets)
+        return float(r2)
 
-    def answers(self, outputs: Array) -> Array:
+    def predictions(self, outputs: Array) -> Array:
         return outputs[:, 0] if outputs.shape[1] == 1 else outputs
+
+    def texts(self, predictions: HostArray, classes: Sequence[str]) -> list[str]:
+        rows = predictions[:, None] if predictions.ndim == 1 else predictions
+        return [" ".join(row) for row in rows.astype(str).tolist()]
+
+    def last_layers(self, targets: HostArray) -> tuple[Layer, ...]:
+        wide = targets.astype(np.float64)
+        return (Rescale(float(wide.std()) or 1.0, offset=float(wide.mean())),)
 
 
 class Count(Regress):
     """How many for each row: targets of at least 0, the outputs are logarithms of their means."""
+
+    loss = poisson
 
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
         given = super().labels(given, count, outputs)
@@ -135,19 +186,39 @@ class Count(Regress):
             raise DataError(f"row {int(np.argwhere(given < 0)[0, 0])}: the label is below 0, and counts are not.")
         return given
 
-    def counted(self, outputs: Array, labels: Array) -> Array:
-        return super().counted(namespace(outputs).exp(outputs), labels)
+    def partial(self, outputs: Array, labels: Array) -> Array:
+        return super().partial(namespace(outputs).exp(outputs), labels)
 
-    def answers(self, outputs: Array) -> Array:
-        return super().answers(namespace(outputs).exp(outputs))
+    def predictions(self, outputs: Array) -> Array:
+        return super().predictions(namespace(outputs).exp(outputs))
+
+    def last_layers(self, targets: HostArray) -> tuple[Layer, ...]:
+        return (Rescale(1.0, offset=math.log(max(float(targets.astype(np.float64).mean()), 1e-6))),)
 
 
-def task_of(loss: Any) -> Task:
+_TASKS: dict[TaskKind, Task] = {
+    TaskKind.CLASSIFY: Classify(),
+    TaskKind.MULTILABEL: Multilabel(),
+    TaskKind.REGRESS: Regress(),
+    TaskKind.COUNT: Count(),
+}
+
+
+def task_of(loss: object) -> Task:
     """The task of a loss; a plain function of yours classifies."""
-    return _TASKS[getattr(loss, "task", "classify")]
+    kind = getattr(loss, "task", TaskKind.CLASSIFY)
+    if kind not in _TASKS:
+        known = ", ".join(map(str, TaskKind))
+        raise ConfigError(f"{type(loss).__name__}: task must be one of {known}, got {kind!r}.")
+    return _TASKS[kind]
 
 
-_TASKS = {"classify": Classify(), "multilabel": Multilabel(), "regress": Regress(), "count": Count()}
+def task_named(name: str) -> Task:
+    """The task of a name, as `read` takes it; ConfigError for an unknown one."""
+    for task in _TASKS.values():
+        if task.name == name:
+            return task
+    raise ConfigError(f"task must be one of {', '.join(kind.value for kind in TaskKind)}, got {name!r}.")
 
 
 def _numbers(given: HostArray, count: int, outputs: int) -> HostArray:

@@ -63,7 +63,7 @@ def test_classes_of_a_trained_model(tmp_path: Path) -> None:
     assert data.require_labels().tolist() == [0, 2, 0]
     with pytest.raises(DataError, match="row 2: the label '3' is not among the model's classes: 7"):
         read_folder(tmp_path, classes=("7",))
-    assert read_folder(tmp_path, task="regress").require_labels().tolist() == [7.0, 3.0, 7.0]
+    assert read_folder(tmp_path, regress=True).require_labels().tolist() == [7.0, 3.0, 7.0]
 
 
 def test_counts_that_differ(tmp_path: Path) -> None:

@@ -97,13 +97,13 @@ def test_classes_of_a_trained_model(tmp_path: Path) -> None:
 
 
 def test_regression(tmp_path: Path) -> None:
-    data = read_npz(save(tmp_path, x=X, y=Y / 2), task="regress")
+    data = read_npz(save(tmp_path, x=X, y=Y / 2), regress=True)
     assert data.labels is not None
     assert data.labels.dtype == np.float32
     assert data.labels.tolist() == [3.5, 1.5, 3.5]
     assert data.classes == ()
     with pytest.raises(DataError, match="regression needs numbers"):
-        read_npz(save(tmp_path, x=X, y=np.array(["a", "b", "c"])), task="regress")
+        read_npz(save(tmp_path, x=X, y=np.array(["a", "b", "c"])), regress=True)
 
 
 class Trap:

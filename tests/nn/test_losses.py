@@ -16,6 +16,7 @@ from losses import ROWS, Case, Row, case, every_loss, in_torch
 from portanet import nn
 from portanet._settings import from_dict, to_dict
 from portanet.errors import ConfigError
+from portanet.nn import TaskKind
 
 
 def test_every_loss_has_a_row() -> None:
@@ -142,12 +143,31 @@ def test_the_names_of_functions_are_losses_with_the_usual_settings() -> None:
     assert nn.mean_absolute_error == nn.MeanAbsoluteError()
 
 
+def test_cross_entropy_is_the_log_loss_of_sklearn(xp: Leg) -> None:
+    sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed: this test compares with it")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 60).astype(np.int32)
+    logits = rng.normal(0.0, 1.0, (60, 5)) + 1.5 * np.eye(5)[labels]
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found, _ = xp.run(nn.cross_entropy, xp.put(logits), xp.put(labels), xp.put(np.full(60, 1 / 60)))
+    assert (tuple(found.shape), xp.dtype(found)) == ((), "float32")
+    if xp.values:
+        assert float(xp.host(found)) == pytest.approx(sklearn.log_loss(labels, p), rel=1e-5)
+
+
+def test_cross_entropy_of_large_logits(xp: Leg) -> None:
+    logits, labels = xp.put([[1e30, -1e30, 0.0], [1e4, 0.0, 0.0]]), xp.put(np.asarray([0, 1], np.int32))
+    found, _ = xp.run(nn.cross_entropy, logits, labels, xp.put([0.5, 0.5]))
+    if xp.values:
+        assert float(xp.host(found)) == 5e3
+
+
 def test_tasks() -> None:
     tasks = {name: loss.task for name, loss in nn.LOSSES.items()}
-    assert tasks.pop("BinaryCrossEntropy") == "multilabel"
-    assert {name for name, task in tasks.items() if task == "classify"} == {"CrossEntropy", "Hinge"}
-    assert tasks.pop("Poisson") == "count"
-    assert {task for name, task in tasks.items() if name not in ("CrossEntropy", "Hinge")} == {"regress"}
+    assert tasks.pop("BinaryCrossEntropy") is TaskKind.MULTILABEL
+    assert {name for name, task in tasks.items() if task is TaskKind.CLASSIFY} == {"CrossEntropy", "Hinge"}
+    assert tasks.pop("Poisson") is TaskKind.COUNT
+    assert {task for name, task in tasks.items() if name not in ("CrossEntropy", "Hinge")} == {TaskKind.REGRESS}
 
 
 def test_class_weights_have_to_fit_the_outputs() -> None:

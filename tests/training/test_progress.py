@@ -136,7 +136,7 @@ def test_one_output_in_a_notebook_that_ends_with_the_last_figures(
     assert notebook.displays == 1
     assert notebook.shown[0]["text/plain"] == "0 of 9 steps"
     last = notebook.shown[-1]
-    assert last["text/plain"] == f"9 of 9 steps  {progress.describe(run.history[-1], 3)}"
+    assert last["text/plain"] == f"9 of 9 steps  {progress.describe(run.history[-1], 3, run.task.metric)}"
     assert last["text/html"] == (
         f'<div style="white-space: pre-wrap"><progress value="9" max="9"></progress> {last["text/plain"]}</div>'
     )

@@ -12,16 +12,21 @@ import portanet
 from portanet.backends import Backend
 from portanet.errors import ConfigError, DataError, ModelError
 from portanet.nn import (
+    BinaryCrossEntropy,
     CrossEntropy,
     Dense,
+    Loss,
+    MeanSquaredError,
     ReLU,
     Sequential,
     Standardize,
+    TaskKind,
     binary_cross_entropy,
     mean_squared_error,
     poisson,
 )
 from portanet.optim import Adam
+from portanet.training.tasks import Task, task_named, task_of
 
 X, LABELS = blobs()
 RATE: dict[str, Any] = {"optimizer": Adam(0.1), "epochs": 30, "batch_size": 30}
@@ -103,6 +108,39 @@ def test_class_weights_are_those_of_torch(smoothing: float, torch: Any) -> None:
     labels = torch.tensor(LABELS, dtype=torch.int64)
     expected = torch.nn.functional.cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing)
     assert run.history[0]["loss"] == pytest.approx(expected.item(), rel=1e-12)
+
+
+def test_a_loss_of_yours_names_its_task() -> None:
+    class Squared(Loss):
+        task = TaskKind.REGRESS
+        __call__ = MeanSquaredError.__call__
+
+    run = portanet.fit(Sequential(Dense(1)), X, line(), loss=Squared(), epochs=1)
+    assert "r2" in run.evaluate(X, line())
+    Squared.task = "rank"
+    with pytest.raises(ConfigError, match=r"Squared: task must be one of TaskKind.CLASSIFY, .* got 'rank'"):
+        portanet.fit(Sequential(Dense(1)), X, line(), loss=Squared(), epochs=1)
+
+
+@pytest.mark.parametrize("task", [task_named("classify"), task_named("multilabel"), task_named("regress")])
+def test_the_usual_loss_of_a_task_suits_it(task: Task) -> None:
+    assert task.suits(task.loss)
+    assert [other.__name__ for other in (CrossEntropy, BinaryCrossEntropy, MeanSquaredError) if task.suits(other)] == [
+        type(task.loss).__name__
+    ]
+
+
+def test_counts_are_numbers_to_predict() -> None:
+    assert task_named("regress").suits(poisson)
+    assert not task_of(poisson).suits(mean_squared_error)
+
+
+def test_predictions_as_people_read_them() -> None:
+    names = ("cat", "dog")
+    assert task_of(CrossEntropy()).texts(np.asarray([1, 0]), names) == ["dog", "cat"]
+    assert task_of(binary_cross_entropy).texts(np.asarray([[1, 0], [1, 1], [0, 0]]), names) == ["cat", "cat dog", ""]
+    assert task_of(poisson).texts(np.asarray([0.5, 2.0], np.float32), ()) == ["0.5", "2.0"]
+    assert task_of(poisson).texts(np.asarray([[0.5, 2.0]], np.float32), ()) == ["0.5 2.0"]
 
 
 @pytest.mark.parametrize(

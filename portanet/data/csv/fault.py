@@ -21,7 +21,7 @@ def is_blank(cells: list[str]) -> bool:
     return not cells or (len(cells) == 1 and not cells[0].strip())
 
 
-def find_fault(path: str | Path, header: Header, *, task: str, sound: int) -> DataError | None:
+def find_fault(path: str | Path, header: Header, *, regress: bool, sound: int) -> DataError | None:
     """The first fault with its row (1 is the first below the header), line and column; None without one.
 
     The first `sound` rows are known to be without fault.
@@ -35,14 +35,14 @@ def find_fault(path: str | Path, header: Header, *, task: str, sound: int) -> Da
                 if len(header.names) > 1 and is_blank(cells):
                     continue
                 row += 1
-                if row > sound and (fault := next(_faults(cells or [""], header, task), None)):
+                if row > sound and (fault := next(_faults(cells or [""], header, regress), None)):
                     return DataError(f"{path}: row {row} (line {lines.line_num}){fault[0]}.", remedy=fault[1])
         except csv.Error as error:
             return DataError(f"{path}: row {row + 1} (line {lines.line_num}): {error}.")
     return None
 
 
-def _faults(cells: list[str], header: Header, task: str) -> Iterator[tuple[str, str]]:
+def _faults(cells: list[str], header: Header, regress: bool) -> Iterator[tuple[str, str]]:
     """What is wrong with a row, and the remedy."""
     if len(cells) != len(header.names):
         yield f": {len(cells)} cells, but the header has {len(header.names)}", "give every row as many"
@@ -51,14 +51,14 @@ def _faults(cells: list[str], header: Header, task: str) -> Iterator[tuple[str, 
         if found := complaint(cells[i], pixel=header.image is not None):
             remedy = "if it is the label, name it with label=NAME" if _text(cells[i]) else ""
             yield f", column {quoted(header.names[i])}: {found}", remedy
-    if header.label is not None and (found := _wrong_label(cells[header.label], task)):
+    if header.label is not None and (found := _wrong_label(cells[header.label], regress)):
         yield f", column {quoted(header.names[header.label])}: {found}", ""
     if not is_text("".join(cells)):
         yield ": not UTF-8 text", "save the file as UTF-8"
 
 
-def _wrong_label(cell: str, task: str) -> str | None:
-    if task == "regress":
+def _wrong_label(cell: str, regress: bool) -> str | None:
+    if regress:
         return complaint(cell, pixel=False)
     return None if cell.strip() else "the label is empty"
 

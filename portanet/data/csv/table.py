@@ -35,7 +35,7 @@ def read_table(
     label: str | None = None,
     usual_label: str | None = None,
     image: Shape | None = None,
-    task: str = "classify",
+    regress: bool = False,
     classes: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
     mapped: bool | None = None,
@@ -52,9 +52,9 @@ def read_table(
     """
     wanted, trained = usual_label if label is None else label, label is None
     header = _header(path, label=wanted, image=image, columns=columns, trained=trained)
-    parts = _parts(path, header, task, mapped=is_large(path) if mapped is None else mapped, progress=progress)
+    parts = _parts(path, header, regress, mapped=is_large(path) if mapped is None else mapped, progress=progress)
     x = parts.x.reshape(len(parts.x), *header.image) if header.image else parts.x
-    if parts.targets is None or task == "regress":
+    if parts.targets is None or regress:
         return Dataset(str(path), x, parts.targets, columns=header.columns)
     return Dataset(str(path), x, *encode(str(path), parts.texts, parts.targets, classes), header.columns)
 
@@ -71,24 +71,24 @@ def _header(path: str | Path, **wanted: Any) -> Header:
     return understand(str(path), names, **wanted)
 
 
-def _parts(path: str | Path, header: Header, task: str, *, mapped: bool, progress: Progress | None) -> Parts:
+def _parts(path: str | Path, header: Header, regress: bool, *, mapped: bool, progress: Progress | None) -> Parts:
     def read(sink: Sink) -> Found:
-        return _read(path, header, task, sink, progress)
+        return _read(path, header, regress, sink, progress)
 
     if mapped:
-        settings = ["csv", header.names, header.numbers, header.label, header.image, task]
+        settings = ["csv", header.names, header.numbers, header.label, header.image, regress]
         try:
             return kept(path, settings, (len(header.numbers),), read)
         except CacheError as error:
             require_memory(path, error)
     sink = InMemory()
-    found = _read(path, header, task, sink, None)
+    found = _read(path, header, regress, sink, None)
     return Parts(sink.array(), *found)
 
 
-def _read(path: str | Path, header: Header, task: str, sink: Sink, progress: Progress | None) -> Found:
+def _read(path: str | Path, header: Header, regress: bool, sink: Sink, progress: Progress | None) -> Found:
     """Gives all rows to the sink."""
-    builder = _Builder(header, task, sink)
+    builder = _Builder(header, regress, sink)
     with reading(path) as file:
         size, text = os.fstat(file.fileno()).st_size, _text(file)
         try:
@@ -96,14 +96,14 @@ def _read(path: str | Path, header: Header, task: str, sink: Sink, progress: Pro
             first = text.next_row()
             if len(first) > len(header.names):  # pandas would make that the width of the table
                 raise ValueError("the first row is longer than the header")
-            for frame in _frames(text, header, regress=task == "regress"):
+            for frame in _frames(text, header, regress=regress):
                 builder.add(frame)
                 if progress is not None:
                     progress(file.tell(), size)
             if first and not builder.rows:  # pandas takes a blank first line for an empty file
                 raise ValueError("the first row is blank")
         except (ValueError, OverflowError, csv.Error) as error:
-            fault = find_fault(path, header, task=task, sound=builder.rows)
+            fault = find_fault(path, header, regress=regress, sound=builder.rows)
             raise fault or DataError(f"{path}: not a table of numbers ({plain(error, 200)}).") from error
     if not builder.rows:
         raise DataError(f"{path} has a header but no rows.")
@@ -136,9 +136,9 @@ def _text(file: BinaryIO) -> _Text:
 class _Builder:
     """Chunks of a table on their way to a sink; they are uint8 where every value is a whole 0 to 255."""
 
-    def __init__(self, header: Header, task: str, sink: Sink) -> None:
+    def __init__(self, header: Header, regress: bool, sink: Sink) -> None:
         self.header, self.sink = header, sink
-        self.regress = task == "regress"
+        self.regress = regress
         self.rows = 0
         self.targets: list[HostArray] = []
         self.texts: dict[str, int] = {}

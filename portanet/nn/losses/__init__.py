@@ -10,7 +10,7 @@ from portanet.nn.losses.classification import (
     sigmoid,
     softmax,
 )
-from portanet.nn.losses.loss import Loss, LossFunction
+from portanet.nn.losses.loss import Loss, LossFunction, TaskKind
 from portanet.nn.losses.regression import (
     Huber,
     MeanAbsoluteError,
@@ -32,6 +32,7 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Poisson",
+    "TaskKind",
     "binary_cross_entropy",
     "cross_entropy",
     "hinge",

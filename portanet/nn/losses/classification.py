@@ -1,4 +1,4 @@
-"""What training a classifier makes small. Models end in logits: the losses turn them into probabilities themselves."""
+"""Classification losses. Models end in logits: the losses turn them into probabilities themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import ClassVar
 from portanet._typing import Array
 from portanet.errors import ConfigError
 from portanet.nn.losses.loss import Loss as Loss
-from portanet.nn.losses.loss import Task, require_positive
+from portanet.nn.losses.loss import TaskKind, require_positive
 from portanet.xp import cast, device, namespace
 
 
@@ -127,7 +127,7 @@ class BinaryCrossEntropy(Loss):
     scikit-learn's MLPClassifier adds the classes up instead: K times as much.
     """
 
-    task: ClassVar[Task] = "multilabel"
+    task: ClassVar[TaskKind] = TaskKind.MULTILABEL
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
         xp, each = namespace(outputs), (weights / outputs.shape[1])[:, None]

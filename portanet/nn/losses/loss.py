@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import ClassVar, Literal, TypeAlias
+from enum import Enum
+from typing import ClassVar, TypeAlias
 
 from portanet._settings import short_repr
 from portanet._typing import Array
 from portanet.errors import ConfigError
 
-Task: TypeAlias = Literal["classify", "multilabel", "regress", "count"]
+
+class TaskKind(Enum):
+    """What the labels of a loss are."""
+
+    CLASSIFY = "classify"  # one class for each row
+    MULTILABEL = "multilabel"  # any number of classes for each row
+    REGRESS = "regress"  # numbers
+    COUNT = "count"  # numbers of at least 0, whose logarithms the outputs are
+
 
 LossFunction: TypeAlias = Callable[[Array, Array, Array], tuple[Array, Array]]
-"""A `Loss`, or a plain function of yours that is called in the same way; its task is "classify"."""
+"""A `Loss`, or a plain function of yours that is called in the same way; its task is `TaskKind.CLASSIFY`."""
 
 
 class Loss:
@@ -23,11 +32,10 @@ class Loss:
 
     The trainer makes the weights (N,) sum to 1 over the whole batch, so the losses of its parts simply add.
 
-    task   what the labels are: "classify" (one class for each row), "multilabel" (any number of classes),
-           "regress" (numbers) or "count" (numbers whose logarithms the outputs are)
+    task   what the labels are
     """
 
-    task: ClassVar[Task] = "classify"
+    task: ClassVar[TaskKind] = TaskKind.CLASSIFY
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
         """The loss, without axes, and its gradient in the shape of `outputs`."""

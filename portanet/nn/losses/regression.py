@@ -1,4 +1,4 @@
-"""What training a model of numbers makes small. Outputs z and targets y are (N, K), and a row's value a mean over K."""
+"""Regression losses. Outputs z and targets y are (N, K), and a row's value a mean over K."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from portanet._typing import Array
-from portanet.nn.losses.loss import Loss, Task, require_positive
+from portanet.nn.losses.loss import Loss, TaskKind, require_positive
 from portanet.xp import namespace
 
 
@@ -19,7 +19,7 @@ class MeanSquaredError(Loss):
     Least squares: Legendre 1805. As torch.nn.functional.mse_loss; scikit-learn's MLPRegressor takes half of it.
     """
 
-    task: ClassVar[Task] = "regress"
+    task: ClassVar[TaskKind] = TaskKind.REGRESS
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
         residuals = outputs - targets
@@ -38,7 +38,7 @@ class MeanAbsoluteError(Loss):
     Least absolute deviations: Laplace 1774. As torch.nn.functional.l1_loss; the outputs tend to medians.
     """
 
-    task: ClassVar[Task] = "regress"
+    task: ClassVar[TaskKind] = TaskKind.REGRESS
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
         xp, each = namespace(outputs), _each(outputs, weights)
@@ -61,7 +61,7 @@ class Huber(Loss):
 
     delta: float = 1.0
 
-    task: ClassVar[Task] = "regress"
+    task: ClassVar[TaskKind] = TaskKind.REGRESS
 
     def __post_init__(self) -> None:
         require_positive(self, "delta", self.delta)
@@ -87,7 +87,7 @@ class Poisson(Loss):
     that makes it 0 where rate and count are equal.
     """
 
-    task: ClassVar[Task] = "count"
+    task: ClassVar[TaskKind] = TaskKind.COUNT
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
         xp, each = namespace(outputs), _each(outputs, weights)

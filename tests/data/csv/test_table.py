@@ -140,7 +140,7 @@ def test_fractions_are_no_classes(write: Write) -> None:
     path = write("label,a\n1.5,1\n2,2\n")
     with pytest.raises(DataError, match=r"label 1\.5 .* task=\"regress\""):
         read_table(path)
-    data = read_table(path, task="regress")
+    data = read_table(path, regress=True)
     assert data.labels is not None
     assert data.labels.dtype == np.float32
     assert data.labels.tolist() == [1.5, 2]
@@ -150,7 +150,7 @@ def test_fractions_are_no_classes(write: Write) -> None:
 def test_regression_target_must_be_a_number(write: Write) -> None:
     for wrong in ("x", "", "nan", "1e39"):
         with pytest.raises(DataError, match=r"row 2 \(line 3\), column 'label'"):
-            read_table(write(f"label,a\n1,1\n{wrong},2\n"), task="regress")
+            read_table(write(f"label,a\n1,1\n{wrong},2\n"), regress=True)
 
 
 def test_model_columns_are_matched_by_name(write: Write) -> None:
