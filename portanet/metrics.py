@@ -53,9 +53,9 @@ METRICS = (ACCURACY, R2, LOSS)
 
 
 def correct(outputs: Array, labels: Array) -> Array:
-    """How many rows have their largest output at the label, as an int32 without axes.
+    """The number of rows whose largest output is at the label, a 0-d int32 array.
 
-    outputs (N, K), labels (N,) int32, or (N, K) a share for each class, of which the largest is the label.
+    outputs (N, K), labels (N,) int32, or (N, K) a probability for each class, of which the largest is the label.
     Among equals the first counts as the largest.
     """
     xp = namespace(outputs)
@@ -64,9 +64,9 @@ def correct(outputs: Array, labels: Array) -> Array:
 
 
 def correct_entries(outputs: Array, labels: Array) -> Array:
-    """How many single answers are right where a row has any number of classes, as an int32 without axes.
+    """The number of right entries where a row has any number of classes, a 0-d int32 array.
 
-    outputs (N, K) are logits, and above 0 they say yes; labels (N, K) say it above 1/2.
+    A class is predicted where its logit in outputs (N, K) is above 0, and there where labels (N, K) are above 1/2.
     """
     return _count((outputs > 0) == (labels > 0.5))
 
@@ -77,7 +77,7 @@ def accuracy(outputs: Array, labels: Array) -> Array:
 
 
 def top_k(logits: Array, labels: Array, k: int) -> Array:
-    """How many rows have the label among the `k` largest logits, as an int32 without axes.
+    """The number of rows with the label among the `k` largest logits, a 0-d int32 array.
 
     logits (N, K), labels (N,) int32. Among equal logits the lower class counts as the larger, so with k = 1 it is
     `correct`; a label whose logit is NaN is not among them. Raises ConfigError unless 1 <= k <= K.
@@ -85,29 +85,29 @@ def top_k(logits: Array, labels: Array, k: int) -> Array:
     if not 1 <= k <= logits.shape[1]:
         raise ConfigError(f"top_k needs 1 <= k <= {logits.shape[1]}, the number of classes, got {k!r}.")
     xp, classes, label = namespace(logits), _classes(logits, logits.shape[1]), labels[:, None]
-    own = xp.sum(xp.where(classes == label, logits, 0.0), axis=1, keepdims=True)
-    not_above = xp.logical_or(logits < own, (logits == own) & (classes >= label))  # the label itself is one of them
+    of_label = xp.sum(xp.where(classes == label, logits, 0.0), axis=1, keepdims=True)
+    not_above = xp.logical_or(logits < of_label, (logits == of_label) & (classes >= label))  # the label is one
     return _count(xp.sum(xp.astype(not_above, xp.int32), axis=1) > logits.shape[1] - k)
 
 
 def confusion_matrix(predicted: Array, labels: Array, classes: int) -> Array:
-    """How often each class was taken for which, (K, K) int32: row = the true class, column = the predicted one.
+    """The count of rows of each class that were predicted as each class, (K, K) int32: row = true, column = predicted.
 
     predicted (N,) and labels (N,) int32 in 0..K-1. A product of one-hot float32 matrices, which is exact for
     counts up to 2^24.
     """
     xp, numbers = namespace(labels), _classes(labels, classes)
-    true, said = (xp.astype(each[:, None] == numbers, xp.float32) for each in (labels, predicted))
-    return xp.astype(true.T @ said, xp.int32)
+    true, guessed = (xp.astype(array[:, None] == numbers, xp.float32) for array in (labels, predicted))
+    return xp.astype(true.T @ guessed, xp.int32)
 
 
 def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
-    """How well each class is told from the others, three times (K,) float32, from a `confusion_matrix`.
+    """Per-class precision, recall and F1, each (K,) float32, from a `confusion_matrix`.
 
         precision = hits / predicted        recall = hits / true        f1 = 2 hits / (predicted + true)
 
-    hits, predicted and true are how often the class is both, was said, and is there. A ratio without anything below
-    is 0. Van Rijsbergen 1979, chapter 7.
+    hits, predicted and true are the rows where the class is both, is predicted, and is true. A ratio over 0 is 0.
+    Van Rijsbergen 1979, chapter 7.
     """
     xp, classes = namespace(confusion), _classes(confusion, confusion.shape[0])
     counts = xp.astype(confusion, xp.float32)
@@ -117,7 +117,7 @@ def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
 
 
 def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Array:
-    """How far confidence is from accuracy: the expected calibration error, from 0 to 1.
+    """The expected calibration error: the mean distance of confidence from accuracy, from 0 to 1.
 
         sum over bins of n_b / N |accuracy_b - confidence_b|
 
@@ -174,6 +174,6 @@ def _count(hits: Array) -> Array:
     return xp.sum(xp.astype(hits, xp.int32), dtype=xp.int32)
 
 
-def _ratio(part: Array, whole: Array) -> Array:
-    """Part / whole, and 0 where there is no whole."""
-    return part / namespace(part).where(whole > 0, whole, 1.0)
+def _ratio(part: Array, total: Array) -> Array:
+    """Part / total; the part alone where the total is 0."""
+    return part / namespace(part).where(total > 0, total, 1.0)

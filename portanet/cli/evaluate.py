@@ -1,4 +1,4 @@
-"""portanet evaluate: how good a model is on labelled data."""
+"""portanet evaluate: a model's metrics on labelled data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portanet.cli import options
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
 
-_TOP = 5  # the answers among which a class may be found, where there are more classes
+_TOP = 5  # classes among which the label counts as found, if there are more
 
 
 @click.command()
@@ -26,7 +26,7 @@ _TOP = 5  # the answers among which a class may be found, where there are more c
 def command(
     model: Path, data: str | None, label: str | None, backend: str, device: str | None, details: bool, as_json: bool
 ) -> None:
-    """Measure a model's accuracy and loss on labelled data; R2 and loss for a model of numbers.
+    """Measure a model's accuracy and loss on labelled data; R2 and loss for a regression model.
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train; without it, a model
     trained on MNIST is measured on mnist:test.
@@ -43,10 +43,10 @@ def command(
         raise ConfigError(f"name the data to evaluate on; this model was trained on {trained_on}.")
     if details and not run.task.is_classification:
         raise ConfigError("--details is for classes, and this model predicts numbers; leave it out.")
-    found = facts.read_for(run, "mnist:test" if data is None else data, label)
-    result: dict[str, Any] = run.evaluate(found.x, found.require_labels())
+    rows = facts.read_for(run, "mnist:test" if data is None else data, label)
+    result: dict[str, Any] = run.evaluate(rows.x, rows.require_labels())
     if details:
-        result |= _details(run, found.x, found.require_labels())
+        result |= _details(run, rows.x, rows.require_labels())
     if as_json:
         options.print_json(result)
         return
@@ -67,10 +67,10 @@ def _details(run: TrainedModel, x: Any, labels: Any) -> dict[str, Any]:
     confusion: Any = metrics.confusion_matrix(logits.argmax(axis=1).astype(labels.dtype), labels, len(names))
     among_top: Any = metrics.top_k(logits, labels, min(_TOP, len(names)))
     top = {f"top_{_TOP}_accuracy": int(among_top) / len(labels)} if len(names) > _TOP else {}
-    off: Any = metrics.calibration_error(softmax(logits), labels)
+    calibration: Any = metrics.calibration_error(softmax(logits), labels)
     of_class: Any = metrics.precision_recall_f1(confusion)
     return top | {
-        "calibration_error": float(off),
+        "calibration_error": float(calibration),
         "classes": {
             name: {"precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
             for name, p, r, f, n in zip(names, *of_class, confusion.sum(axis=1), strict=True)
@@ -86,16 +86,16 @@ def _print_details(result: dict[str, Any]) -> None:
     names = list(result["classes"])
     width = max(5, *map(len, names))
     click.echo(f"{'class':{width}}  precision   recall       F1  samples")
-    for name, own in result["classes"].items():
-        shares = f"{own['precision']:9.2%}  {own['recall']:7.2%}  {own['f1']:7.2%}"
-        click.echo(f"{name:{width}}  {shares}  {own['samples']:7,}")
+    for name, measures in result["classes"].items():
+        shares = f"{measures['precision']:9.2%}  {measures['recall']:7.2%}  {measures['f1']:7.2%}"
+        click.echo(f"{name:{width}}  {shares}  {measures['samples']:7,}")
     pairs = [
-        (count, true, given)
+        (count, true, predicted)
         for true, row in zip(names, result["confusion"], strict=True)
-        for given, count in zip(names, row, strict=True)
-        if count and true != given
+        for predicted, count in zip(names, row, strict=True)
+        if count and true != predicted
     ]
     if pairs:
         click.echo("\nmost often confused")
-    for count, true, given in sorted(pairs, key=lambda pair: -pair[0])[:5]:
-        click.echo(f"{count:{width},}  of class {true} taken for {given}")
+    for count, true, predicted in sorted(pairs, key=lambda pair: -pair[0])[:5]:
+        click.echo(f"{count:{width},}  of class {true} taken for {predicted}")

@@ -29,16 +29,16 @@ def read(source: str, **settings: Any) -> Dataset:
 def read_like(source: str, training: Dataset, label: str | None, task: str) -> Dataset:
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
-    found = read(source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns)
-    found.require_labels()
-    if found.x.shape[1:] != training.x.shape[1:]:
-        shapes = f"{found.x.shape[1:]}; {training.name} has rows of {training.x.shape[1:]}"
+    rows = read(source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns)
+    rows.require_labels()
+    if rows.x.shape[1:] != training.x.shape[1:]:
+        shapes = f"{rows.x.shape[1:]}; {training.name} has rows of {training.x.shape[1:]}"
         raise DataError(f"{source} has rows of the shape {shapes}.")
-    return found
+    return rows
 
 
 def read_for(run: TrainedModel, source: str, label: str | None = None) -> Dataset:
-    """Data with the classes, columns and image shape that a trained model knows."""
+    """Data with the classes, columns and image shape of a trained model."""
     columns = run.facts.get("columns")
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
     return read(
@@ -48,7 +48,7 @@ def read_for(run: TrainedModel, source: str, label: str | None = None) -> Datase
 
 
 def class_names(run: TrainedModel) -> list[str]:
-    """The name of each class; the numbers of the classes for a model that was trained without names."""
+    """The name of each class; its number for a model that was trained without names."""
     outputs = run.model.output_shape(run.input_shape)[0]
     return run.facts.get("classes") or [str(number) for number in range(outputs)]
 
@@ -60,11 +60,11 @@ def are_images(data: Dataset) -> bool:
 
 def versions(*packages: str) -> dict[str, str]:
     """The versions of Python, portanet, NumPy and the packages named."""
-    found = {"python": platform.python_version(), "portanet": portanet.__version__}
+    installed = {"python": platform.python_version(), "portanet": portanet.__version__}
     for package in ("numpy", "array-api-compat", *packages):
         if (version := version_of(package)) is not None:
-            found[package] = version
-    return found
+            installed[package] = version
+    return installed
 
 
 def version_of(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""portanet predict: a model's answers as a CSV file."""
+"""portanet predict: a model's predictions as a CSV file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 
 from portanet.cli import options
 
-_ROWS_AT_ONCE = 2**16  # whose answers are held in memory
+_ROWS_AT_ONCE = 2**16  # predicted and held in memory
 
 
 @click.command()
@@ -48,16 +48,16 @@ def command(
     run = load(model, backend=backends.choose(backend, device))
     if probabilities and not run.task.is_classification:
         raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")
-    found = facts.read_for(run, data, label)
+    rows = facts.read_for(run, data, label)
     classes = facts.class_names(run)
 
     def answers() -> Iterator[tuple[list[str], Any]]:
-        for start in range(0, len(found), _ROWS_AT_ONCE):
-            x: Any = found.x[start : min(start + _ROWS_AT_ONCE, len(found)), ...]
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            x: Any = rows.x[start : min(start + _ROWS_AT_ONCE, len(rows)), ...]
             yield run.task.texts(run.predict(x), classes), run.probabilities(x) if probabilities else None
 
     blocks = answers()
     first = next(blocks)  # before anything is written
-    identifier = "ImageId" if facts.are_images(found) else "Row"
+    identifier = "ImageId" if facts.are_images(rows) else "Row"
     with contextlib.nullcontext(sys.stdout.buffer) if out is None else replacing(out) as file:
         write_answers(file, chain([first], blocks), identifier=identifier, classes=classes if probabilities else ())

@@ -1,4 +1,4 @@
-"""portanet summary: what is in a model file."""
+"""portanet summary: the layers of a model file."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def command(model: Path, as_json: bool) -> None:
     from portanet.cli import facts
     from portanet.storage import model_file
     from portanet.training.summary import layers, table
-    from portanet.training.tasks import Classify, task_named
+    from portanet.training.tasks import Regress
 
-    found, params, known = model_file.load_model(facts.folder_or_file(model))
-    shape = tuple(known["input_shape"])
+    network, params, header = model_file.load_model(facts.folder_or_file(model))
+    shape = tuple(header["input_shape"])
     if as_json:
-        options.print_json({"model": str(model), "layers": layers(found, params, shape), **known})
+        options.print_json({"model": str(model), "layers": layers(network, params, shape), **header})
         return
-    click.echo(table(found, params, shape))
-    click.echo(f"\ninput {' x '.join(map(str, known['input_shape']))}, {known['dtype']}")
-    if classes := known.get("classes"):
+    click.echo(table(network, params, shape))
+    click.echo(f"\ninput {' x '.join(map(str, header['input_shape']))}, {header['dtype']}")
+    if classes := header.get("classes"):
         click.echo(f"classes {', '.join(classes)}")
-    if not task_named(known.get("task") or Classify.name).is_classification:
-        click.echo(f"predicts numbers: {known.get('label') or 'label'}")
-    if "data" in known:
-        click.echo(f"trained on {known['data']['name']} ({known['data']['samples']} rows)")
+    if header.get("task") == Regress.name:
+        click.echo(f"predicts numbers: {header.get('label') or 'label'}")
+    if "data" in header:
+        click.echo(f"trained on {header['data']['name']} ({header['data']['samples']} rows)")

@@ -1,4 +1,4 @@
-"""What watches a training: told of its begin, its progress, its results and its end."""
+"""Callbacks: told of the begin, the progress, the results and the end of a run, which they may stop."""
 
 from __future__ import annotations
 
@@ -22,37 +22,37 @@ Row = dict[str, Any]
 class Callback:
     """Override what you need; every method does nothing by itself.
 
-    rate_factor  what the schedule's learning rate is multiplied by, from the next steps on
+    rate_factor  a factor of the learning rate, from the next steps on
     """
 
     rate_factor: float = 1.0
 
     def begin(self, run: TrainedModel, steps: int) -> None:
-        """Training starts, or goes on, and is over after this many steps."""
+        """Training starts or resumes; it ends after this many steps in all."""
 
     def advance(self, step: int) -> None:
-        """This many steps are done. Nothing is read from the device for it, so it may run a little ahead."""
+        """This many steps are submitted; the device may be a little behind, since nothing is read from it."""
 
     def log(self, row: Row) -> bool | None:
-        """A row of the history is ready, and `run.params` with it; return True to stop the training here."""
+        """A row of the history and `run.params` are ready; return True to stop training here."""
 
     def end(self) -> None:
-        """Training is over, finished or not."""
+        """Training has ended, finished or not."""
 
     def state(self) -> dict[str, Any]:
-        """What it must know to go on after an interruption: plain numbers, text, and arrays in nested dicts."""
+        """What is needed to resume: numbers, text, and arrays in nested dicts."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes what `state` gave, between `begin` and the first step."""
+        """Takes back what `state` returned, between `begin` and the first step."""
 
 
 @dataclass
 class EarlyStopping(Callback):
-    """Stops when a measure has not become better for `patience` logging points, and brings back the best weights.
+    """Stops when an entry of the history has not improved for `patience` logging points; restores the best weights.
 
     monitor     the entry of the history; lower is better if it ends in "loss"
-    min_change  how much better it must be to count
+    min_change  an improvement must be larger
 
     Prechelt 1998, "Early Stopping - But When?". Raises ConfigError where the history has no such entry.
     """
@@ -62,7 +62,7 @@ class EarlyStopping(Callback):
     min_change: float = 0.0
     _best: float = field(default=math.nan, init=False, repr=False)
     _waited: int = field(default=0, init=False, repr=False)
-    _kept: Params = field(default_factory=dict, init=False, repr=False)
+    _best_params: Params = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         _require_monitor(self, self.monitor)
@@ -70,35 +70,35 @@ class EarlyStopping(Callback):
         _require(self, "min_change", "a finite number >= 0", _is_number(self.min_change, 0.0))
 
     def begin(self, run: TrainedModel, steps: int) -> None:
-        self._run, self._best, self._waited, self._kept = run, math.nan, 0, {}
+        self._run, self._best, self._waited, self._best_params = run, math.nan, 0, {}
 
     def log(self, row: Row) -> bool | None:
         value = _watched(self, self.monitor, row)
         if _better(self.monitor, value, self._best, self.min_change):
-            self._best, self._waited, self._kept = value, 0, tree_map(self._run.params, _copy)
+            self._best, self._waited, self._best_params = value, 0, tree_map(self._run.params, _copy)
         else:
             self._waited += 1
         return self._waited >= self.patience
 
     def end(self) -> None:
-        if self._kept:
-            self._run.params = self._kept
+        if self._best_params:
+            self._run.params = self._best_params
 
     def state(self) -> dict[str, Any]:
-        return {"best": self._best, "waited": self._waited, "kept": self._kept}
+        return {"best": self._best, "waited": self._waited, "params": self._best_params}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._best, self._waited = state["best"], state["waited"]
-        self._kept = tree_map(state["kept"], lambda array: self._run.backend.put(array, self._run.dtype))
+        self._best_params = tree_map(state["params"], lambda array: self._run.backend.put(array, self._run.dtype))
 
 
 @dataclass
 class ReduceOnPlateau(Callback):
-    """Multiplies the learning rate by `factor` when a measure has not become better for `patience` logging points.
+    """Multiplies the learning rate by `factor` when an entry has not improved for more than `patience` logging points.
 
     monitor    as for EarlyStopping
-    threshold  how much better it must be to count, as a share of the best value
-    cooldown   logging points after a cut that are not counted
+    threshold  an improvement must be larger, as a share of the best value
+    cooldown   logging points after a cut that do not count
 
     It waits, compares and cuts as torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError for impossible
     settings, and where the history has no such entry.
@@ -114,7 +114,7 @@ class ReduceOnPlateau(Callback):
     _waited: int = field(default=0, init=False, repr=False)
     _cooling: int = field(default=0, init=False, repr=False)
 
-    kept: ClassVar[tuple[str, ...]] = ("rate_factor", "_best", "_waited", "_cooling")
+    saved: ClassVar[tuple[str, ...]] = ("rate_factor", "_best", "_waited", "_cooling")
 
     def __post_init__(self) -> None:
         _require_monitor(self, self.monitor)
@@ -140,10 +140,10 @@ class ReduceOnPlateau(Callback):
         return None
 
     def state(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.kept}
+        return {name: getattr(self, name) for name in self.saved}
 
     def restore(self, state: dict[str, Any]) -> None:
-        for name in self.kept:
+        for name in self.saved:
             setattr(self, name, state[name])
 
 
@@ -193,5 +193,5 @@ def _is_number(value: object, least: float) -> bool:
 
 
 def _copy(array: Any) -> Any:
-    """The same in memory of its own: training goes on in that of the other."""
+    """A copy: training writes into the original."""
     return namespace(array).asarray(array, copy=True)

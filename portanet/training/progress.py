@@ -1,4 +1,4 @@
-"""What a person sees while a network trains: a live bar in a terminal or a notebook, plain lines elsewhere."""
+"""Progress for people: a live bar in a terminal or a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from portanet.training.model import TrainedModel
 
 
 class Progress(Callback):
-    """Shows how far a training is, with its latest figures: `fit(..., callbacks=[Progress()])`.
+    """Shows how far a run is, with its latest metrics: `fit(..., callbacks=[Progress()])`.
 
     A bar in a terminal and in a notebook; elsewhere one line for each row of the history. All but a notebook's goes
-    to stderr. Training does not stop because nobody reads it any more.
+    to stderr. A closed stderr does not stop training.
     """
 
     def begin(self, run: TrainedModel, steps: int) -> None:
@@ -64,12 +64,12 @@ class ReadProgress:
 
 
 def describe(row: dict[str, Any], epochs: int, metric: Metric) -> str:
-    """A row of the history in words."""
-    words = [f"epoch {row['epoch']}/{epochs}"]
-    words += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
+    """A row of the history as a line."""
+    parts = [f"epoch {row['epoch']}/{epochs}"]
+    parts += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
     if (key := f"valid_{metric.key}") in row:
-        words.append(f"valid {metric.text(row[key])}")
-    return "  ".join(words)
+        parts.append(f"valid {metric.text(row[key])}")
+    return "  ".join(parts)
 
 
 class _View(Protocol):
@@ -78,15 +78,15 @@ class _View(Protocol):
     def advance(self, step: int) -> None:
         """This many steps are done."""
 
-    def say(self, words: str) -> None:
-        """The latest figures."""
+    def say(self, text: str) -> None:
+        """The latest metrics."""
 
     def close(self) -> None:
-        """Nothing follows."""
+        """Nothing more is shown."""
 
 
 def _view(done: int, steps: int) -> _View:
-    """The view that suits what is looked at, which begins after `done` steps."""
+    """The view for this notebook, terminal or file; `done` of the `steps` are behind it."""
     if _in_notebook():
         return _Notebook(done, steps)
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
@@ -106,8 +106,8 @@ class _Lines:
     def advance(self, step: int) -> None:
         pass
 
-    def say(self, words: str) -> None:
-        print(words, file=sys.stderr, flush=True)
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         pass
@@ -133,8 +133,8 @@ class _Bar:
     def advance(self, step: int) -> None:
         self._bar.update(self._task, completed=step)
 
-    def say(self, words: str) -> None:
-        self._bar.update(self._task, description=words)
+    def say(self, text: str) -> None:
+        self._bar.update(self._task, description=text)
 
     def close(self) -> None:
         self._bar.stop()
@@ -146,7 +146,7 @@ class _Notebook:
     pause = 0.2  # seconds from one change to the next, at least
 
     def __init__(self, done: int, steps: int) -> None:
-        self._begin, self._step, self._steps, self._words = done, done, steps, ""
+        self._begin, self._step, self._steps, self._text = done, done, steps, ""
         self._start = self._shown = time.monotonic()
         show = import_module("IPython.display").display
         self._handle = show(self._picture(), raw=True, display_id=True)
@@ -158,14 +158,14 @@ class _Notebook:
             self._handle.update(self._picture(f"{_clock(round(seconds))} left"), raw=True)
             self._shown = now
 
-    def say(self, words: str) -> None:
-        self._words = words
+    def say(self, text: str) -> None:
+        self._text = text
 
     def close(self) -> None:
         self._handle.update(self._picture(), raw=True)
 
     def _picture(self, left: str = "") -> dict[str, str]:
-        text = "  ".join(filter(None, (f"{self._step:,} of {self._steps:,} steps", left, self._words)))
+        text = "  ".join(filter(None, (f"{self._step:,} of {self._steps:,} steps", left, self._text)))
         bar = f'<progress value="{self._step}" max="{self._steps}"></progress>'
         return {"text/plain": text, "text/html": f'<div style="white-space: pre-wrap">{bar} {text}</div>'}
 

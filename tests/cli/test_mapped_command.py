@@ -9,7 +9,7 @@ import pytest
 from console import Call, write_csv
 
 from portanet.data.memmap import mapped
-from portanet.training.progress import Reading
+from portanet.training.progress import ReadProgress
 
 
 @pytest.fixture(autouse=True)
@@ -117,10 +117,10 @@ def test_a_bar_that_was_begun_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
             calls.append("close")
 
     monkeypatch.setattr("portanet.training.progress._view", lambda done, size: View())
-    with Reading("a.csv"):
+    with ReadProgress("a.csv"):
         pass
     assert calls == []
-    with pytest.raises(KeyError), Reading("a.csv") as progress:
+    with pytest.raises(KeyError), ReadProgress("a.csv") as progress:
         progress(10, 3_000_000)
         raise KeyError
     assert calls == ["making a memory map of a.csv, 3 MB, for now and later", "advance 10", "close"]

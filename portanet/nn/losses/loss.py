@@ -42,7 +42,7 @@ class Loss:
         raise NotImplementedError(f"{type(self).__name__} needs a __call__ method")
 
     def __repr__(self) -> str:
-        """The loss as one would write it, without the settings that are as always."""
+        """The constructor call, without default values."""
         return short_repr(self)
 
 
