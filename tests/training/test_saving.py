@@ -287,6 +287,6 @@ def test_facts_that_are_missing(tmp_path: Path, name: str) -> None:
 )
 def test_models_that_cannot_be(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained()
-    monkeypatch.setattr(model_file, "describe", lambda made: model)
+    monkeypatch.setattr(model_file, "to_dict", lambda made: model)
     path = model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), run.facts)
     refused(path)
