@@ -85,7 +85,6 @@ class CuPyCalls(Library):
     """CuPy, given as a module, as a library to trace."""
 
     def __init__(self, module: Any) -> None:
-        super().__init__()
         self._module = module
         self.elementwise = frozenset(
             name for name, function in vars(module).items() if isinstance(function, module.ufunc) and name != "pow"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from portanet.tracing import Library, RunPair, Statement, Var, real
+from portanet.tracing import Constant, Library, RunPair, Statement, Var, real
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
 
 _LARGE = 2**16  # numbers
@@ -24,7 +24,6 @@ class NumPyCalls(Library):
     )
 
     def __init__(self, run_pair: RunPair | None) -> None:
-        super().__init__()
         self._run_pair = run_pair
 
     def is_native(self, array: Any) -> bool:
@@ -59,7 +58,7 @@ class NumPyCalls(Library):
         return [Statement(getattr(np, name), args, {"out": out})]
 
     def write_matmul(self, out: Any, a: Any, b: Any) -> list[Statement]:
-        parts = [] if isinstance(a, Var) or isinstance(b, Var) else halves(a, b, out)
+        parts = [] if isinstance(a, Var) or isinstance(b, Var) else halves(real(a), real(b), out)
         if self._run_pair is None or len(parts) < 2:
             return self.write_product(out, a, b) if len(parts) == 1 else [Statement(write_product, (a, b, out), {})]
         pair = [functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]
@@ -83,9 +82,10 @@ class NumPyCalls(Library):
         return [Statement(np.maximum.reduce, (x, axis, None, out, keepdims), {})]
 
     def write_take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Statement] | None:
-        if not self.is_constant(indices) or axis is None:
+        if not isinstance(indices, Constant) or axis is None:
             return None
-        if indices.size and not 0 <= indices.min() <= indices.max() < real(x).shape[axis]:
+        rows = indices.real
+        if rows.size and not 0 <= rows.min() <= rows.max() < real(x).shape[axis]:
             return None
         return [Statement(np.ndarray.take, (x, indices, axis, out, "clip"), {})]  # checked, NumPy would not use `out`
 

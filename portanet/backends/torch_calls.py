@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from portanet.tracing import Library, Statement, real
+from portanet.tracing import Constant, Library, Statement, real
 
 _SAME = [
     "add", "subtract", "multiply", "divide", "floor_divide", "remainder", "maximum", "minimum",
@@ -22,7 +22,6 @@ class TorchCalls(Library):
     elementwise = frozenset({*_SAME, "equal", "bitwise_invert"})
 
     def __init__(self, module: Any) -> None:
-        super().__init__()
         self._module = module
 
     def is_native(self, array: Any) -> bool:
@@ -76,7 +75,7 @@ class TorchCalls(Library):
         module, like = self._module, real(indices)
         if axis is None or like.dtype not in (module.int32, module.int64):
             return None
-        if self.is_constant(indices) and bool((indices >= 0).all()):
+        if isinstance(indices, Constant) and bool((like >= 0).all()):
             return [Statement(module.index_select, (x, axis, indices), {"out": out})]
         if out.device.type == "cpu":  # which says where there are any
             return [Statement(self._rows, (x, axis, indices, out), {})]

@@ -8,7 +8,7 @@ same is computed once: what one would write by hand for this network alone. JAX'
 compiler behind it.
 """
 
-from portanet.tracing.library import Library, RunPair, Statement, Var, real
+from portanet.tracing.library import Constant, Library, RunPair, Statement, Var, real
 from portanet.tracing.replay import Traced
 
-__all__ = ["Library", "RunPair", "Statement", "Traced", "Var", "real"]
+__all__ = ["Constant", "Library", "RunPair", "Statement", "Traced", "Var", "real"]

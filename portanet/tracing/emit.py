@@ -1,69 +1,109 @@
-"""Straight Python code, written call by call, that holds the arrays it works on."""
+"""From ops to straight Python code that holds the arrays it works on."""
 
 from __future__ import annotations
 
-import keyword
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from portanet.tracing.library import Statement, Var
+from portanet._tree import flatten, is_array, map_leaves
+from portanet.tracing.code import Code
+from portanet.tracing.library import Constant, Library, Statement, Var, real
+from portanet.tracing.op import CONSTANT, FIXED, VIEW, Buffer, Op, Part
+from portanet.tracing.tracer import Tracer
 
 
-class Code:
-    """The body of a function `play(a0, a1, ...)`."""
+def emit(ops: list[Op], library: Library, leaves: int, reused: int | None = None) -> tuple[Callable[..., Any], str]:
+    """The ops as a function of so many leaves of arguments, and its source.
 
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-        self._held: list[Any] = []  # functions, arrays and whatever else the code names
-        self._names: dict[int, str] = {}
+    reused  the place in the returned tuple of arrays that the next call may overwrite
+    """
+    emitter = _Emitter(ops, library)
+    for op in ops:
+        emitter.write(op)
+    return emitter.function(ops[-1].args[0], leaves, reused)
 
-    def write(self, lines: list[Statement], results: list[Var] | None = None) -> None:
-        """Adds calls, of which the last one's results get names."""
-        for function, args, kwargs in lines:
-            given = [self.tree(arg, self.value) for arg in args]
-            given += [f"{name}={self.tree(arg, self.value)}" for name, arg in kwargs.items()]
-            self._lines.append(f"{self.value(function)}({', '.join(given)})")
-        if results:
-            self._lines[-1] = f"{', '.join(result.name for result in results)} = {self._lines[-1]}"
 
-    def name(self, name: str, value: str) -> None:
-        """Adds a variable with what some code gives."""
-        self._lines.append(f"{name} = {value}")
+class _Emitter:
+    """Writes op after op, and knows the value of each Tracer: an array that stays, or a Var."""
 
-    def refuse(self, condition: str) -> None:
-        """Adds that None is returned where a condition holds."""
-        self._lines.append(f"if {condition}: return None")
+    def __init__(self, ops: list[Op], library: Library) -> None:
+        self._library, self._code = library, Code()
+        self._values: dict[int, Any] = {}
+        self._inputs: dict[int, str] = {}
+        self._buffers = {op.results[0].memory: op.out.array for op in ops if isinstance(op.out, Buffer)}
+        self._constants = {result.memory for op in ops if op.out is CONSTANT for result in op.results}
 
-    def value(self, value: Any) -> str:
-        """The code of a value: a short one as it is written, others by a name."""
-        if isinstance(value, Var):
-            return value.name
-        if value is None or type(value) in (bool, int, str):
-            return repr(value)
-        if (name := self._names.get(id(value))) is None:
-            word = getattr(value, "__name__", "")
-            taken = keyword.iskeyword(word) or word[1:2].isdigit() or word in ("play", *self._names.values())
-            plain = word.isidentifier() and not taken
-            name = self._names[id(value)] = word if plain else f"c{len(self._held)}"
-            self._held.append(value)
-        return name
+    def write(self, op: Op) -> None:
+        """Write an op, or do now what need not be done in every call."""
+        args, kwargs = map_leaves((op.args, op.kwargs), self._value)
+        if op.name == "input":
+            self._input(op)
+        elif op.function is None:
+            return
+        elif op.out is CONSTANT:
+            self._set(op, [Constant(result.real) for result in op.results])
+        elif op.out is VIEW:
+            made = op.function(*map_leaves(args, real), **map_leaves(kwargs, real))
+            self._set(op, list(made) if isinstance(made, (tuple, list)) else [made])
+        elif op.inplace:
+            written = op.name not in ("setitem", "product")
+            statements = self._library.statements(op.name, args, {}, args[0]) if written else None
+            self._code.write(statements or [Statement(op.function, args, {})])
+        elif isinstance(op.out, Buffer):
+            self._write_into(op.out.array, op, args, kwargs)
+        elif isinstance(op.out, Part):
+            vector = self._buffers[op.out.vector.memory]
+            self._write_into(op.out.within(vector, op.results[0].real), op, args, kwargs)
+        else:
+            names = [Var(f"v{result.number}", result.real) for result in op.results]
+            self._set(op, names)
+            self._code.write([Statement(op.function, args, kwargs)], names)
 
-    def tree(self, tree: Any, leaf: Callable[[Any], str]) -> str:
-        """The code of values in tuples, lists and dicts, from the code of each."""
-        if isinstance(tree, dict):
-            return "{" + ", ".join(f"{self.value(name)}: {self.tree(own, leaf)}" for name, own in tree.items()) + "}"
-        if not isinstance(tree, (tuple, list)):
-            return leaf(tree)
-        inside = "".join(f"{self.tree(own, leaf)}, " for own in tree)
-        if hasattr(tree, "_fields"):
-            return f"{self.value(type(tree))}({inside})"
-        return f"[{inside}]" if isinstance(tree, list) else f"({inside})"
+    def _input(self, op: Op) -> None:
+        [place], [result] = op.args, op.results
+        self._inputs[id(result)] = f"a{place}"
+        self._set(op, [result.real if op.out is FIXED else Var(f"a{place}", result.real)])
 
-    def function(self, count: int, returned: str) -> tuple[Callable[..., Any], str]:
-        """The function of `count` arguments, which returns what this code says, and its source."""
-        body = "\n".join(f"        {line}" for line in [*self._lines, f"return {returned}"])
-        arguments = ", ".join(f"a{place}" for place in range(count))
-        source = f"def code({', '.join(self._names.values())}):\n    def play({arguments}):\n{body}\n    return play\n"
-        scope: dict[str, Any] = {}
-        exec(source, scope)
-        return scope["code"](*self._held), source
+    def _write_into(self, array: Any, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Write an op whose result goes into an array that is there already."""
+        self._set(op, [array])
+        if op.name == "concat" and all(real(piece).ndim == 1 for piece in args[0]):
+            self._write_pieces(args[0], array)
+        else:
+            self._code.write(self._library.statements(op.name, args, kwargs, array) or [])
+
+    def _write_pieces(self, pieces: Any, vector: Any) -> None:
+        """Write those parts of a vector that are not in it yet."""
+        start = 0
+        for piece in pieces:
+            stop = start + real(piece).shape[0]
+            if self._library.memory(real(piece)) != self._library.memory(vector):
+                part = vector[start:stop]
+                self._code.write(self._library.statements("astype", (piece, vector.dtype), {}, part) or [])
+            start = stop
+
+    def function(self, result: Any, leaves: int, reused: int | None) -> tuple[Callable[..., Any], str]:
+        """The function that returns this result."""
+        again = [] if reused is None else flatten([result[reused]], [])
+        kept = Counter(map(id, flatten([result], []))) - Counter(map(id, again))
+        returned = self._code.tree(result, lambda leaf: self._returned(leaf, kept=id(leaf) in kept))
+        return self._code.function(leaves, returned)
+
+    def _returned(self, leaf: Any, *, kept: bool) -> str:
+        """The code of a leaf of the result: an array that belongs here is copied for a caller that keeps it."""
+        if id(leaf) in self._inputs:
+            return self._inputs[id(leaf)]
+        value = self._value(leaf)
+        if not is_array(leaf):
+            return self._code.value(value)
+        buffered = leaf.memory in self._buffers
+        if leaf.memory in self._constants or (kept and buffered) or not (buffered or isinstance(value, Var)):
+            return f"{self._code.value(self._library.copy)}({self._code.value(value)})"
+        return self._code.value(value)
+
+    def _value(self, leaf: Any) -> Any:
+        return self._values[id(leaf)] if isinstance(leaf, Tracer) else leaf
+
+    def _set(self, op: Op, values: list[Any]) -> None:
+        self._values |= {id(result): value for result, value in zip(op.results, values, strict=True)}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
 
 RunPair = Callable[[Callable[[], Any], Callable[[], Any]], None]
 """Calls two functions, at the same time if a second thread is there."""
@@ -20,13 +18,20 @@ class Var:
     real: Any
 
 
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """An array whose values are the same in every call."""
+
+    real: Any
+
+
 def real(value: Any) -> Any:
-    """The value that a Var had; anything else itself."""
-    return value.real if isinstance(value, Var) else value
+    """The value of a Var or a Constant; anything else itself."""
+    return value.real if isinstance(value, (Var, Constant)) else value
 
 
 class Statement(NamedTuple):
-    """One call in the emitted code; its arguments are Vars, arrays that stay the same, and anything but arrays."""
+    """One call in the emitted code; its arguments are Vars, Constants, arrays that stay the same, and other values."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -41,9 +46,6 @@ class Library:
     """
 
     elementwise: frozenset[str]
-
-    def __init__(self) -> None:
-        self._constants: WeakValueDictionary[int, Any] = WeakValueDictionary()
 
     def is_native(self, array: Any) -> bool:
         """Whether it is an array of this library, and no more than that."""
@@ -64,15 +66,6 @@ class Library:
     def copy(self, array: Any) -> Any:
         """A separate array with the same values."""
         raise NotImplementedError
-
-    def mark_constant(self, array: Any) -> None:
-        """Note that an array's values are already what they will always be."""
-        with contextlib.suppress(TypeError):  # NumPy's numbers cannot be referred to weakly
-            self._constants[id(array)] = array
-
-    def is_constant(self, array: Any) -> bool:
-        """Whether `mark_constant` was told so of this array."""
-        return id(array) in self._constants
 
     def write_elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Statement] | None:
         """The statements that write an elementwise function's result into `out`."""

@@ -5,29 +5,47 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from portanet._tree import flatten, is_array
-from portanet.tracing.compile import Arrays, link
-from portanet.tracing.guard import Program, kind_of
+from portanet.tracing.emit import emit
+from portanet.tracing.guard import Guard, make_guard, signature
 from portanet.tracing.library import Library
+from portanet.tracing.op import FIXED, Buffer, Op
+from portanet.tracing.passes import optimize
 from portanet.tracing.trace import Trace, is_tracing
 
 _WARMUP = 20  # calls
-_MOST = 64  # kinds of arguments: where there are ever new ones, tracing them costs more than it gains
+_MOST = 64  # kinds of arguments: where new ones keep coming, tracing them costs more than it gains
+
+
+class Program(NamedTuple):
+    """What is called in place of the function.
+
+    guard   takes the arguments and returns their leaves; None where they are of another kind
+    replay  takes the leaves
+    fixed   the arrays, by their place among the leaves, that were the same ones in every call so far
+    source  the code of `replay`, to read
+    """
+
+    guard: Guard
+    replay: Callable[..., Any]
+    fixed: dict[int, Any]
+    source: str
 
 
 class Traced:
-    """A function that gives what `function` gives, and is traced for each kind of arguments that comes often.
+    """A function that returns what `function` returns, and is traced for each kind of arguments that comes often.
 
-    function  of arrays and numbers, in tuples and dicts; what it does depends on shapes, but not on values
+    function  of arrays and numbers, in tuples and dicts; control flow may depend on shapes, not on values
     library   of the arrays
     reused    the place in the returned tuple of arrays that the caller reads before the next call, and does not keep
-    warmup    how many calls are made as they are: a short training is over before tracing has paid
+    warmup    how many plain calls come first: a short training is over before tracing has paid
 
-    All else that is returned is the caller's; arguments are changed in place as by the function. What is given by name
-    is no array, and part of the kind. A function that cannot be traced, since it asks for the value of an array or
-    has arrays of its own, is called as it is. Each thread has programs of its own.
+    All else that is returned is the caller's; arguments are changed in place as by the function. Keyword arguments are
+    static and part of the signature. A function that cannot be traced, since it asks for the value of an array, brings
+    arrays from elsewhere, or does not make the same calls twice, is called plainly. Each thread has its own programs.
     """
 
     def __init__(
@@ -36,69 +54,94 @@ class Traced:
         self._function, self._library, self._reused, self._warmup = function, library, reused, warmup
         self._here = _Here()
 
-    def __call__(self, *args: Any, **same: Any) -> Any:
-        key = (len(args), *same.items(), *map(type, same.values()))
+    def __call__(self, *args: Any, **static: Any) -> Any:
+        key = (len(args), *static.items(), *map(type, static.values()))
         for program in self._here.programs.get(key, ()):
-            if (given := program.enter(*args)) is not None:
-                return program.play(*given)
-        return self._watch(functools.partial(self._function, **same), args, key)
+            if (leaves := program.guard(*args)) is not None:
+                return program.replay(*leaves)
+        return self._watch(functools.partial(self._function, **static), args, key)
 
     def programs(self) -> list[Program]:
-        """What this thread has recorded; nothing where the function is called as it is."""
+        """This thread's programs; empty where the function is called plainly."""
         return [program for programs in self._here.programs.values() for program in programs]
 
     def _watch(self, function: Callable[..., Any], args: tuple[Any, ...], key: tuple[Any, ...]) -> Any:
-        """Calls the function as it is, and sees which arrays are other ones each time, until it is recorded."""
+        """Call the function plainly, and see which arrays differ from call to call, until it is traced."""
         form: list[Any] = []
-        given = flatten(args, [], form)
-        if is_tracing() or not all(self._library.is_native(leaf) for leaf in given if is_array(leaf)):
+        leaves = flatten(args, [], form)
+        if is_tracing() or not all(self._library.is_native(leaf) for leaf in leaves if is_array(leaf)):
             return function(*args)
-        kind, kinds = (*key, *form, *(kind_of(leaf, self._library.layout) for leaf in given)), self._here.kinds
+        kind = (*key, *form, *(signature(leaf, self._library.layout) for leaf in leaves))
+        kinds = self._here.kinds
         if kind not in kinds and len(kinds) >= _MOST:
             return function(*args)
-        seen = kinds.setdefault(kind, _Kind(given))
-        seen.look(given)
+        seen = kinds.setdefault(kind, _Kind(leaves))
+        seen.look(leaves)
         if seen.calls <= self._warmup or seen.plain:
             return function(*args)
         programs = self._here.programs.setdefault(key, [])
         programs[:] = [program for program in programs if program is not seen.program]
-        trace = Trace(self._library)
-        try:
-            result, tracers = trace.run(function, args)
-            reused = [] if self._reused is None else flatten([result[self._reused]], [])
-            inputs, varying = flatten(tracers, []), frozenset(seen.varying)
-            seen.program = link(
-                self._library, trace.calls, args, inputs, result, lent=reused, varying=varying, arrays=self._here.arrays
-            )
-        except Exception:  # whatever it is, the function as it is shall raise it, or do without
-            trace.rewind()
+        seen.program = self._compile(function, args, frozenset(seen.dynamic))
+        if seen.program is None:
             seen.plain = True
             return function(*args)
-        trace.rewind()  # that was a rehearsal
         programs.append(seen.program)
-        return seen.program.play(*given)
+        return seen.program.replay(*leaves)
+
+    def _compile(self, function: Callable[..., Any], args: tuple[Any, ...], dynamic: frozenset[int]) -> Program | None:
+        """Trace the function, without changing the arguments; None where that is not possible."""
+        trace = Trace(self._library)
+        try:
+            trace.run(function, args, dynamic)
+            first = list(map(str, trace.ops))
+            trace.rewind()
+            trace.run(function, args, dynamic)
+            if list(map(str, trace.ops)) != first:  # random numbers, or a clock
+                return None
+            ops = self._here.share(optimize(trace.ops, self._library), self._library)
+            fixed = {op.args[0]: op.results[0].real for op in ops if op.out is FIXED}
+            replay, source = emit(ops, self._library, len(flatten(args, [])), self._reused)
+            return Program(make_guard(args, fixed, self._library.layout), replay, fixed, source)
+        except Exception:  # whatever it is, a plain call raises it too, or does without
+            return None
+        finally:
+            trace.rewind()
 
 
 class _Kind:
     """What is known of calls with arguments of one kind."""
 
-    def __init__(self, given: list[Any]) -> None:
+    def __init__(self, leaves: list[Any]) -> None:
         self.calls, self.plain = 0, False
         self.program: Program | None = None
-        self.varying: set[int] = set()  # the places of arrays that are other ones each time
-        self._given = given
+        self.dynamic: set[int] = set()  # the places of arrays that differ from call to call
+        self._leaves = leaves
 
-    def look(self, given: list[Any]) -> None:
-        """Counts a call."""
+    def look(self, leaves: list[Any]) -> None:
+        """Count a call."""
         self.calls += 1
-        self.varying |= {place for place, leaf in enumerate(given) if leaf is not self._given[place] and is_array(leaf)}
-        self._given = given
+        self.dynamic |= {i for i, leaf in enumerate(leaves) if leaf is not self._leaves[i] and is_array(leaf)}
+        self._leaves = leaves
 
 
 class _Here(threading.local):
-    """One thread's programs. They are played one after the other, so they share the arrays that they write to."""
+    """One thread's programs. They run one after the other, so they share the arrays that they write to."""
 
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
         self.kinds: dict[Any, _Kind] = {}
-        self.arrays: Arrays = {}
+        self._arrays: dict[Any, list[Any]] = {}  # by layout
+
+    def share(self, ops: list[Op], library: Library) -> list[Op]:
+        """The ops with buffers that earlier programs have, where the layouts are equal."""
+        buffers: dict[int, Buffer] = {}
+        taken: dict[Any, int] = {}
+        for op in ops:
+            if isinstance(op.out, Buffer) and op.out.number not in buffers:
+                layout = library.layout(op.out.array)
+                arrays, count = self._arrays.setdefault(layout, []), taken.get(layout, 0)
+                if count == len(arrays):
+                    arrays.append(op.out.array)
+                buffers[op.out.number] = Buffer(op.out.number, arrays[count])
+                taken[layout] = count + 1
+        return [replace(op, out=buffers[op.out.number]) if isinstance(op.out, Buffer) else op for op in ops]

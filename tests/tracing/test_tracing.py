@@ -303,7 +303,7 @@ def test_what_is_played() -> None:
     [program] = one.programs()
     lines = [line.strip() for line in program.source.splitlines()]
     assert lines[1:-1] == [
-        "def play(a0, a1, a2):",
+        "def replay(a0, a1, a2):",
         "add(c0, c1, out=c2)",
         "v4 = mul(a2, c4)",
         "multiply(c2, v4, out=c2)",
