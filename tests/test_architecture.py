@@ -174,7 +174,7 @@ def test_nothing_executes_data(path: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             executes = node.func.id in ("eval", "exec", "compile", "__import__")
-            assert not executes or relative(path) == "tracing/emit.py", f"{relative(path)}:{node.lineno}"
+            assert not executes or relative(path) == "tracing/code.py", f"{relative(path)}:{node.lineno}"
         if isinstance(node, ast.keyword) and node.arg in ("allow_pickle", "shell"):
             assert ast.unparse(node.value) == "False", f"{relative(path)}:{node.value.lineno}"
 

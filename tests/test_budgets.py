@@ -70,7 +70,7 @@ def test_a_step_on_resident_data(
     portanet.fit(
         model, x, labels, optimizer=optimizer, batch_size=batch_size, backend=backend, epochs=epochs, log_every=100
     )
-    assert len(steps) == 32  # after 20 of them a step is recorded
+    assert len(steps) == 32  # after 20 of them a step is traced
     assert steps[-1].keys() <= {"launches", "memsets"}  # no synchronisation, no copy, no allocation
     assert sum(steps[-1].values()) == launches
     assert all(step.keys() <= {"launches", "memsets", "mallocs"} for step in steps)
@@ -122,13 +122,13 @@ def test_an_epoch_sends_its_order_once_and_reads_nothing(counts: Any) -> None:
 
 
 def spent(counts: Any, function: Callable[..., Any], *arguments: Any) -> dict[str, int]:
-    """What a call asks of the device when the function is recorded, as it is in training."""
-    played = portanet.choose("cupy").tracer()(lambda *given: (function(*given),), reused=0, warmup=0)
+    """What a call asks of the device when the function is traced, as it is in training."""
+    replayed = portanet.choose("cupy").tracer()(lambda *given: (function(*given),), reused=0, warmup=0)
     for _ in range(3):  # the first times may allocate
         before = counts()
-        played(*arguments)
+        replayed(*arguments)
         after = counts()
-    assert played.programs()
+    assert replayed.programs()
     return {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
 

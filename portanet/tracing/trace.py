@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from portanet._tree import flatten, is_array, map_leaves
@@ -26,7 +26,7 @@ class Trace:
         self._inputs: dict[Any, list[Any]] = {}  # the arguments' arrays, by their memory
         self._before: list[tuple[Any, Any]] = []  # those that were changed, and what they held
 
-    def run(self, function: Callable[..., Any], args: tuple[Any, ...], dynamic: frozenset[int] | None = None) -> None:
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...], dynamic: Set[int] | None = None) -> None:
         """Call the function with Tracers in place of arrays and numbers.
 
         dynamic  the places, among the leaves of the arguments, of arrays that differ from call to call; None: all

@@ -1,4 +1,4 @@
-"""Functions that are recorded and played: whatever they do with their arrays, they do it again each time.
+"""Functions that are traced and replayed: whatever they do with their arrays, they do it again each time.
 
 That every layer, loss and optimizer gives the same bits is what the legs named -traced show; see legs.py.
 """
@@ -6,6 +6,7 @@ That every layer, loss and optimizer gives the same bits is what the legs named 
 from __future__ import annotations
 
 import functools
+import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from helpers import Host
 from legs import Leg
 
+import portanet
 from portanet import fit, nn, optim
 from portanet._tree import flatten, tree_items
 from portanet.backends import Backend
@@ -32,7 +34,7 @@ LONG = np.sin(np.arange(2800.0)).reshape(70, 40)
 WIDE = LONG.T.copy()
 
 
-def recorded(function: Callable[..., Any], **settings: Any) -> Traced:
+def traced(function: Callable[..., Any], **settings: Any) -> Traced:
     return Traced(function, NumPyCalls(workers(1).run_pair), **{"warmup": 0, **settings})
 
 
@@ -212,8 +214,8 @@ every_function = pytest.mark.parametrize("function", FUNCTIONS, ids=lambda funct
 
 @every_function
 def test_the_same_each_time(function: Callable[..., Any]) -> None:
-    """With the arrays that it was recorded with, then with others, and what was returned before stays."""
-    one, first, kept, programs = recorded(function), SQUARE.copy(), [], []
+    """With the arrays that it was traced with, then with others, and what was returned before stays."""
+    one, first, kept, programs = traced(function), SQUARE.copy(), [], []
     for given in (first, first, *(SQUARE.copy() for _ in range(3))):
         kept.append((one(given), function(SQUARE.copy())))
         given[...] = SQUARE
@@ -221,7 +223,7 @@ def test_the_same_each_time(function: Callable[..., Any]) -> None:
         for found, expected in kept:
             for a, b in zip(flatten([found], []), flatten([expected], []), strict=True):
                 same(a, SQUARE if a is given else b)
-    assert [len(recorded) for recorded in programs] == [1] * 5
+    assert [len(each) for each in programs] == [1] * 5
     assert programs[0] == programs[1] != programs[2] == programs[3] == programs[4]
 
 
@@ -242,10 +244,10 @@ def test_the_same_bits_on_every_library(backend: Backend, function: Callable[...
     ],
     ids=["products in halves", "convolution", "full"],
 )  # fmt: skip
-def test_a_training_has_the_same_bits_recorded_or_not(
+def test_a_training_has_the_same_bits_traced_or_not(
     monkeypatch: pytest.MonkeyPatch, layers: list[nn.Layer], size: Any
 ) -> None:
-    """So it does not matter at which step a training was interrupted, and is recorded anew."""
+    """So it does not matter at which step a training was interrupted, and is traced again."""
     rng = np.random.default_rng(0)
     x, labels = rng.integers(0, 256, (250, 1, 28, 28)).astype(np.uint8), rng.integers(0, 10, 250)
     found = set()
@@ -265,8 +267,20 @@ def test_a_training_has_the_same_bits_recorded_or_not(
     assert len(found) == 1
 
 
+def test_the_same_weights_with_tracing_and_without(backend: Backend) -> None:
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(120, 6)).astype(np.float32), rng.integers(0, 3, 120)
+    model = nn.Sequential(nn.Dense(8), nn.BatchNorm(), nn.ReLU(), nn.Dropout(0.2), nn.Dense(3))
+    bits = set()
+    for trace in (True, False):
+        chosen = portanet.choose(backend.name, trace=trace)
+        run = fit(model, x, labels, batch_size=24, epochs=8, optimizer=optim.AdamW(), backend=chosen)
+        bits.add(b"".join(chosen.to_numpy(array).tobytes() for _, array in tree_items(run.params)))
+    assert len(bits) == 1
+
+
 def test_calls_are_watched_first() -> None:
-    """Arrays that are others each time are known when it is recorded, so it is recorded once."""
+    """Arrays that are others each time are known when it is traced, so it is traced once."""
     weight, one = SQUARE.copy(), Traced(lambda x, weight: x @ weight, NumPyCalls(None), warmup=3)
     for number in range(8):
         same(one(SQUARE + number, weight), (SQUARE + number) @ weight)
@@ -279,12 +293,12 @@ def test_calls_are_watched_first() -> None:
 
 def test_powers() -> None:
     x = np.random.default_rng(0).uniform(0, 9, 10_000).astype(np.float32)
-    one = recorded(lambda x: (x**2, x**0.5, x**3, x**-1))
+    one = traced(lambda x: (x**2, x**0.5, x**3, x**-1))
     for found, expected in zip(one(x), (x**2, x**0.5, x**3, x**-1), strict=True):
         same(found, expected)
 
 
-def test_what_is_played() -> None:
+def test_the_emitted_code() -> None:
     """Straight code: no call whose result nobody reads, and none for what is always the same."""
 
     def function(x: Any, weight: Any, rate: Any) -> Any:
@@ -294,7 +308,7 @@ def test_what_is_played() -> None:
         weight -= (x + places) * (rate * 0.5)
         return weight, rate * 2.0
 
-    one = recorded(function)
+    one = traced(function)
     x, weight = copied(X, X)
     for rate in (0.5, 1.5):
         expected = weight - (x + 2.0 * np.arange(3)) * (rate * 0.5)
@@ -305,21 +319,21 @@ def test_what_is_played() -> None:
     assert lines[1:-1] == [
         "def replay(a0, a1, a2):",
         "add(c0, c1, out=c2)",
-        "v4 = mul(a2, c4)",
-        "multiply(c2, v4, out=c2)",
+        "v8 = mul(a2, c4)",
+        "multiply(c2, v8, out=c2)",
         "subtract(c7, c2, out=c7)",
-        "v7 = mul(a2, c9)",
-        "return (a1, v7, )",
+        "v10 = mul(a2, c9)",
+        "return (a1, v10, )",
     ]
 
 
-def test_kinds_of_arguments() -> None:
-    """Another shape, dtype, word or missing array is recorded by itself; another number or array is not."""
+def test_signatures() -> None:
+    """Another shape, dtype, word or missing array is traced by itself; another number or array is not."""
 
     def function(x: Any, other: Any, rate: Any, *, sign: int = 1) -> Any:
         return sign * x * rate if other is None else sign * x * rate + other
 
-    one = recorded(function)
+    one = traced(function)
     cases: list[tuple[Any, Any, Any, int]] = [
         (X, None, 1.0, 1), (X, None, 2.0, 1), (X + 1, None, 2.0, 1), (X, X, 2.0, 1), (X[:1], X[:1], 2.0, 1),
         (X.astype(np.float32), None, 2.0, 1), (X, None, 2, 1), (X, None, 2.0, -1), (X, None, 3.0, 1),
@@ -347,7 +361,7 @@ def test_kinds_of_arguments() -> None:
 )
 def test_what_else_makes_another_kind(function: Callable[..., Any], cases: list[Any]) -> None:
     """Words, the tree that holds the arrays, and their layout, on which a sum's bits depend."""
-    one = recorded(function)
+    one = traced(function)
     for given in cases * 3:
         same(one(*given), function(*given))
 
@@ -361,7 +375,7 @@ def test_what_holds_the_arrays_is_told_apart() -> None:
             total = branch * (number + 1.0) + total
         return total
 
-    one = recorded(function)
+    one = traced(function)
     for _ in range(2):
         for tree in (
             (X,),
@@ -379,7 +393,7 @@ def test_what_holds_the_arrays_is_told_apart() -> None:
 
 
 def test_names_and_types_of_words_are_told_apart() -> None:
-    one = recorded(lambda x, *, a=0, b=0: x * a - b)
+    one = traced(lambda x, *, a=0, b=0: x * a - b)
     whole = np.arange(3)
     for words in ({"a": 1}, {"b": 1}, {"a": 1.0}, {"a": True}) * 2:
         same(one(whole, **words), whole * words.get("a", 0) - words.get("b", 0))
@@ -391,35 +405,35 @@ def test_a_reshape_that_is_a_view_of_some_layouts() -> None:
         line *= 2.0
         return x + 0.0
 
-    one = recorded(function)
+    one = traced(function)
     for make in (lambda: LONG.T.copy("K"), lambda: WIDE.copy()) * 2:
         for _ in range(3):
             same(one(make()), function(make()))
 
 
-def test_ever_new_kinds_are_not_recorded_for_ever() -> None:
-    one = recorded(lambda x: x * 2.0)
+def test_new_kinds_are_not_traced_without_end() -> None:
+    one = traced(lambda x: x * 2.0)
     for size in range(200):
         same(one(np.ones(size)), np.full(size, 2.0))
     assert len(one.programs()) < 100
 
 
-def test_what_fails_once_is_recorded_for_other_arguments() -> None:
-    one = recorded(lambda x, y: x + y)
+def test_what_fails_once_is_traced_for_other_arguments() -> None:
+    one = traced(lambda x, y: x + y)
     with pytest.raises(ValueError, match="broadcast"):
         one(X, np.ones(5))
     same(one(X, X), X + X)
     assert len(one.programs()) == 1
 
 
-def test_lent_arrays() -> None:
+def test_reused_arrays() -> None:
     """The caller may do with them what it likes, until the next call."""
 
     def function(x: Any) -> Any:
         xp = namespace(x)
         return (xp.exp(x), xp.ones((3,), dtype=x.dtype), x, x[0, :]), xp.exp(x) + 1.0
 
-    one, given = recorded(function, reused=0), X.copy()
+    one, given = traced(function, reused=0), X.copy()
     first, kept = one(given)
     for array in (first[0], first[1], first[3]):
         array *= 7.0
@@ -431,12 +445,12 @@ def test_lent_arrays() -> None:
     assert again[2] is given
 
 
-def test_what_is_lent_and_returned_too_is_kept() -> None:
+def test_what_is_reused_and_returned_too_is_kept() -> None:
     def function(x: Any) -> Any:
         y = x * 2.0
         return (y,), y
 
-    one = recorded(function, reused=0)
+    one = traced(function, reused=0)
     _, kept = one(X)
     one(X + 1.0)
     same(kept, X * 2.0)
@@ -449,7 +463,7 @@ def test_arrays_from_elsewhere() -> None:
     def function(x: Any) -> Any:
         return x * rng.uniform(size=(2, 3))
 
-    for one in (recorded(function), recorded(lambda x: rng.uniform(size=3))):
+    for one in (traced(function), traced(lambda x: rng.uniform(size=3))):
         assert one(X).tobytes() != one(X).tobytes()
         assert one.programs() == []
 
@@ -474,8 +488,8 @@ def copies_into_a_result(x: Any) -> Any:
         lambda x: x[x > 2.0] * 2.0, lambda x: namespace(x).nonzero(x)[0], lambda x: namespace(x).unstack(x[:1, :])[0],
     ],
 )  # fmt: skip
-def test_what_cannot_be_recorded_is_called_as_it_is(function: Callable[..., Any]) -> None:
-    one = recorded(function)
+def test_what_cannot_be_traced_is_called_plainly(function: Callable[..., Any]) -> None:
+    one = traced(function)
     for given in (X, X, X - 1.0, X - 2.0):
         same(one(given), function(given))
     assert one.programs() == []
@@ -485,10 +499,10 @@ def test_a_number_that_is_a_shape_or_an_axis() -> None:
     def function(x: Any, number: Any) -> Any:
         return namespace(x).zeros((number, 3)) + x
 
-    one = recorded(function)
+    one = traced(function)
     for number in (1, 2, 1):
         same(one(X[:1], number), function(X[:1], number))
-    by_axis = recorded(lambda x, axis: namespace(x).sum(x, axis=axis) * 2.0)
+    by_axis = traced(lambda x, axis: namespace(x).sum(x, axis=axis) * 2.0)
     for axis in (0, 1, 0):
         same(by_axis(SQUARE, axis), SQUARE.sum(axis=axis) * 2.0)
 
@@ -497,7 +511,7 @@ def test_a_row_by_number_of_an_array_that_is_written_again() -> None:
     def function(x: Any, number: Any) -> Any:
         return (x * 2.0)[number, :], namespace(x).zeros((3, 2))[number, :]
 
-    one, kept = recorded(function), []
+    one, kept = traced(function), []
     for number, x in enumerate((SQUARE, SQUARE + 1.0, SQUARE + 2.0)):
         kept.append((one(x, number), x))
         kept[-1][0][1][...] = 7.0
@@ -513,7 +527,7 @@ def test_numbers_of_the_library() -> None:
         x += 1.0
         return x * 2.0
 
-    one = recorded(function)
+    one = traced(function)
     for given in (np.float64(1.0), np.float64(2.0), np.asarray(3.0), np.asarray(4.0), np.float64(5.0)):
         same(one(given.copy()), function(given.copy()))
 
@@ -526,13 +540,13 @@ class Matrix(np.ndarray[Any, Any]):
 
 
 def test_classes_of_their_own_rules() -> None:
-    one = recorded(lambda x: x * x)
+    one = traced(lambda x: x * x)
     for given, expected in ((SQUARE.view(Matrix), SQUARE @ SQUARE), (SQUARE, SQUARE * SQUARE)) * 2:
         same(one(given), expected)
 
 
 def test_arguments_that_share_memory_unseen() -> None:
-    """The rehearsal is undone in whatever order they were changed."""
+    """Tracing is undone in whatever order they were changed."""
 
     def function(a: Any, b: Any) -> Any:
         a += 1.0
@@ -541,15 +555,15 @@ def test_arguments_that_share_memory_unseen() -> None:
 
     found, expected = (bytearray(X.tobytes()) for _ in range(2))
     same(
-        recorded(function)(np.frombuffer(found), np.frombuffer(found)),
+        traced(function)(np.frombuffer(found), np.frombuffer(found)),
         function(np.frombuffer(expected), np.frombuffer(expected)),
     )
     assert found == expected
 
 
-def test_recordings_inside_a_recording() -> None:
-    inner = recorded(times)
-    outer = recorded(lambda x: inner(x, 2.0) * 3.0)
+def test_traced_functions_inside_a_traced_function() -> None:
+    inner = traced(times)
+    outer = traced(lambda x: inner(x, 2.0) * 3.0)
     for x in (X, X + 1.0, X + 2.0):
         same(outer(x), times(x, 2.0) * 3.0)
         same(inner(x, 2.0), times(x, 2.0))
@@ -557,7 +571,7 @@ def test_recordings_inside_a_recording() -> None:
 
 
 def test_keys_that_are_no_words() -> None:
-    one = recorded(lambda x: {np.int64(1): x * 2.0, (2, None): x})
+    one = traced(lambda x: {np.int64(1): x * 2.0, (2, None): x})
     for _ in range(2):
         same(one(X)[1], X * 2.0)
 
@@ -571,7 +585,7 @@ def test_the_sign_of_zero(size: int, dtype: str, least: float) -> None:
     def function(x: Any) -> Any:
         return namespace(x).maximum(x, least)
 
-    assert recorded(function)(x).tobytes() == function(x).tobytes()
+    assert traced(function)(x).tobytes() == function(x).tobytes()
 
 
 def test_large_products_in_place() -> None:
@@ -581,8 +595,18 @@ def test_large_products_in_place() -> None:
 
     a, b = product((100, 1000, 1000))
     expected = function(a.copy(), b)
-    same(recorded(function)(a, b), expected)
+    same(traced(function)(a, b), expected)
     same(a, expected)
+
+
+def test_a_function_that_is_not_the_same_twice_is_called_plainly() -> None:
+    """Python's random numbers, and a clock, would be written into the code as they were."""
+    noise, times = random.Random(0), iter(range(1000))
+    for function in (lambda x: x * noise.random(), lambda x: x if next(times) % 2 else x + 1.0):
+        one = traced(function)
+        found = {one(X).tobytes() for _ in range(6)}
+        assert len(found) > 1
+        assert one.programs() == []
 
 
 @pytest.mark.parametrize("read", [float, int, bool, list, len, lambda x: range(x)])
@@ -595,7 +619,7 @@ def test_a_function_that_reads_values(read: Any) -> None:
         read(flag)
         return x * 2.0
 
-    one, given, expected = recorded(function), X.copy(), X.copy()
+    one, given, expected = traced(function), X.copy(), X.copy()
     flag = np.asarray([1]) if read in (list, len) else np.asarray(1)
     for _ in range(3):
         same(one(given, flag), function(expected, flag))
@@ -609,7 +633,7 @@ def test_errors_are_the_functions_own() -> None:
         x += 1.0
         return x + other
 
-    one, given = recorded(function), X.copy()
+    one, given = traced(function), X.copy()
     with pytest.raises(ValueError, match="broadcast"):
         one(given, np.ones(5))
     same(given, X + 1.0)
@@ -619,7 +643,7 @@ def test_gathering_beyond_the_end_is_refused_as_always() -> None:
     def function(x: Any, rows: Any) -> Any:
         return namespace(x).take(x, rows, axis=0)
 
-    one = recorded(function)
+    one = traced(function)
     same(one(X, np.asarray([1, 1])), X[[1, 1]])
     same(one(X, np.asarray([0, 1])), X)
     with pytest.raises(IndexError):
@@ -627,7 +651,7 @@ def test_gathering_beyond_the_end_is_refused_as_always() -> None:
 
 
 def test_threads_do_not_disturb_each_other() -> None:
-    one, meeting = recorded(times), threading.Barrier(2)
+    one, meeting = traced(times), threading.Barrier(2)
     found: dict[int, list[Host]] = {1: [], 2: []}
 
     def work(number: int) -> None:
