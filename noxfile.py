@@ -97,6 +97,7 @@ def bench(session: nox.Session) -> None:
     peers = [*BACKENDS["torch"], *BACKENDS["jax"], "scikit-learn>=1.7"]
     session.install("--editable", ".", *peers)
     session.run("python", "scripts/bench.py", *session.posargs)
+    session.run("portanet", "bench", "--plain", "--backends", "numpy,torch", "--presets", "classic,mlp,cnn")
 
 
 @nox.session(venv_backend="virtualenv")

@@ -55,7 +55,7 @@ def test_a_step_on_resident_data(
     backend = portanet.choose("cupy")
     compile_step, steps = backend.compile, []
 
-    def counting(step: Any) -> Steps:
+    def counting(step: Any, per_array: Any = None) -> Steps:
         def counted(*arguments: Any) -> Any:
             before = counts()
             result = step(*arguments)

@@ -16,11 +16,19 @@ from portanet.backends.strict import Strict
 from portanet.backends.torch import Torch
 from portanet.errors import BackendError
 
-__all__ = ["NAMES", "Backend", "choose", "name_of", "of"]
+__all__ = ["NAMES", "PREFERRED", "WHEELS", "Backend", "choose", "name_of", "of"]
 
 _CLASSES: dict[str, type[Backend]] = {kind.name: kind for kind in (NumPy, CuPy, Torch, Jax, Strict)}
 
 NAMES = tuple(_CLASSES)
+
+PREFERRED = CuPy.name
+"""The backend that "auto" takes where it works."""
+
+WHEELS = {
+    wheels[-1]: wheels for wheels in (kind.wheels or (kind.package,) for kind in _CLASSES.values() if kind is not NumPy)
+}
+"""The distributions that each optional library may be installed as, by its usual name."""
 
 
 def choose(name: str = "auto", device: str | None = None, *, trace: bool = True) -> Backend:

@@ -48,6 +48,7 @@ class Backend:
 
     name     as in `choose`
     modules  the top-level modules that define the library's arrays
+    wheels   the distributions it may be installed as, the usual name last; by default that of `package`
     device   where its arrays live, in the library's own words
     reason   why it was chosen, for people
     remedy   what to do where it is installed but cannot compute
@@ -57,6 +58,7 @@ class Backend:
     name: str
     package: str
     modules: tuple[str, ...]
+    wheels: tuple[str, ...] = ()
     device: str = "cpu"
     reason: str = "named"
     remedy: str = "reinstall it"
@@ -66,6 +68,10 @@ class Backend:
     def device_of(cls, x: Array) -> str | None:
         """The device that one of the library's arrays lives on, as `choose` takes it; None where there is only one."""
         raise NotImplementedError
+
+    def device_name(self) -> str:
+        """The device in the words of its maker, if the library knows them."""
+        return self.device
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         """Copy a host array to the device, in this dtype (by name) if one is given."""

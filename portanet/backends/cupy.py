@@ -18,6 +18,7 @@ class CuPy(Backend):
 
     name = package = "cupy"
     modules = ("cupy",)
+    wheels = ("cupy-cuda13x", "cupy-cuda12x", "cupy")
     remedy = "install it with the CUDA libraries: pip install 'portanet[cuda13]' (or portanet[cuda12])"
 
     def __init__(self, device: str | None = None) -> None:
@@ -54,6 +55,9 @@ class CuPy(Backend):
                 "see what nvidia-smi prints, and whether CUDA_VISIBLE_DEVICES hides it."
             )
         return count
+
+    def device_name(self) -> str:
+        return str(self._cupy.cuda.runtime.getDeviceProperties(self._number)["name"].decode())
 
     def library(self, run_pair: RunPair | None = None) -> Library | None:
         return CuPyCalls(self._cupy)

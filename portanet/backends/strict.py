@@ -20,6 +20,7 @@ class Strict(NumPy):
     name = "strict"
     package = "array_api_strict"
     modules = ("array_api_strict",)
+    wheels = ("array-api-strict",)
 
     def __init__(self, device: str | None = None) -> None:
         self._xp = import_package(self.package, "pip install array-api-strict")

@@ -21,7 +21,10 @@ _ROWS = 16_384  # every size divides it, and an epoch of it is short
 
 @dataclass(frozen=True)
 class Timing:
-    """The seconds of one training step, one number for each round; `batch_size` rows make a step."""
+    """The seconds of one training step, one number for each round; `batch_size` rows make a step.
+
+    backend  its name, with " plain" behind it where functions are not traced
+    """
 
     backend: str
     device: str
@@ -64,8 +67,22 @@ def bench(
         for each, count, own in zip(trained, epochs, times, strict=True):
             own.append(each.step_seconds(count))
     return [
-        Timing(backend.name, backend.device, size, tuple(own)) for backend, own in zip(backends, times, strict=True)
+        Timing(backend.name if backend.trace else f"{backend.name} plain", backend.device, size, tuple(seconds))
+        for backend, seconds in zip(backends, times, strict=True)
     ]
+
+
+def gains(timings: Sequence[Timing]) -> dict[str, float]:
+    """How many times as fast traced steps are as plain ones, for each backend that was timed with both.
+
+    The median over the rounds, since other work slows both down in the same round.
+    """
+    by_name = {timing.backend: timing.seconds for timing in timings}
+    return {
+        name: median(plain / traced for plain, traced in zip(by_name[f"{name} plain"], seconds, strict=True))
+        for name, seconds in by_name.items()
+        if f"{name} plain" in by_name
+    }
 
 
 def worth_it(cpu: Mapping[int, float], gpu: Mapping[int, float]) -> int | None:

@@ -21,10 +21,11 @@ _SWEEP = "mlp"  # the preset whose batch size is varied where there is a GPU
 @click.command()
 @click.option("--backends", metavar="A,B,...", help="Backends to time.  [default: all that work here, but strict]")
 @click.option("--presets", default="classic,mlp", show_default=True, metavar="A,B,...", help="What to train.")
+@click.option("--plain", is_flag=True, help="Time steps that are not traced, too, and show what tracing gains.")
 @click.option("--quick", is_flag=True, help="One short round of few rows: whether it runs, not how fast.")
 @options.as_json
 @options.debug
-def command(backends: str | None, presets: str, quick: bool, as_json: bool) -> None:
+def command(backends: str | None, presets: str, plain: bool, quick: bool, as_json: bool) -> None:
     """Time training steps on this machine's backends.
 
     After a warm-up the backends take turns for five rounds; shown are the median and the spread. Where one of them
@@ -35,13 +36,11 @@ def command(backends: str | None, presets: str, quick: bool, as_json: bool) -> N
     named = {name: preset(name) for name in presets.split(",")}
     chosen, left_out = _choose(backends)
     settings = {"rounds": 1, "seconds": 0.01} if quick else {"rounds": 5, "seconds": 0.2}
-    timings = [
-        (name, timing)
-        for name, plan in named.items()
-        for timing in _bench(chosen, name, plan, quick=quick, settings=settings)
-    ]
+    sides = _with_plain(chosen) if plain else chosen
+    by_preset = {name: _bench(sides, name, plan, quick=quick, settings=settings) for name, plan in named.items()}
+    timings = [(name, timing) for name, found in by_preset.items() for timing in found]
     sweep = _sweep(chosen, quick=quick, settings=settings)
-    hardware, verdicts = _hardware(chosen), _verdicts(chosen, left_out, sweep)
+    hardware, verdicts = _hardware(chosen), _gains(by_preset) + _verdicts(chosen, left_out, sweep)
     if as_json:
         from portanet.checks.bench import as_dict
 
@@ -83,6 +82,29 @@ def _choose(names: str | None) -> tuple[list[Backend], dict[str, str]]:
     return chosen, left_out
 
 
+def _with_plain(chosen: Sequence[Backend]) -> list[Backend]:
+    """The backends, and behind each that traces the same without."""
+    from portanet import backends
+
+    sides = []
+    for backend in chosen:
+        sides.append(backend)
+        if backend.library() is not None:
+            sides.append(backends.choose(backend.name, backend.device, trace=False))
+    return sides
+
+
+def _gains(timings: dict[str, list[Timing]]) -> list[str]:
+    """One sentence for each backend and preset that was timed with and without tracing."""
+    from portanet.checks.bench import gains
+
+    return [
+        f"{preset}: traced steps on {backend} are {gain:.2f} times as fast as plain ones."
+        for preset, own in timings.items()
+        for backend, gain in gains(own).items()
+    ]
+
+
 def _bench(
     chosen: Sequence[Backend], name: str, plan: Any, *, quick: bool, settings: Any, size: int | None = None
 ) -> list[Timing]:
@@ -112,17 +134,18 @@ def _sweep(chosen: Sequence[Backend], *, quick: bool, settings: Any) -> list[Tim
 
 def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequence[Timing]) -> list[str]:
     """One sentence for each GPU; or that there is none, and why."""
+    from portanet.backends import PREFERRED
     from portanet.checks.bench import on_gpu, worth_it
 
     if not sweep:
-        why = f": {left_out['cupy']}" if "cupy" in left_out else "."
+        why = f": {left_out[PREFERRED]}" if PREFERRED in left_out else "."
         return [f"None of these backends runs on a GPU{why}"]
     cpu = {timing.batch_size: timing.median for timing in sweep if timing.backend == "numpy"}
     words = []
     for each in (each for each in chosen if on_gpu(each.device)):
         gpu = {t.batch_size: t.median for t in sweep if (t.backend, t.device) == (each.name, each.device)}
         size = worth_it(cpu, gpu)
-        side = f"{each.name} on {each.device} ({_gpu_name(each)})"
+        side = f"{each.name} on {each.device} ({each.device_name()})"
         words.append(
             f"{side} is no faster than numpy for batches of {max(cpu):,} rows, the largest tried."
             if size is None
@@ -137,7 +160,7 @@ def _hardware(chosen: Sequence[Backend]) -> dict[str, str]:
     from portanet.checks.bench import on_gpu
 
     libraries = [library for library in _machine.blas().info() if library["user_api"] == "blas"]
-    gpus = [f"{each.device} {_gpu_name(each)}" for each in chosen if on_gpu(each.device)]
+    gpus = [f"{each.device} {each.device_name()}" for each in chosen if on_gpu(each.device)]
     return {
         "cpu": f"{_cpu_name()}, {_machine.cores()} cores",
         "blas": ", ".join(sorted({f"{library['internal_api']} {library['version']}" for library in libraries})),
@@ -152,25 +175,12 @@ def _cpu_name() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def _gpu_name(chosen: Backend) -> str:
-    """What the library calls the device; an emulated one says so here."""
-    import numpy as np
-
-    from portanet.xp import namespace
-
-    cuda: Any = getattr(namespace(chosen.put(np.zeros(1, np.float32))), "cuda", None)
-    number = int(chosen.device.partition(":")[2] or 0)
-    if hasattr(cuda, "runtime"):
-        return str(cuda.runtime.getDeviceProperties(number)["name"].decode())
-    return str(cuda.get_device_name(number)) if hasattr(cuda, "get_device_name") else chosen.device
-
-
 def _print(rows: Sequence[tuple[str, Timing]]) -> None:
     click.echo()
-    click.echo(f"{'preset':9}{'backend':9}{'device':9}{'rows':>7}{'ms a step':>12}{'lowest':>10}{'highest':>10}")
+    click.echo(f"{'preset':9}{'backend':13}{'device':9}{'rows':>7}{'ms a step':>12}{'lowest':>10}{'highest':>10}")
     for name, timing in rows:
         figures = "".join(
             f"{value * 1e3:{width}.3f}"
             for value, width in ((timing.median, 12), (min(timing.seconds), 10), (max(timing.seconds), 10))
         )
-        click.echo(f"{name:9}{timing.backend:9}{timing.device:9}{timing.batch_size:>7,}{figures}")
+        click.echo(f"{name:9}{timing.backend:13}{timing.device:9}{timing.batch_size:>7,}{figures}")

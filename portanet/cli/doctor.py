@@ -14,7 +14,7 @@ _WORDS = {True: "yes", False: "no ", None: "-  "}
 
 
 @click.command()
-@click.option("--backend", type=click.Choice(options.BACKENDS), help="Check this one only, by some training steps.")
+@click.option("--backend", type=options.BackendName(), help="Check this one only, by some training steps.")
 @options.as_json
 @options.debug
 def command(backend: str | None, as_json: bool) -> None:
@@ -73,13 +73,14 @@ def _parity(name: str, as_json: bool) -> bool:
 
 
 def _versions() -> dict[str, str | None]:
+    from portanet import backends
     from portanet.cli import facts
 
     packages = (
         "array-api-compat", "pandas", "safetensors", "click", "rich", "platformdirs", "threadpoolctl", "plotly",
         "jinja2",
     )  # fmt: skip
-    more = ("cupy", "torch", "jax", "array-api-strict")
+    more = backends.WHEELS
     return facts.versions() | {package: facts.version_of(package) for package in (*packages, *more)}
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 import portanet
+from portanet import backends
 from portanet import data as readers
 from portanet.data import Dataset
 from portanet.errors import DataError
@@ -69,7 +70,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 def version_of(package: str) -> str | None:
     """The installed version; None where the package is missing. CuPy's has the CUDA version in its name."""
-    names = ("cupy-cuda13x", "cupy-cuda12x", "cupy") if package == "cupy" else (package,)
+    names = backends.WHEELS.get(package, (package,))
     for name in names:
         try:
             return importlib.metadata.version(name)

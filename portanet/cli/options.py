@@ -11,7 +11,19 @@ import click
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-BACKENDS = ("auto", "numpy", "cupy", "torch", "jax", "strict")
+
+class BackendName(click.Choice[str]):
+    """A backend's name; the names are looked up when they are needed, since that takes time."""
+
+    def __init__(self) -> None:
+        self.case_sensitive = True
+
+    @property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override]
+        """auto, and the backends."""
+        from portanet.backends import NAMES
+
+        return ("auto", *NAMES)
 
 
 class Whole(click.ParamType[Any]):
@@ -51,7 +63,7 @@ def backend(function: Function) -> Function:
     """--backend and --device."""
     function = click.option("--device", metavar="D", help="Device of the backend, such as cuda:0.")(function)
     return click.option(
-        "--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
+        "--backend", type=BackendName(), default="auto", show_default=True,
         help="Library that computes; auto takes CuPy where a GPU works, else NumPy.",
     )(function)  # fmt: skip
 

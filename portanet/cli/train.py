@@ -70,6 +70,9 @@ Examples:
 @click.option("--freeze", metavar="NAME,...", help="With --from: layers to keep as they are, by name as in summary.")
 @click.option("--workers", type=options.Whole(), help="Threads for NumPy; the result is the same.")
 @click.option(
+    "--no-trace", "trace", flag_value=False, default=True, help="Do not trace steps; the result is the same.",
+)  # fmt: skip
+@click.option(
     "--config", "tables", type=click.Path(path_type=Path), metavar="FILE.toml", is_eager=True, callback=config.take,
     help="Settings from a file; options win over it.",
 )  # fmt: skip

@@ -49,7 +49,7 @@ class _Keep(Callback):
 
 def train(
     *, out: Path | None, resume: bool, print_config: bool, as_json: bool, quiet: bool, workers: int | None,
-    **settings: Any,
+    trace: bool, **settings: Any,
 ) -> None:  # fmt: skip
     """Trains, writes the run folder and prints the result."""
 
@@ -60,7 +60,7 @@ def train(
 
     if out is not None and not resume:
         require_empty(out)
-    chosen = backends.choose(settings["backend"], settings["device"])
+    chosen = backends.choose(settings["backend"], settings["device"], trace=trace)
     why = chosen.reason.partition(";")[0]  # without the remedy, which portanet doctor tells
     say(f"{chosen.name} on {chosen.device}" + (f" (auto: {why})" if settings["backend"] == "auto" else ""))
     job = plans.prepare(**settings)

@@ -7,7 +7,8 @@ which compute as always and note each call; passes transform the list; what is l
 
 >>> import numpy as np
 >>> from portanet import choose
->>> from portanet.tracing import Trace, emit, passes, show
+>>> from portanet.tracing import Trace, passes, show
+>>> from portanet.tracing.emit import emit
 >>> from portanet.xp import namespace
 >>> def layer(weight, x):
 ...     xp = namespace(x)
@@ -82,10 +83,9 @@ True
 A guard (guard.py) lets this code run for arguments of the same kind only; others are traced for themselves.
 """
 
-from portanet.tracing.emit import emit
 from portanet.tracing.library import Constant, Library, RunPair, Statement, Var, real
 from portanet.tracing.op import Op, show
 from portanet.tracing.replay import Traced
 from portanet.tracing.trace import Trace
 
-__all__ = ["Constant", "Library", "Op", "RunPair", "Statement", "Trace", "Traced", "Var", "emit", "real", "show"]
+__all__ = ["Constant", "Library", "Op", "RunPair", "Statement", "Trace", "Traced", "Var", "real", "show"]

@@ -13,7 +13,17 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-TRAINS = ("portanet", "portanet-jax", "portanet-torch", "numpy", "sklearn", "torch", "torch-compile", "jax")
+TRAINS = (
+    "portanet",
+    "portanet-plain",
+    "portanet-jax",
+    "portanet-torch",
+    "numpy",
+    "sklearn",
+    "torch",
+    "torch-compile",
+    "jax",
+)
 
 
 @dataclass(frozen=True)
@@ -64,22 +74,23 @@ JOBS = {
             "full", "all 42,000 images in every step, 784-16-10, SGD", 42_000, (16, 10), None, "ms a step",
             (*TRAINS, "article"),
             (("torch", "seconds", 2.3, 2.7), ("jax", "seconds", 1.25, 1.4), ("torch", "memory", 3.0, 4.0),
-             ("numpy", "seconds", 1 / 1.1, 1.0)),
+             ("numpy", "seconds", 1 / 1.1, 1.0), ("portanet-plain", "seconds", 1.0, 1.1)),
         ),
         Job(
             "mini", "batches of 128, 784-128-10, Adam", 42_000, (128, 10), 128, "µs a step", (*TRAINS, "torch-hand"),
             (("torch", "seconds", 1.3, 2.0), ("sklearn", "seconds", 1.7, 2.5), ("jax", "seconds", 1 / 1.6, 1.0),
              ("numpy", "seconds", 1 / 1.1, 1.0), ("portanet-jax/jax", "seconds", 1 / 1.1, 1.0),
-             ("portanet-torch/torch-hand", "seconds", 1 / 1.1, 1.0)),
+             ("portanet-torch/torch-hand", "seconds", 1 / 1.1, 1.0), ("portanet-plain", "seconds", 1.0, 1.2)),
         ),
         Job(
             "small", "batches of 32, 784-32-10, Adam", 42_000, (32, 10), 32, "µs a step", (*TRAINS, "torch-hand"),
-            (("torch", "seconds", 2.2, 2.5), ("numpy", "seconds", 1 / 1.1, 1.0)),
+            (("torch", "seconds", 2.2, 2.5), ("numpy", "seconds", 1 / 1.1, 1.0),
+             ("portanet-plain", "seconds", 1.3, 1.5)),
         ),
         Job(
             "cnn", "batches of 128, two convolutions of 5 x 5 (16 and 32 filters) with pooling, Adam", 3_840, (10,),
             128, "ms a step", tuple(name for name in TRAINS if name not in ("numpy", "sklearn")),
-            (("torch", "seconds", 1 / 1.75, 1 / 1.25),), filters=(16, 32),
+            (("torch", "seconds", 1 / 1.75, 1 / 1.25), ("portanet-plain", "seconds", 1.0, 1.0)), filters=(16, 32),
         ),
         Job(
             "predict", "70,000 images, 784-256-128-10", 70_000, (256, 128, 10), None, "rows a second",

@@ -8,7 +8,7 @@ from typing import Any
 from bench_peers.child import Pace, Way
 from bench_peers.jobs import Data, Job
 
-from portanet import Callback, TrainedModel, fit
+from portanet import Backend, Callback, TrainedModel, choose, fit
 from portanet.nn import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, he_uniform, uniform
 from portanet.optim import SGD, Adam
 
@@ -27,7 +27,9 @@ def model(job: Job) -> Sequential:
     return Sequential(*layers[:-1])
 
 
-def run(job: Job, data: Data, pace: Pace, backend: str) -> None:
+def run(job: Job, data: Data, pace: Pace, told: str) -> None:
+    name, _, plain = told.partition(" ")
+    backend = choose(name, trace=not plain)
     if job.name == "predict":
         predict(job, data, pace, backend)
         return
@@ -37,7 +39,7 @@ def run(job: Job, data: Data, pace: Pace, backend: str) -> None:
     train(job, data, backend, epochs=FOREVER, log_every=count, callback=_Rounds(pace, count))
 
 
-def predict(job: Job, data: Data, pace: Pace, backend: str) -> None:
+def predict(job: Job, data: Data, pace: Pace, backend: Backend) -> None:
     x = data.x.reshape(-1, 1, 28, 28)
     trained = fit(model(job), x[:256], data.labels[:256], epochs=1, backend=backend)
 
@@ -48,7 +50,7 @@ def predict(job: Job, data: Data, pace: Pace, backend: str) -> None:
     pace.drive({"": Way(passes)})
 
 
-def train(job: Job, data: Data, backend: str, *, epochs: int, log_every: int, callback: Callback) -> TrainedModel:
+def train(job: Job, data: Data, backend: Backend, *, epochs: int, log_every: int, callback: Callback) -> TrainedModel:
     return fit(
         model(job), data.x.reshape(-1, 1, 28, 28), data.labels,
         optimizer=(Adam if job.optimizer == "adam" else SGD)(job.rate), epochs=epochs,

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import portanet
 from portanet import Backend, Callback
-from portanet.checks.bench import Timing, bench, on_gpu, worth_it
+from portanet.checks.bench import Timing, bench, gains, on_gpu, worth_it
 from portanet.data import Dataset
 from portanet.training.presets import PRESETS
 
@@ -66,6 +67,7 @@ def test_verdicts(script: ModuleType) -> None:
         ("jax", "seconds"): (None, None),
         ("torch", "memory"): (pytest.approx(4.0), True),
         ("numpy", "seconds"): (pytest.approx(1.0), True),
+        ("portanet-plain", "seconds"): (None, None),
     }
 
 
@@ -107,7 +109,7 @@ def test_peers_take_the_same_steps(script: ModuleType, library: str, name: str, 
     )
     jobs.write(dataclasses.replace(jobs.JOBS[name], rows=140), tmp_path)  # the last batch is a short one
     job, data = jobs.read_back(tmp_path)
-    run = portanet_fit.train(job, data, "numpy", epochs=2, log_every=1, callback=Callback())
+    run = portanet_fit.train(job, data, portanet.choose("numpy"), epochs=2, log_every=1, callback=Callback())
     layers = [own for own in run.params.values() if "weight" in own]
     expected = [own[kind] for kind in ("weight", "bias") for own in layers]
     module, told = child.MODULES[library]
@@ -175,6 +177,15 @@ def test_backends_take_turns(backend: Backend, preset: str) -> None:
         assert len(timing.seconds) == 2
         assert min(timing.seconds) > 0
     assert heard[-1] == f"batches of {size}: round 2 of 2"
+
+
+def test_traced_beside_plain() -> None:
+    found = bench(
+        [portanet.choose("numpy"), portanet.choose("numpy", trace=False)], PRESETS["mlp"], DATA, rounds=2, seconds=0.001
+    )
+    assert [timing.backend for timing in found] == ["numpy", "numpy plain"]
+    assert set(gains(found)) == {"numpy"}
+    assert gains([Timing("a", "cpu", 1, (1.0, 4.0, 2.0)), Timing("a plain", "cpu", 1, (3.0, 4.0, 4.0))]) == {"a": 2.0}
 
 
 def test_short_batches_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ CHOOSE = backends.choose
 
 
 def without(missing: str) -> Any:
-    def choose(name: str, device: str | None = None) -> backends.Backend:
+    def choose(name: str, device: str | None = None, *, trace: bool = True) -> backends.Backend:
         if name == missing:
             raise BackendError(f"{name} has no device.")
         return CHOOSE("numpy")
@@ -54,6 +54,13 @@ def test_the_table_has_a_row_for_each_preset(cli: Call) -> None:
     assert "mlp, numpy, batches of 128: warms up" in answer.err
 
 
+def test_traced_beside_plain(cli: Call) -> None:
+    answer = cli("bench", "--quick", "--backends", "numpy,strict", "--presets", "classic", "--plain")
+    rows = [line.split()[1:3] for line in answer.out.splitlines() if line.startswith("classic ")]
+    assert rows == [["numpy", "cpu"], ["numpy", "plain"], ["strict", "device1"]]
+    assert "classic: traced steps on numpy are " in answer.out
+
+
 def test_a_backend_that_was_asked_for_is_not_left_out(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "choose", without("jax"))
     answer = cli("bench", "--quick", "--backends", "numpy,jax")
@@ -72,9 +79,8 @@ def test_an_unknown_preset_is_named(cli: Call) -> None:
     [(512, "is faster than numpy from batches of 512 rows on."),
      (99_999, "is no faster than numpy for batches of 8,192 rows, the largest tried.")],
 )  # fmt: skip
-def test_the_verdict_on_a_gpu(faster_from: int, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "_gpu_name", lambda _: "Some Card")
-    card = SimpleNamespace(name="cupy", device="cuda:0")
+def test_the_verdict_on_a_gpu(faster_from: int, words: str) -> None:
+    card = SimpleNamespace(name="cupy", device="cuda:0", device_name=lambda: "Some Card")
     cpu = [Timing("numpy", "cpu", size, (2.0,)) for size in SIZES]
     gpu = [Timing("cupy", "cuda:0", size, (1.0 if size >= faster_from else 3.0,)) for size in SIZES]
     [verdict] = bench._verdicts([card], {}, [*cpu, *gpu])  # type: ignore[list-item]

@@ -134,6 +134,7 @@ def test_equal_commands_give_equal_bytes(cli: Call, place: Path) -> None:
         ("flowers.csv", "--out", "two"),
         ("flowers.csv", "--out", "three", "--workers", 1),
         ("flowers.csv", "--out", "four", "--workers", 3),
+        ("flowers.csv", "--out", "plain", "--no-trace"),
         (place / "elsewhere/flowers.csv", "--out", "five"),
     ):
         assert cli("train", *other, *base).code == 0
