@@ -7,28 +7,44 @@ or JAX, and one file of it names each.
 
 from __future__ import annotations
 
-from portanet._typing import Array
-from portanet.backends.base import Backend
-from portanet.backends.cupy import CuPy
-from portanet.backends.jax import Jax
-from portanet.backends.numpy import NumPy
-from portanet.backends.strict import Strict
-from portanet.backends.torch import Torch
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from portanet.errors import BackendError
 
-__all__ = ["NAMES", "PREFERRED", "WHEELS", "Backend", "choose", "name_of", "of"]
+if TYPE_CHECKING:
+    from portanet._typing import Array
+    from portanet.backends.base import Backend
 
-_CLASSES: dict[str, type[Backend]] = {kind.name: kind for kind in (NumPy, CuPy, Torch, Jax, Strict)}
+__all__ = ["NAMES", "PREFERRED", "Backend", "choose", "name_of", "of", "wheels"]
+
+# Each backend is a module of its name; they are imported when they are needed, since that takes NumPy's time.
+_CLASSES = {"numpy": "NumPy", "cupy": "CuPy", "torch": "Torch", "jax": "Jax", "strict": "Strict"}
 
 NAMES = tuple(_CLASSES)
 
-PREFERRED = CuPy.name
+PREFERRED = "cupy"
 """The backend that "auto" takes where it works."""
 
-WHEELS = {
-    wheels[-1]: wheels for wheels in (kind.wheels or (kind.package,) for kind in _CLASSES.values() if kind is not NumPy)
-}
-"""The distributions that each optional library may be installed as, by its usual name."""
+
+def __getattr__(name: str) -> Any:
+    if name == "Backend":
+        return importlib.import_module("portanet.backends.base").Backend
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _class(name: str) -> Any:
+    """The subclass of Backend with this name."""
+    if name not in _CLASSES:
+        raise BackendError(f"there is no backend {name!r}; choose from auto, {', '.join(NAMES)}.")
+    return getattr(importlib.import_module(f"{__name__}.{name}"), _CLASSES[name])
+
+
+def wheels() -> dict[str, tuple[str, ...]]:
+    """The distributions that each optional library may be installed as, by its usual name."""
+    kinds = map(_class, NAMES[1:])
+    names = [kind.wheels or (kind.package,) for kind in kinds]
+    return {several[-1]: several for several in names}
 
 
 def choose(name: str = "auto", device: str | None = None, *, trace: bool = True) -> Backend:
@@ -39,44 +55,37 @@ def choose(name: str = "auto", device: str | None = None, *, trace: bool = True)
 
     Raises BackendError, with the remedy, where the named one cannot run: it never falls back to another.
     """
-    chosen = _choose_automatically(device) if name == "auto" else _named(name, device)
+    chosen: Backend = _choose_automatically(device) if name == "auto" else _class(name)(device)
     chosen.trace = trace
     return chosen
 
 
-def _named(name: str, device: str | None) -> Backend:
-    if name not in _CLASSES:
-        raise BackendError(f"there is no backend {name!r}; choose from auto, {', '.join(NAMES)}.")
-    return _CLASSES[name](device)  # type: ignore[call-arg]
-
-
 def _choose_automatically(device: str | None) -> Backend:
     if device is not None and device != "cpu":
-        return CuPy(device)
-    chosen: Backend
+        return _class(PREFERRED)(device)
     if device == "cpu":
-        chosen, chosen_reason = NumPy(), "the device is cpu"
+        chosen, reason = _class("numpy")(), "the device is cpu"
     else:
         try:
-            chosen, chosen_reason = CuPy(), "CuPy runs a kernel here"
+            chosen, reason = _class(PREFERRED)(), "CuPy runs a kernel here"
         except BackendError as error:
-            chosen, chosen_reason = NumPy(), str(error)
-    chosen.reason = chosen_reason
+            chosen, reason = _class("numpy")(), str(error)
+    chosen.reason = reason
     return chosen
 
 
 def of(x: Array) -> Backend:
     """The backend that an array belongs to, on the array's own device."""
     name = name_of(x)
-    return choose(name, _CLASSES[name].device_of(x))
+    return choose(name, _class(name).device_of(x))
 
 
 def name_of(x: Array) -> str:
     """The name of the backend that an array belongs to; asking costs nothing, where `of` probes the device."""
     for kind in type(x).__mro__:  # an own class of arrays comes from a module of its own
         module = kind.__module__.partition(".")[0]
-        for name, backend in _CLASSES.items():
-            if module in backend.modules:
+        for name in NAMES:
+            if module in _class(name).modules:
                 return name
     library = type(x).__module__.partition(".")[0]
     raise BackendError(f"arrays of {library} are not supported; give arrays of {', '.join(NAMES)}.")

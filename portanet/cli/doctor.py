@@ -80,7 +80,7 @@ def _versions() -> dict[str, str | None]:
         "array-api-compat", "pandas", "safetensors", "click", "rich", "platformdirs", "threadpoolctl", "plotly",
         "jinja2",
     )  # fmt: skip
-    more = backends.WHEELS
+    more = backends.wheels()
     return facts.versions() | {package: facts.version_of(package) for package in (*packages, *more)}
 
 

@@ -70,7 +70,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 def version_of(package: str) -> str | None:
     """The installed version; None where the package is missing. CuPy's has the CUDA version in its name."""
-    names = backends.WHEELS.get(package, (package,))
+    names = backends.wheels().get(package, (package,))
     for name in names:
         try:
             return importlib.metadata.version(name)

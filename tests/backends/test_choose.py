@@ -139,7 +139,11 @@ def test_a_library_that_is_missing(name: str, message: str, monkeypatch: pytest.
 
 
 def test_a_library_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(package: str) -> Any:
+    own = importlib.import_module
+
+    def broken(name: str) -> Any:
+        if name != "torch":
+            return own(name)
         raise OSError("libcudart.so.13: cannot open shared object file\nand more")
 
     monkeypatch.setattr(importlib.util, "find_spec", lambda package: SimpleNamespace(origin="there"))
@@ -158,7 +162,7 @@ def test_auto_falls_back_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(device: str | None = None) -> Any:
         raise BackendError("no GPU is visible")
 
-    monkeypatch.setattr(backends, "CuPy", missing)
+    monkeypatch.setattr("portanet.backends.cupy.CuPy", missing)
     chosen = portanet.choose()
     assert (chosen.name, chosen.reason) == ("numpy", "no GPU is visible")
     assert portanet.choose("auto", "cpu").reason == "the device is cpu"
@@ -213,7 +217,7 @@ class FakeCuPy(contextlib.nullcontext[None]):
 def test_what_cupy_says_without_a_gpu(
     answer: int | FakeRuntimeError, device: str | None, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backends.cupy, "import_package", lambda package, remedy: FakeCuPy(answer))
+    monkeypatch.setattr("portanet.backends.cupy.import_package", lambda package, remedy: FakeCuPy(answer))
     with pytest.raises(BackendError, match=message):
         portanet.choose("cupy", device)
 

@@ -89,7 +89,7 @@ def test_the_help_of_train_names_every_choice() -> None:
     text = {option.name: f"{option.metavar} {getattr(option, 'help', '')}" for option in command.params}
     assert text["preset"].split()[0].split("|") == list(presets.PRESETS)
     assert all(name in re.findall(r"\w+", text["optimizer"]) for name in presets.OPTIMIZERS)
-    assert ("auto", *backends.NAMES) == options.BACKENDS
+    assert ("auto", *backends.NAMES) == options.BackendName().choices
 
 
 def test_an_error_in_a_process(tmp_path: Path) -> None:
