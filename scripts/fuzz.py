@@ -130,19 +130,23 @@ def every_table(number: int) -> dict[str, Any]:
     """Settings with every table; by the number, whatever a file may name stands in one, with all of its settings."""
     from portanet import nn, optim
     from portanet._settings import to_dict
+    from portanet.checks.gradcheck import EXAMPLES
     from portanet.training.callbacks import CALLBACKS
 
     dense, cosine, adam = nn.Dense(4, nn.uniform(-0.1, 0.1)), optim.cosine_decay(warmup=2), optim.AdamW()
     given = {
-        "Dense": dense, "Conv2D": nn.Conv2D(2, 3, padding="same"), "Embedding": nn.Embedding(5, 2),
-        "Reshape": nn.Reshape((2, 2)), "Frozen": nn.Frozen(dense), "Residual": nn.Residual(dense),
-        "Sequential": nn.Sequential(nn.Rescale(0.1), dense), "Rescale": nn.Rescale(0.1), "Dropout": nn.Dropout(0.1),
+        "Dense": dense, "Conv2D": nn.Conv2D(2, 3, padding="same"), "Frozen": nn.Frozen(dense),
+        "Residual": nn.Residual(dense), "Sequential": nn.Sequential(nn.Rescale(0.1), dense),
         "ClipByGlobalNorm": optim.ClipByGlobalNorm(adam, 1.0), "EMA": optim.EMA(adam),
         "step_decay": optim.step_decay(0.5, 3), "cosine_decay": cosine,
         "exponential_decay": optim.exponential_decay(0.9),
         "linear_warmup": optim.linear_warmup(cosine, 3),
         "CrossEntropy": nn.CrossEntropy(0.1, (1.0, 2.0)),
     }  # fmt: skip
+
+    for layer, _ in EXAMPLES:
+        for part in (layer, *layer.children.values()):
+            given.setdefault(type(part).__name__, part)
 
     def one(known: dict[str, Any]) -> Any:
         names = sorted(name for name, made in known.items() if isinstance(made, type))

@@ -9,40 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from portanet import nn
 from portanet._tree import tree_get, tree_items, tree_set
 from portanet._typing import Array, Params
 from portanet.backends import Backend, choose
 from portanet.errors import ModelError
-from portanet.nn import (
-    ELU,
-    GELU,
-    SELU,
-    AveragePool2D,
-    BatchNorm,
-    Conv2D,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    Frozen,
-    GlobalAveragePool2D,
-    Identity,
-    Layer,
-    LayerNorm,
-    LeakyReLU,
-    MaxPool2D,
-    RandomAffine,
-    ReLU,
-    Rescale,
-    Reshape,
-    Residual,
-    Sequential,
-    Sigmoid,
-    SiLU,
-    Softplus,
-    Standardize,
-    Tanh,
-)
+from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
 from portanet.nn.losses import BinaryCrossEntropy, CrossEntropy, Hinge
 from portanet.nn.losses.loss import Loss, LossFunction
@@ -52,41 +24,13 @@ from portanet.rng import WEIGHTS, generator
 from portanet.training.tasks import task_of
 from portanet.xp import device, namespace
 
-EXAMPLES: tuple[tuple[Layer, tuple[int, ...]], ...] = (
-    (Rescale(0.5, -0.2), (3, 2)),
-    (Standardize("all"), (3, 2)),
-    (Standardize("feature"), (3, 2)),
-    (Flatten(), (2, 3, 2)),
-    (Reshape((2, 3)), (6,)),
-    (Dense(4), (3,)),
-    (Conv2D(2, 3), (2, 5, 4)),
-    (Conv2D(2, 2, stride=2, padding=1), (2, 4, 6)),
-    (Conv2D(3, 4, stride=3, padding="same"), (1, 6, 7)),
-    (MaxPool2D(2), (2, 5, 4)),
-    (AveragePool2D(2), (2, 5, 4)),
-    (GlobalAveragePool2D(), (2, 3, 2)),
-    (Sequential(Rescale(0.3, 2.5), Embedding(5, 2)), (4,)),  # the draws, made numbers from 0 to 4
-    (Identity(), (7,)),
-    (ReLU(), (7,)),
-    (LeakyReLU(), (7,)),
-    (ELU(), (7,)),
-    (SELU(), (7,)),
-    (GELU(), (7,)),
-    (SiLU(), (7,)),
-    (Sigmoid(), (7,)),
-    (Tanh(), (7,)),
-    (Softplus(), (7,)),
-    (Dropout(0.4), (7,)),
-    (RandomAffine(), (2, 4, 5)),
-    (BatchNorm(), (4,)),
-    (BatchNorm(), (2, 3, 2)),
-    (LayerNorm(), (5,)),
-    (LayerNorm(), (2, 3, 2)),
-    (Frozen(Sequential(Dense(3), BatchNorm())), (4,)),
-    (Residual(Dense(4), ReLU(), Dense(4)), (4,)),
-    (Sequential(Flatten(), Dense(5), ReLU(), Dense(3)), (2, 3)),
-)
-"""One of each layer with the shape of a row to try it on; `portanet gradcheck` goes through them."""
+EXAMPLES = [
+    example
+    for made in nn.LAYERS.values()
+    if isinstance(made, type) and issubclass(made, Layer)
+    for example in made.examples()
+]
+"""Each layer with the shape of a row to try it on; `portanet gradcheck` goes through them."""
 
 _TARGETS = [[0.5, -1.0, 2.0], [0.0, 3.0, 1.0], [1.5, 0.2, -0.7]]
 

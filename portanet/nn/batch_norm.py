@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -110,6 +111,10 @@ class BatchNorm(Layer):
             "mean": kept * params["mean"] + self.momentum * mean,
             "variance": kept * params["variance"] + unbiased * variance,
         }
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls(), (4,)), (cls(), (2, 3, 2))]
 
 
 def _batch_axes(x: Array) -> tuple[int, ...]:

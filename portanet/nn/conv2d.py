@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -114,6 +115,14 @@ class Conv2D(Layer):
         row = _spread(xp.reshape(row, (channels, k, dy.shape[1], width * n)), 2, self.stride)
         dx = _add_shifted(row)[:, before : before + height, :]
         return batch_first(xp.reshape(dx, (channels, height, width, n)))
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [
+            (cls(2, 3), (2, 5, 4)),
+            (cls(2, 2, stride=2, padding=1), (2, 4, 6)),
+            (cls(3, 4, stride=3, padding="same"), (1, 6, 7)),
+        ]
 
 
 def _patches(x: Array, size: Shape, places: Shape, stride: int) -> Array:

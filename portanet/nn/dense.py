@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -65,3 +66,7 @@ class Dense(Layer):
         x, xp = cache, namespace(dy)
         grads = {"weight": xp.matmul(x.T, dy), "bias": xp.sum(dy, axis=0)}
         return (xp.matmul(dy, params["weight"].T) if need_dx else None), grads
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls(4), (3,))]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from portanet._typing import Array, Cache, Params
+from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.nn import noise
 from portanet.nn.layer import Layer
@@ -39,3 +40,7 @@ class Dropout(Layer):
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         kept = cache
         return (dy if kept is None else namespace(dy).where(kept, dy / (1.0 - self.rate), 0.0)), {}
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls(0.4), (7,))]

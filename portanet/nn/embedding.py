@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -73,3 +74,9 @@ class Embedding(Layer):
         one_hot = xp.astype(numbers[:, None] == picked[None, :], dy.dtype)
         grads = {"weight": one_hot @ xp.reshape(dy, (-1, self.features))}
         return (xp.zeros(dy.shape[:-1], dtype=dy.dtype, device=device(dy)) if need_dx else None), grads
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        from portanet.nn import Rescale, Sequential
+
+        return [(Sequential(Rescale(0.3, 2.5), cls(5, 2)), (4,))]  # the draws, made numbers from 0 to 4

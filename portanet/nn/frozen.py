@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,3 +65,9 @@ class Frozen(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         return (self.layer.backward(params, cache, dy)[0] if need_dx else None), {}
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        from portanet.nn import BatchNorm, Dense, Sequential
+
+        return [(cls(Sequential(Dense(3), BatchNorm())), (4,))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from portanet._settings import short_repr
@@ -170,6 +170,11 @@ class Layer:
         pairs = ((name, child, child.unfrozen()) for name, child in self.children.items())
         changed = {name: unfrozen for name, child, unfrozen in pairs if unfrozen is not child}
         return self.with_children(changed) if changed else self
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        """Layers of this class with the shape of a row, to check their gradients on standard normal rows."""
+        return [(cls(), (7,))]
 
 
 def _caches_by_name(layer: Layer, cache: Cache) -> dict[str, Cache]:

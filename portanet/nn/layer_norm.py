@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -65,6 +66,10 @@ class LayerNorm(Layer):
         dx -= normal * _row_means(dnormal * normal)
         dx /= deviation
         return dx, grads
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls(), (5,)), (cls(), (2, 3, 2))]
 
 
 def _row_means(x: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +45,10 @@ class _Pool2D(Layer):
         xp, (channels, height, width, n) = namespace(squares), shape
         whole = xp.reshape(squares, (channels, height - height % self.size, width - width % self.size, n))
         return pad(pad(whole, 1, 0, height % self.size), 2, 0, width % self.size)
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls(), (2, 5, 4))]
 
 
 @dataclass(frozen=True, repr=False)
@@ -120,6 +125,10 @@ class GlobalAveragePool2D(Layer):
         xp, (n, channels, height, width) = namespace(dy), cache
         share = batch_last(dy[:, :, None, None]) / (height * width)
         return batch_first(xp.broadcast_to(share, (channels, height, width, n))), {}
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls(), (2, 3, 2))]
 
 
 def _image(layer: Layer, shape: Shape) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ Raw values go in, at training and at prediction alike, so nobody can forget the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -55,6 +55,10 @@ class Rescale(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         return (dy * params["factor"] if need_dx else None), {}
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls(0.5, -0.2), (3, 2))]
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,3 +116,7 @@ class Standardize(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         return (dy / params["deviation"] if need_dx else None), {}
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls("all"), (3, 2)), (cls("feature"), (3, 2))]

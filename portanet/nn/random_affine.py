@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,10 @@ class RandomAffine(Layer):
         rows = (cos * i + (height + 1) / 2)[:, :, None] + (sin * j)[:, None, :]
         columns = (cos * j + (width + 1) / 2)[:, None, :] - (sin * i)[:, :, None]
         return _within(rows, height + 1.0), _within(columns, width + 1.0)
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls(), (2, 4, 5))]
 
 
 def _floating(x: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,3 +47,7 @@ class Reshape(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         return namespace(dy).reshape(dy, cache), {}
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        return [(cls((2, 3)), (6,))]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
@@ -37,3 +38,9 @@ class Residual(Sequential):
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         dx, grads = super().backward(params, cache, dy, need_dx=need_dx)
         return (None if dx is None else dy + dx), grads
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Self, Shape]]:
+        from portanet.nn import Dense, ReLU
+
+        return [(cls(Dense(4), ReLU(), Dense(4)), (4,))]

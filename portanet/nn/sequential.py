@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -128,6 +128,12 @@ class Sequential(Layer):
             for index, (name, layer) in enumerate(self._children.items())
             if type(layer).next_buffers is not Layer.next_buffers or layer.children
         ]
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        from portanet.nn import Dense, Flatten, ReLU
+
+        return [(cls(Flatten(), Dense(5), ReLU(), Dense(3)), (2, 3))]
 
 
 @dataclass(frozen=True)

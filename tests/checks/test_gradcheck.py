@@ -25,8 +25,13 @@ def test_every_layer_of_the_library_is_right(layer: nn.Layer, shape: tuple[int, 
 
 def test_every_layer_has_an_example() -> None:
     layers = {getattr(nn, name) for name in nn.__all__ if isinstance(getattr(nn, name), type)}
+    layers = {layer for layer in layers if issubclass(layer, nn.Layer)} - {nn.Layer}
     exampled = {type(part) for layer, _ in EXAMPLES for part in (layer, *layer.children.values())}
-    assert {layer for layer in layers if issubclass(layer, nn.Layer)} - {nn.Layer} == exampled
+    assert layers == exampled
+    for made in layers:
+        examples = made.examples()
+        assert all(made in (type(layer), *map(type, layer.children.values())) for layer, _ in examples), made
+        assert examples
 
 
 def test_a_model_with_its_loss_on_every_backend(backend: Backend) -> None:
