@@ -24,6 +24,7 @@ from portanet.optim.optimizer import learning_rate
 from portanet.rng import WEIGHTS, generator
 from portanet.training import shards
 from portanet.training.batches import Batches
+from portanet.training.examples import Examples
 from portanet.training.gradient import Gradient
 from portanet.training.labels import put_labels
 from portanet.training.source import Source, TakeSteps, as_source
@@ -131,8 +132,9 @@ class _Side:
     def of(cls, backend: Backend, dtype: str, data: Dataset, step: Step) -> _Side:
         with backend.session(dtype):
             source = as_source(data.x, step.gradient.model, backend, dtype)
-            labels = put_labels(data.require_labels(), backend, dtype)
-            return cls(backend, dtype, source, source.compile(step, labels, None))
+            labels = data.require_labels()
+            examples = Examples(source, labels, put_labels(labels, backend, dtype), None)
+            return cls(backend, dtype, source, examples.compile(step))
 
     def step(self, state: State, rows: HostArray | None, key: tuple[int, int], rate: float) -> tuple[State, list[Any]]:
         """The state after one step from the host's `state`; and loss, gradient and parameters on the host."""

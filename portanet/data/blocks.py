@@ -1,21 +1,35 @@
-"""Large arrays and files a block at a time, in constant memory."""
+"""Rows and files a block at a time, in constant memory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 BLOCK_BYTES = 2**22  # read at once: large enough that a call costs nothing, small enough for a processor's cache
 
 
-def blocks(x: Any) -> Iterator[Any]:
-    """Yield all rows of a host array, or of Rows, in order, `BLOCK_BYTES` at a time."""
-    size = block_rows(x)
-    for start in range(0, x.shape[0], size):
-        yield x[start : min(start + size, x.shape[0])]
+@dataclass(frozen=True)
+class Blocks:
+    """Consecutive rows, read when asked for: by position from several threads, or in order, any number of times."""
+
+    read: Callable[[slice], Any]
+    rows: int
+    size: int
+
+    def __len__(self) -> int:
+        return -(-self.rows // self.size)
+
+    def __getitem__(self, i: int) -> Any:
+        start = i * self.size
+        return self.read(slice(start, min(start + self.size, self.rows)))
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
 
 
-def block_rows(x: Any) -> int:
-    """Return how many rows of `x` make `BLOCK_BYTES`, at least one."""
-    return max(1, BLOCK_BYTES // max(1, math.prod(x.shape[1:]) * x.dtype.itemsize))
+def blocks(x: Any, read: Callable[[slice], Any] | None = None) -> Blocks:
+    """Return all rows of a host array, or of Rows, `BLOCK_BYTES` at a time; `read` changes them as they are read."""
+    size = max(1, BLOCK_BYTES // max(1, math.prod(x.shape[1:]) * x.dtype.itemsize))
+    return Blocks(read or x.__getitem__, x.shape[0], size)

@@ -7,10 +7,14 @@ from typing import Any
 import numpy as np
 
 from portanet import backends
-from portanet._typing import HostArray
+from portanet._typing import Array, HostArray
 from portanet.backends import Backend
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
+from portanet.nn.layer import Layer
+from portanet.xp import namespace
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def is_host(x: Any) -> bool:
@@ -45,3 +49,23 @@ def backend_for(backend: Backend | str | None, x: Any) -> Backend:
     if backend is not None:
         return backends.choose(backend)
     return backends.choose("numpy") if is_host(x) else backends.of(x)
+
+
+def require_numbers(x: Any) -> None:
+    """Raise DataError unless an array is of numbers, with at least one row and one column."""
+    if is_host(x) and x.dtype.kind not in "buif":
+        raise DataError(f"x must hold numbers, got dtype {x.dtype}.")
+    if x.ndim < 2 or 0 in x.shape:
+        raise DataError(f"x must have at least one row and one column, got shape {tuple(x.shape)}.")
+
+
+def require_usable(x: Array, model: Layer, dtype: str) -> None:
+    """Raise DataError for rows that hold NaN, infinity or numbers too large, and for what the model refuses."""
+    xp = namespace(x)
+    if xp.isdtype(x.dtype, "real floating"):
+        if not bool(xp.all(xp.isfinite(x))):
+            raise DataError("x holds NaN or infinity; drop or fill those rows first.")
+        wide = float(xp.finfo(x.dtype).max) > _LARGEST
+        if wide and dtype == "float32" and bool(xp.any(xp.abs(x) > _LARGEST)):
+            raise DataError("x holds numbers too large for float32; scale its columns, or train with dtype='float64'.")
+    model.check(x)

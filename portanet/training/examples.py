@@ -21,9 +21,11 @@ class Examples:
 
     def compile(self, step: Step) -> TakeSteps:
         """Return a function that takes runs of steps on these rows."""
-        return self.source.compile(step, self.targets, self.weights)
+        return self.source.compile(step, self)
 
-    def batch(self, rows: HostArray | None) -> Data:
-        """The data of one step; without row numbers, of a step that takes all rows."""
+    def batch(self, rows: HostArray | None, numbers: Array | None = None) -> Data:
+        """The data of one step: these rows, whose `numbers` may be on the device already; without rows, all."""
         data = Data(self.source.batch(rows), self.targets, self.weights)
-        return data if rows is None else data.with_labels(self.source.backend.put(rows, "int32"))
+        if rows is None:
+            return data
+        return data.with_labels(self.source.backend.put(rows, "int32") if numbers is None else numbers)

@@ -12,49 +12,33 @@ from __future__ import annotations
 import functools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from portanet._typing import Array, HostArray, Shape
 from portanet.backends import Backend
 from portanet.backends.base import Keys, Metrics
-from portanet.data.blocks import block_rows
+from portanet.data.blocks import Blocks, blocks
 from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import as_rows
-from portanet.errors import ConfigError, DataError
+from portanet.errors import ConfigError
 from portanet.nn.layer import Layer
-from portanet.training.arrays import as_array, is_host
-from portanet.training.state import Data, State, take
+from portanet.training.arrays import as_array, is_host, require_numbers, require_usable
+from portanet.training.state import State, take
 from portanet.training.step import Step
 from portanet.xp import namespace
+
+if TYPE_CHECKING:
+    from portanet.training.examples import Examples
 
 FIT_ROWS = 4096  # the rows that preprocessing is fitted to at once: the bits of its sums depend on it
 _SHARE = 0.5  # of the free memory that rows may take: a step needs the rest
 
 TakeSteps = Callable[[State, Any, Keys, Sequence[float]], tuple[State, Metrics]]
 """Takes a run of steps from a state: the rows of each step, its noise key and its learning rate."""
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Consecutive rows, read when asked for: by position from several threads, or in order, any number of times."""
-
-    read: Callable[[slice], Any]
-    rows: int
-    size: int
-
-    def __len__(self) -> int:
-        return -(-self.rows // self.size)
-
-    def __getitem__(self, i: int) -> Any:
-        start = i * self.size
-        return self.read(slice(start, min(start + self.size, self.rows)))
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +87,7 @@ class Source(ABC):
 
     def validate(self) -> None:
         """Raises DataError for values that the model cannot take."""
-        for block in Blocks(self.on_host, len(self), block_rows(self.given)):
+        for block in blocks(self.given, self.on_host):
             self.check(block)
 
     @abstractmethod
@@ -123,8 +107,8 @@ class Source(ABC):
         """Row numbers in int32, where a compiled run of steps takes them."""
 
     @abstractmethod
-    def compile(self, step: Step, labels: Array, weights: Array | None) -> TakeSteps:
-        """`backend.compile` for steps on these rows, with their labels and weights on the device."""
+    def compile(self, step: Step, examples: Examples) -> TakeSteps:
+        """`backend.compile` for steps on these rows and their labels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +126,8 @@ class Resident(Source):
     def numbers(self, order: HostArray) -> Any:
         return self.backend.put(order, "int32")
 
-    def compile(self, step: Step, labels: Array, weights: Array | None) -> TakeSteps:
-        steps, data = self.backend.compile(step, step.per_array()), Data(self.x, labels, weights)
+    def compile(self, step: Step, examples: Examples) -> TakeSteps:
+        steps, data = self.backend.compile(step, step.per_array()), examples.batch(None)
         return lambda state, rows, keys, rates: steps(state, data, rows, keys, rates)
 
     def require_full_batch(self) -> None:
@@ -155,30 +139,31 @@ class Streamed(Source):
     """Rows on the host: each step's rows go to the device in one copy, which nothing waits for."""
 
     def blocks(self, size: int) -> Blocks:
-        return Blocks(self._checked, len(self), size)
+        return Blocks(self.checked, len(self), size)
 
-    def _checked(self, rows: slice) -> Array:
+    def checked(self, rows: slice) -> Array:
+        """Consecutive rows on the backend."""
         block = self.on_host(rows)
         self.check(block)
         return self.backend.as_device_array(block, self.transfer)
 
     def batch(self, rows: HostArray | None) -> Any:
-        return self.backend.send(self.on_host(rows), self.transfer)
+        return self.backend.send(self.on_host(slice(None) if rows is None else rows), self.transfer)
 
     def numbers(self, order: HostArray) -> Any:
         return order.astype(np.int32)
 
-    def compile(self, step: Step, labels: Array, weights: Array | None) -> TakeSteps:
+    def compile(self, step: Step, examples: Examples) -> TakeSteps:
         take_step = self.backend.compile(step, step.per_array())
 
         def run(state: State, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
             if rows is None:
-                return take_step(state, Data(self.batch(None), labels, weights), None, keys, rates)
+                return take_step(state, examples.batch(None), None, keys, rates)
             total: Metrics = {}
             numbers = self.backend.send(rows, "int32")
             for i, (key, rate) in enumerate(zip(keys, rates, strict=True)):
-                data = Data(self.batch(rows[i]), labels, weights).with_labels(numbers[i, ...])
-                state, metrics = take_step(state, data, None, [key], [rate])
+                # The batch has no name here, so that its memory is free for the next one.
+                state, metrics = take_step(state, examples.batch(rows[i], numbers[i, ...]), None, [key], [rate])
                 total = {name: total[name] + value for name, value in metrics.items()} if total else metrics
             return state, total
 
@@ -217,13 +202,10 @@ def as_source(x: Any, model: Layer, backend: Backend, dtype: str, *, place: bool
     is not an array of finite numbers with at least one row, or holds values that the model cannot take.
     """
     x = as_array(x, backend)
-    if is_host(x) and x.dtype.kind not in "buif":
-        raise DataError(f"x must hold numbers, got dtype {x.dtype}.")
-    if x.ndim < 2 or 0 in x.shape:
-        raise DataError(f"x must have at least one row and one column, got shape {tuple(x.shape)}.")
+    require_numbers(x)
     xp = np if is_host(x) else namespace(x)
     transfer = None if x.dtype == xp.uint8 and model.accepts_uint8 else dtype
-    check = functools.partial(_require_usable, model=model, dtype=dtype)
+    check = functools.partial(require_usable, model=model, dtype=dtype)
     if not is_host(x):
         check(x)  # all at once: the device is waited for
         placed = x if transfer is None else xp.astype(x, getattr(xp, transfer), copy=False)
@@ -243,7 +225,7 @@ def _placed(source: Streamed) -> Source:
         source.validate()
         return Mapped(*fields)
     if is_map:
-        parts = list(source.blocks(block_rows(source.given)))
+        parts = list(blocks(source.given, source.checked))
         return Resident(*fields, namespace(parts[0]).concat(parts, axis=0))
     source.validate()
     return Resident(*fields, backend.as_device_array(source.on_host(slice(None)), source.transfer))
@@ -252,18 +234,3 @@ def _placed(source: Streamed) -> Source:
 def _nbytes(source: Source) -> int:
     """How much memory the rows take on the device."""
     return math.prod(source.shape) * np.dtype(source.transfer or np.uint8).itemsize
-
-
-def _require_usable(x: Array, model: Layer, dtype: str) -> None:
-    """Raises DataError for rows that hold NaN, infinity or numbers too large, and for what the model refuses."""
-    xp = namespace(x)
-    if xp.isdtype(x.dtype, "real floating"):
-        if not bool(xp.all(xp.isfinite(x))):
-            raise DataError("x holds NaN or infinity; drop or fill those rows first.")
-        wide = float(xp.finfo(x.dtype).max) > _LARGEST
-        if wide and dtype == "float32" and bool(xp.any(xp.abs(x) > _LARGEST)):
-            raise DataError("x holds numbers too large for float32; scale its columns, or train with dtype='float64'.")
-    model.check(x)
-
-
-_LARGEST = float(np.finfo(np.float32).max)
