@@ -104,7 +104,7 @@ class _Watched(NamedTuple):
     gradient: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal to no other, so that no step compiled before is taken for this one
 class _Watch:
     """An optimizer that leaves the gradient in its state, where it can be compared after an ordinary training step."""
 
