@@ -149,6 +149,24 @@ def is_call(node: ast.AST, function: str) -> bool:
     return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == function
 
 
+CONTAINERS = {"Sequential", "Residual", "Frozen"}
+
+
+@every_file
+def test_nobody_asks_for_the_type_of_a_container(path: Path) -> None:
+    """The layer answers for itself, so that containers of others work everywhere."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        asked: list[ast.expr] = []
+        if is_call(node, "isinstance") or is_call(node, "issubclass"):
+            asked = node.args[1:]
+        elif isinstance(node, ast.Compare):
+            asked = node.comparators
+        elif isinstance(node, ast.MatchClass):
+            asked = [node.cls]
+        names = {getattr(part, "id", getattr(part, "attr", "")) for expr in asked for part in ast.walk(expr)}
+        assert part_of(path) == "nn" or not names & CONTAINERS, f"{relative(path)}:{getattr(node, 'lineno', 0)}"
+
+
 TASKS_AND_METRICS = {"classify", "multilabel", "regress", "count", "accuracy", "r2"}
 DOORS = {"nn/losses/loss.py", "metrics.py", "data/source.py", "cli/train.py"}  # the first two define them
 

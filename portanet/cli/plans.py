@@ -150,7 +150,7 @@ def model(
         if plan.whole:
             raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
-        going_on = fine_tune(base, outputs, freeze=names, last=last, anew=_answers_else(base, training), seed=seed)
+        going_on = fine_tune(base, outputs, freeze=names, last=last, new_head=_answers_else(base, training), seed=seed)
         if not going_on[0].is_trainable:
             raise ConfigError("--freeze leaves no layer with anything to learn; name fewer.")
         return going_on

@@ -1,4 +1,4 @@
-"""Going on from a trained model: which layers stay as they are, and which start anew."""
+"""Fine-tuning: a trained model to start from, with frozen layers and, for other outputs, a new head."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ def fine_tune(
     *,
     freeze: Sequence[str] = (),
     last: Sequence[Layer] = (),
-    anew: bool = False,
+    new_head: bool = False,
     seed: int = 0,
 ) -> tuple[Sequential, Params]:
-    """A trained model and its arrays to start from, for data with so many outputs: `fit(model, ..., params=params)`.
+    """A trained model and its arrays to start from, for data with `outputs` outputs: `fit(model, ..., params=params)`.
 
-    Where the number of outputs is another, the last Dense starts anew, and what follows it goes.
+    Where the model has another number of outputs, a new Dense takes the place of the last one and what follows it.
 
-    freeze  names of the children that keep what they know
-    last    layers without weights to follow the last Dense, where that starts anew
-    anew    whether the last Dense starts anew in any case, as for other classes
-    seed    of the new weights
+    freeze    names of the children whose arrays stay as they are
+    last      layers without weights to follow the last Dense, where that is new
+    new_head  whether the last Dense is new in any case, as for other classes
+    seed      of the new weights
 
-    Raises ModelError for a child that is not there, and where a layer with weights follows the last Dense that is
-    to start anew, or there is none.
+    Raises ModelError for a child that is not there, and where a new Dense is needed and the last layer with weights
+    is not a Dense.
     """
     model, params = Sequential(run.model), {"0": run.params}
     if run.model.is_chain:
         model, params = Sequential(*run.model.children.values()), run.params
     model = Sequential(*(layer.unfrozen() for layer in model.layers))
     host: Params = tree_map(params, lambda array: np.array(run.backend.to_numpy(array)))
-    if anew or model.output_shape(run.input_shape) != (outputs,):
-        kept, head = _last_dense(model)
-        model = Sequential(*model.layers[:kept], Dense(outputs, head.initializer), *last)
+    if new_head or model.output_shape(run.input_shape) != (outputs,):
+        index, head = _head(model)
+        model = Sequential(*model.layers[:index], Dense(outputs, head.initializer), *last)
         drawn = model.init(generator(seed, WEIGHTS), run.input_shape)
-        host = {name: array for name, array in host.items() if int(name) < kept} | {
-            name: array for name, array in drawn.items() if int(name) >= kept
+        host = {name: array for name, array in host.items() if int(name) < index} | {
+            name: array for name, array in drawn.items() if int(name) >= index
         }
     return model.freeze(*freeze), host
 
 
-def _last_dense(model: Sequential) -> tuple[int, Dense]:
-    """The place of the last layer with weights, and that layer."""
-    learning = [(place, layer) for place, layer in enumerate(model.layers) if layer.is_trainable]
-    place, last = learning[-1] if learning else (0, None)
+def _head(model: Sequential) -> tuple[int, Dense]:
+    """The index of the last layer with weights, and that layer."""
+    trainable = [(index, layer) for index, layer in enumerate(model.layers) if layer.is_trainable]
+    index, last = trainable[-1] if trainable else (0, None)
     if not isinstance(last, Dense):
-        ends = "it has none" if last is None else f"it is {last!r}"
-        raise ModelError(f"the last layer with weights must be a Dense of its own to start anew; {ends}.")
-    return place, last
+        got = "there is none" if last is None else f"got {last!r}"
+        raise ModelError(f"the last layer with weights must be a Dense to take a new one in its place; {got}.")
+    return index, last
