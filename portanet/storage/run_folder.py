@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 from typing import Any, BinaryIO
 
 from portanet.errors import ConfigError, DataError
-from portanet.storage import atomic
-
-fcntl: ModuleType | None
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from portanet.storage import atomic, lock
 
 _LOCK = ".lock"
 _TRACES = (
@@ -30,7 +22,6 @@ _TRACES = (
     "run.json",
 )
 _ELSEWHERE = "choose another folder with out=FOLDER"
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 @dataclass(frozen=True)
@@ -106,18 +97,18 @@ class RunFolder:
 
         The lock ends with the process, however that ends. Raises ConfigError where another process has it.
         """
-        lock = self.path / _LOCK
+        path = self.path / _LOCK
         try:
             if self.made is not None:  # the run that had the folder and the lock before may have removed it
                 self.path.mkdir(parents=True, exist_ok=True)
-            handle, note = _lock(lock)
+            handle, note = lock.acquire(path)
         except OSError as error:
-            raise atomic.cannot_write(lock, error) from error
+            raise atomic.cannot_write(path, error) from error
         try:
             yield note
         finally:
             with contextlib.suppress(OSError):
-                lock.unlink()  # before the handle is closed: who opened it meanwhile sees that it is gone
+                path.unlink()  # before the handle is closed: who opened it meanwhile sees that it is gone
             os.close(handle)
 
     @property
@@ -237,57 +228,3 @@ def _ends_line(file: BinaryIO, size: int) -> bool:
         return size == 0
     file.seek(size - 1)
     return file.read(1) == b"\n"
-
-
-def _lock(path: Path) -> tuple[int, str | None]:
-    """The descriptor of a lock file that is ours, our process number in it; or a note where locks are not known."""
-    if fcntl is None:
-        return _exclusive(path), None
-    while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
-        try:
-            note = _flock(path, handle)
-            if _is_at(path, handle):
-                os.ftruncate(handle, 0)
-                os.write(handle, f"{os.getpid()}\n".encode())
-                return handle, note
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
-
-
-def _flock(path: Path, handle: int) -> str | None:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # type: ignore[union-attr]
-    except BlockingIOError:
-        raise _in_use(path, os.pread(handle, 20, 0)) from None
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        return f"{path.parent} cannot be locked here ({error.strerror}); see to it that no other run writes to it."
-    return None
-
-
-def _is_at(path: Path, handle: int) -> bool:
-    """Whether this open file is still the one of that name, and was not removed by the one who had the lock before."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(handle), os.stat(path))
-    return False
-
-
-def _exclusive(path: Path) -> int:
-    """The lock of systems without flock: a file that only one can create, and that a killed process leaves behind."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except FileExistsError:
-        raise _in_use(path, path.read_bytes()[:20], f"; if that has ended, delete {path}") from None
-    os.write(handle, f"{os.getpid()}\n".encode())
-    return handle
-
-
-def _in_use(path: Path, content: bytes, stale: str = "") -> ConfigError:
-    number = content.strip().decode("ascii", "replace")
-    process = f"process {number}" if number.isdecimal() else "another process"
-    remedy = f"wait until it ends, or {_ELSEWHERE}{stale}"
-    return ConfigError(f"{path.parent} is in use by {process}.", remedy=remedy)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from console import Call
 
-from portanet.storage import run_folder
+from portanet.storage import lock
 from portanet.storage.run_folder import RunFolder
 
 
@@ -25,13 +25,13 @@ def test_a_run_that_ended_between_the_look_and_the_lock(
     cli: Call, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder was empty when the second run looked, and holds a finished run when it gets the lock."""
-    lock = run_folder._lock
+    acquire = lock.acquire
 
     def late(path: Path) -> tuple[int, str | None]:
         (place / "race" / "model.safetensors").write_bytes(b"of the other run")
-        return lock(path)
+        return acquire(path)
 
-    monkeypatch.setattr(run_folder, "_lock", late)
+    monkeypatch.setattr(lock, "acquire", late)
     found = cli("train", "flowers.csv", "--epochs", 1, "--out", "race")
     assert found.code == 1
     assert "race is not empty" in found.err

@@ -17,7 +17,7 @@ import pytest
 
 import portanet
 from portanet.errors import ConfigError, DataError
-from portanet.storage import run_folder
+from portanet.storage import lock
 from portanet.storage.run_folder import RunFolder, require_empty
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(portanet.__file__).parents[1])}
@@ -124,7 +124,7 @@ def test_where_locks_are_not_supported(folder: RunFolder, monkeypatch: pytest.Mo
     def refuse(*_: Any) -> None:
         raise OSError(error, os.strerror(error))
 
-    monkeypatch.setattr(run_folder.fcntl, "flock", refuse)
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
     with folder.locked() as note:
         assert note is not None
         assert f"run cannot be locked here ({os.strerror(error)}); see to it that no other run writes to it." in note
@@ -138,7 +138,7 @@ def test_other_failures_are_data_errors(folder: RunFolder, monkeypatch: pytest.M
     descriptors = os.listdir("/proc/self/fd")
     with pytest.raises(DataError, match=r"cannot write .*lock: No such file"), RunFolder(folder.path / "x").locked():
         pass
-    monkeypatch.setattr(run_folder.fcntl, "flock", refuse)
+    monkeypatch.setattr(lock.fcntl, "flock", refuse)
     with pytest.raises(DataError, match=r"cannot write .*lock: Input/output error"), folder.locked():
         pass
     (folder.path / ".lock").unlink()
@@ -150,28 +150,28 @@ def test_other_failures_are_data_errors(folder: RunFolder, monkeypatch: pytest.M
 
 def test_a_lock_that_was_removed_meanwhile_is_taken_anew(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the opening and the locking the one who had it went away, and removed it."""
-    real, removed = run_folder.fcntl.flock, []
+    real, removed = lock.fcntl.flock, []
 
     def flock(handle: int, how: int) -> None:
         real(handle, how)
         if not removed:
             removed.append((folder.path / ".lock").unlink())
 
-    monkeypatch.setattr(run_folder.fcntl, "flock", flock)
+    monkeypatch.setattr(lock.fcntl, "flock", flock)
     with folder.locked():
         assert (folder.path / ".lock").read_text() == f"{os.getpid()}\n"
     assert removed
 
 
 def test_systems_without_flock(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "fcntl", None)
-    lock = folder.path / ".lock"
+    monkeypatch.setattr(lock, "fcntl", None)
+    path = folder.path / ".lock"
     with folder.locked() as note:
         assert note is None
-        assert lock.read_text() == f"{os.getpid()}\n"
+        assert path.read_text() == f"{os.getpid()}\n"
         with pytest.raises(ConfigError, match=rf"process {os.getpid()}; wait .*; if that has ended, delete .*\.lock\."):
             folder.locked().__enter__()
-    assert not lock.exists()
+    assert not path.exists()
 
 
 HISTORY = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}, {"step": 3, "loss": 0.125}]
