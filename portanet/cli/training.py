@@ -20,8 +20,8 @@ from portanet.cli import config, facts, options, plans
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
 from portanet.metrics import Metric
+from portanet.storage.history_file import HistoryFile
 from portanet.storage.run_folder import RunFolder, require_empty
-from portanet.storage.snapshot import has_snapshot
 from portanet.training.callbacks import Callback, Row
 from portanet.training.fit import fit
 from portanet.training.model import TrainedModel
@@ -33,18 +33,19 @@ from portanet.training.summary import layers
 class _Keep(Callback):
     """Writes each row of the history to the run folder as soon as it is there."""
 
-    def __init__(self, folder: RunFolder) -> None:
-        self.folder = folder
+    def __init__(self, file: HistoryFile) -> None:
+        self.file = file
+
+    def begin(self, run: TrainedModel, steps: int) -> None:
+        self.rows = run.history
 
     def log(self, row: Row) -> bool | None:
-        self.folder.append(row)
+        self.file.update(self.rows)
         return None
 
-    def state(self) -> dict[str, Any]:
-        return {"history": self.folder.history_size()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self.folder.history_to(state["history"])
+    def end(self) -> None:
+        if self.rows:
+            self.file.finish(self.rows)
 
 
 def train(
@@ -106,8 +107,7 @@ def _fit(
 ) -> TrainedModel:
     """The training; a signal lets it save where it stands, a second one does not wait for that."""
     checkpoints = Checkpoints(folder.path, say=say)
-    if not has_snapshot(folder.path):  # it begins anew, and rows of before would stay
-        folder.history_to(0)
+    history = HistoryFile(folder.history, say)
     plan, valid = job.plan, job.validation
     try:
         with stopping(checkpoints, say) as signals:
@@ -118,7 +118,7 @@ def _fit(
                 epochs=plan.epochs, batch_size=plan.batch_size or "full", log_every=plan.log_every,
                 accumulate=plan.accumulate, backend=chosen, dtype=job.settings["dtype"], seed=job.settings["seed"],
                 workers=workers, checkpoints=checkpoints,
-                callbacks=[_Keep(folder), *plan.callbacks, *([] if quiet else [Progress()])],
+                callbacks=[_Keep(history), *plan.callbacks, *([] if quiet else [Progress()])],
             )  # fmt: skip
     except Interrupted:
         command = shlex.join([*_command(), "--out", str(folder.path), "--resume"])

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from portanet.errors import ConfigError, DataError
 from portanet.storage import atomic, lock
@@ -121,43 +121,6 @@ class RunFolder:
         """Where the history lies, one JSON object on each line."""
         return self.path / "history.jsonl"
 
-    def append(self, row: dict[str, Any]) -> None:
-        """Adds a line to history.jsonl: the whole line, or nothing where that fails."""
-        try:
-            with open(self.history, "ab", buffering=0) as file:
-                _append(file.fileno(), f"{json.dumps(row)}\n".encode())
-        except OSError as error:
-            raise atomic.cannot_write(self.history, error) from error
-
-    def history_size(self) -> int:
-        """How many bytes history.jsonl has; they are on the disk when this returns, so a checkpoint may name them."""
-        try:
-            with open(self.history, "rb+") as file:
-                os.fsync(file.fileno())
-                size = file.seek(0, os.SEEK_END)
-        except FileNotFoundError:
-            return 0
-        except OSError as error:
-            raise atomic.cannot_write(self.history, error) from error
-        atomic.sync_folder(self.path)
-        return size
-
-    def history_to(self, size: int) -> None:
-        """Cuts history.jsonl to a size that `history_size` gave: later lines go, and one that was never finished.
-
-        Raises DataError where no whole lines of this size are there.
-        """
-        if size == 0 and not self.history.exists():
-            return
-        try:
-            with open(self.history, "rb+") as file:
-                if not _ends_line(file, size):
-                    raise DataError(f"{self.history} is not what its run wrote: no line ends at byte {size}.")
-                file.truncate(size)
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise atomic.cannot_write(self.history, error) from error
-
     def write(self, record: dict[str, Any]) -> None:
         """Writes run.json."""
         atomic.write(self.path / "run.json", json.dumps(record, indent=2) + "\n")
@@ -209,22 +172,3 @@ def _make(path: Path, *, exist_ok: bool) -> bool:
     except OSError as error:
         raise DataError(f"cannot make the folder {path}: {error.strerror}.", remedy=_ELSEWHERE) from error
     return True
-
-
-def _append(file: int, line: bytes) -> None:
-    """Writes the whole line at the end of a file, or nothing."""
-    size = os.fstat(file).st_size
-    try:
-        while line:
-            line = line[os.write(file, line) :]
-    except BaseException:
-        os.ftruncate(file, size)
-        raise
-
-
-def _ends_line(file: BinaryIO, size: int) -> bool:
-    """Whether the first `size` bytes of a file are there, and are whole lines."""
-    if size <= 0:
-        return size == 0
-    file.seek(size - 1)
-    return file.read(1) == b"\n"

@@ -143,7 +143,7 @@ class Resume:
         if tree is None:
             return
         run = self.run
-        run.steps, run.seconds, run.history[:] = tree["steps"], tree["seconds"], tree["history"]
+        run.steps, run.seconds, run.history[:] = tree["steps"], tree["seconds"], map(dict, tree["history"])
         at.state = tree_map(from_plain(at.state, tree), run.backend.put)
         at.step, at.sums, at.stopped = tree["steps"], tree["sums"], tree["stopped"]
         self.watchers.restore(tree["callbacks"])
@@ -155,7 +155,8 @@ class Resume:
         guard.check(at)
         self.checkpoints.save(
             to_plain(guard.state)
-            | {"steps": at.step, "planned_steps": steps, "seconds": seconds, "history": self.run.history}
+            | {"steps": at.step, "planned_steps": steps, "seconds": seconds}
+            | {"history": [list(row.items()) for row in self.run.history]}  # JSON would sort a row's names
             | {"sums": at.sums, "stopped": at.stopped}
             | {"callbacks": tree_map(self.watchers.state(), self.run.backend.to_numpy)}
         )

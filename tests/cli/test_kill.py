@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import random
 import re
@@ -96,8 +97,8 @@ def test_killed_at_random_moments(place: Path, case: str) -> None:
         ("portanet.data:read", 1),  # while the data is read
         ("portanet.cli.training:fit", 1),  # before the first step
         ("portanet.training.model:TrainedModel.evaluate", 2),  # while the second row of the history is made
-        ("portanet.storage.run_folder:RunFolder.append", 1),
-        ("portanet.storage.run_folder:RunFolder.append", 3),
+        ("portanet.storage.history_file:HistoryFile.update", 1),
+        ("portanet.storage.history_file:HistoryFile.update", 3),
         ("portanet.storage.snapshot:write_snapshot", 7),  # in the midst of an epoch
         ("portanet.storage.snapshot:write_snapshot", 28),  # between a row of the history and its checkpoint
         ("portanet.training.model:TrainedModel.save", 1),  # after the last checkpoint
@@ -118,6 +119,20 @@ def test_killed_between_the_first_row_and_the_first_checkpoint(place: Path) -> N
     assert train(place, *command, "--out", "rowed", prepare=killing.kill_in, arguments=kill) == -signal.SIGKILL
     assert (place / "rowed/history.jsonl").stat().st_size > 0
     goes_on(place, "rowed", command, "whole-classic")
+
+
+@pytest.mark.parametrize("left", [None, 0, 100])
+def test_a_history_that_is_lost_before_it_goes_on(place: Path, left: int | None) -> None:
+    """The checkpoint has its rows."""
+    command, run = [word for word in words("own") if word != "--quiet"], place / f"lost-{left}"
+    kill = ("portanet.storage.snapshot:write_snapshot", 60)
+    assert train(place, *command, "--out", run.name, prepare=killing.kill_in, arguments=kill) == -signal.SIGKILL
+    history = run / "history.jsonl"
+    history.unlink() if left is None else history.write_bytes(history.read_bytes()[:left])
+    goes_on(place, run.name, command, "whole-own")
+    assert len([line for line in output(place) if "history.jsonl" in line and "rows are written again" in line]) == 1
+    names = [list(json.loads(line)) for line in history.read_text().splitlines()]
+    assert names == names[:1] * len(names)
 
 
 def test_killed_while_the_report_is_written(place: Path) -> None:

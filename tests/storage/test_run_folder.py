@@ -1,4 +1,4 @@
-"""The run folder: one process at a time, and a history that goes on where a checkpoint remembers it."""
+"""The run folder: one process at a time, and nothing of anybody else's is touched."""
 
 from __future__ import annotations
 
@@ -174,81 +174,12 @@ def test_systems_without_flock(folder: RunFolder, monkeypatch: pytest.MonkeyPatc
     assert not path.exists()
 
 
-HISTORY = [{"step": 1, "loss": 0.5}, {"step": 2, "loss": 0.25}, {"step": 3, "loss": 0.125}]
-
-
-def test_a_history_goes_on_where_a_checkpoint_remembers_it(folder: RunFolder) -> None:
-    assert folder.history_size() == 0
-    folder.history_to(0)
-    assert os.listdir(folder.path) == []
-    sizes = []
-    for row in HISTORY:
-        folder.append(row)
-        sizes.append(folder.history_size())
-    text = folder.history.read_text()
-    assert sizes[-1] == len(text) == folder.history.stat().st_size
-    with open(folder.history, "a") as file:
-        file.write('{"step": 4, "lo')
-    folder.history_to(sizes[1])
-    folder.append(HISTORY[2])
-    assert folder.history.read_text() == text
-    assert [json.loads(line) for line in text.splitlines()] == HISTORY
-    folder.history_to(0)
-    assert folder.history.read_bytes() == b""
-
-
-@pytest.mark.parametrize("size", [-1, 1, 5, 10**9])
-def test_sizes_at_which_no_line_ends(folder: RunFolder, size: int) -> None:
-    folder.append(HISTORY[0])
-    before = folder.history.read_bytes()
-    with pytest.raises(DataError, match=rf"history\.jsonl is not what its run wrote: no line ends at byte {size}\."):
-        folder.history_to(size)
-    assert folder.history.read_bytes() == before
-
-
-def test_a_history_that_is_gone(folder: RunFolder) -> None:
-    with pytest.raises(DataError, match=r"cannot write .*history\.jsonl: No such file"):
-        folder.history_to(7)
-    assert os.listdir(folder.path) == []
-
-
-def test_the_size_is_of_what_is_on_the_disk(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder.append(HISTORY[0])
-    synced = []
-    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.readlink(f"/proc/self/fd/{handle}")))
-    folder.history_size()
-    assert synced == [str(folder.history), str(folder.path)]
-
-
-@pytest.mark.parametrize("fail_at", [0, 1])
-def test_a_line_is_there_as_a_whole_or_not_at_all(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, fail_at: int
-) -> None:
-    """A disk that is full in the middle of a line."""
-    folder.append(HISTORY[0])
-    before = folder.history.read_bytes()
-    real, count = os.write, iter(range(9))
-
-    def write(handle: int, content: bytes) -> int:
-        if next(count) == fail_at:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return real(handle, content[:5])
-
-    monkeypatch.setattr(os, "write", write)
-    with pytest.raises(DataError, match=r"cannot write .*history\.jsonl: No space left on device; free some space"):
-        folder.append(HISTORY[1])
-    monkeypatch.undo()
-    assert folder.history.read_bytes() == before
-    folder.append(HISTORY[1])
-    assert len(folder.history.read_text().splitlines()) == 2
-
-
 def test_a_run_folder_is_opened(folder: RunFolder, tmp_path: Path) -> None:
     assert RunFolder.open(folder.path) == folder  # killed before it wrote anything
     (folder.path / "notes.txt").touch()
     with pytest.raises(ConfigError, match=r"run is no run folder: it holds none of model\.safetensors, checkpoint\."):
         RunFolder.open(folder.path)
-    folder.append(HISTORY[0])
+    folder.history.touch()
     assert RunFolder.open(folder.path) == folder
     with pytest.raises(ConfigError, match=r"there is no run folder .*absent"):
         RunFolder.open(tmp_path / "absent")
@@ -294,7 +225,7 @@ def test_a_folder_that_the_run_before_has_removed_is_made_again(tmp_path: Path) 
     late = RunFolder.create(tmp_path / "run", "mlp")
     late.path.rmdir()
     with late.locked():
-        late.append(HISTORY[0])
+        late.history.touch()
     assert os.listdir(tmp_path / "run") == ["history.jsonl"]
 
 
@@ -322,7 +253,7 @@ def test_folders_above_that_hold_something_stay(tmp_path: Path, monkeypatch: pyt
 
 def test_a_folder_with_a_result_is_kept(folder: RunFolder) -> None:
     with folder.locked():
-        folder.append(HISTORY[0])
+        folder.history.touch()
         folder.drop_if_empty()
         assert sorted(os.listdir(folder.path)) == [".lock", "history.jsonl"]
     assert os.listdir(folder.path) == ["history.jsonl"]

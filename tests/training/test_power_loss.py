@@ -16,33 +16,12 @@ import portanet
 from portanet import nn, optim
 from portanet._tree import tree_items
 from portanet.cli.training import _Keep
-from portanet.storage import atomic, run_folder
-from portanet.storage.run_folder import RunFolder
+from portanet.storage import atomic, history_file
+from portanet.storage.history_file import HistoryFile
 from portanet.training.resume import Checkpoints
 
 X, LABELS = blobs(40)
 MODEL = nn.Sequential(nn.Standardize(), nn.Dense(3), nn.Dropout(0.2), nn.Dense(3))
-
-
-class _Names(dict[int, str]):
-    """The names of open files, whoever has opened them."""
-
-    def __getitem__(self, descriptor: int) -> str:
-        return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
-
-
-class Recorder(Disk):
-    """Records the history's calls too: its file is opened by Python, which makes it if it is not there."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._names = _Names()
-
-    def write(self, descriptor: int, content: Any) -> int:
-        name = self._names[descriptor]
-        if name == "history.jsonl" and ("create", name) not in self.calls:
-            self.calls.append(("create", name))
-        return super().write(descriptor, content)
 
 
 def train(folder: Path) -> tuple[dict[tuple[str, ...], bytes], list[dict[str, Any]]]:
@@ -51,7 +30,7 @@ def train(folder: Path) -> tuple[dict[tuple[str, ...], bytes], list[dict[str, An
     checkpoints.due = lambda: True  # type: ignore[method-assign]
     run = portanet.fit(
         MODEL, X, LABELS, epochs=3, batch_size=20, optimizer=optim.SGD(0.1, momentum=0.9), backend="numpy",
-        checkpoints=checkpoints, callbacks=[_Keep(RunFolder(folder))],
+        checkpoints=checkpoints, callbacks=[_Keep(HistoryFile(folder / "history.jsonl", print))],
     )  # fmt: skip
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     plain = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
@@ -63,9 +42,9 @@ def test_power_loss_at_any_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (first := tmp_path / "first").mkdir()
     (later := tmp_path / "later").mkdir()
     with monkeypatch.context() as patch:
-        disk = Recorder()
+        disk = Disk()
         patch.setattr(atomic, "os", disk)
-        patch.setattr(run_folder, "os", disk)
+        patch.setattr(history_file, "os", disk)
         whole = train(first)
     seen = set()
     for left in after_power_loss({}, disk.calls):
