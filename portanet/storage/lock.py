@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
+import stat
 from pathlib import Path
 from types import ModuleType
 
-from portanet.errors import ConfigError
+from portanet.errors import ConfigError, DataError
 
 fcntl: ModuleType | None
 try:
@@ -16,6 +18,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+_CONTENT = re.compile(rb"[0-9]{0,20}\n?")  # a process number; nothing yet where its process was killed
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
@@ -24,10 +27,11 @@ def acquire(path: Path) -> tuple[int, str | None]:
     if fcntl is None:
         return _exclusive(path), None
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+        handle = _open(path)
         try:
             note = _flock(path, handle)
-            if _is_at(path, handle):
+            if is_at(path, handle):
+                _require_ours(path, handle)
                 os.ftruncate(handle, 0)
                 os.write(handle, f"{os.getpid()}\n".encode())
                 return handle, note
@@ -35,6 +39,15 @@ def acquire(path: Path) -> tuple[int, str | None]:
             os.close(handle)
             raise
         os.close(handle)
+
+
+def _open(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EISDIR):
+            raise
+        raise _not_ours(path) from error
 
 
 def _flock(path: Path, handle: int) -> str | None:
@@ -49,11 +62,26 @@ def _flock(path: Path, handle: int) -> str | None:
     return None
 
 
-def _is_at(path: Path, handle: int) -> bool:
+def is_at(path: Path, handle: int) -> bool:
     """Whether this open file is still the one of that name, and was not removed by the one who had the lock before."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(handle), os.stat(path))
     return False
+
+
+def _require_ours(path: Path, handle: int) -> None:
+    """Refuse to empty, and later to remove, a file that portanet did not write."""
+    status = os.fstat(handle)
+    is_own_file = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+    if not (is_own_file and _CONTENT.fullmatch(os.pread(handle, 30, 0))):
+        raise _not_ours(path)
+
+
+def _not_ours(path: Path) -> DataError:
+    return DataError(
+        f"cannot write {path}: it is a link, or a file that portanet did not write.",
+        remedy="move it away, or choose another folder with out=FOLDER",
+    )
 
 
 def _exclusive(path: Path) -> int:

@@ -108,7 +108,8 @@ class RunFolder:
             yield note
         finally:
             with contextlib.suppress(OSError):
-                path.unlink()  # before the handle is closed: who opened it meanwhile sees that it is gone
+                if lock.is_at(path, handle):
+                    path.unlink()  # before the handle is closed: who opened it meanwhile sees that it is gone
             os.close(handle)
 
     @property

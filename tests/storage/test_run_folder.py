@@ -119,6 +119,46 @@ def test_a_lock_that_does_not_say_whose_it_is(folder: RunFolder, content: bytes)
             pass
 
 
+def _link(path: Path, kind: str) -> None:
+    path.unlink(missing_ok=True)
+    if kind == "link":
+        path.symlink_to("notes")
+    elif kind == "dangling link":
+        path.symlink_to("absent")
+    elif kind == "hard link":
+        os.link(path.with_name("notes"), path)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.write_text("somebody's own\n")
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe", "folder", "file"])
+def test_a_lock_that_is_not_ours_is_left_alone(folder: RunFolder, kind: str) -> None:
+    notes, path = folder.path / "notes", folder.path / ".lock"
+    notes.write_text("123\n")
+    _link(path, kind)
+    before = os.lstat(path)
+    with (
+        pytest.raises(DataError, match=r"cannot write .*\.lock: it is a link, or a file that") as error,
+        folder.locked(),
+    ):
+        raise AssertionError("it has the lock")
+    assert "move it away, or choose another folder" in str(error.value)
+    assert notes.read_text() == "123\n"
+    assert os.path.samestat(os.lstat(path), before)
+    assert kind != "file" or path.read_text() == "somebody's own\n"
+    assert not (folder.path / "absent").exists()
+
+
+def test_a_lock_that_another_has_put_there_meanwhile_stays(folder: RunFolder) -> None:
+    with folder.locked():
+        _link(folder.path / ".lock", "file")
+    assert (folder.path / ".lock").read_text() == "somebody's own\n"
+
+
 @pytest.mark.parametrize("error", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
 def test_where_locks_are_not_supported(folder: RunFolder, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
     def refuse(*_: Any) -> None:
