@@ -15,7 +15,7 @@ import pytest
 
 import portanet
 from portanet import nn, optim
-from portanet.backends.base import Steps
+from portanet.backends.steps import Steps
 from portanet.nn.images import batch_first
 from portanet.nn.noise import Key
 

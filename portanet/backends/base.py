@@ -4,38 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from portanet import _machine
 from portanet._typing import Array, HostArray
 from portanet.backends.package import first_line
+from portanet.backends.steps import PerArray, Step, Steps, run_of
 from portanet.errors import BackendError
 from portanet.tracing import Library, RunPair, Traced
 
-State = Any
-Metrics = dict[str, Any]
-Step = Callable[..., tuple[State, Metrics]]
-Keys = Sequence[tuple[int, int]]
-Steps = Callable[[State, Any, Any, Keys, Sequence[float]], tuple[State, Metrics]]
-
 Transform = Callable[..., Callable[..., Any]]
 """Takes a function of arrays, and settings by name; returns a function that gives the same."""
-
-
-class PerArray(Hashable, Protocol):
-    """A step whose state holds one vector for each array in place of one for all."""
-
-    def __call__(self, state: State, data: Any, rows: Any, key: Any, rate: Any) -> tuple[State, Metrics]:
-        """As any step."""
-
-    def split(self, state: State) -> State:
-        """The state with one vector for each array."""
-
-    def join(self, state: State) -> State:
-        """The state with one vector for all again."""
 
 
 def untraced(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
@@ -137,19 +119,9 @@ class Backend:
     def compile(self, step: Step, per_array: PerArray | None = None) -> Steps:
         """Make `step(state, data, rows, key, rate)` a run of many steps, whose metrics add up.
 
-        The result takes (state, data, rows, keys, rates): `rows` is a 2-D array with one step's row numbers in
-        each row, or None where every step takes all the data. `per_array` is the same step for a compiler that is
-        slow to put vectors together, if the step has such a form.
+        `per_array` is the same step for a compiler that is slow to put vectors together, if the step has such a form.
         """
-
-        def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
-            total: Metrics = {}
-            for i, (key, rate) in enumerate(zip(keys, rates, strict=True)):
-                state, metrics = step(state, data, None if rows is None else rows[i, ...], key, rate)
-                total = {name: total[name] + value for name, value in metrics.items()} if total else metrics
-            return state, total
-
-        return steps
+        return run_of(step)
 
     def probe(self) -> None:
         """Compute something small on the device and read it back; BackendError where that fails."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from portanet._typing import Array, HostArray
-from portanet.backends.base import Backend, Keys, Metrics, PerArray, State, Step, Steps
+from portanet.backends.base import Backend
 from portanet.backends.package import first_line, import_package
+from portanet.backends.steps import Keys, Metrics, PerArray, State, Step, Steps
 from portanet.errors import BackendError
 
 

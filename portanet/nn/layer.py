@@ -26,7 +26,7 @@ class Layer:
     name. The other methods have defaults for it, which assume that every child is given the container's own input, as
     branches are; Sequential overrides them for children in a row.
 
-    The methods do the same in every step: a step is compiled or recorded and then repeated, so what differs from step
+    The methods do the same in every step: a step is compiled or traced and then repeated, so what differs from step
     to step, random numbers too, comes from the arguments (`key`, see noise.py), and not from Python's own state.
     """
 

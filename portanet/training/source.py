@@ -20,7 +20,7 @@ import numpy as np
 
 from portanet._typing import Array, HostArray, Shape
 from portanet.backends import Backend
-from portanet.backends.base import Keys, Metrics
+from portanet.backends.steps import Keys, Metrics
 from portanet.data.blocks import Blocks, blocks
 from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import as_rows

@@ -9,7 +9,7 @@ from typing import Any
 
 from portanet._tree import tree_map
 from portanet._typing import Array
-from portanet.backends.base import Metrics
+from portanet.backends.steps import Metrics
 from portanet.nn.noise import Key
 from portanet.optim import Optimizer
 from portanet.training.gradient import Gradient

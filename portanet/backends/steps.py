@@ -1,0 +1,43 @@
+"""Training steps as a backend takes them: one pure function, made into a run of many steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Protocol
+
+State = Any
+Metrics = dict[str, Any]
+Keys = Sequence[tuple[int, int]]
+
+Step = Callable[..., tuple[State, Metrics]]
+"""Takes (state, data, rows, key, rate): the numbers of the rows, or None for all."""
+
+Steps = Callable[[State, Any, Any, Keys, Sequence[float]], tuple[State, Metrics]]
+"""Takes (state, data, rows, keys, rates), whose `rows` is a 2-D array with one step's row numbers in each row, or None
+where every step takes all the data. The metrics of all steps are added up."""
+
+
+class PerArray(Hashable, Protocol):
+    """A step whose state holds one vector for each array in place of one for all."""
+
+    def __call__(self, state: State, data: Any, rows: Any, key: Any, rate: Any) -> tuple[State, Metrics]:
+        """As any step."""
+
+    def split(self, state: State) -> State:
+        """The state with one vector for each array."""
+
+    def join(self, state: State) -> State:
+        """The state with one vector for all again."""
+
+
+def run_of(step: Step) -> Steps:
+    """Call the step once for each key and learning rate."""
+
+    def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
+        total: Metrics = {}
+        for i, (key, rate) in enumerate(zip(keys, rates, strict=True)):
+            state, metrics = step(state, data, None if rows is None else rows[i, ...], key, rate)
+            total = {name: total[name] + value for name, value in metrics.items()} if total else metrics
+        return state, total
+
+    return steps
