@@ -189,6 +189,19 @@ def test_buffers_are_taken_again_when_they_are_free() -> None:
     assert {str(op.out) for op in ops if op.name == "product"} == {"buffer 0", "buffer 1", "buffer 2"}
 
 
+def test_an_argument_that_is_read_later_keeps_its_buffer() -> None:
+    def function(x: Any) -> Any:
+        y = x @ x
+        z = y + x
+        return z - y
+
+    assert without(passes.buffers(traced(function), LIBRARY), "input", "return") == [
+        "%1 = product(%0, %0) -> buffer 0",
+        "%2 = add(%1, %0) -> buffer 1",
+        "%3 = subtract(%2, %1) -> buffer 1",
+    ]
+
+
 def test_an_argument_that_is_read_through_a_view_keeps_its_buffer() -> None:
     def function(x: Any) -> Any:
         y = x @ x
