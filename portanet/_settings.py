@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ _DEPTH = 200  # of lists and settings within each other: more than any model has
 # What a setting needs, by the annotation of its field, where that is one of these; its own class says the rest.
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "int": ("a whole number", lambda value: _is_number(value) and value % 1 == 0),
+    "int | None": ("a whole number", lambda value: _is_number(value) and value % 1 == 0),
     "float": ("a number", lambda value: _is_number(value)),
     "bool": ("true or false", lambda value: value in (True, False)),
     "str": ("a word", lambda value: isinstance(value, str)),
@@ -45,11 +47,22 @@ def to_dict(value: Any) -> Any:
     return value.item() if getattr(value, "shape", None) == () else value  # NumPy's numbers are no JSON
 
 
-def short_repr(value: Any) -> str:
-    """Return the constructor-style repr of a dataclass, without default values."""
-    given = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
-    words = [f"{field.name}={getattr(v, '__name__', None) or repr(v)}" for field, v in given if v != field.default]
-    return f"{type(value).__name__}({', '.join(words)})"
+def short_repr(value: Any, always: Sequence[str] = ()) -> str:
+    """Return the constructor-style repr of a dataclass, without default values but for the fields named `always`.
+
+    >>> from portanet.optim import EMA, AdamW
+    >>> short_repr(EMA(AdamW(), decay=0.99), always=["learning_rate"])
+    'EMA(optimizer=AdamW(learning_rate=0.001), decay=0.99)'
+    """
+    if not dataclasses.is_dataclass(value):
+        return getattr(value, "__name__", None) or repr(value)
+    entries = ((field, getattr(value, field.name)) for field in dataclasses.fields(value) if field.init)
+    shown = [
+        f"{field.name}={short_repr(entry, always) if always else getattr(entry, '__name__', None) or repr(entry)}"
+        for field, entry in entries
+        if entry != field.default or field.name in always
+    ]
+    return f"{type(value).__name__}({', '.join(shown)})"
 
 
 def flat(settings: Any, name: str = "") -> dict[str, Any]:
@@ -61,6 +74,27 @@ def flat(settings: Any, name: str = "") -> dict[str, Any]:
             found |= flat(value, f"{name}.{key}" if name else str(key))
         return found
     return {name: list(settings) if isinstance(settings, tuple) else settings}
+
+
+def with_python_numbers(value: Any) -> Any:
+    """Return `value` with Python's numbers in place of NumPy's, in the fields of dataclasses and in tuples too.
+
+    `numpy.float64(0.1)` times a float32 array would be float64.
+    """
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    if isinstance(value, (tuple, list)):
+        return tuple(with_python_numbers(entry) for entry in value)
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    entries = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+    changed = {name: plain for name, entry in entries.items() if (plain := with_python_numbers(entry)) is not entry}
+    if not changed:
+        return value
+    value = copy.copy(value)
+    for name, plain in changed.items():
+        object.__setattr__(value, name, plain)
+    return value
 
 
 def from_dict(config: Any, known: Mapping[str, Any]) -> Any:

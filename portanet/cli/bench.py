@@ -110,8 +110,9 @@ def _bench(
 ) -> list[Timing]:
     from portanet import data as readers
     from portanet.checks.bench import bench
+    from portanet.training.presets import DATA
 
-    data = readers.read(plan.data)
+    data = readers.read(DATA[name])
     data = data.rows(slice(0, 1024)) if quick else data
     return bench(chosen, plan, data, batch_size=size, say=lambda words: _say(f"{name}, {words}"), **settings)
 

@@ -36,6 +36,8 @@ def command(
     from portanet.backends import NAMES, choose
     from portanet.checks.compare import compare
     from portanet.errors import BackendError
+    from portanet.nn import Sequential
+    from portanet.storage.model_card import ModelCard
     from portanet.training import presets
 
     plan = presets.preset(preset)
@@ -47,8 +49,9 @@ def command(
             if backends:
                 raise
             click.echo(f"{name} is left out: {error}", err=True)
-    dataset = readers.read(data or plan.data, label=label, image=image)
-    model = plan.model(len(dataset.classes), images=dataset.columns is None)
+    dataset = readers.read(data or presets.DATA[preset], label=label, image=image)
+    card = ModelCard(dataset.x.shape[1:], dtype, dataset.classes)
+    model = Sequential(*plan.for_data(card).layers)
     found = compare(
         chosen, model, dataset.rows(slice(0, rows * steps)), optimizer=plan.optimizer, schedule=plan.schedule,
         batch_size=rows, steps=steps, seed=seed, dtype=dtype, tolerance=tolerance,

@@ -42,7 +42,7 @@ def take(context: click.Context, parameter: click.Parameter, path: Path | None) 
     if path is None:
         return {}
     context.meta[PATH] = path
-    from portanet.training.config import TABLES
+    from portanet.training.spec import TABLES
 
     known, tables, defaults = keys(context.command), {}, {}
     for key, value in _read(path).items():

@@ -57,11 +57,14 @@ def _parity(name: str, as_json: bool) -> bool:
     from portanet import backends
     from portanet import data as readers
     from portanet.checks.compare import compare
+    from portanet.nn import Sequential
     from portanet.optim import constant
+    from portanet.storage.model_card import ModelCard
     from portanet.training import presets
 
     chosen, plan, digits = backends.choose(name), presets.preset("mlp"), readers.read("mnist:test")
-    model, rows = plan.model(len(digits.classes), images=True), digits.rows(slice(0, 320))
+    card, rows = ModelCard(digits.x.shape[1:], classes=digits.classes), digits.rows(slice(0, 320))
+    model = Sequential(*plan.for_data(card).layers)
     [found] = compare([chosen], model, rows, optimizer=plan.optimizer, schedule=constant(), batch_size=64, steps=5)
     if as_json:
         options.print_json(dataclasses.asdict(found) | {"passed": found.passed})

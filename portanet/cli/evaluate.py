@@ -38,7 +38,7 @@ def command(
     from portanet.training.model import load
 
     run = load(model, backend=backends.choose(backend, device))
-    trained_on = run.facts.get("data", {}).get("name", "data unknown")
+    trained_on = run.about.get("data", {}).get("name", "data unknown")
     if data is None and trained_on not in ("mnist", "mnist:article"):
         raise ConfigError(f"name the data to evaluate on; this model was trained on {trained_on}.")
     if details and not run.task.is_classification:

@@ -40,10 +40,10 @@ def read_like(source: str, training: Dataset, label: str | None, task: str) -> D
 
 def read_for(run: TrainedModel, source: str, label: str | None = None) -> Dataset:
     """Data with the classes, columns and image shape of a trained model."""
-    columns = run.facts.get("columns")
+    columns = run.card.columns
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
     return read(
-        source, label=label, usual_label=run.facts.get("label"), image=image,
+        source, label=label, usual_label=run.card.label, image=image,
         task=run.task.name, classes=class_names(run), columns=columns,
     )  # fmt: skip
 
@@ -51,7 +51,7 @@ def read_for(run: TrainedModel, source: str, label: str | None = None) -> Datase
 def class_names(run: TrainedModel) -> list[str]:
     """The name of each class; its number for a model that was trained without names."""
     outputs = run.model.output_shape(run.input_shape)[0]
-    return run.facts.get("classes") or [str(number) for number in range(outputs)]
+    return list(run.card.classes) or [str(number) for number in range(outputs)]
 
 
 def are_images(data: Dataset) -> bool:

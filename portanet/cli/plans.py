@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from portanet._settings import short_repr
 from portanet._typing import Params
 from portanet.cli import facts
 from portanet.data import Dataset
@@ -18,88 +16,101 @@ from portanet.errors import ConfigError, DataError
 from portanet.metrics import LOSS
 from portanet.nn import LOSSES, CrossEntropy, Sequential
 from portanet.optim.optimizer import with_learning_rate
+from portanet.storage.model_card import ModelCard
 from portanet.training import presets
 from portanet.training.callbacks import Callback, EarlyStopping
-from portanet.training.config import tables_of, with_tables
 from portanet.training.fine_tune import fine_tune
 from portanet.training.model import TrainedModel, load
-from portanet.training.presets import Preset
+from portanet.training.spec import TrainingSpec
 from portanet.training.tasks import Classify, Regress, Task, task_named, task_of
 
 _SPLIT_SEED = 2026  # of the rows held out: its own, so that runs with other seeds are measured on the same rows
 
+PLACES = (
+    "data", "label", "image", "task", "valid", "test", "from", "freeze", "preset", "backend", "device", "workers",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Job:
-    """A training that is ready to begin.
+    """A run that is ready to begin.
 
-    tests     rows to report on at the end
-    params    arrays to start from
-    settings  all of it as a configuration file holds it; what is None is not set
-    notes     what people should know before it begins
+    places  where its data and its backend come from, as options take it; what is None is not set
+    tests   rows to report on at the end
+    params  arrays to start from
+    notes   what people should know before it begins
     """
 
-    source: str
-    plan: Preset
+    spec: TrainingSpec
+    places: dict[str, Any]
+    card: ModelCard
     training: Dataset
     validation: Dataset | None
     tests: Dataset | None
     model: Sequential
     params: Params | None
-    settings: dict[str, Any]
     notes: list[str]
 
+    def settings(self) -> dict[str, Any]:
+        """All of it as a configuration file holds it; a model that is trained further has its own layers."""
+        places = {name: value for name, value in self.places.items() if name != "valid" or value is not None}
+        settings = self.spec.to_dict() | places
+        if self.places["from"] is not None:
+            del settings["layers"]
+        return settings
 
-def prepare(
-    *, data: str | None, preset: str, label: str | None, image: Any, task: str, valid: str | None, test: str | None,
-    backend: str, device: str | None, dtype: str, seed: int, start: Path | None, freeze: str | None,
-    class_weight: str | None, tables: dict[str, Any], **changes: Any,
-) -> Job:  # fmt: skip
-    """The job that the options and the file's tables describe, its data read."""
-    if freeze is not None and start is None:
+
+def spec_of(
+    *, preset: str, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
+) -> TrainingSpec:  # fmt: skip
+    """The preset with the file's tables and the options in place of its own settings."""
+    spec, named = presets.preset(preset), task_named(task)
+    if not named.suits(spec.loss):
+        spec = replace(spec, loss=named.loss)
+    return changed(spec.with_settings({"dtype": dtype, "seed": seed, **tables}), **changes)
+
+
+def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None = None) -> Job:
+    """The job for a spec, with the data that `places` names read, and the layers completed for them.
+
+    places  data, label, image, task, test, from, freeze, and valid where it names data
+    """
+    label, task, freeze, source = places["label"], places["task"], places["freeze"], places["data"]
+    if freeze is not None and places["from"] is None:
         raise ConfigError("--freeze names layers of a trained model; name that model with --from.")
-    plan = changed(with_tables(for_task(presets.preset(preset), task), tables), **changes)
-    source = plan.data if data is None else data
-    base = None if start is None else load(start)
-    whole = read(source, label, image, task, base)
+    base = None if places["from"] is None else load(places["from"])
+    whole = read(source, label, places["image"], task, base)
     whole.require_labels()
-    training, validation = split(whole, plan, valid, label, task)
-    _check_watched(plan, task, held_out=validation is not None)
-    tests = None if test is None else facts.read_like(test, whole, label, task)
-    made, params = model(plan, training, base, freeze, seed)
-    plan = weighted(plan, class_weight, training)
-    given = {"data": source, "label": label, "image": image, "test": test, "device": device, "backend": backend}
-    share = _share(plan, valid)
-    given |= {"valid": valid if share is None else share, "from": None if start is None else str(start)}
-    given |= {"preset": preset, "task": task, "dtype": dtype, "seed": seed, "freeze": freeze}
+    if places["valid"] is None:
+        training, validation = holdout(whole, spec.valid, _SPLIT_SEED) if spec.valid else (whole, None)
+    else:
+        training, validation = whole, facts.read_like(places["valid"], whole, label, task)
+    _check_watched(spec, task, held_out=validation is not None)
+    tests = None if places["test"] is None else facts.read_like(places["test"], whole, label, task)
+    card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label)
+    made, params = model(spec, card, training, base, freeze)
+    spec = weighted(replace(spec, layers=made.layers), class_weight, training)
     notes = []
     if base is not None and _answers_else(base, training):
         notes.append(f"the last layer starts anew, for {source}: {len(training.classes) or 'no'} classes")
-    return Job(
-        source, plan, training, validation, tests, made, params,
-        given | settings(plan, made, fixed=base is not None), notes,
-    )  # fmt: skip
-
-
-def for_task(plan: Preset, task: str) -> Preset:
-    """The plan with a loss that suits the task."""
-    named = task_named(task)
-    return plan if named.suits(plan.loss) else replace(plan, loss=named.loss)
+    notes.append(f"{short_repr(spec.optimizer, ['learning_rate'])}, {short_repr(spec.schedule)}")
+    return Job(spec, places, card, training, validation, tests, made, params, notes)
 
 
 def changed(
-    plan: Preset, *, optimizer: str | None, learning_rate: float | None, patience: int | None, **changes: Any
-) -> Preset:
-    """The plan with what the command line sets otherwise."""
+    spec: TrainingSpec, *, optimizer: str | None, learning_rate: float | None, patience: int | None, valid: str | None,
+    **changes: Any,
+) -> TrainingSpec:  # fmt: skip
+    """The spec with what the command line sets otherwise."""
     if optimizer is not None:
-        plan = replace(plan, optimizer=presets.optimizer(optimizer))
+        changes["optimizer"] = presets.optimizer(optimizer)
     if learning_rate is not None:
-        plan = replace(plan, optimizer=with_learning_rate(plan.optimizer, learning_rate))
+        changes["optimizer"] = with_learning_rate(changes.get("optimizer", spec.optimizer), learning_rate)
     if patience is not None:
-        plan = replace(plan, callbacks=_with_patience(plan.callbacks, patience))
-    if changes["batch_size"] == "full":
-        plan, changes["batch_size"] = replace(plan, batch_size=None), None
-    return replace(plan, **{name: value for name, value in changes.items() if value is not None})
+        changes["callbacks"] = _with_patience(spec.callbacks, patience)
+    if valid is not None and is_share(valid):
+        changes["valid"] = _share(valid)
+    return replace(spec, **{name: value for name, value in changes.items() if value is not None})
 
 
 def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callback, ...]:
@@ -126,8 +137,8 @@ def _read_for(base: TrainedModel, source: str, label: str | None, image: Any, ta
     known = facts.class_names(base)
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
     found = facts.read(
-        source, label=label, usual_label=base.facts.get("label"), image=image, task=task,
-        columns=base.facts.get("columns"),
+        source, label=label, usual_label=base.card.label, image=image, task=task,
+        columns=base.card.columns,
     )  # fmt: skip
     if found.classes and set(found.classes) <= set(known):
         labels, classes = encode(source, found.classes, found.require_labels(), known)
@@ -139,25 +150,23 @@ def _read_for(base: TrainedModel, source: str, label: str | None, image: Any, ta
 
 
 def model(
-    plan: Preset, training: Dataset, base: TrainedModel | None, freeze: str | None, seed: int
+    spec: TrainingSpec, card: ModelCard, training: Dataset, base: TrainedModel | None, freeze: str | None
 ) -> tuple[Sequential, Params | None]:
     """The model, and the arrays it starts from where another one is the base."""
     numbers = not training.classes
-    _check_loss(plan, Regress() if numbers else Classify())
-    outputs = 1 if numbers else len(training.classes)
-    last = task_of(plan.loss).last_layers(training.require_labels())
+    _check_loss(spec, Regress() if numbers else Classify())
+    last = task_of(spec.loss).last_layers(training.require_labels())
     if base is not None:
-        if plan.whole:
-            raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
-        going_on = fine_tune(base, outputs, freeze=names, last=last, new_head=_answers_else(base, training), seed=seed)
+        new_head = _answers_else(base, training)
+        going_on = fine_tune(base, card.outputs, freeze=names, last=last, new_head=new_head, seed=spec.seed)
         if not going_on[0].is_trainable:
             raise ConfigError("--freeze leaves no layer with anything to learn; name fewer.")
         return going_on
-    model = plan.model(outputs, images=facts.are_images(training), last=last)
-    found = model.output_shape(training.x.shape[1:])
-    if found != (outputs,):
-        wanted = f"{outputs} output{'' if outputs == 1 else 's'}"
+    model = Sequential(*spec.for_data(card, last).layers)
+    found = model.output_shape(card.input_shape)
+    if found != (card.outputs,):
+        wanted = f"{card.outputs} output{'' if card.outputs == 1 else 's'}"
         raise ConfigError(f"the layers end in the shape {found}, {training.name} needs {wanted}.")
     return model, None
 
@@ -169,18 +178,14 @@ def _answers_else(base: TrainedModel, training: Dataset) -> bool:
     return base.task.is_classification or base.model.output_shape(base.input_shape) != (1,)
 
 
-def weighted(plan: Preset, class_weight: str | None, training: Dataset) -> Preset:
-    """The plan with a loss in which the classes count as asked."""
+def weighted(spec: TrainingSpec, class_weight: str | None, training: Dataset) -> TrainingSpec:
+    """The spec with a loss in which the classes count as asked."""
     if class_weight is None:
-        return plan
-    if not isinstance(plan.loss, CrossEntropy) or not training.classes:
+        return spec
+    if not isinstance(spec.loss, CrossEntropy) or not training.classes:
         raise ConfigError("--class-weight is for classes and their cross entropy.")
-    if class_weight == "balanced":
-        counts = np.bincount(training.require_labels(), minlength=len(training.classes))
-        weights = [len(training) / (len(counts) * int(count)) if count else 0.0 for count in counts]
-    else:
-        weights = _weights(class_weight, training.classes)
-    return replace(plan, loss=replace(plan.loss, class_weight=tuple(weights)))
+    weights: Any = "balanced" if class_weight == "balanced" else tuple(_weights(class_weight, training.classes))
+    return replace(spec, class_weight=weights).with_weighted_loss(training.require_labels(), len(training.classes))
 
 
 def _weights(text: str, classes: Sequence[str]) -> list[float]:
@@ -200,17 +205,17 @@ def _weights(text: str, classes: Sequence[str]) -> list[float]:
     return list(found.values())
 
 
-def _check_loss(plan: Preset, task: Task) -> None:
-    if not task.suits(plan.loss):
+def _check_loss(spec: TrainingSpec, task: Task) -> None:
+    if not task.suits(spec.loss):
         suited = ", ".join(name for name, loss in LOSSES.items() if task.suits(loss))
-        raise ConfigError(f"the loss {type(plan.loss).__name__} does not fit task {task.name}; use one of {suited}.")
+        raise ConfigError(f"the loss {type(spec.loss).__name__} does not fit task {task.name}; use one of {suited}.")
 
 
-def _check_watched(plan: Preset, task: str, *, held_out: bool) -> None:
+def _check_watched(spec: TrainingSpec, task: str, *, held_out: bool) -> None:
     """Raises ConfigError for a callback that watches what the history will not have: now, and not after an epoch."""
     known = [LOSS.key, task_named(task).metric.key]
     known += [f"valid_{key}" for key in known] if held_out else []
-    for callback in plan.callbacks:
+    for callback in spec.callbacks:
         if (monitor := getattr(callback, "monitor", "loss")) not in known:
             remedy = "" if held_out else "; hold out rows to watch, as with --valid 0.1"
             raise ConfigError(
@@ -218,32 +223,16 @@ def _check_watched(plan: Preset, task: str, *, held_out: bool) -> None:
             )
 
 
-def settings(plan: Preset, model: Sequential, *, fixed: bool) -> dict[str, Any]:
-    """The plan as a configuration file holds it; a model to go on from has its own layers."""
-    single = ("epochs", "batch_size", "accumulate", "log_every")
-    tables = tables_of(plan, model)
-    if fixed:
-        del tables["layers"]
-    return {name: getattr(plan, name) or "full" for name in single} | tables
-
-
-def split(
-    whole: Dataset, plan: Preset, valid: str | None, label: str | None, task: str
-) -> tuple[Dataset, Dataset | None]:
-    """The rows to train on and those to validate on: a share held out, or data of their own."""
-    share = _share(plan, valid)
-    if share is None:
-        return whole, facts.read_like(str(valid), whole, label, task)
-    if share == 0:
-        return whole, None
-    if not 0 < share < 1:
-        raise ConfigError(f"--valid takes a share above 0 and below 1, or a path; got {valid}.")
-    return holdout(whole, share, _SPLIT_SEED)
-
-
-def _share(plan: Preset, valid: str | None) -> float | None:
-    """The share of the rows to hold out; None where other data are named."""
+def is_share(valid: str | None) -> bool:
+    """Whether the option is a number, or not given; else it names data."""
     try:
-        return plan.valid if valid is None else float(valid)
+        return valid is None or float(valid) is not None
     except ValueError:
-        return None
+        return False
+
+
+def _share(valid: str) -> float:
+    share = float(valid)
+    if not 0 <= share < 1:
+        raise ConfigError(f"--valid takes a share above 0 and below 1, or a path; got {valid}.")
+    return share

@@ -3,30 +3,53 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import json
+import shlex
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from portanet.cli import config, options
+from portanet._settings import flat, to_dict
+from portanet.cli import options
 from portanet.errors import ConfigError
-from portanet.metrics import LOSS, METRICS
 
-_SCORES = tuple(metric.key for metric in METRICS if metric is not LOSS)
+if TYPE_CHECKING:
+    from portanet.storage.run_record import RunRecord
+    from portanet.training.spec import TrainingSpec
+
 Pair = tuple[Any, Any]  # what the run has, and what the repetition has
+
+
+def _check_places(run: Path, places: Mapping[str, Any]) -> None:
+    """Refuse a place that was changed by hand to what no option gives."""
+    from portanet.training.tasks import Classify, Regress
+
+    tasks, image, workers = (Classify.name, Regress.name), places["image"], places["workers"]
+    is_valid = {name: _is_text(places[name]) for name in places} | {
+        "task": places["task"] in tasks,
+        "image": image is None or (isinstance(image, list) and len(image) == 3 and all(map(_is_size, image))),
+        "workers": workers is None or _is_size(workers),
+    }
+    for name, valid in is_valid.items():
+        if not valid:
+            raise ConfigError(f"{run / 'run.json'}: its {name} cannot be {places[name]!r}.")
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and value > 0
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Keep the new run, and its settings as DIR.toml."
-)
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Keep the new run.")
 @options.as_json
 @options.debug
 def command(run: Path, out: Path | None, as_json: bool) -> None:
@@ -37,12 +60,15 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
     model or the history differs, and says in what.
     """
     from portanet.storage.atomic import file_digest
+    from portanet.storage.run_record import read_record
 
-    settings = _settings(run)
-    with _place(out) as (file, again):
-        _train(run, settings, file, again)
+    record = read_record(run)
+    spec = _spec(run, record)
+    with _place(out) as again:
+        _train(run, record, spec, again)
         digests = tuple(file_digest(folder / "model.safetensors") for folder in (run, again))
-        rows, found = _differences(run, again)
+        found = _differences(run, again)
+        rows = len(read_record(again).history)
     equal = digests[0] == digests[1] and "history" not in found
     if as_json:
         kept = None if out is None else str(out)
@@ -56,42 +82,40 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
     sys.exit(0 if equal else 1)
 
 
-def _settings(run: Path) -> dict[str, Any]:
-    """The settings in run.json, as `train --print-config` prints them."""
-    from portanet.report.record import read_record
+def _spec(run: Path, record: RunRecord) -> TrainingSpec:
+    """The settings in run.json, unless they are others than those of the model beside it."""
     from portanet.storage.model_file import load_model
+    from portanet.training.spec import TrainingSpec
 
-    record, path = read_record(run), run / "run.json"
-    settings = json.loads(path.read_text(encoding="utf-8")).get("settings")
-    if settings is None:
+    path = run / "run.json"
+    if not record.spec or not record.places:
         remedy = f"repeat its command: {record.command}" if record.command else "it cannot be repeated"
-        raise ConfigError(f"{path} has no settings, as an older portanet wrote it; {remedy}.")
-    if not isinstance(settings, dict):
-        raise ConfigError(f'{path}: "settings" must be a JSON object, got {type(settings).__name__}.')
-    trained = load_model(run / "model.safetensors")[2].get("training", {})
-    for name, value in trained.items():
-        if name != "schedule" and name in settings and settings[name] != value:  # a schedule is written in two ways
+        raise ConfigError(f"{path} has no settings; {remedy}.")
+    model = load_model(run / "model.safetensors")
+    for name, trained in (model.spec | {"layers": to_dict(model.model)["layers"]}).items():
+        if record.spec.get(name) != trained:
             raise ConfigError(
-                f"{path} was changed by hand: its {name} is {settings[name]!r}, and the model beside it was trained "
-                f"with {value!r}; take the file as it was."
+                f"{path} was changed by hand: its {name} is {record.spec.get(name)!r}, and the model beside it was "
+                f"trained with {trained!r}; take the file as it was."
             )
-    return settings
+    try:
+        return TrainingSpec.from_dict(record.spec)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 @contextlib.contextmanager
-def _place(out: Path | None) -> Iterator[tuple[Path, Path]]:
-    """Where the settings and the new run go. What is not to be kept goes again, unless a signal stops the training."""
+def _place(out: Path | None) -> Iterator[Path]:
+    """Where the new run goes. What is not to be kept goes again, unless a signal stops the training."""
     from portanet.storage.run_folder import require_empty
 
     if out is not None:
         require_empty(out)
-        if (file := out.with_name(f"{out.name}.toml")).exists():
-            raise ConfigError(f"{file} exists already.", remedy="choose another folder with out=FOLDER")
-        yield file, out
+        yield out
         return
     above = Path(tempfile.mkdtemp(prefix="portanet-rerun-"))
     try:
-        yield above / "settings.toml", above / "run"
+        yield above / "run"
     except SystemExit:  # the training has said how it can go on, from this folder
         raise
     except BaseException:
@@ -100,47 +124,44 @@ def _place(out: Path | None) -> Iterator[tuple[Path, Path]]:
     shutil.rmtree(above, ignore_errors=True)
 
 
-def _train(run: Path, settings: dict[str, Any], file: Path, out: Path) -> None:
-    """What `portanet train` does with these settings; the progress goes to stderr, the result nowhere."""
-    from portanet.cli import train
-    from portanet.storage import atomic
+def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
+    """Train again; the progress goes to stderr."""
+    from portanet.cli import plans, training
 
-    try:
-        text = config.text(settings)
-    except TypeError as error:  # TOML cannot hold it
-        raise ConfigError(f"{run / 'run.json'}: its settings are no configuration ({error}).") from error
-    atomic.write(file, text)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            train.command.main(["--config", str(file), "--out", str(out)], "portanet train", standalone_mode=False)
-    except click.UsageError as error:
-        raise ConfigError(f"{run / 'run.json'}: {error.format_message()}") from error
-    except ConfigError as error:
-        told = error.message.replace(str(file), f"the settings in {run / 'run.json'}")
-        raise ConfigError(told, remedy=error.remedy) from error
+    places = record.places
+    if missing := [name for name in plans.PLACES if name not in places]:
+        raise ConfigError(f"{run / 'run.json'}: its places do not name {', '.join(missing)}.")
+    _check_places(run, places)
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    chosen = training.choose(places, say)
+    image = places["image"] and tuple(places["image"])
+    job = plans.prepare(spec, places | {"image": image})
+    training.run_job(job, chosen, out, shlex.split(record.command or "portanet train"), say)
 
 
-def _differences(run: Path, again: Path) -> tuple[int, dict[str, dict[str, Pair]]]:
-    """How many rows the history has, and what differs: data, versions, settings, scores, the first row that does.
+def _differences(run: Path, again: Path) -> dict[str, dict[str, Pair]]:
+    """What differs: data, versions, settings, scores, and the first row of the history that does.
 
     All but versions and history is read from the models, which nobody can change by hand without it being seen.
     """
-    from portanet._settings import flat, to_dict
-    from portanet.report.record import read_record
     from portanet.storage.model_file import load_model
+    from portanet.storage.run_record import read_record
 
     records = [read_record(folder) for folder in (run, again)]
     models = [load_model(folder / "model.safetensors") for folder in (run, again)]
-    trained = [flat(facts.get("training", {}) | {"layers": to_dict(model)}) for model, _, facts in models]
-    pairs = _unequal(*trained)
+    settings = [flat(file.spec | {"layers": to_dict(file.model)["layers"]}) for file in models]
+    steps = [{"steps": file.about.get("steps")} for file in models]
     found = {
-        "data": _unequal(*(facts.get("data", {}) for *_, facts in models)),
+        "data": _unequal(*(file.about.get("data", {}) for file in models)),
         "versions": _unequal(*(record.versions for record in records)),
-        "settings": {name: pair for name, pair in pairs.items() if not name.endswith(_SCORES)},
-        "scores": {name: pair for name, pair in pairs.items() if name.endswith(_SCORES)},
+        "settings": _unequal(settings[0] | steps[0], settings[1] | steps[1]),
+        "scores": _unequal(*(file.about.get("scores", {}) for file in models)),
         "history": _first_unequal(*(record.history for record in records)),
     }
-    return len(records[1].history), {kind: different for kind, different in found.items() if different}
+    return {kind: different for kind, different in found.items() if different}
 
 
 def _unequal(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pair]:

@@ -15,21 +15,20 @@ from portanet.cli import options
 @options.debug
 def command(model: Path, as_json: bool) -> None:
     """Show a model's layers, shapes and numbers of parameters."""
-    from portanet.cli import facts
-    from portanet.storage import model_file
+    from portanet.training.model import load
     from portanet.training.summary import layers, table
-    from portanet.training.tasks import Regress
 
-    network, params, header = model_file.load_model(facts.folder_or_file(model))
-    shape = tuple(header["input_shape"])
+    run = load(model)
+    card, about, shape = run.card, run.about, run.input_shape
     if as_json:
-        options.print_json({"model": str(model), "layers": layers(network, params, shape), **header})
+        found = {"model": str(model), "layers": layers(run.model, run.params, shape)}
+        options.print_json(found | card.to_dict() | {"spec": run.spec.to_dict()} | about)
         return
-    click.echo(table(network, params, shape))
-    click.echo(f"\ninput {' x '.join(map(str, header['input_shape']))}, {header['dtype']}")
-    if classes := header.get("classes"):
-        click.echo(f"classes {', '.join(classes)}")
-    if header.get("task") == Regress.name:
-        click.echo(f"predicts numbers: {header.get('label') or 'label'}")
-    if "data" in header:
-        click.echo(f"trained on {header['data']['name']} ({header['data']['samples']} rows)")
+    click.echo(table(run.model, run.params, shape))
+    click.echo(f"\ninput {' x '.join(map(str, shape))}, {card.dtype}")
+    if card.classes:
+        click.echo(f"classes {', '.join(card.classes)}")
+    if not run.task.is_classification:
+        click.echo(f"predicts numbers: {card.label or 'label'}")
+    if "data" in about:
+        click.echo(f"trained on {about['data']['name']} ({about['data']['samples']} rows)")

@@ -19,11 +19,14 @@ from portanet.backends import Backend
 from portanet.cli import config, facts, options, plans
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
+from portanet.errors import ConfigError
 from portanet.metrics import Metric
 from portanet.storage.history_file import HistoryFile
 from portanet.storage.run_folder import RunFolder, require_empty
+from portanet.storage.run_record import RunRecord, write_record
+from portanet.training import presets
 from portanet.training.callbacks import Callback, Row
-from portanet.training.fit import fit
+from portanet.training.fit import fit_spec
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
 from portanet.training.resume import Checkpoints, Interrupted
@@ -61,26 +64,50 @@ def train(
 
     if out is not None and not resume:
         require_empty(out)
-    chosen = backends.choose(settings["backend"], settings["device"], trace=trace)
-    why = chosen.reason.partition(";")[0]  # without the remedy, which portanet doctor tells
-    say(f"{chosen.name} on {chosen.device}" + (f" (auto: {why})" if settings["backend"] == "auto" else ""))
-    job = plans.prepare(**settings)
+    start, valid, class_weight = settings.pop("start"), settings["valid"], settings.pop("class_weight")
+    names = ("data", "label", "image", "test", "freeze", "backend", "device")
+    places = {name: settings.pop(name) for name in names} | {"preset": settings["preset"], "task": settings["task"]}
+    places |= {"from": None if start is None else str(start), "valid": None if plans.is_share(valid) else valid}
+    if places["data"] is None:
+        places["data"] = presets.DATA.get(places["preset"])
+    chosen = choose(places, say, trace=trace)
+    spec = plans.spec_of(**settings)
+    if places["from"] is not None and "layers" in settings["tables"]:
+        raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
+    job = plans.prepare(spec, places | {"workers": workers}, class_weight)
     if print_config:
-        click.echo(config.text(job.settings | {"workers": workers}), nl=False)
+        click.echo(config.text(job.settings()), nl=False)
         return
-    held_out = f", {len(job.validation)} held out" if job.validation else ""
-    say(f"{job.source}: {len(job.training)} rows to train on{held_out}")
-    for note in job.notes:
-        say(note)
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with _folder(out, settings["preset"], resume=resume, say=say) as folder:
-        run = _fit(job, folder, chosen, workers, say, quiet=quiet)
-        result = _result(job, run, folder)
-        _write(job, run, folder, result, started)
+    result, metric = run_job(job, chosen, out, _command(), say, resume=resume, quiet=quiet)
     if as_json:
         options.print_json(result)
     elif not quiet:
-        _print(result, run.task.metric)
+        _print(result, metric)
+
+
+def choose(places: dict[str, Any], say: Callable[[str], None], *, trace: bool = True) -> Backend:
+    """The backend that the options name."""
+    chosen = backends.choose(places["backend"], places["device"], trace=trace)
+    why = chosen.reason.partition(";")[0]  # without the remedy, which portanet doctor tells
+    say(f"{chosen.name} on {chosen.device}" + (f" (auto: {why})" if places["backend"] == "auto" else ""))
+    return chosen
+
+
+def run_job(
+    job: Job, chosen: Backend, out: Path | None, command: list[str], say: Callable[[str], None], *,
+    resume: bool = False, quiet: bool = False,
+) -> tuple[dict[str, Any], Metric]:  # fmt: skip
+    """Train and write the run folder; the result, and its metric."""
+    held_out = f", {len(job.validation)} held out" if job.validation else ""
+    say(f"{job.places['data']}: {len(job.training)} rows to train on{held_out}")
+    for note in job.notes:
+        say(note)
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    with _folder(out, job.places["preset"], resume=resume, say=say) as folder:
+        run = _fit(job, folder, chosen, command, say, quiet=quiet)
+        result = _result(job, run, folder)
+        _write(job, run, folder, command, result, started)
+    return result, run.task.metric
 
 
 @contextlib.contextmanager
@@ -103,27 +130,24 @@ def _folder(out: Path | None, name: str, *, resume: bool, say: Callable[[str], N
 
 
 def _fit(
-    job: Job, folder: RunFolder, chosen: Backend, workers: int | None, say: Callable[[str], None], *, quiet: bool
+    job: Job, folder: RunFolder, chosen: Backend, command: list[str], say: Callable[[str], None], *, quiet: bool
 ) -> TrainedModel:
     """The training; a signal lets it save where it stands, a second one does not wait for that."""
     checkpoints = Checkpoints(folder.path, say=say)
     history = HistoryFile(folder.history, say)
-    plan, valid = job.plan, job.validation
+    valid = job.validation
     try:
         with stopping(checkpoints, say) as signals:
-            return fit(
-                job.model, job.training.x, job.training.labels,
-                valid=(valid.x, valid.labels) if valid else None,
-                loss=plan.loss, optimizer=plan.optimizer, schedule=plan.schedule, params=job.params,
-                epochs=plan.epochs, batch_size=plan.batch_size or "full", log_every=plan.log_every,
-                accumulate=plan.accumulate, backend=chosen, dtype=job.settings["dtype"], seed=job.settings["seed"],
-                workers=workers, checkpoints=checkpoints,
-                callbacks=[_Keep(history), *plan.callbacks, *([] if quiet else [Progress()])],
+            return fit_spec(
+                job.spec, job.model, job.training.x, job.training.labels,
+                valid=(valid.x, valid.labels) if valid else None, params=job.params, backend=chosen,
+                workers=job.places["workers"], checkpoints=checkpoints,
+                watchers=[_Keep(history), *([] if quiet else [Progress()])],
             )  # fmt: skip
     except Interrupted:
-        command = shlex.join([*_command(), "--out", str(folder.path), "--resume"])
+        words = shlex.join([*command, "--out", str(folder.path), "--resume"])
         with contextlib.suppress(OSError):
-            click.echo(f"portanet: interrupted, and saved; to go on: {command}", err=True)
+            click.echo(f"portanet: interrupted, and saved; to go on: {words}", err=True)
         raise SystemExit(128 + signals[0]) from None
 
 
@@ -133,8 +157,8 @@ def _result(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
         f"{name}_{score}": run.evaluate(data.x, data.labels)[score] if data else None for name, data in names.items()
     }
     return {
-        "run": str(folder.path), "model": str(folder.model), "preset": job.settings["preset"],
-        "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.settings["seed"],
+        "run": str(folder.path), "model": str(folder.model), "preset": job.places["preset"],
+        "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.spec.seed,
         "steps": run.steps, "seconds": round(run.seconds, 3),
         f"train_{score}": run.history[-1][score],
         f"final_train_{score}": run.evaluate(job.training.x, job.training.labels)[score],
@@ -142,36 +166,32 @@ def _result(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write(job: Job, run: TrainedModel, folder: RunFolder, result: dict[str, Any], started: str) -> None:
+def _write(
+    job: Job, run: TrainedModel, folder: RunFolder, command: list[str], result: dict[str, Any], started: str
+) -> None:
     """The model, run.json and, where its packages are there, the report."""
-    training, settings = job.training, job.settings
+    training, preset = job.training, job.places["preset"]
     source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
     scores = {name: value for name, value in result.items() if name.endswith(run.task.metric.key)}
-    run.facts |= {
-        "classes": list(training.classes),
-        "label": settings["label"],
-        "task": settings["task"],
-        "columns": None if training.columns is None else list(training.columns),
-        "data": source | {"name": _without_path(training.name)},
-        "preset": result["preset"],
-        "training": run.config | {"steps": run.steps} | scores,
-    }
+    run.card = job.card
+    run.about = {
+        "data": source | {"name": _without_path(training.name)}, "preset": preset, "steps": run.steps, "scores": scores,
+    }  # fmt: skip
     run.save(folder.model)
-    folder.write(
-        {
-            "run": folder.path.name,
-            "preset": result["preset"],
-            "command": shlex.join(_command()),
-            "started": started,
-            "result": result,
-            "config": run.config,
-            "settings": settings | {"backend": run.backend.name, "device": run.backend.device, "workers": run.workers},
-            "data": source | {"classes": list(training.classes)},
-            "layers": layers(run.model, run.params, run.input_shape),
-            "versions": facts.versions(run.backend.package),
-            "host": {"platform": platform.platform(), "cores": _machine.cores(), "workers": run.workers},
-        }
+    record = RunRecord(
+        name=folder.path.name,
+        preset=preset,
+        command=shlex.join(command),
+        started=started,
+        result=result,
+        spec=run.spec.to_dict(),
+        places=job.places | {"backend": run.backend.name, "device": run.backend.device, "workers": run.workers},
+        data=source | {"classes": list(training.classes)},
+        versions=facts.versions(run.backend.package),
+        host={"platform": platform.platform(), "cores": _machine.cores(), "workers": run.workers},
+        layers=layers(run.model, run.params, run.input_shape),
     )
+    write_record(folder.path, record)
     if report.available():
         report.write_report(folder.path)
 

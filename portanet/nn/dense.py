@@ -24,17 +24,18 @@ class Dense(Layer):
         y = x W + b        x (N, inputs)   W (inputs, units)   b (units,)   y (N, units)
 
     Weights start as draws of `initializer` (he_uniform: He et al. 2015, arXiv:1502.01852), biases at zero.
+    Without units, a training spec gives it one for each output of the data (`TrainingSpec.for_data`).
     Raises ModelError for inputs that are not flat.
     """
 
-    units: int
+    units: int | None
     initializer: Initializer = he_uniform
 
     trainable_names: ClassVar[tuple[str, ...]] = ("weight", "bias")
     decayed: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.units, int) or self.units < 1:
+        if self.units is not None and (not isinstance(self.units, int) or self.units < 1):
             raise ModelError(f"Dense needs at least one unit, got units={self.units!r}.")
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
@@ -47,13 +48,15 @@ class Dense(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
             raise ModelError(f"Dense needs flat inputs, got shape {input_shape}; put Flatten() before it.")
+        if self.units is None:
+            raise ModelError("Dense needs units, got None; give it one for each output, as in Dense(10).")
         return (self.units,)
 
     def macs(self, input_shape: Shape) -> int:
-        return input_shape[0] * self.units
+        return input_shape[0] * self.output_shape(input_shape)[0]
 
     def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
-        pays = 2 * self.units <= rows  # to multiply the weights and their gradient, in place of the inputs
+        pays = 2 * (self.units or 0) <= rows  # to multiply the weights and their gradient, in place of the inputs
         return (ScaledWeight(self, factor), 1.0) if type(self) is Dense and pays else None
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:

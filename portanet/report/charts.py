@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import Any
 
 from portanet.metrics import LOSS, METRICS, Metric
-from portanet.report.record import Object, Record
+from portanet.storage.run_record import Object, RunRecord
 
 TRAINING, VALIDATION = "#4c7fdb", "#e08033"
 
 
-def charts(record: Record) -> list[Object]:
+def charts(record: RunRecord) -> list[Object]:
     """Accuracy or R2, loss and learning rate, each where the history holds it; a constant rate is no curve."""
     figures = [_metric_chart(record, metric) for metric in METRICS]
     if len(set(_column(record, "learning_rate")) - {None}) > 1:
@@ -20,13 +20,13 @@ def charts(record: Record) -> list[Object]:
     return [figure for figure in figures if figure["data"]]
 
 
-def _metric_chart(record: Record, metric: Metric) -> Object:
+def _metric_chart(record: RunRecord, metric: Metric) -> Object:
     title = metric.title[0].upper() + metric.title[1:]
     axis = {"tickformat": "~%"} if metric.format.endswith("%") else {"exponentformat": "e"}
     return _chart(record, metric.key, title, metric.format.replace("g", "~g"), **axis)  # "~": no trailing zeros
 
 
-def _chart(record: Record, key: str, title: str, hoverformat: str, **yaxis: str) -> Object:
+def _chart(record: RunRecord, key: str, title: str, hoverformat: str, **yaxis: str) -> Object:
     x_title, x = _progress(record)
     columns = {
         "Training": (_column(record, key), TRAINING),
@@ -75,16 +75,16 @@ def _chart(record: Record, key: str, title: str, hoverformat: str, **yaxis: str)
     }
 
 
-def _progress(record: Record) -> tuple[str, list[float | None]]:
+def _progress(record: RunRecord) -> tuple[str, list[float | None]]:
     steps, epochs = _column(record, "step"), _column(record, "epoch")
-    if record.config.get("batch_size") == "full":
+    if record.spec.get("batch_size") == "full":
         return "Iteration", steps
     if all(a is not None and b is not None and a < b for a, b in pairwise(epochs)) and None not in epochs:
         return "Epoch", epochs
     return "Step", steps
 
 
-def _column(record: Record, key: str) -> list[float | None]:
+def _column(record: RunRecord, key: str) -> list[float | None]:
     return [_number(row.get(key)) for row in record.history]
 
 

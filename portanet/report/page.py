@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from portanet.errors import PortanetError
-from portanet.report.record import Record, read_record
 from portanet.storage.atomic import write
+from portanet.storage.run_record import RunRecord, read_record
 
 
 def available() -> bool:
@@ -30,7 +30,7 @@ def write_report(run_folder: Path) -> Path:
     return write(path, _render(read_record(run_folder)).encode("utf-8", "replace"))
 
 
-def _render(record: Record) -> str:
+def _render(record: RunRecord) -> str:
     import jinja2
     from plotly.offline import get_plotlyjs
 
@@ -45,6 +45,7 @@ def _render(record: Record) -> str:
         record=record,
         charts=charts(record),
         tables=tables,
+        settings={name: value for name, value in record.spec.items() if name != "layers"},  # they have their own table
         plotly=get_plotlyjs(),
         # Only the page's own scripts know this word, so text that slipped past the escaping cannot run.
         nonce=secrets.token_urlsafe(16),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from portanet.metrics import ACCURACY, R2
-from portanet.report.record import Object, Record
+from portanet.storage.run_record import Object, RunRecord
 
 _MEASURED = {
     "train": "Training {}, last logged",
@@ -29,7 +29,7 @@ SUMMARY = {
 }
 
 
-def summary(record: Record) -> list[tuple[str, str]]:
+def summary(record: RunRecord) -> list[tuple[str, str]]:
     """The result's figures under their plain names; what is null or absent has no row."""
     result = record.result
     return [
@@ -42,7 +42,7 @@ def settings(value: Object) -> list[tuple[str, str]]:
     return list(_flat(value, ""))
 
 
-def layers(record: Record) -> list[tuple[str, str, str, str]]:
+def layers(record: RunRecord) -> list[tuple[str, str, str, str]]:
     """Name, layer, output shape and parameters of each layer."""
     return [
         (
@@ -55,7 +55,7 @@ def layers(record: Record) -> list[tuple[str, str, str, str]]:
     ]
 
 
-def parameters(record: Record) -> str:
+def parameters(record: RunRecord) -> str:
     """How many parameters the layers hold together."""
     counts = [layer.get("parameters") for layer in record.layers]
     return f"{sum(count for count in counts if isinstance(count, int)):,}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as brief
 from typing import Any
@@ -18,22 +19,48 @@ from portanet._typing import Params, Shape
 from portanet.errors import CheckpointError, ConfigError
 from portanet.nn.layer import Layer
 from portanet.storage import atomic
+from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import HostArrays, decoded, encoded, explained
 
 _ROW_LIMIT = 2**25  # the values of a row that any file may declare; more only where it holds as many
 
 
-def save_model(path: Path, model: Layer, arrays: Mapping[tuple[str, ...], Any], facts: Mapping[str, Any]) -> Path:
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds.
+
+    params  the arrays, on the host
+    spec    the settings of the run but the layers, as plain data
+    about   how the model came to be, as plain data
+    """
+
+    model: Layer
+    params: Params
+    card: ModelCard
+    spec: dict[str, Any]
+    about: dict[str, Any]
+
+
+def save_model(
+    path: Path,
+    model: Layer,
+    arrays: Mapping[tuple[str, ...], Any],
+    card: ModelCard,
+    spec: Mapping[str, Any],
+    about: Mapping[str, Any],
+) -> Path:
     """Writes the model; equal models give equal bytes.
 
     Raises DataError where the file cannot be written, ConfigError where a setting of a layer is no plain data.
     """
     named = {".".join(path): np.asarray(array, order="C") for path, array in arrays.items()}
-    return atomic.write(path, encoded({"model": to_dict(model), **facts}, named))
+    settings = {name: value for name, value in spec.items() if name != "layers"}
+    header = {"model": to_dict(model), "card": card.to_dict(), "spec": settings, "about": dict(about)}
+    return atomic.write(path, encoded(header, named))
 
 
-def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> tuple[Layer, Params, dict[str, Any]]:
-    """The model, its arrays on the host, and the facts that were saved with it.
+def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> ModelFile:
+    """Return what the file holds.
 
     Layer classes of your own are named by `layers`. Raises CheckpointError for a file that is damaged, is no
     portanet model, or names a layer that is not known, ConfigError for `layers` that are none. A small file never
@@ -46,22 +73,26 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> tuple[Layer, P
     if "tree" in header:
         raise CheckpointError(f"{path} holds a training to resume, not a model; load model.safetensors.")
     with explained(f"{path}: its layers cannot be made"):
-        model = from_dict(header.pop("model"), nn.LAYERS | {layer.__name__: layer for layer in layers})
+        model = from_dict(header["model"], nn.LAYERS | {layer.__name__: layer for layer in layers})
         if not isinstance(model, Layer):
             raise ConfigError(f"{brief(model)} is no layer.")
-    _check_facts(path, header)
+    with explained(f"{path}: its header cannot be used"):
+        card = ModelCard.from_dict(header["card"])
+        spec, about = _object(header, "spec"), _object(header, "about")
+        if not _is_source(about.get("data", {"name": "", "samples": 0})):
+            raise ConfigError(f"its data cannot be {brief(about['data'])}.")
     params: Params = {}
     with explained(f"{path}: its layers cannot be made"):
         unfrozen = model.unfrozen()  # has the same arrays, and shows the layers inside
         limit = sum(array.size for array in named.values())
-        for key, shape in _arrays(unfrozen, tuple(header["input_shape"]), limit):
-            tree_set(params, key, _taken(path, named, ".".join(key), shape, header["dtype"]))
-        outputs = model.output_shape(tuple(header["input_shape"]))[:1]
+        for key, shape in _arrays(unfrozen, card.input_shape, limit):
+            tree_set(params, key, _taken(path, named, ".".join(key), shape, card.dtype))
+        outputs = model.output_shape(card.input_shape)[:1]
     if named:
         raise CheckpointError(f"{path}: array {brief(min(named))[1:-1]} belongs to no layer.")
-    if (classes := header.get("classes")) and len(classes) < sum(outputs):
-        raise CheckpointError(f"{path} names {len(classes)} classes, its layers give {sum(outputs)} outputs.")
-    return model, params, header
+    if card.classes and len(card.classes) < sum(outputs):
+        raise CheckpointError(f"{path} names {len(card.classes)} classes, its layers give {sum(outputs)} outputs.")
+    return ModelFile(model, params, card, spec, about)
 
 
 def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tuple[str, ...], Shape]]:
@@ -122,30 +153,11 @@ def _taken(path: Path, named: HostArrays, name: str, shape: Shape, dtype: str) -
     return found
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, list) and len(value) < 9 and all(type(size) is int and 0 < size < 2**31 for size in value)
-
-
-def _is_names(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+def _object(header: Mapping[str, Any], name: str) -> dict[str, Any]:
+    if not isinstance(value := header[name], dict):
+        raise ConfigError(f"its {name} must be a JSON object, got {brief(value)}.")
+    return value
 
 
 def _is_source(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get("samples"), int)
-
-
-_FACTS: dict[str, Callable[[Any], bool]] = {
-    "input_shape": _is_shape,
-    "dtype": lambda value: value in ("float32", "float64"),
-    "classes": _is_names,
-    "columns": _is_names,
-    "label": lambda value: value is None or isinstance(value, str),
-    "data": _is_source,
-}
-
-
-def _check_facts(path: Path, facts: Mapping[str, Any]) -> None:
-    """Refuses facts that others rely on and that cannot be."""
-    for name in ("input_shape", "dtype", *facts):
-        if name in _FACTS and not _FACTS[name](facts.get(name)):
-            raise CheckpointError(f"{path}: its {name} cannot be {brief(facts.get(name))}.")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from portanet.errors import ConfigError, DataError
 from portanet.storage import atomic, lock
@@ -121,10 +119,6 @@ class RunFolder:
     def history(self) -> Path:
         """Where the history lies, one JSON object on each line."""
         return self.path / "history.jsonl"
-
-    def write(self, record: dict[str, Any]) -> None:
-        """Writes run.json."""
-        atomic.write(self.path / "run.json", json.dumps(record, indent=2) + "\n")
 
 
 def require_empty(out: Path) -> None:

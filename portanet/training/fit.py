@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import is_dataclass
-from inspect import isfunction
 from pathlib import Path
 from typing import Any, Literal
 
-from portanet._settings import to_dict
+from portanet._settings import to_dict, with_python_numbers
 from portanet._tree import tree_items, tree_set
 from portanet._typing import HostArray, Params, Shape
 from portanet.backends import Backend
 from portanet.data.fingerprint import fingerprint
-from portanet.errors import BackendError, ConfigError, ModelError
+from portanet.errors import BackendError, ModelError
 from portanet.nn.layer import Layer
 from portanet.nn.losses import cross_entropy
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.rng import WEIGHTS, generator
+from portanet.storage.model_card import ModelCard
 from portanet.training.arrays import as_array, backend_for, to_host
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
 from portanet.training.examples import Examples
 from portanet.training.history import History
 from portanet.training.labels import put_labels, row_weights
-from portanet.training.loop import Settings, train
+from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel, on_backend
 from portanet.training.resume import Checkpoints, Resume
 from portanet.training.source import Source, as_source
+from portanet.training.spec import TrainingSpec, require_whole
 from portanet.training.tasks import task_of
 from portanet.training.watchers import Watchers
 
@@ -52,6 +51,7 @@ def fit(
     backend: Backend | str | None = None,
     dtype: Literal["float32", "float64"] = "float32",
     seed: int = 0,
+    class_weight: Sequence[float] | Literal["balanced"] | None = None,
     log_every: int = 1,
     workers: int | None = None,
     callbacks: Sequence[Callback] = (),
@@ -71,6 +71,7 @@ def fit(
     params         arrays to start from in place of new ones, such as those of `load(path).params`
     accumulate     parts that each batch is computed in, one after the other, to need less memory at once
     backend        a Backend or its name; without one, the library that the arrays belong to
+    class_weight   a number for each class, or "balanced": inversely to how often it comes
     log_every      epochs from one line of history to the next
     checkpoints    a folder to save the training in while it runs, and to go on from: see `Checkpoints`
     workers        threads that share a batch on NumPy, one for each core by default; the result is the same
@@ -79,52 +80,62 @@ def fit(
     Raises DataError for rows or labels that cannot be used, ModelError where rows and layers do not fit, and
     ConfigError for impossible settings.
     """
-    epochs, log_every, accumulate = (
-        _whole(name, value)
-        for name, value in (("epochs", epochs), ("log_every", log_every), ("accumulate", accumulate))
-    )
-    batch_size = batch_size if batch_size == "full" else _whole("batch_size", batch_size)
-    workers = None if workers is None else _whole("workers", workers)
-    seed = _whole("seed", seed, 0)
-    if dtype not in ("float32", "float64"):
-        raise ConfigError(f"dtype must be float32 or float64, got {dtype!r}.")
-    chosen = backend_for(backend, x)
-    x = as_array(x, chosen)
-    shape: Shape = tuple(x.shape[1:])
-    outputs, task = _outputs(model, shape), task_of(loss)
-    settings = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "seed": seed,
-        "log_every": log_every,
-        "dtype": dtype,
-    }
+    spec = TrainingSpec(
+        layers=tuple(getattr(model, "layers", (model,))), loss=loss, optimizer=optimizer, schedule=schedule,
+        epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed, callbacks=tuple(callbacks),
+        class_weight=class_weight, log_every=log_every,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return fit_spec(
+        spec, model, x, labels, valid=valid, sample_weight=sample_weight, params=params, backend=backend,
+        workers=workers, checkpoints=checkpoints,
+    )  # fmt: skip
+
+
+def fit_spec(
+    spec: TrainingSpec,
+    model: Layer,
+    x: Any,
+    labels: Any,
+    *,
+    valid: tuple[Any, Any] | None = None,
+    sample_weight: Any = None,
+    params: Params | None = None,
+    backend: Backend | str | None = None,
+    workers: int | None = None,
+    checkpoints: Checkpoints | str | Path | None = None,
+    watchers: Sequence[Callback] = (),
+) -> TrainedModel:
+    """Train `model` as the spec says: `fit`, with its settings in one value.
+
+    `watchers` are called with the spec's callbacks, and are no part of the settings.
+    """
+    workers = None if workers is None else require_whole("workers", workers)
+    chosen, full = backend_for(backend, x), spec.batch_size == "full"
+    x, model = as_array(x, chosen), with_python_numbers(model)
+    outputs, task = _outputs(model, tuple(x.shape[1:])), task_of(spec.loss)
     kept = Checkpoints(checkpoints) if isinstance(checkpoints, (str, Path)) else checkpoints
-    parts = {name: _named(part) for name, part in (("loss", loss), ("optimizer", optimizer), ("schedule", schedule))}
-    step_rows = x.shape[0] if batch_size == "full" else batch_size
-    with chosen.session(dtype), _advising(chosen, step_rows):
-        source = as_source(x, model, chosen, dtype)
-        if batch_size == "full":
+    size = None if spec.batch_size == "full" else spec.batch_size
+    with chosen.session(spec.dtype), _advising(chosen, size or x.shape[0]):
+        source = as_source(x, model, chosen, spec.dtype)
+        if full:
             source.require_full_batch()
         host_labels = task.labels(to_host(labels), len(source), outputs)
-        weights = row_weights(sample_weight, getattr(loss, "class_weight", ()), host_labels, outputs)
-        put_weights = None if weights is None else chosen.put(weights, dtype)
-        examples = Examples(source, host_labels, put_labels(host_labels, chosen, dtype), put_weights)
+        spec = spec.with_weighted_loss(host_labels, outputs)
+        weights = row_weights(sample_weight, getattr(spec.loss, "class_weight", ()), host_labels, outputs)
+        put_weights = None if weights is None else chosen.put(weights, spec.dtype)
+        examples = Examples(source, host_labels, put_labels(host_labels, chosen, spec.dtype), put_weights)
         run = TrainedModel(
             model,
-            _initial(model, source, params, seed, dtype),
-            loss,
+            _initial(model, source, params, spec.seed, spec.dtype),
+            spec,
             chosen,
-            config=settings | parts,
-            facts={"input_shape": list(shape), "dtype": dtype, "loss": parts["loss"]},
+            ModelCard(tuple(x.shape[1:]), spec.dtype),
             workers=chosen.threads(workers),
         )
         held_out = None if valid is None else run.labelled(*valid, place=True)
-        batches = Batches(len(source), None if batch_size == "full" else batch_size, seed)
-        watchers = Watchers(tuple(callbacks))
-        plan = Settings(optimizer, schedule, batches, watchers, epochs, log_every, accumulate)
-        identity = _identity(run, plan, examples, held_out, params) if kept else {}
-        resume = Resume(run, watchers, kept, identity)
+        plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
+        identity = _identity(run, examples, held_out, params) if kept else {}
+        resume = Resume(run, plan.watchers, kept, identity)
         train(run, examples, plan, History(run, host_labels, held_out), resume)
     return run
 
@@ -141,26 +152,15 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
         raise BackendError(f"{tried}.", "memory", remedy=f"try batch_size={max(1, rows // 2)} or less") from error
 
 
-def _named(part: Any) -> Any:
-    """Settings as plain data; of a class of your own that is not a dataclass, its name."""
-    return to_dict(part) if is_dataclass(part) or isfunction(part) else {"type": type(part).__name__}
-
-
 def _identity(
-    run: TrainedModel,
-    plan: Settings,
-    examples: Examples,
-    valid: tuple[Source, HostArray] | None,
-    params: Params | None,
+    run: TrainedModel, examples: Examples, valid: tuple[Source, HostArray] | None, params: Params | None
 ) -> dict[str, Any]:
     """What must be the same for an interrupted training to go on: settings, layers, data."""
-    parts = [to_dict(callback) for callback in plan.watchers.callbacks if is_dataclass(callback)]
-    settings = {"accumulate": plan.accumulate, "layers": to_dict(run.model), "callbacks": parts}
     held_out = () if valid is None else (valid[0].host_rows, valid[1])
     weights = None if examples.weights is None else run.backend.to_numpy(examples.weights)
     start = [to_host(array) for _, array in tree_items(params or {})]
     arrays = (examples.source.host_rows, examples.labels, weights, *held_out, *start)
-    return run.config | settings | {"data": fingerprint(*arrays)}
+    return run.spec.to_dict() | {"layers": to_dict(run.model), "data": fingerprint(*arrays)}
 
 
 def _initial(model: Layer, source: Source, params: Params | None, seed: int, dtype: str) -> Params:
@@ -197,12 +197,3 @@ def _outputs(model: Layer, shape: Shape) -> int:
             "the model has nothing to learn; give it a layer with weights, such as Dense, or unfreeze one."
         )
     return output[0]
-
-
-def _whole(name: str, value: Any, least: int = 1) -> int:
-    """The setting as an int, a NumPy integer too; ConfigError for anything else, and for less than `least`."""
-    is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
-    if not is_whole or not least <= (number := operator.index(value)) < 2**63:
-        span = f"of at least {least}" if least else "from 0 to 2**63 - 1"
-        raise ConfigError(f"{name} must be a whole number {span}, got {value!r}.")
-    return number

@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 
 from portanet.nn.layout import Layout
-from portanet.optim import Optimizer, Schedule
 from portanet.optim.optimizer import learning_rate, weights
 from portanet.training.batches import Batches
 from portanet.training.divergence import Search
@@ -17,62 +16,59 @@ from portanet.training.guard import Guard
 from portanet.training.history import History
 from portanet.training.model import TrainedModel
 from portanet.training.resume import Resume
+from portanet.training.spec import TrainingSpec
 from portanet.training.state import Data, Position, State
 from portanet.training.step import Step
 from portanet.training.watchers import Watchers
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the loop is to do."""
+class Plan:
+    """What the loop is to do, for data of this size."""
 
-    optimizer: Optimizer
-    schedule: Schedule
+    spec: TrainingSpec
     batches: Batches
     watchers: Watchers
-    epochs: int
-    log_every: int
-    accumulate: int
 
     @property
     def steps(self) -> int:
         """How many steps the whole run has."""
-        return self.epochs * self.batches.steps
+        return self.spec.epochs * self.batches.steps
 
     def rate(self, step: int) -> float:
         """The learning rate of a step."""
-        return learning_rate(self.optimizer) * self.schedule(step, self.steps) * self.watchers.rate_factor
+        return learning_rate(self.spec.optimizer) * self.spec.schedule(step, self.steps) * self.watchers.rate_factor
 
 
-def train(run: TrainedModel, examples: Examples, settings: Settings, history: History, resume: Resume) -> None:
+def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, resume: Resume) -> None:
     """Train the run's model until the epochs are over or a callback stops: its params, history, steps and seconds."""
     layout = Layout.of(run.model, run.params)
-    rows = settings.batches.size or settings.batches.rows
-    gradient = gradient_of(run, layout, rows, settings.accumulate)
-    takes_step = {measure: examples.compile(Step(gradient, settings.optimizer, measure)) for measure in (True, False)}
-    batches, watchers, steps = settings.batches, settings.watchers, settings.steps
+    rows = plan.batches.size or plan.batches.rows
+    gradient = gradient_of(run, layout, rows, plan.spec.accumulate)
+    takes_step = {measure: examples.compile(Step(gradient, plan.spec.optimizer, measure)) for measure in (True, False)}
+    batches, watchers, steps = plan.batches, plan.watchers, plan.steps
 
     def step_inputs(number: int) -> tuple[Data, tuple[int, int], float]:
         numbers, key = batches.step(number)
-        return examples.batch(numbers), key, settings.rate(number)
+        return examples.batch(numbers), key, plan.rate(number)
 
     def show(state: State) -> None:
-        run.params = layout.unpack(weights(settings.optimizer, state.flat, state.optimizer), state.buffers)
+        run.params = layout.unpack(weights(plan.spec.optimizer, state.flat, state.optimizer), state.buffers)
 
     in_one = gradient.shard_rows is None
     with run.backend.library_threads() if in_one else contextlib.nullcontext(), watchers.watching(run, steps):
-        at = _start(run, layout, settings)
-        resume.restore(at, settings.schedule, steps)
-        guard = Guard(Search(gradient, settings.optimizer, run.backend, step_inputs), at)
+        at = _start(run, layout, plan)
+        resume.restore(at, plan.spec.schedule, steps)
+        guard = Guard(Search(gradient, plan.spec.optimizer, run.backend, step_inputs), at)
         began = time.perf_counter() - run.seconds  # or when it would have begun without an interruption
 
         while not at.stopped and at.step < steps:
             epoch, first = divmod(at.step, batches.steps)
-            logged = epoch % settings.log_every == 0
+            logged = epoch % plan.spec.log_every == 0
             for numbers, keys in batches.runs(epoch, examples.source.numbers, first):
                 if at.step % batches.steps:
                     resume.save_if_due(at, guard, steps, time.perf_counter() - began)
-                rates = [settings.rate(step) for step in range(at.step, at.step + len(keys))]
+                rates = [plan.rate(step) for step in range(at.step, at.step + len(keys))]
                 at.state, sums = takes_step[logged](at.state, numbers, keys, rates)
                 at.sums.append(sums)
                 run.steps = at.step = at.step + len(keys)
@@ -80,7 +76,7 @@ def train(run: TrainedModel, examples: Examples, settings: Settings, history: Hi
             if logged:
                 guard.check(at)
                 show(at.state)
-                row = history.append(at, epoch + 1, settings.rate(at.step - 1), time.perf_counter() - began)
+                row = history.append(at, epoch + 1, plan.rate(at.step - 1), time.perf_counter() - began)
                 at.stopped = watchers.log(row)
             at.sums = []
             resume.save_if_due(at, guard, steps, time.perf_counter() - began)
@@ -91,9 +87,9 @@ def train(run: TrainedModel, examples: Examples, settings: Settings, history: Hi
         run.seconds = time.perf_counter() - began
 
 
-def _start(run: TrainedModel, layout: Layout, settings: Settings) -> Position:
+def _start(run: TrainedModel, layout: Layout, plan: Plan) -> Position:
     """The position before the first step."""
-    settings.rate(0)  # refuses a schedule that does not fit the run
+    plan.rate(0)  # refuses a schedule that does not fit the run
     flat = layout.pack(run.params)
-    optimizer = settings.optimizer.init(flat, decayed=layout.decayed)
+    optimizer = plan.spec.optimizer.init(flat, decayed=layout.decayed)
     return Position(State(flat, layout.buffers(run.params), optimizer))

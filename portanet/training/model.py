@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from portanet import nn
-from portanet._settings import from_dict
 from portanet._tree import tree_items, tree_set
 from portanet._typing import Array, HostArray, Params, Shape
 from portanet.backends import Backend, choose
-from portanet.errors import CheckpointError, ConfigError, DataError, ModelError
+from portanet.errors import CheckpointError, DataError, ModelError
 from portanet.nn.layer import Layer
 from portanet.nn.losses.loss import LossFunction
 from portanet.storage import model_file
+from portanet.storage.model_card import ModelCard
+from portanet.storage.safetensors_file import explained
 from portanet.training import shards
 from portanet.training.arrays import as_array, to_host
 from portanet.training.gradient import shard_rows
 from portanet.training.labels import put_labels
 from portanet.training.source import Source, as_source
+from portanet.training.spec import TrainingSpec
 from portanet.training.summary import table
 from portanet.training.tasks import Task, task_of
 from portanet.xp import device, namespace
@@ -38,17 +39,18 @@ class TrainedModel:
     model    the layers
     params   their arrays, by child name, on the backend's device
     history  one dict for each logging point: step, epoch, learning_rate, loss, accuracy or r2, seconds, ...
-    config   the settings of the training
-    facts    what the model file keeps beside the layers: input_shape, classes, columns, ...
+    spec     the settings of the run
+    card     what it knows of the data: the shape of a row, classes, columns, ...
+    about    how it came to be, as the model file keeps it: data, scores, ...; plain JSON data
     """
 
     model: Layer
     params: Params
-    loss: LossFunction
+    spec: TrainingSpec
     backend: Backend
+    card: ModelCard
     history: list[dict[str, Any]] = field(default_factory=list)
-    config: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     seconds: float = 0.0
     workers: int = 1
@@ -62,12 +64,17 @@ class TrainedModel:
     @property
     def dtype(self) -> str:
         """The parameters' dtype, by name."""
-        return str(self.facts["dtype"])
+        return self.card.dtype
 
     @property
     def input_shape(self) -> Shape:
         """The shape of one row."""
-        return tuple(self.facts["input_shape"])
+        return self.card.input_shape
+
+    @property
+    def loss(self) -> LossFunction:
+        """The loss that it was trained with."""
+        return self.spec.loss
 
     @property
     def task(self) -> Task:
@@ -120,7 +127,7 @@ class TrainedModel:
     def save(self, path: str | Path) -> Path:
         """Writes the model to one safetensors file, which `load` reads on any backend."""
         host = {path: self.backend.to_numpy(array) for path, array in tree_items(self.params)}
-        return model_file.save_model(Path(path), self.model, host, self.facts)
+        return model_file.save_model(Path(path), self.model, host, self.card, self.spec.to_dict(), self.about)
 
     def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
         with self.backend.session(self.dtype):
@@ -155,15 +162,14 @@ def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backe
     path = Path(path)
     path = path / "model.safetensors" if path.is_dir() else path
     chosen = backend if isinstance(backend, Backend) else choose(backend)
-    model, host, facts = model_file.load_model(path, layers)
-    try:
-        loss = from_dict(facts.get("loss"), nn.LOSSES)
-    except ConfigError as error:
-        raise CheckpointError(f"{path}: its loss cannot be made: {error}") from error
-    if not callable(loss):
+    file = model_file.load_model(path, layers)
+    with explained(f"{path}: its settings cannot be used"):
+        spec = replace(TrainingSpec.of_file(file.spec), layers=tuple(getattr(file.model, "layers", (file.model,))))
+    if not callable(spec.loss):
         raise CheckpointError(f"{path} does not name its loss.")
-    with chosen.session(facts["dtype"]):
-        return TrainedModel(model, on_backend(host, chosen, facts["dtype"]), loss, chosen, facts=facts)
+    with chosen.session(file.card.dtype):
+        params = on_backend(file.params, chosen, file.card.dtype)
+    return TrainedModel(file.model, params, spec, chosen, file.card, about=file.about)
 
 
 def on_backend(params: Params, backend: Backend, dtype: str) -> Params:

@@ -22,7 +22,7 @@ class Progress(Callback):
     """
 
     def begin(self, run: TrainedModel, steps: int) -> None:
-        self._epochs, self._metric = int(run.config["epochs"]), run.task.metric
+        self._epochs, self._metric = run.spec.epochs, run.task.metric
         self._view = _view(run.steps, steps)
 
     def advance(self, step: int) -> None:

@@ -193,7 +193,12 @@ def test_short_batches_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     from portanet.checks import bench as module
 
     rows = []
-    monkeypatch.setattr(module, "fit", lambda model, x, labels, callbacks, **_: rows.append(len(x)) or _log(callbacks))
+
+    def fit_spec(spec: Any, model: Any, x: Any, labels: Any, watchers: Any, **_: Any) -> None:
+        rows.append(len(x))
+        _log(watchers)
+
+    monkeypatch.setattr(module, "fit_spec", fit_spec)
     bench([choose("numpy")], PRESETS["mlp"], DATA, batch_size=16, rounds=1)
     assert set(rows) == {32}
 

@@ -13,10 +13,9 @@ import pytest
 from console import Call, write_csv
 from layers import Row, every_layer
 
-from portanet import data, nn, optim
+from portanet import data, optim
 from portanet._settings import to_dict
 from portanet.cli import config
-from portanet.training.config import tables_of, with_tables
 from portanet.training.presets import preset
 
 BASE = ("--backend", "numpy", "--quiet")
@@ -27,7 +26,7 @@ def model(run: Path | str) -> bytes:
 
 
 def config_of(run: str) -> dict[str, Any]:
-    return json.loads(Path(run, "run.json").read_text())["config"]
+    return json.loads(Path(run, "run.json").read_text())["spec"]
 
 
 def write(text: str, name: str = "own.toml") -> str:
@@ -92,8 +91,7 @@ def test_layers_of_your_own(cli: Call) -> None:
 @every_layer
 def test_every_layer_goes_through_a_file(row: Row) -> None:
     text = config.text({"layers": [to_dict(row.layer)]})
-    plan = with_tables(preset("mlp"), tomllib.loads(text))
-    assert plan.model(1, images=True).layers == (row.layer,)
+    assert preset("mlp").with_settings(tomllib.loads(text)).layers == (row.layer,)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +107,9 @@ def test_every_layer_goes_through_a_file(row: Row) -> None:
     ],
 )
 def test_every_schedule_goes_through_a_file(schedule: Any) -> None:
-    plan = with_tables(preset("mlp"), {"schedule": to_dict(schedule)})
-    assert plan.schedule == schedule
-    tables = tables_of(plan, nn.Sequential(nn.Dense(3)))
-    again = with_tables(preset("mlp"), tomllib.loads(config.text({"schedule": tables["schedule"]})))
+    spec = preset("mlp").with_settings({"schedule": to_dict(schedule)})
+    assert spec.schedule == schedule
+    again = preset("mlp").with_settings(tomllib.loads(config.text({"schedule": spec.to_dict()["schedule"]})))
     assert again.schedule == schedule
 
 
@@ -182,9 +179,9 @@ ERRORS = [
     (DENSE.format('3, initializer = { type = "uniform", low = 3.0 }'), ["uniform needs high", "low, high"]),
     (DENSE.format('3, initializer = { type = "uniform", low = 3.0, high = 1.0 }'), ["low < high"]),
     (DENSE.format('3, initializer = { type = "he_uniform", gain = 2 }'), ["he_uniform takes no settings", "gain"]),
-    ("layers = [3]", ["layers: 3 is no layer"]),
-    ('layers = [[{ type = "ReLU" }]]', ["is no layer"]),
-    ('layers = [{ type = "he_uniform" }]', ["he_uniform is no layer"]),
+    ("layers = [3]", ["layers: 3 is not a layer"]),
+    ('layers = [[{ type = "ReLU" }]]', ["is not a layer"]),
+    ('layers = [{ type = "he_uniform" }]', ["he_uniform is not a layer"]),
     ("layers = []", ["end in the shape (4,)"]),
     ('layers = "Dense"', ["layers must be a list of tables with a type", "Flatten"]),
     ('layers = { type = "Dense", units = 3 }', ["layers must be a list of tables with a type"]),
@@ -227,7 +224,7 @@ ERRORS = [
     ('loss = { type = "MeanSquaredError" }', ["MeanSquaredError does not fit task classify", "CrossEntropy, Hinge"]),
     ('loss = { type = "BinaryCrossEntropy" }', ["BinaryCrossEntropy does not fit task classify"]),
     ('callbacks = { type = "EarlyStopping" }', ["callbacks must be a list of tables with a type", "patience = 3"]),
-    ("callbacks = [3]", ["callbacks: 3 is no callback"]),
+    ("callbacks = [3]", ["callbacks: 3 is not a callback"]),
     ('callbacks = [{ type = "Early" }]', ["callbacks: 'Early'", "EarlyStopping, ReduceOnPlateau"]),
     ('callbacks = [{ type = "EarlyStopping", patience = 0 }]', ["EarlyStopping: patience", ">= 1", "got 0"]),
     ('callbacks = [{ type = "EarlyStopping", patience = "x" }]', ["a whole number for patience", "'x'"]),

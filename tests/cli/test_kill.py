@@ -95,14 +95,14 @@ def test_killed_at_random_moments(place: Path, case: str) -> None:
     ("at", "number"),
     [
         ("portanet.data:read", 1),  # while the data is read
-        ("portanet.cli.training:fit", 1),  # before the first step
+        ("portanet.cli.training:fit_spec", 1),  # before the first step
         ("portanet.training.model:TrainedModel.evaluate", 2),  # while the second row of the history is made
         ("portanet.storage.history_file:HistoryFile.update", 1),
         ("portanet.storage.history_file:HistoryFile.update", 3),
         ("portanet.storage.snapshot:write_snapshot", 7),  # in the midst of an epoch
         ("portanet.storage.snapshot:write_snapshot", 28),  # between a row of the history and its checkpoint
         ("portanet.training.model:TrainedModel.save", 1),  # after the last checkpoint
-        ("portanet.storage.run_folder:RunFolder.write", 1),  # after the model
+        ("portanet.cli.training:write_record", 1),  # after the model
         ("portanet.storage.run_folder:RunFolder.drop_if_empty", 1),  # after all of it
     ],
 )

@@ -173,8 +173,9 @@ def test_summary_adds_up(cli: Call) -> None:
 
 
 def test_the_model_file_keeps_what_was_measured(cli: Call) -> None:
-    kept = cli("summary", "digits", "--json").json["training"]
-    assert kept["train_accuracy"] == result_of("digits")["train_accuracy"]
+    kept = cli("summary", "digits", "--json").json
+    assert kept["spec"]["optimizer"]["learning_rate"] == 0.2
+    assert kept["scores"]["train_accuracy"] == result_of("digits")["train_accuracy"]
     assert kept["steps"] == 350
     assert not {"seconds", "device", "workers"} & kept.keys()
 

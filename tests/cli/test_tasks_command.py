@@ -112,7 +112,7 @@ def test_a_class_that_counts_more_is_found_more_often(cli: Call) -> None:
     assert alone < 0.4 < 0.7 < balanced
     assert recall("by_hand", "--class-weight", "sick=10,well=0.5263157894736842") == balanced
     assert recall("never", "--class-weight", "sick=0") == 0.0
-    kept = json.loads(Path("balanced/run.json").read_text())["config"]["loss"]["class_weight"]
+    kept = json.loads(Path("balanced/run.json").read_text())["spec"]["loss"]["class_weight"]
     assert kept == [400 / (2 * 20), 400 / (2 * 380)]
 
 

@@ -35,7 +35,8 @@ def test_json_is_one_object_and_everything_else_goes_to_stderr(cli: Call) -> Non
         "final_train_accuracy": 0, "valid_accuracy": 0, "test_accuracy": None,
     }  # fmt: skip
     assert answer.err.splitlines()[1] == "flowers.csv: 82 rows to train on, 8 held out"
-    assert [line.split()[1] for line in answer.err.splitlines()[2:]] == ["1/3", "2/3", "3/3"]
+    assert answer.err.splitlines()[2] == "AdamW(learning_rate=0.003, weight_decay=0.3), cosine_decay(warmup=0.05)"
+    assert [line.split()[1] for line in answer.err.splitlines()[3:]] == ["1/3", "2/3", "3/3"]
     assert 0 < result["seconds"] < 60
 
 
@@ -94,7 +95,7 @@ def test_the_run_folder_holds_what_it_should(cli: Call) -> None:
     record = json.loads(Path(result["run"], "run.json").read_text())
     assert record["result"] == result
     assert record["command"] == "portanet train flowers.csv --seed 7 --epochs 2"
-    assert record["config"]["seed"] == 7
+    assert record["spec"]["seed"] == 7
     assert record["data"]["name"] == "flowers.csv"
     assert record["data"]["samples"] == 82
     assert {"python", "numpy", "portanet"} <= record["versions"].keys()
@@ -232,7 +233,7 @@ def test_preprocessing_follows_the_kind_of_the_data(cli: Call) -> None:
 def test_each_optimizer_learns_at_its_own_rate(cli: Call, optimizer: str, rate: float) -> None:
     result = cli("train", "flowers.csv", "--optimizer", optimizer, "--epochs", 40, "--json").json
     assert result["final_train_accuracy"] > 0.9
-    config = json.loads(Path(result["run"], "run.json").read_text())["config"]
+    config = json.loads(Path(result["run"], "run.json").read_text())["spec"]
     assert config["optimizer"]["learning_rate"] == rate
 
 
@@ -241,7 +242,7 @@ def test_settings_reach_the_training(cli: Call) -> None:
         "train", "flowers.csv", "--json", "--epochs", 2, "--batch-size", 10, "--learning-rate", 0.25,
         "--dtype", "float64",
     ).json  # fmt: skip
-    config = json.loads(Path(result["run"], "run.json").read_text())["config"]
+    config = json.loads(Path(result["run"], "run.json").read_text())["spec"]
     assert result["steps"] == 2 * 9
     assert (config["batch_size"], config["dtype"], config["optimizer"]["learning_rate"]) == (10, "float64", 0.25)
 

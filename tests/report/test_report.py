@@ -37,7 +37,7 @@ RUN: dict[str, Any] = {
         "valid_accuracy": None,
         "test_accuracy": None,
     },
-    "config": {"optimizer": {"type": "SGD", "momentum": 0.5}, "batch_size": "full", "a": {"b": {"c": None}}},
+    "spec": {"optimizer": {"type": "SGD", "momentum": 0.5}, "batch_size": "full", "a": {"b": {"c": None}}},
     "data": {"name": "mnist:article", "fingerprint": "9f86d081", "classes": ["0", "1"]},
     "layers": [
         {"name": "1", "layer": "Flatten()", "output_shape": [1, 784], "parameters": 0},
@@ -153,7 +153,7 @@ def test_draws_validation_epochs_and_a_rate_that_varies(tmp_path: Path, extra: A
             "valid_accuracy": None,
         },
     ]
-    charts = page_of(tmp_path, RUN | {"config": {"batch_size": 128}}, history).charts
+    charts = page_of(tmp_path, RUN | {"spec": {"batch_size": 128}}, history).charts
     assert {line["name"]: line["y"] for line in charts["accuracy"]["data"]} == {
         "Training": [0.7, 0.9],
         "Validation": [0.8, None],
@@ -201,7 +201,7 @@ def test_shows_hostile_text_and_never_runs_it(tmp_path: Path, extra: Any) -> Non
         "command": HOSTILE,
         "started": HOSTILE,
         "result": {"backend": HOSTILE, "seconds": HOSTILE},
-        "config": {HOSTILE: {HOSTILE: HOSTILE}},
+        "spec": {HOSTILE: {HOSTILE: HOSTILE}},
         "data": {"classes": [HOSTILE, [HOSTILE]]},
         "layers": [{"name": HOSTILE, "layer": HOSTILE, "output_shape": HOSTILE, "parameters": HOSTILE}],
         "versions": {HOSTILE: HOSTILE},
@@ -230,7 +230,7 @@ def test_accepts_a_run_that_stopped_before_it_logged(tmp_path: Path, extra: Any)
         ("run.json", b'{\n"run": "a",\n!}', r"run\.json, line 3: not JSON"),
         ("run.json", b"[]", r"run\.json, line 1: expected a JSON object, got list"),
         ("run.json", b'{"layers": [1]}', r'run\.json: "layers" must be'),
-        ("run.json", b'{"config": [1]}', r'run\.json: "config" must be'),
+        ("run.json", b'{"spec": [1]}', r'run\.json: "spec" must be'),
         ("run.json", b"[" * 100_000, r"run\.json, line 1: not JSON"),
         ("history.jsonl", b'{"step": 0}\n\n{"step": 1', r"history\.jsonl, line 3: not JSON"),
         ("history.jsonl", b'{"step": 0}\n7\n', r"history\.jsonl, line 2: expected a JSON object, got int"),

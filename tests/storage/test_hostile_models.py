@@ -21,11 +21,15 @@ from portanet._tree import tree_items
 from portanet.errors import CheckpointError
 from portanet.nn import Dense, Layer, Sequential, Standardize
 from portanet.storage import safetensors_file
+from portanet.storage.model_card import ModelCard
 from portanet.storage.model_file import load_model, save_model
+from portanet.training.spec import TrainingSpec
 
 ARRAYS = {"weight": np.ones((3, 2), np.float32), "bias": np.zeros(2, np.float32)}
 DENSE = {"type": "Dense", "units": 2, "initializer": {"type": "he_uniform"}}
-HEADER: dict[str, Any] = {"model": DENSE, "input_shape": [3], "dtype": "float32"}
+CARD: dict[str, Any] = {"input_shape": [3], "dtype": "float32"}
+SPEC = {name: value for name, value in TrainingSpec().to_dict().items() if name != "layers"}
+HEADER: dict[str, Any] = {"model": DENSE, "card": CARD, "spec": SPEC, "about": {}}
 
 
 def refused(path: Path, message: str = ".") -> None:
@@ -38,7 +42,9 @@ def refused(path: Path, message: str = ".") -> None:
 
 def made(path: Path, arrays: dict[str, Any] = ARRAYS, **header: Any) -> Path:
     """A file whose checksum is right."""
-    path.write_bytes(safetensors_file.encoded(HEADER | header, arrays))
+    about = {"about": {"data": header.pop("data")}} if "data" in header else {}
+    parts = {name: header.pop(name) for name in ("model", "spec") if name in header}
+    path.write_bytes(safetensors_file.encoded(HEADER | parts | about | {"card": CARD | header}, arrays))
     return path
 
 
@@ -50,10 +56,11 @@ def raw(path: Path, header: bytes | dict[str, Any], data: bytes = b"", length: i
 
 
 def test_the_file_that_the_others_differ_from(tmp_path: Path) -> None:
-    model, params, facts = load_model(made(tmp_path / "m"))
-    assert model == Dense(2)
-    assert dict(tree_items(params)).keys() == {("weight",), ("bias",)}
-    assert facts == {"input_shape": [3], "dtype": "float32"}
+    file = load_model(made(tmp_path / "m"))
+    assert file.model == Dense(2)
+    assert dict(tree_items(file.params)).keys() == {("weight",), ("bias",)}
+    assert (file.card, file.spec, file.about) == (ModelCard((3,), "float32"), SPEC, {})
+    assert portanet.load(tmp_path / "m").spec == TrainingSpec(layers=(Dense(2),))
 
 
 def tensor(kind: str, shape: Any, end: Any, start: Any = 0) -> dict[str, Any]:
@@ -126,11 +133,26 @@ def test_facts_that_cannot_be(tmp_path: Path, name: str, values: list[Any]) -> N
         refused(made(tmp_path / "m", **{name: value}), f"its {name} cannot be")
 
 
+JUNK = [None, True, 7, 0, -1, 1.5, 10**400, float("nan"), "x", "", [], [1], {}, {"type": "ReLU"}, {"type": 7}, DENSE]
+
+
+@pytest.mark.parametrize("name", [*SPEC])
+def test_specs_that_cannot_be(tmp_path: Path, name: str) -> None:
+    """With junk for any setting the file is refused, or gives a model that evaluates."""
+    for junk in JUNK:
+        path = made(tmp_path / "m", spec=SPEC | {name: junk})
+        try:
+            portanet.load(path).evaluate(np.ones((2, 3)), [0, 1])
+        except CheckpointError as error:
+            assert str(error).count("\n") == 0
+            assert len(str(error)) < 1000
+    for spec in ({**SPEC, "more": 1}, {key: value for key, value in SPEC.items() if key != "loss"}, [], None, 7):
+        with pytest.raises(CheckpointError):
+            portanet.load(made(tmp_path / "m", spec=spec))
+
+
 def test_fewer_classes_than_outputs(tmp_path: Path) -> None:
     refused(made(tmp_path / "m", classes=["a"]), "names 1 classes, its layers give 2 outputs")
-
-
-JUNK = [None, True, 7, 0, -1, 1.5, 10**400, float("nan"), "x", "", [], [1], {}, {"type": "ReLU"}, {"type": 7}, DENSE]
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=lambda junk: str(junk)[:20])
@@ -147,7 +169,7 @@ def test_models_that_cannot_be(tmp_path: Path, junk: Any) -> None:
     ):
         path = made(tmp_path / "m", model=model)
         try:
-            assert isinstance(load_model(path)[0], Layer)
+            assert isinstance(load_model(path).model, Layer)
         except CheckpointError as error:
             assert str(error).count("\n") == 0
             assert len(str(error)) < 1000
@@ -177,12 +199,13 @@ def test_every_layer_and_every_initializer_may_be_named() -> None:
 def test_every_layer_comes_back_without_a_draw(tmp_path: Path, row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     params = row.layer.init(np.random.default_rng(1), row.input_shape)
     arrays = {path: np.asarray(array, np.float32) for path, array in tree_items(params)}
-    facts = {"input_shape": list(row.input_shape), "dtype": "float32"}
-    save_model(tmp_path / "m", row.layer, arrays, facts)
+    save_model(tmp_path / "m", row.layer, arrays, ModelCard(row.input_shape), SPEC, {})
     monkeypatch.setattr(np.random, "default_rng", None)
-    model, found, _ = load_model(tmp_path / "m")
-    assert model == row.layer
-    assert {path: array.tobytes() for path, array in tree_items(found)} == {p: a.tobytes() for p, a in arrays.items()}
+    file = load_model(tmp_path / "m")
+    assert file.model == row.layer
+    assert {path: array.tobytes() for path, array in tree_items(file.params)} == {
+        p: a.tobytes() for p, a in arrays.items()
+    }
 
 
 @every_layer
@@ -197,11 +220,11 @@ def test_settings_that_cannot_be(tmp_path: Path, row: Row) -> None:
         for junk in JUNK:
             path = made(tmp_path / "m", arrays, model=described | {setting: junk}, input_shape=list(row.input_shape))
             try:
-                model, params, _ = load_model(path)
+                file = load_model(path)
             except CheckpointError as error:
                 assert str(error).count("\n") == 0
             else:
-                model.forward(params, np.ones((2, *row.input_shape), np.float32))
+                file.model.forward(file.params, np.ones((2, *row.input_shape), np.float32))
 
 
 def bombs(folder: Path) -> list[Path]:
@@ -280,7 +303,7 @@ def test_any_header_with_its_checksum_is_refused_or_gives_a_model(
 ) -> None:
     """Anything in the place of one part of the header, below any of its lists and dicts."""
     network = Sequential(Standardize("all"), nn.Residual(Dense(3)), nn.Frozen(nn.ReLU()))
-    header: Any = json.loads(json.dumps(HEADER | {"model": to_dict(network), "classes": list("abc")}))
+    header: Any = json.loads(json.dumps(HEADER | {"model": to_dict(network), "card": CARD | {"classes": list("abc")}}))
     arrays = {
         ".".join(key): np.asarray(array, np.float32)
         for key, array in tree_items(network.init(np.random.default_rng(1), (3,)))
@@ -302,12 +325,13 @@ def test_any_header_with_its_checksum_is_refused_or_gives_a_model(
     path = tmp_path_factory.getbasetemp() / "fuzzed"
     path.write_bytes(safetensors_file.encoded(header, arrays))
     try:
-        model, params, facts = load_model(path)
+        file = load_model(path)
+        portanet.load(path)
     except CheckpointError as error:
         assert "\n" not in str(error)
         assert len(str(error)) < 1000
     else:
-        model.forward(params, np.ones((2, *facts["input_shape"]), np.float32))
+        file.model.forward(file.params, np.ones((2, *file.card.input_shape), np.float32))
 
 
 def test_own_layers_that_raise_anything(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ import portanet
 from portanet.errors import CheckpointError, ConfigError, DataError
 from portanet.nn import Dense
 from portanet.storage import atomic, safetensors_file
+from portanet.storage.model_card import ModelCard
 from portanet.storage.model_file import load_model, save_model
 from portanet.storage.snapshot import read_snapshot, write_snapshot
 
@@ -241,16 +242,16 @@ def test_power_may_fail_at_any_time(
 
 def test_a_model_file_and_power_that_may_fail_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = {("weight",): np.ones((3, 2)), ("bias",): np.zeros(2)}
-    facts = {"input_shape": [3], "dtype": "float64"}
-    save_model(tmp_path / "m", Dense(2), arrays, facts)
+    card = ModelCard((3,), "float64")
+    save_model(tmp_path / "m", Dense(2), arrays, card, {}, {})
     before = files_in(tmp_path)
     monkeypatch.setattr(atomic, "os", disk := Disk())
-    save_model(tmp_path / "m", Dense(2), arrays | {("bias",): np.ones(2)}, facts)
+    save_model(tmp_path / "m", Dense(2), arrays | {("bias",): np.ones(2)}, card, {}, {})
     monkeypatch.undo()
     seen = set()
     for state in after_power_loss(before, disk.calls):
         fill(tmp_path, state)
-        seen.add(float(load_model(tmp_path / "m")[1]["bias"][0]))
+        seen.add(float(load_model(tmp_path / "m").params["bias"][0]))
     assert seen == {0.0, 1.0}
 
 
@@ -291,7 +292,7 @@ def test_models_and_snapshots_are_not_mixed_up(tmp_path: Path) -> None:
     written(tmp_path, 0)
     with pytest.raises(CheckpointError, match="holds a training to resume, not a model"):
         portanet.load(tmp_path / LAST)
-    save_model(tmp_path / LAST, Dense(2), {}, {})
+    save_model(tmp_path / LAST, Dense(2), {}, ModelCard((3,)), {}, {})
     with pytest.raises(CheckpointError, match=r"holds no training to resume: 'tree'"):
         read_snapshot(tmp_path)
 

@@ -19,11 +19,13 @@ import portanet
 from portanet.errors import ConfigError, DataError
 from portanet.storage import lock
 from portanet.storage.run_folder import RunFolder, require_empty
+from portanet.storage.run_record import RunRecord, write_record
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(portanet.__file__).parents[1])}
 HOLDER = """
 import sys, time
 from pathlib import Path
+from portanet.storage.run_record import RunRecord, write_record
 from portanet.storage.run_folder import RunFolder
 with RunFolder(Path(sys.argv[1])).locked():
     print("locked", flush=True)
@@ -307,7 +309,9 @@ def test_folders_are_numbered_and_never_taken_twice(tmp_path: Path, monkeypatch:
 
 
 def test_the_record_is_replaced_as_a_whole(folder: RunFolder) -> None:
-    folder.write({"a": 1})
-    folder.write({"b": 2})
-    assert json.loads((folder.path / "run.json").read_text()) == {"b": 2}
+    write_record(folder.path, RunRecord(name="a", result={"a": 1}))
+    write_record(folder.path, RunRecord(name="b", spec={"seed": 2}, history=[{"step": 1}]))
+    record = json.loads((folder.path / "run.json").read_text())
+    assert (record["run"], record["result"], record["spec"]) == ("b", {}, {"seed": 2})
+    assert "history" not in record
     assert os.listdir(folder.path) == ["run.json"]

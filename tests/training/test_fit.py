@@ -11,6 +11,7 @@ import threadpoolctl
 from helpers import Host, assert_close, blobs, equal, tree
 
 import portanet
+from portanet._settings import to_dict
 from portanet._tree import tree_items
 from portanet.backends import Backend
 from portanet.nn import Dense, Dropout, Flatten, ReLU, Rescale, Sequential, Standardize
@@ -19,6 +20,7 @@ from portanet.rng import WEIGHTS, generator
 from portanet.training import gradient
 from portanet.training.batches import Batches
 from portanet.training.model import TrainedModel
+from portanet.training.spec import TrainingSpec
 
 MODEL = Sequential(Standardize(), Dense(6), ReLU(), Dense(3))
 
@@ -246,7 +248,8 @@ def test_adam_is_the_default() -> None:
 
 def test_config_says_what_was_done() -> None:
     run = trained(optimizer=Adam(0.1), schedule=cosine_decay(warmup=2), seed=5)
-    assert run.config == {
+    assert run.spec.to_dict() == {
+        "layers": [to_dict(layer) for layer in MODEL.layers],
         "epochs": 3,
         "batch_size": 32,
         "seed": 5,
@@ -255,8 +258,13 @@ def test_config_says_what_was_done() -> None:
         "loss": {"type": "CrossEntropy", "label_smoothing": 0.0, "class_weight": []},
         "optimizer": {"type": "Adam", "learning_rate": 0.1, "beta1": 0.9, "beta2": 0.999, "eps": 1e-08},
         "schedule": {"type": "cosine_decay", "warmup": 2, "final": 0.0},
+        "accumulate": 1,
+        "valid": 0.0,
+        "callbacks": [],
+        "class_weight": None,
     }
-    assert run.facts["input_shape"] == [4]
+    assert TrainingSpec.from_dict(run.spec.to_dict()) == run.spec
+    assert run.card.input_shape == (4,)
     assert run.steps == 9
     assert run.seconds > 0
 

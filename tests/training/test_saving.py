@@ -20,6 +20,7 @@ from portanet.backends import Backend
 from portanet.errors import CheckpointError, ConfigError, DataError
 from portanet.nn import Dense, Dropout, Flatten, Layer, ReLU, Rescale, Sequential, Standardize, uniform
 from portanet.storage import model_file, safetensors_file
+from portanet.storage.model_card import ModelCard
 from portanet.xp import namespace
 
 X, LABELS = blobs(40)
@@ -41,7 +42,7 @@ def test_round_trip(tmp_path: Path, backend: Backend, dtype: Any) -> None:
     again = portanet.load(tmp_path / "m.safetensors")
     assert again.model == run.model
     assert equal(again.params, tree(run.params, backend.to_numpy))
-    assert (again.dtype, again.input_shape, again.facts) == (dtype, (4,), run.facts)
+    assert (again.dtype, again.input_shape, again.card, again.spec) == (dtype, (4,), run.card, run.spec)
     assert np.array_equal(again.predict(X), run.predict(X))
     assert again.evaluate(X, LABELS)["loss"] == pytest.approx(run.evaluate(X, LABELS)["loss"], rel=1e-5)
 
@@ -236,7 +237,18 @@ def test_arrays_that_do_not_fit(tmp_path: Path, change: Callable[[Any], None], m
     run = trained()
     arrays = arrays_of(run)
     change(arrays)
-    refused(model_file.save_model(tmp_path / "m", MODEL, arrays, run.facts), message)
+    refused(model_file.save_model(tmp_path / "m", MODEL, arrays, run.card, run.spec.to_dict(), {}), message)
+
+
+class Written(ModelCard):
+    """A card that is written as it is told."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        super().__init__((4,))
+        object.__setattr__(self, "content", content)
+
+    def to_dict(self) -> dict[str, Any]:
+        return vars(self)["content"]
 
 
 @pytest.mark.parametrize(
@@ -255,14 +267,21 @@ def test_arrays_that_do_not_fit(tmp_path: Path, change: Callable[[Any], None], m
 )
 def test_facts_that_cannot_be(tmp_path: Path, facts: dict[str, Any]) -> None:
     run = trained()
-    refused(model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), run.facts | facts))
+    card, spec = (
+        {**written, **{name: value for name, value in facts.items() if name in written}}
+        for written in (run.card.to_dict(), run.spec.to_dict())
+    )
+    refused(model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), Written(card), spec, {}))
 
 
-@pytest.mark.parametrize("name", ["input_shape", "dtype", "loss"])
+@pytest.mark.parametrize("name", ["input_shape", "dtype", "loss", "optimizer"])
 def test_facts_that_are_missing(tmp_path: Path, name: str) -> None:
     run = trained()
-    facts = {key: value for key, value in run.facts.items() if key != name}
-    refused(model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), facts))
+    card, spec = (
+        {key: value for key, value in written.items() if key != name}
+        for written in (run.card.to_dict(), run.spec.to_dict())
+    )
+    refused(model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), Written(card), spec, {}))
 
 
 @pytest.mark.parametrize(
@@ -288,5 +307,5 @@ def test_facts_that_are_missing(tmp_path: Path, name: str) -> None:
 def test_models_that_cannot_be(tmp_path: Path, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained()
     monkeypatch.setattr(model_file, "to_dict", lambda made: model)
-    path = model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), run.facts)
+    path = model_file.save_model(tmp_path / "m", MODEL, arrays_of(run), run.card, run.spec.to_dict(), {})
     refused(path)

@@ -1,46 +1,66 @@
-"""What a run folder says about its run: `run.json` and the lines of `history.jsonl`."""
+"""RunRecord: what run.json and history.jsonl say about a run, written and read here."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from portanet.errors import DataError
+from portanet.storage import atomic
 
 Object = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Record:
-    """A run as it was written down. Every key is optional, so an interrupted run has a record too."""
+class RunRecord:
+    """A run as it was written down. Every key is optional, so an interrupted run has a record too.
+
+    command  the command line that repeats the run
+    result   the scores, the steps and the seconds of the run
+    spec     the settings, as TrainingSpec.to_dict writes them
+    places   where its data, its backend and the like came from, as the command line takes them
+    layers   each layer with its output shape and its number of parameters
+    history  the rows of history.jsonl
+    """
 
     name: str
-    preset: str | None
-    command: str | None
-    started: str | None
-    result: Object
-    config: Object
-    data: Object
-    versions: Object
-    layers: list[Object]
-    history: list[Object]
+    preset: str | None = None
+    command: str | None = None
+    started: str | None = None
+    result: Object = field(default_factory=dict)
+    spec: Object = field(default_factory=dict)
+    places: Object = field(default_factory=dict)
+    data: Object = field(default_factory=dict)
+    versions: Object = field(default_factory=dict)
+    host: Object = field(default_factory=dict)
+    layers: list[Object] = field(default_factory=list)
+    history: list[Object] = field(default_factory=list)
 
 
-def read_record(folder: Path) -> Record:
+def write_record(folder: Path, record: RunRecord) -> None:
+    """Write run.json; the history has its own file."""
+    content = {"run": record.name} | asdict(record)
+    del content["name"], content["history"]
+    atomic.write(folder / "run.json", json.dumps(content, indent=2) + "\n")
+
+
+def read_record(folder: Path) -> RunRecord:
     """Read the record in `folder`; DataError names the file, and the line, that cannot be read."""
     path = folder / "run.json"
     run = _object(path, _text(path))
-    return Record(
+    return RunRecord(
         name=str(run.get("run") or folder.resolve().name),
         preset=_word(run, "preset"),
         command=_word(run, "command"),
         started=_word(run, "started"),
         result=_section(path, run, "result"),
-        config=_section(path, run, "config"),
+        spec=_section(path, run, "spec"),
+        places=_section(path, run, "places"),
         data=_section(path, run, "data"),
         versions=_section(path, run, "versions"),
+        host=_section(path, run, "host"),
         layers=_layers(path, run),
         history=_history(folder / "history.jsonl"),
     )

@@ -1,0 +1,77 @@
+"""ModelCard: what a model file knows of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from reprlib import repr as brief
+from typing import Any
+
+from portanet._typing import Shape
+from portanet.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model knows of the data that it was trained on, and of the data that it takes.
+
+    input_shape  the shape of one row
+    dtype        of the parameters, by name
+    classes      the name of each class; none for a regression, and for a model trained on numbers alone
+    columns      the names of a table's columns, in their order
+    label        the name of a table's label column
+    """
+
+    input_shape: Shape
+    dtype: str = "float32"
+    classes: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
+    label: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "input_shape", tuple(self.input_shape))
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "columns", None if self.columns is None else tuple(self.columns))
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the last layer gives: one for each class, or the one of a regression."""
+        return len(self.classes) or 1
+
+    @property
+    def has_images(self) -> bool:
+        """Whether a row is an image (channels, height, width), and not the row of a table."""
+        return len(self.input_shape) == 3
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the card as JSON data."""
+        return {name: list(entry) if isinstance(entry, tuple) else entry for name, entry in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, card: Mapping[str, Any]) -> ModelCard:
+        """Return the card that `to_dict` gave; ConfigError for entries that cannot be."""
+        if not isinstance(card, Mapping):
+            raise ConfigError(f"its card cannot be {brief(card)}.")
+        if unknown := [name for name in card if name not in _IS_VALID]:
+            raise ConfigError(f"its card has no entry {brief(unknown[0])}.")
+        for name, is_valid in _IS_VALID.items():
+            if not is_valid(card.get(name)):
+                raise ConfigError(f"its {name} cannot be {brief(card.get(name))}.")
+        return cls(**{**card, "classes": card.get("classes") or ()})
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, list) and len(value) < 9 and all(type(size) is int and 0 < size < 2**31 for size in value)
+
+
+def _is_names(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+
+
+_IS_VALID: dict[str, Callable[[Any], bool]] = {
+    "input_shape": _is_shape,
+    "dtype": lambda value: value in ("float32", "float64"),
+    "classes": _is_names,
+    "columns": _is_names,
+    "label": lambda value: value is None or isinstance(value, str),
+}

@@ -1,0 +1,206 @@
+"""TrainingSpec: everything that decides what a run computes, from the command line to the file."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from inspect import isfunction
+from itertools import dropwhile
+from typing import Any, Literal
+
+import numpy as np
+
+from portanet import _settings, nn, optim
+from portanet._typing import HostArray
+from portanet.errors import ConfigError, PortanetError
+from portanet.nn import Conv2D, Dense, Layer, RandomAffine, Rescale, Standardize, cross_entropy
+from portanet.nn.losses.loss import LossFunction
+from portanet.optim import Adam, Optimizer, Schedule, constant
+from portanet.storage.model_card import ModelCard
+from portanet.training.callbacks import CALLBACKS, Callback
+
+_LEAST = {"epochs": 1, "accumulate": 1, "log_every": 1, "seed": 0}
+
+
+@dataclass(frozen=True)
+class OwnSettings:
+    """The written settings of an optimizer, a schedule or a callback that is not portanet's."""
+
+    settings: Any
+
+
+@dataclass(frozen=True)
+class TrainingSpec:
+    """What is trained, and how. Equal specs, data and machines give equal bits.
+
+    layers        of the model; a Dense(units=None) has one unit for each output of the data, see `for_data`
+    batch_size    rows in a step; "full": all rows in every step
+    accumulate    parts that each batch is computed in
+    dtype         of the parameters: "float32" or "float64"
+    valid         the share of the rows that is held out
+    class_weight  how much each class counts, or "balanced": inversely to its frequency
+    log_every     epochs from one row of the history to the next
+
+    Stopping conditions and places (checkpoints, backend, workers) are not in it, so they never stop a resume.
+    Raises ConfigError for a setting that is impossible.
+    """
+
+    layers: tuple[Layer, ...] = ()
+    loss: LossFunction = cross_entropy
+    optimizer: Optimizer = Adam()  # noqa: RUF009 - frozen
+    schedule: Schedule = constant()  # noqa: RUF009 - frozen
+    epochs: int = 10
+    batch_size: int | Literal["full"] = 128
+    accumulate: int = 1
+    dtype: Literal["float32", "float64"] = "float32"
+    seed: int = 0
+    valid: float = 0.0
+    callbacks: tuple[Callback, ...] = ()
+    class_weight: tuple[float, ...] | Literal["balanced"] | None = None
+    log_every: int = 1
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if field.name != "callbacks":  # they may have a state, and no array meets their numbers
+                object.__setattr__(self, field.name, _settings.with_python_numbers(getattr(self, field.name)))
+        for name, least in _LEAST.items():
+            object.__setattr__(self, name, require_whole(name, getattr(self, name), least))
+        if self.batch_size != "full":
+            object.__setattr__(self, "batch_size", require_whole("batch_size", self.batch_size))
+        if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, tuple)):
+            raise ConfigError(
+                f"class_weight must be one number for each class, or balanced; got {self.class_weight!r}."
+            )
+        if self.dtype not in ("float32", "float64"):
+            raise ConfigError(f"dtype must be float32 or float64, got {self.dtype!r}.")
+        if not (isinstance(self.valid, (int, float)) and 0 <= self.valid < 1):
+            raise ConfigError(f"valid must be a share from 0 and below 1, got {self.valid!r}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the spec as JSON data; callbacks that are not dataclasses are left out."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        settings["callbacks"] = [callback for callback in self.callbacks if is_dataclass(callback)]
+        return {name: _written(value) for name, value in settings.items()}
+
+    @classmethod
+    def from_dict(cls, settings: Mapping[str, Any]) -> TrainingSpec:
+        """Return the spec that `to_dict` gave; what is missing takes its default."""
+        return cls().with_settings(settings)
+
+    @classmethod
+    def of_file(cls, settings: Mapping[str, Any]) -> TrainingSpec:
+        """Return the spec of a model file; what only the program that trained it can build stays `OwnSettings`."""
+        own: dict[str, Any] = {}
+        for name in ("optimizer", "schedule", "callbacks"):
+            try:
+                cls().with_settings({name: settings[name]})
+            except ConfigError:
+                entry = settings[name]
+                own[name] = tuple(map(OwnSettings, entry)) if isinstance(entry, list) else OwnSettings(entry)
+        others = {"loss": settings["loss"]} | {name: value for name, value in settings.items() if name not in own}
+        return replace(cls.from_dict(others), **own)
+
+    def with_settings(self, settings: Mapping[str, Any]) -> TrainingSpec:
+        """Return the spec with some settings replaced, each as `to_dict` writes it, such as those of a file.
+
+        Raises ConfigError that names the setting, and what is allowed, where one cannot be used.
+        """
+        names = [field.name for field in fields(self)]
+        for name in settings:
+            if name not in names:
+                raise ConfigError(f"there is no setting {name!r}; known are {', '.join(names)}.")
+        return replace(self, **{name: _read(name, value) for name, value in settings.items()})
+
+    def for_data(self, card: ModelCard, last: tuple[Layer, ...] = ()) -> TrainingSpec:
+        """Return the spec for these data: units for the Dense that has none, followed by `last`.
+
+        For the rows of a table, each column has its own scale in place of the layers that prepare pixels. A spec
+        whose layers are complete stays unchanged. Raises ConfigError for a table where the layers take images only.
+        """
+        open_layers = [place for place, layer in enumerate(self.layers) if isinstance(layer, Dense) and not layer.units]
+        if not open_layers:
+            return self
+        place, layers = open_layers[-1], list(self.layers)
+        layers[place : place + 1] = [replace(self.layers[place], units=card.outputs), *last]  # type: ignore[type-var]
+        if not card.has_images:
+            if any(isinstance(layer, Conv2D) for layer in layers):
+                raise ConfigError(
+                    "this preset takes images.",
+                    remedy='name their shape, as with image=(1, 28, 28), or use preset="mlp"',
+                )
+            body = dropwhile(lambda layer: isinstance(layer, (Rescale, Standardize, RandomAffine)), layers)
+            layers = [Standardize("feature"), *body]
+        return replace(self, layers=tuple(layers))
+
+    def with_weighted_loss(self, labels: HostArray, outputs: int) -> TrainingSpec:
+        """Return the spec with `class_weight` as a setting of the loss."""
+        if self.class_weight is None:
+            return self
+        if not isinstance(self.loss, nn.CrossEntropy) or labels.ndim != 1:
+            raise ConfigError(f"class_weight is for class numbers and their cross entropy, got the loss {self.loss!r}.")
+        weights = self.class_weight
+        if weights == "balanced":
+            counts = np.bincount(labels, minlength=outputs)
+            weights = tuple(len(labels) / (len(counts) * int(count)) if count else 0.0 for count in counts)
+        return replace(self, loss=replace(self.loss, class_weight=tuple(weights)), class_weight=None)
+
+
+_KNOWN: dict[str, Mapping[str, Any]] = {
+    "layers": nn.LAYERS,
+    "loss": nn.LOSSES,
+    "optimizer": optim.OPTIMIZERS,
+    "schedule": optim.SCHEDULES,
+    "callbacks": CALLBACKS,
+}
+_LISTS: dict[str, type] = {"layers": Layer, "callbacks": Callback}
+
+TABLES = {
+    "optimizer": 'optimizer = { type = "AdamW", learning_rate = 0.003, weight_decay = 0.1 }',
+    "schedule": 'schedule = { type = "cosine_decay", warmup = 0.05 }',
+    "loss": 'loss = { type = "CrossEntropy", label_smoothing = 0.1 }',
+    "layers": 'layers = [{ type = "Flatten" }, { type = "Dense", units = 10 }]',
+    "callbacks": 'callbacks = [{ type = "EarlyStopping", patience = 3 }]',
+}
+"""The settings that are more than one value, each as a line of a file."""
+
+
+def require_whole(name: str, value: Any, least: int = 1) -> int:
+    """Return the setting as an int, of a NumPy integer too; ConfigError for anything else, or below `least`."""
+    is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not is_whole or not least <= (number := operator.index(value)) < 2**63:
+        span = f"of at least {least}" if least else "from 0 to 2**63 - 1"
+        raise ConfigError(f"{name} must be a whole number {span}, got {value!r}.")
+    return number
+
+
+def _written(value: Any) -> Any:
+    """Return a setting as JSON data; of a class of your own that is not a dataclass, its name."""
+    if isinstance(value, (tuple, list)):
+        return [_written(entry) for entry in value]
+    if isinstance(value, OwnSettings):
+        return value.settings
+    plain = value is None or isinstance(value, (bool, int, float, str))
+    return (
+        _settings.to_dict(value)
+        if plain or is_dataclass(value) or isfunction(value)
+        else {"type": type(value).__name__}
+    )
+
+
+def _read(name: str, value: Any) -> Any:
+    """Return a setting from the data that `_written` gave."""
+    if name not in _KNOWN:
+        return tuple(value) if isinstance(value, list) else value
+    kind, words = (list, "a list of tables") if name in _LISTS else (dict, "a table")
+    if not isinstance(value, kind):
+        raise ConfigError(f"{name} must be {words} with a type, as in {TABLES[name]}.")
+    try:
+        built = _settings.from_dict(value, _KNOWN[name])
+        for part in built if name in _LISTS else ():
+            if not isinstance(part, _LISTS[name]):
+                label = getattr(part, "__name__", None) or repr(part)
+                raise ConfigError(f"{label} is not a {_LISTS[name].__name__.lower()}.")
+    except PortanetError as error:
+        raise ConfigError(f"{name}: {error}") from error
+    return built
