@@ -34,22 +34,22 @@ LEVELS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 
-# Where each heavy library may be named: one file, or one package.
+# Where each heavy library may be named: one file. Array libraries have a file each in backends/, and click is cli/.
 HOMES = {
-    "pandas": "data",
-    "platformdirs": "data",
-    "safetensors": "storage",
-    "plotly": "report",
-    "jinja2": "report",
-    "rich": "training",
-    "tomli_w": "cli",
-    "click": "cli",
-    "threadpoolctl": "_machine",
-    "cupy": "backends",
-    "torch": "backends",
-    "jax": "backends",
-    "array_api_strict": "backends",
-    "array_api_compat": "xp",
+    "pandas": "data/csv/table.py",
+    "platformdirs": "data/memmap/cache.py",
+    "safetensors": "storage/safetensors_file.py",
+    "plotly": "report/page.py",
+    "jinja2": "report/page.py",
+    "rich": "training/progress.py",
+    "tomli_w": "cli/config.py",
+    "click": "cli/",
+    "threadpoolctl": "_machine.py",
+    "cupy": "backends/",
+    "torch": "backends/",
+    "jax": "backends/",
+    "array_api_strict": "backends/",
+    "array_api_compat": "xp/__init__.py",
 }
 
 
@@ -126,7 +126,7 @@ def test_heavy_libraries_have_one_home_and_are_imported_late(path: Path) -> None
     for name, top, for_types in imports(path):
         library = name.split(".")[0]
         if library in HOMES and not for_types:
-            assert part_of(path) == HOMES[library], f"{relative(path)} imports {library}"
+            assert relative(path).startswith(HOMES[library]), f"{relative(path)} imports {library}"
             assert not top or library == "click", f"{relative(path)} imports {library} at its top"
 
 
@@ -178,6 +178,11 @@ def test_tasks_and_metrics_are_values(path: Path) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             named = isinstance(node, ast.Constant) and node.value in TASKS_AND_METRICS
             assert not named, f"{relative(path)}:{getattr(node, 'lineno', 0)}"
+
+
+@every_file
+def test_a_file_is_read_in_one_sitting(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
 
 
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

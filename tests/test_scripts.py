@@ -56,6 +56,21 @@ def test_readme_python_runs_from_top_to_bottom(pytestconfig: pytest.Config, tmp_
     run_python("readme.py", folder=tmp_path)
 
 
+def test_readme_names_files_that_are_there() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    links = [path for path in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in path]
+    named = re.findall(r"(?:tests|scripts|portanet)/[\w/.]+\.py", text)
+    assert len(links) > 15
+    assert [path for path in [*links, *named] if not (ROOT / path).exists()] == []
+
+
+def test_readme_prints_the_program_that_it_shows(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [(code, printed)] = re.findall(r"```python\n([^`]*programs\(\)[^`]*)```\n\n```\n(.*?)```", text, re.DOTALL)
+    (tmp_path / "program.py").write_text(code, encoding="utf-8")
+    assert run_python("program.py", folder=tmp_path).rstrip() == printed.rstrip()
+
+
 @pytest.mark.parametrize("line", readme_commands())
 def test_readme_command_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
