@@ -35,7 +35,7 @@ def _made_with() -> dict[str, Any]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": platform.machine(),
-        "blas_threads": 1,  # whatever the user's own setting: see backend.py
+        "blas_threads": 1,  # whatever the user's own setting: see backends/numpy.py
     }
 
 
@@ -50,7 +50,7 @@ class Checkpoints:
     machine and libraries; with more epochs it goes further, unless the schedule would have given other rates.
     Another backend may go on too.
 
-    folder  where storage.safetensors, and the one before it, are kept; made if it is not there
+    folder  where checkpoint.safetensors, and the one before it, are kept; made if it is not there
     every   seconds from one to the next, at least; more, where saving would take over 1 % of the time
     say     told what people should know: that a damaged file was left aside, that a training goes further
 

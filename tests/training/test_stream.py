@@ -274,7 +274,7 @@ def test_memory_is_constant(tmp_path: Path) -> None:
     """A table that is 320 MB of float32, read, split, trained on, measured and predicted: 200 MB are allowed.
 
     The pages of the map are the system's to take back, so anonymous memory is what counts, and with it what the C
-    library keeps of freed blocks (backend.py), which does not grow with the data.
+    library keeps of freed blocks (backends/numpy.py), which does not grow with the data.
     """
     path, rows, columns = tmp_path / "big.csv", 160_000, 500
     rng = np.random.default_rng(0)
