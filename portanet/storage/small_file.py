@@ -1,24 +1,33 @@
-"""Small text files that anybody may have put there: their kind and size are checked before they are read."""
+"""Files that anybody may have put there: their kind and size are checked before they are read."""
 
 from __future__ import annotations
 
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from portanet.errors import DataError
 
 
-def read_small(path: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file of at most `limit` bytes.
+def open_regular(path: Path) -> BinaryIO:
+    """Return a regular file, opened to be read, and never wait for it, as for a pipe.
 
-    Never waits, as for a pipe, and never reads more than the limit, as from a device. Raises FileNotFoundError and
-    other OSErrors as `open` does, DataError for anything but a regular file, and for a larger one.
+    Raises FileNotFoundError and other OSErrors as `open` does, DataError for anything but a regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise DataError(f"{path} is a pipe, a device or a folder, not a regular file.")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DataError(f"{path} is a pipe, a device or a folder, not a regular file.")
+    return open(descriptor, "rb")
+
+
+def read_small(path: Path, limit: int) -> bytes:
+    """Return the bytes of a regular file of at most `limit` bytes, and never read more, as from a device.
+
+    Raises what `open_regular` does, and DataError for a larger file.
+    """
+    with open_regular(path) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise DataError(f"{path} is larger than {limit:,} bytes, the most that such a file may have.")

@@ -20,10 +20,14 @@ from portanet.data.memmap import cache
 from portanet.data.memmap.cache import CacheError
 from portanet.data.memmap.npy import map_file, write_header
 from portanet.errors import DataError
+from portanet.storage.atomic import file_digest
+from portanet.storage.small_file import open_regular, read_small
 from portanet.storage.unfinished import remove
 
 _LARGE = 2**28  # bytes of a file, of which at most twice as many become an array
-_FORMAT = 1
+_ABOUT_LIMIT = 2**28  # bytes
+_FORMAT = 2
+_SAMPLES, _SAMPLE_BYTES = 16, 4096  # of a file, from its first byte to its last
 
 Progress = Callable[[int, int], None]
 """Told how many bytes of a large file are read, and how many there are."""
@@ -127,9 +131,9 @@ def is_large(path: str | Path) -> bool:
 def kept(path: str | Path, settings: Any, row: Shape, read: Callable[[Sink], Found]) -> Parts:
     """The parts of a file with their rows as a memory map: those made before, or what `read` gives to a sink now.
 
-    They are made anew where the file is another one since, by size or time, and with other `settings`, which are
-    plain data. `row` is the shape that a row must have. CacheError where the cache cannot be used, DataError where
-    the file changes meanwhile.
+    They are made anew where the file is another one since, where they are not what was written, and with other
+    `settings`, which are plain data. `row` is the shape that a row must have. CacheError where the cache cannot be
+    used, DataError where the file changes meanwhile.
     """
     name, state = _names(path, settings)
     parts = cache.kept(f"rows/{name}-{state}", lambda place: _open(place, row), lambda place: _write(place, path, read))
@@ -152,8 +156,19 @@ def require_memory(path: str | Path, error: CacheError) -> None:
 def _names(path: str | Path, settings: Any) -> tuple[str, str]:
     """A name of the file and the settings, and one of the file's state."""
     with cache.usable():
-        own = os.stat(path)
-        return _short_hash([str(Path(path).resolve()), settings, _FORMAT]), _short_hash([own.st_size, own.st_mtime_ns])
+        return _short_hash([str(Path(path).resolve()), settings, _FORMAT]), _short_hash(_state(Path(path)))
+
+
+def _state(path: Path) -> list[Any]:
+    """What differs when a file has been changed: also one whose old time was put back, but for a few bytes of it."""
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        status = os.fstat(file.fileno())
+        for i in range(_SAMPLES):
+            file.seek(max(0, status.st_size - _SAMPLE_BYTES) * i // (_SAMPLES - 1))
+            digest.update(file.read(_SAMPLE_BYTES))
+    changed = status.st_ctime_ns if os.name == "posix" else 0  # no program can put it back
+    return [status.st_size, status.st_mtime_ns, changed, status.st_ino, digest.hexdigest()]
 
 
 def _short_hash(value: Any) -> str:
@@ -171,18 +186,27 @@ def _write(place: Path, path: str | Path, read: Callable[[Sink], Found]) -> None
         sink.close(whole=whole)
     if targets is not None:
         np.save(place / "targets.npy", targets, allow_pickle=False)
-    (place / "about.json").write_text(json.dumps({"file": str(path), "texts": list(texts)}), encoding="utf-8")
+    about = {"file": str(path), "texts": list(texts), "sha256": _digests(place)}
+    (place / "about.json").write_text(json.dumps(about), encoding="utf-8")
+
+
+def _digests(place: Path) -> dict[str, str]:
+    """The SHA-256 of each array's file."""
+    return {path.name: file_digest(path) for path in sorted(place.glob("*.npy"))}
 
 
 def _open(place: Path, row: Shape) -> Parts | None:
     """The parts in a folder; None unless they fit each other."""
     try:
         x: Any = map_file(place / "x.npy", (np.uint8, np.float32))
-        texts = json.loads((place / "about.json").read_text(encoding="utf-8"))["texts"]
+        about = json.loads(read_small(place / "about.json", _ABOUT_LIMIT))
+        texts = about["texts"]
         targets = None
         if (place / "targets.npy").exists():
             targets = np.array(map_file(place / "targets.npy", (np.int32, np.float32)))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        if about["sha256"] != _digests(place):
+            return None
+    except (DataError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     sound = x.shape[1:] == row and isinstance(texts, list) and all(isinstance(text, str) for text in texts)
     return Parts(x, targets, texts) if sound and _fit(targets, len(x), len(texts)) else None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from portanet._typing import Shape
+from portanet.storage.small_file import open_regular
 
 
 def read_header(file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
@@ -38,9 +39,10 @@ def write_header(file: IO[bytes], shape: Shape, dtype: np.dtype[Any]) -> None:
 def map_file(path: Path, dtypes: Sequence[Any], *, mode: Literal["r", "c"] = "r") -> np.memmap[Any, Any]:
     """The array in a file as a memory map; ValueError unless it has one of the dtypes and the file's whole length.
 
+    DataError for anything but a regular file.
     mode "c" lets the array be changed, and never the file.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         shape, fortran, dtype = read_header(file)
         offset, size = file.tell(), os.fstat(file.fileno()).st_size
         if fortran or dtype not in dtypes or min(shape, default=0) < 1:

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+import os
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from portanet._typing import HostArray
+from portanet.errors import DataError
+
+
+class MappedFile(NamedTuple):
+    """The file behind a memory map, and how many of its bytes the map needs."""
+
+    path: str
+    inode: int
+    needed: int
+
+    @classmethod
+    def of(cls, array: HostArray) -> MappedFile | None:
+        """Return the file of a memory map; None for other arrays, and where the file has lost its name."""
+        if not (isinstance(array, np.memmap) and array.filename):
+            return None
+        with contextlib.suppress(OSError):
+            return cls(str(array.filename), os.stat(array.filename).st_ino, array.offset + array.nbytes)
+        return None
+
+    def require_whole(self) -> None:
+        """Raise DataError where the file is too short by now: to read behind its end would kill the process."""
+        with contextlib.suppress(OSError):  # removed, which leaves its bytes to the map
+            status = os.stat(self.path)
+            if status.st_ino == self.inode and status.st_size < self.needed:
+                raise DataError(f"{self.path} was cut short while it was read; it must not change meanwhile.")
 
 
 class Rows:
@@ -15,11 +42,12 @@ class Rows:
     array  (M, ...) on the host
     index  (N,) which of its rows are meant, in their order; without it all of them
 
-    `np.asarray(rows)` reads all of them into memory.
+    `np.asarray(rows)` reads all of them into memory. DataError where the map's file was cut short meanwhile.
     """
 
-    def __init__(self, array: HostArray, index: HostArray | None = None) -> None:
+    def __init__(self, array: HostArray, index: HostArray | None = None, file: MappedFile | None = None) -> None:
         self.array, self.index = np.asarray(array), index
+        self._file = MappedFile.of(array) if file is None else file
         self.shape: tuple[int, ...] = (len(array) if index is None else len(index), *array.shape[1:])
         self.dtype, self.ndim = array.dtype, array.ndim
 
@@ -38,6 +66,8 @@ class Rows:
             rows = np.flatnonzero(rows) if np.asarray(rows).dtype == bool else np.asarray(rows)
             if rows.ndim == 0:
                 return self[rows[None]][(0, *rest)]
+        if self._file is not None:
+            self._file.require_whole()
         numbers = rows if self.index is None else self.index[rows]
         block = self.array[numbers] if isinstance(numbers, slice) else np.take(self.array, numbers, axis=0)
         return block if rest in ([], [Ellipsis]) else block[(slice(None), *rest)]
@@ -48,7 +78,7 @@ class Rows:
     def select(self, rows: Any) -> Rows:
         """The rows that a slice or an array of numbers names among these; nothing is read."""
         index = np.arange(len(self.array)) if self.index is None else self.index
-        return Rows(self.array, index[rows])
+        return Rows(self.array, index[rows], self._file)
 
 
 def as_rows(x: Any) -> Rows | None:

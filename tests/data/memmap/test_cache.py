@@ -74,8 +74,10 @@ def _planted(path: Path) -> None:
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"\x93NUMPY\x01\x00\xff\xff{"),
         lambda path: (path.unlink(), path.mkdir(), (path / "x").touch()),
+        lambda path: (path.unlink(), os.mkfifo(path)),
+        lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
     ],
-    ids=["flipped", "planted", "cut", "empty", "header", "folder"],
+    ids=["flipped", "planted", "cut", "empty", "header", "folder", "pipe", "device"],
 )
 def test_damage_is_made_good(folder: Path, unpacked: list[str], damage: Any) -> None:
     expected = read("mnist:test").fingerprint

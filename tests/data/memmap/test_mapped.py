@@ -151,6 +151,36 @@ def test_a_changed_file_is_read_anew(folder: Path, tmp_path: Path) -> None:
     assert before.name != after.name
 
 
+@pytest.mark.parametrize("at", [13, 5_000, -3])
+def test_a_file_of_other_content_and_the_same_size_and_time(tmp_path: Path, at: int) -> None:
+    rows = [[i % 10, 2] for i in range(10_000)]
+    file = Path(csv_file(tmp_path / "a.csv", "label,a,b", rows, ["x"] * 10_000))
+    assert read(str(file), mapped=True).x.tolist() == rows
+    before, content = file.stat(), bytearray(file.read_bytes())
+    digits = [place for place, byte in enumerate(content) if chr(byte) in "2"]
+    content[min(digits, key=lambda place: abs(place - at % len(content)))] = ord("7")
+    with open(file, "r+b") as same_file:
+        same_file.write(content)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (read(str(file), mapped=True).x == 7).sum() == 1001
+
+
+def test_images_whose_file_is_cut_short_while_they_are_read(tmp_path: Path) -> None:
+    """To touch them would end the process with SIGBUS."""
+    folder = idx_folder(tmp_path / "i", np.zeros((200, 28, 28), np.uint8))
+    path = tmp_path / "i" / "train-images-idx3-ubyte"
+    first, rest = holdout(read(folder, mapped=True), 0.3, 1)
+    assert first.x[:5].shape == (5, 1, 28, 28)
+    os.rename(path, tmp_path / "other")
+    path.write_bytes(b"")  # another file, which is no concern of the map
+    assert first.x[:5].shape == (5, 1, 28, 28)
+    os.replace(tmp_path / "other", path)
+    os.truncate(path, 20_000)
+    for rows in (first.x, rest.x, rest.x.select([1, 2])):
+        with pytest.raises(DataError, match="was cut short while it was read"):
+            rows[:2]
+
+
 def test_other_settings_have_their_own_map(folder: Path, tmp_path: Path) -> None:
     file = csv_file(tmp_path / "a.csv", "label,a,b", [[1, 2], [3, 4]], "01")
     assert read(file, mapped=True).classes == ("0", "1")
@@ -184,6 +214,23 @@ def _object(path: Path) -> None:
         np.save(file, np.array([{}] * 23, dtype=object), allow_pickle=True)
 
 
+def _flip(path: Path, at: int = -1) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+FILES = ("x.npy", "targets.npy", "about.json")
 DAMAGE: dict[str, Any] = {
     "x cut": lambda place: os.truncate(place / "x.npy", 150),
     "x longer than it says": lambda place: (place / "x.npy").write_bytes((place / "x.npy").read_bytes() + b"x"),
@@ -208,6 +255,11 @@ DAMAGE: dict[str, Any] = {
     "about deep": lambda place: (place / "about.json").write_text("[" * 100_000),
     "about of other texts": lambda place: (place / "about.json").write_text(json.dumps({"texts": [1, 2, 3]})),
     "about not text": lambda place: (place / "about.json").write_bytes(b"\xff"),
+    "x of another value": lambda place: _flip(place / "x.npy"),
+    "targets of another value": lambda place: _flip(place / "targets.npy", -4),
+    **{f"{name} a pipe": lambda place, name=name: _pipe(place / name) for name in FILES},
+    **{f"{name} endless": lambda place, name=name: _endless(place / name) for name in FILES},
+    "a pipe": lambda place: (remove(place), os.mkfifo(place)),
     "a file": lambda place: (remove(place), place.write_text("x")),
     "empty": lambda place: (remove(place), place.mkdir()),
 }  # fmt: skip
