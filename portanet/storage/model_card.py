@@ -57,6 +57,9 @@ class ModelCard:
         for name, is_valid in _IS_VALID.items():
             if not is_valid(card.get(name)):
                 raise ConfigError(f"its {name} cannot be {brief(card.get(name))}.")
+        shape, columns = card["input_shape"], card.get("columns")
+        if columns is not None and len(shape) == 1 and len(columns) != shape[0]:
+            raise ConfigError(f"it names {len(columns)} columns for rows of {shape[0]} numbers.")
         return cls(**{**card, "classes": card.get("classes") or ()})
 
 
@@ -65,7 +68,10 @@ def _is_shape(value: Any) -> bool:
 
 
 def _is_names(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(isinstance(name, str) for name in value))
+    """Whether there are none, or each is a text and no other one's."""
+    if not isinstance(value, list):
+        return value is None
+    return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
 
 
 _IS_VALID: dict[str, Callable[[Any], bool]] = {

@@ -90,7 +90,7 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> ModelFile:
         outputs = model.output_shape(card.input_shape)[:1]
     if named:
         raise CheckpointError(f"{path}: array {brief(min(named))[1:-1]} belongs to no layer.")
-    if card.classes and len(card.classes) < sum(outputs):
+    if card.classes and len(card.classes) != sum(outputs):
         raise CheckpointError(f"{path} names {len(card.classes)} classes, its layers give {sum(outputs)} outputs.")
     return ModelFile(model, params, card, spec, about)
 

@@ -122,7 +122,7 @@ def test_input_shapes_that_cannot_be(tmp_path: Path, shape: Any) -> None:
     ("name", "values"),
     [
         ("dtype", ["int32", "object", "float16", "F32", "", None, 7, [], {}, "float32\n", "O" * 10**6]),
-        ("classes", ["ab", 7, [1, 2], [None, "b"], {"a": 1}, True]),
+        ("classes", ["ab", 7, [1, 2], [None, "b"], {"a": 1}, True, ["a", "a"]]),
         ("columns", ["abc", 7, [1, 2, 3], [["a"]], {"a": 1}]),
         ("label", [7, [], {}, True]),
         ("data", [None, 7, "x", [], {}, {"name": 7, "samples": 1}, {"name": "x"}, {"name": "x", "samples": "many"}]),
@@ -151,8 +151,10 @@ def test_specs_that_cannot_be(tmp_path: Path, name: str) -> None:
             portanet.load(made(tmp_path / "m", spec=spec))
 
 
-def test_fewer_classes_than_outputs(tmp_path: Path) -> None:
-    refused(made(tmp_path / "m", classes=["a"]), "names 1 classes, its layers give 2 outputs")
+@pytest.mark.parametrize("count", [1, 3])
+def test_other_classes_than_outputs(tmp_path: Path, count: int) -> None:
+    classes = list("abc"[:count])
+    refused(made(tmp_path / "m", classes=classes), f"names {count} classes, its layers give 2 outputs")
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=lambda junk: str(junk)[:20])
