@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
 from reprlib import repr as brief
@@ -10,7 +11,13 @@ from typing import Any
 
 import click
 
-from portanet.errors import ConfigError
+from portanet.errors import ConfigError, DataError
+from portanet.storage.small_file import read_small
+
+_LIMIT = 1_000_000  # bytes
+_DEEP = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"""
+)  # a.a.a...: memory by the square
 
 PATH = "portanet.config"  # where the file's path is kept, to repeat the command
 
@@ -61,11 +68,14 @@ def take(context: click.Context, parameter: click.Parameter, path: Path | None) 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        if not path.is_file():
-            raise ConfigError(f"{path} is not a file." if path.exists() else f"there is no configuration file {path}.")
-        if path.stat().st_size > 1_000_000:
-            raise ConfigError(f"{path} is larger than 1 MB; is it a configuration file?")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        content = read_small(path, _LIMIT).decode("utf-8")
+        if _DEEP.search(content):
+            raise RecursionError
+        return tomllib.loads(content)
+    except DataError as error:
+        raise ConfigError(str(error)) from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no configuration file {path}.") from error
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}.") from error
     except UnicodeDecodeError:

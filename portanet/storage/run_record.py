@@ -9,8 +9,11 @@ from typing import Any
 
 from portanet.errors import DataError
 from portanet.storage import atomic
+from portanet.storage.small_file import read_small
 
 Object = dict[str, Any]
+
+_LIMIT = 2**28  # bytes of a file: about a million rows of a history
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def read_record(folder: Path) -> RunRecord:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_small(path, _LIMIT).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         raise DataError(f"{path} is missing; name the folder of a run.") from None
     except UnicodeDecodeError as error:
@@ -86,7 +89,7 @@ def _history(path: Path) -> list[Object]:
 
 def _object(path: Path, text: str, first_line: int = 1) -> Object:
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {first_line + error.lineno - 1}: not JSON ({error.msg}).") from None
     except (RecursionError, ValueError):
@@ -94,6 +97,12 @@ def _object(path: Path, text: str, first_line: int = 1) -> Object:
     if not isinstance(value, dict):
         raise DataError(f"{path}, line {first_line}: expected a JSON object, got {type(value).__name__}.")
     return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 300:
+        raise ValueError("larger than any float")
+    return int(digits)
 
 
 def _word(run: Object, key: str) -> str | None:

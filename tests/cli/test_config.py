@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from console import Call, write_csv
+from faults import limited
 from layers import Row, every_layer
 
 from portanet import data, optim
@@ -234,9 +235,12 @@ ERRORS = [
     ("this is no TOML", ["own.toml is not TOML", "line 1"]),
     ("epochs = 3\nepochs = 4", ["own.toml is not TOML", "overwrite"]),
     ("epochs = " + "9" * 5000, ["own.toml is not TOML", "4300 digits"]),
-    ("#" * 2_000_000, ["own.toml is larger than 1 MB"]),
+    ("#" * 2_000_000, ["own.toml is larger than 1,000,000 bytes"]),
     ("layers = " + "[" * 5000 + "]" * 5000, ["own.toml is nested too deep"]),
-    ("a." * 3000 + "a = 1", ["unknown key 'a'"]),
+    ("a." * 90 + "a = 1", ["unknown key 'a'"]),
+    ("a." * 20_000 + "a = 1", ["own.toml is nested too deep"]),
+    ("[" + "'a' . " * 20_000 + "a]", ["own.toml is nested too deep"]),
+    ("'.' . \"a\"." * 20_000 + "a = 1", ["own.toml is nested too deep"]),
     ("k" * 100_000 + " = 1", ["unknown key 'kkk"]),
 ]  # fmt: skip
 USAGE = [
@@ -268,12 +272,20 @@ def test_a_mistake_is_one_line_that_names_it(cli: Call, code: int, text: str, ex
     assert not Path("runs").exists() or list(Path("runs").iterdir()) == []
 
 
+@pytest.mark.parametrize("text", ["a" * 990_000, "a." * 495_000, "'a" * 495_000, '"' * 990_000, "a.a =1\n" * 140_000])
+def test_any_text_is_judged_in_little_memory_and_time(tmp_path: Path, text: str) -> None:
+    (tmp_path / "own.toml").write_text(text)
+    action = "from pathlib import Path; from portanet.cli.config import _read; _read(Path(path))"
+    [answer] = limited(action, tmp_path / "own.toml", megabytes=200, seconds=5)
+    assert answer != "taken"
+
+
 @pytest.mark.parametrize(
     ("path", "content", "words"),
     [
         ("none.toml", None, "there is no configuration file none.toml"),
-        ("nothing", None, "nothing is not a file"),
-        ("/dev/null", None, "/dev/null is not a file"),
+        ("nothing", None, "nothing is a pipe, a device or a folder, not a regular file"),
+        ("/dev/null", None, "/dev/null is a pipe, a device or a folder, not a regular file"),
         ("latin.toml", 'label = "größe"'.encode("latin-1"), "latin.toml is not UTF-8 text"),
         ("binary.toml", bytes(range(256)), "binary.toml is not UTF-8 text"),
     ],

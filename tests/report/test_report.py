@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -232,6 +233,8 @@ def test_accepts_a_run_that_stopped_before_it_logged(tmp_path: Path, extra: Any)
         ("run.json", b'{"layers": [1]}', r'run\.json: "layers" must be'),
         ("run.json", b'{"spec": [1]}', r'run\.json: "spec" must be'),
         ("run.json", b"[" * 100_000, r"run\.json, line 1: not JSON"),
+        ("run.json", b'{"result": {"accuracy": 1%b}}' % (b"0" * 400), r"run\.json, line 1: not JSON that can be read"),
+        ("history.jsonl", b'{"loss": 1%b}' % (b"0" * 400), r"history\.jsonl, line 1: not JSON that can be read"),
         ("history.jsonl", b'{"step": 0}\n\n{"step": 1', r"history\.jsonl, line 3: not JSON"),
         ("history.jsonl", b'{"step": 0}\n7\n', r"history\.jsonl, line 2: expected a JSON object, got int"),
         ("history.jsonl", b'{"step": 0}\n\xff\xfe\n', r"history\.jsonl, line 2: not UTF-8"),
@@ -246,6 +249,26 @@ def test_names_the_file_and_line_it_cannot_read(
         write_report(tmp_path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["run.json", "history.jsonl"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a pipe", "folder", "sparse"])
+def test_what_is_not_a_small_regular_file_is_told_at_once(tmp_path: Path, extra: Any, name: str, kind: str) -> None:
+    (tmp_path / "run").mkdir()
+    path = folder_of(tmp_path / "run") / name
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    elif kind == "sparse":
+        path.touch()
+        os.truncate(path, 20 * 2**30)
+    else:
+        os.mkfifo(pipe := tmp_path / "pipe")
+        path.symlink_to(pipe) if kind == "link to a pipe" else pipe.rename(path)
+    with pytest.raises(PortanetError, match=rf"{name} is (larger|a pipe, a device or a folder)"):
+        write_report(tmp_path / "run")
 
 
 def test_keeps_the_older_report_when_the_new_one_cannot_take_its_place(
