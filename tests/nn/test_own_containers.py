@@ -19,7 +19,9 @@ from portanet.errors import CheckpointError, DataError, DivergenceError, ModelEr
 from portanet.nn import BatchNorm, Dense, Dropout, Frozen, Layer, ReLU, Rescale, Sequential, Standardize
 from portanet.nn.folding import fold_input_scale
 from portanet.storage import safetensors_file
+from portanet.storage.model_card import ModelCard
 from portanet.training import summary
+from portanet.training.spec import TrainingSpec
 from portanet.xp import namespace
 
 X, LABELS = blobs(48)
@@ -225,7 +227,8 @@ def test_a_small_file_takes_little_memory(tmp_path: Path, monkeypatch: pytest.Mo
     columns = Beside(Standardize(), Standardize())
     for model in (Gain(columns), Beside(Gain(columns), Gain(columns)), Frozen(Gain(columns)), Many((columns,) * 99)):
         made.clear()
-        header = {"model": to_dict(model), "input_shape": [2**20], "dtype": "float32"}
+        card = ModelCard((2**20,), "float32").to_dict()
+        header = {"model": to_dict(model), "card": card, "spec": TrainingSpec().to_dict(), "about": {}}
         (tmp_path / "m").write_bytes(safetensors_file.encoded(header, {}))
         with pytest.raises(CheckpointError, match=r"mean is missing"):
             portanet.load(tmp_path / "m", layers=OWN)

@@ -159,7 +159,7 @@ def test_the_last_good_state_stays(backend: Backend, tmp_path: Path) -> None:
     tree, note = snapshot.read_snapshot(tmp_path)
     assert (first.step, tree["steps"], note) == (27, 26, None)
     assert np.isfinite(tree["flat"]).all()
-    assert all(np.isfinite(row["loss"]) for row in tree["history"])
+    assert all(np.isfinite(dict(row)["loss"]) for row in tree["history"])
     again = diverging(around(Poison(27, False)), tmp_path, **settings)
     assert (again.step, again.layer) == (27, "2")
     assert snapshot.read_snapshot(tmp_path)[0]["flat"].tobytes() == tree["flat"].tobytes()
