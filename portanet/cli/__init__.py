@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import sys
 
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs the command line and exits: 0 done, 1 an error of the user's, 2 usage, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
+    _accept_all_letters()
     try:
         code = commands.main(arguments, prog_name="portanet", standalone_mode=False)
         sys.stdout.flush()
@@ -95,6 +97,12 @@ def _open_closed_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # as Python has it where the descriptor was closed, or under pythonw
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the rest of the process
+
+
+def _accept_all_letters() -> None:
+    """Let stdout show names in letters that its encoding lacks, or that no encoding has, as stderr does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _complain(words: str) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from reprlib import repr as brief
 from typing import Any, TypeVar
 
 import click
+
+_DIGITS = 19  # of the largest whole number, 2**63 - 1
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -37,6 +40,8 @@ class Whole(click.ParamType[Any]):
     def convert(self, value: Any, param: Any, context: Any) -> int | str:
         if value in self.words:
             return str(value)
+        if len(str(value)) > _DIGITS:
+            self.fail(f"{brief(str(value))} is too long for a number.", param, context)
         number = int(value) if str(value).isdecimal() else -1
         if number < self.least or (self.most is not None and number > self.most):
             span = f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
@@ -53,9 +58,9 @@ class Image(click.ParamType[tuple[int, ...]]):
     def convert(self, value: Any, param: Any, context: Any) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
-        sizes = value.lower().split("x")
+        sizes = value.lower().split("x") if len(value) < 4 * _DIGITS else []
         if len(sizes) != 3 or not all(size.isdecimal() and int(size) for size in sizes):
-            self.fail(f"{value!r} is not CxHxW, channels x height x width, such as 1x28x28.", param, context)
+            self.fail(f"{brief(value)} is not CxHxW, channels x height x width, such as 1x28x28.", param, context)
         return tuple(map(int, sizes))
 
 

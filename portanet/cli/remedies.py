@@ -18,6 +18,7 @@ FLAGS = {
     "preset": "--preset",
     "task": "--task",
     "valid": "--valid",
+    "workers": "--workers",
 }
 
 _TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""

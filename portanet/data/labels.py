@@ -50,8 +50,19 @@ def encode_array(
             return targets, ()
     elif regress:
         raise DataError(f"{name}: the labels are {values.dtype}; regression needs numbers.")
+    if values.dtype.kind == "U":
+        _require_unicode(name, values)
     distinct, codes = np.unique(values, return_inverse=True)
     return encode(name, [str(value) for value in distinct.tolist()], codes, classes)
+
+
+def _require_unicode(name: str, values: HostArray) -> None:
+    """Refuse numbers that are not characters, which Python cannot hold, and halves of one, which no file can."""
+    points = np.ascontiguousarray(values).view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
+    broken = (points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))
+    if broken.any():
+        row = int(np.argmax(broken)) * len(values) // broken.size + 1
+        raise DataError(f"{name}: row {row}: the label is not text, as it holds {int(points[broken][0]):#x}.")
 
 
 def shortest(text: str) -> str:

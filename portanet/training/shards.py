@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from portanet._typing import Array
+from portanet.errors import ConfigError
 from portanet.xp import namespace
 
 T = TypeVar("T")
@@ -55,7 +56,10 @@ class Threads:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._workers = [Worker() for _ in range(size - 1)]
+        try:
+            self._workers = [Worker() for _ in range(size - 1)]
+        except RuntimeError as error:
+            raise ConfigError(f"the system starts no {size - 1} threads ({error}).", remedy="try workers=1") from error
 
     def map(self, part: Callable[[int], T], count: int) -> Iterator[T]:
         results: dict[int, T] = {}

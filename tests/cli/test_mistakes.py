@@ -250,3 +250,13 @@ def test_debug_shows_where_it_happened(place: Path) -> None:
 
     with pytest.raises(DataError, match=r"nowhere\.csv does not exist"):
         main(["train", "nowhere.csv", "--debug"])
+
+
+@pytest.mark.parametrize("option", ["epochs", "seed", "batch-size", "image", "workers", "patience", "log-every"])
+def test_a_number_of_too_many_digits(cli: Call, option: str) -> None:
+    for digits in ("9" * 5000, "9" * 30):
+        value = f"1x{digits}x1" if option == "image" else digits
+        answer = cli("train", "flowers.csv", f"--{option}", value)
+        assert answer.code == 2 or (option == "image" and answer.code == 1)
+        assert len(answer.err.splitlines()[-1]) < 300
+        assert "Traceback" not in answer.err

@@ -205,3 +205,22 @@ def test_with_closed_streams_it_trains_and_says_nothing_in_the_wrong_place(tmp_p
         assert done.stdout.count("\n") == 1
     else:
         assert done.stdout == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names of any bytes")
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_files_whose_names_are_not_utf_8(tmp_path: Path, encoding: str) -> None:
+    rows(tmp_path)
+    data, run = os.fsdecode(b"caf\xe9.csv"), os.fsdecode(b"r\xfcn")
+    (tmp_path / "rows.csv").rename(tmp_path / data)
+    for words in (
+        ["train", data, "--epochs", "1", "--backend", "numpy", "--out", run], ["rerun", run], ["summary", run],
+        ["report", run], ["evaluate", run, data, "--details"], ["predict", run, data],
+        ["predict", run, data, "--out", f"{data}2"], ["train", data, "--print-config"],
+    ):  # fmt: skip
+        answer = subprocess.run(
+            [sys.executable, "-m", "portanet", *words],
+            cwd=tmp_path, env=environment() | {"PYTHONIOENCODING": encoding},
+            capture_output=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert (answer.returncode, b"Traceback" in answer.stderr) == (0, False), answer.stderr

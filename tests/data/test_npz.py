@@ -223,3 +223,13 @@ def test_any_damage_is_a_data_error_or_nothing(tmp_path_factory: pytest.TempPath
         read_npz(path)
     except DataError as error:
         assert "damaged.npz" in str(error)
+
+
+@pytest.mark.parametrize("point", [0xD800, 0xDFFF, 0x110000, 2**32 - 1])
+@pytest.mark.parametrize("order", "<>")
+def test_labels_that_are_not_text(tmp_path: Path, point: int, order: str) -> None:
+    labels = np.array(["ab", "cde", "f"], f"{order}U3")
+    labels.view(f"{order}u4")[4] = point
+    np.savez(tmp_path / "a.npz", x=np.ones((3, 4)), labels=labels)
+    with pytest.raises(DataError, match=rf"a\.npz: row 2: the label is not text, as it holds {point:#x}\."):
+        read_npz(tmp_path / "a.npz")

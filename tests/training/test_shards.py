@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from portanet import _machine
+from portanet.cli.remedies import with_flags
+from portanet.errors import ConfigError
 from portanet.training import shards
 
 
@@ -114,6 +116,8 @@ def test_a_forked_process_has_workers_of_its_own() -> None:
     shards.workers(2).run_pair(int, int)
     script = """
 import os
+from portanet.cli.remedies import with_flags
+from portanet.errors import ConfigError
 from portanet.training import shards
 shards.workers(2).run_pair(int, int)
 if (child := os.fork()) == 0:
@@ -140,3 +144,13 @@ def test_each_array_has_its_own_sum() -> None:
 
 def test_cores() -> None:
     assert _machine.cores() >= 1
+
+
+def test_a_system_that_starts_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(ConfigError, match=r"starts no 5 threads \(can't start new thread\); try workers=1\.") as error:
+        shards.workers(6)
+    assert with_flags(error.value.remedy) == "try --workers 1"
