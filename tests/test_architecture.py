@@ -21,7 +21,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # Imports go strictly downward; files of one package may import each other.
 LEVELS = [
     {"_typing", "errors"},
-    {"xp", "_machine", "rng", "_settings", "_tree"},
+    {"xp", "_machine", "rng", "_settings", "_text", "_tree"},
     {"tracing"},
     {"backends"},
     {"nn", "optim", "metrics"},
@@ -246,3 +246,17 @@ def test_kinds_of_rows_are_told_apart_in_one_place(path: Path) -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "type"):
             named = {part.id if isinstance(part, ast.Name) else getattr(part, "attr", "") for part in ast.walk(node)}
             assert not named & KINDS_OF_ROWS, f"{relative(path)}:{node.lineno}"
+
+
+def test_what_the_commands_print_goes_through_one_file() -> None:
+    """It makes names from files harmless to a terminal; JSON and TOML, in options.py and training.py, escape them."""
+    printing = re.compile(r"(?<![.\w])print\(|click\.(echo|secho)\(")
+    found = {
+        path.name: [line.strip() for line in path.read_text().splitlines() if printing.search(line)]
+        for path in (PACKAGE / "cli").glob("*.py")
+        if path.name != "terminal.py"
+    }
+    assert {name: lines for name, lines in found.items() if lines} == {
+        "options.py": ["click.echo(json.dumps(value))"],
+        "training.py": ["click.echo(config.text(job.settings()), nl=False)"],
+    }

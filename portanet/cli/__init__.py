@@ -11,7 +11,9 @@ import sys
 import click
 
 import portanet
+from portanet._text import plain
 from portanet.cli.remedies import with_flags
+from portanet.cli.terminal import echo
 from portanet.errors import PortanetError
 
 # The one-line helps stand here so that `portanet --help` imports no command, and so no NumPy.
@@ -107,4 +109,4 @@ def _accept_all_letters() -> None:
 
 def _complain(words: str) -> None:
     with contextlib.suppress(OSError):  # the exit code tells who does not read stderr
-        click.echo(f"portanet: {words}", err=True)
+        echo(f"portanet: {plain(words, None)}", err=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portanet.cli import options
+from portanet.cli.terminal import echo
 
 if TYPE_CHECKING:
     from portanet.backends import Backend
@@ -50,17 +51,17 @@ def command(backends: str | None, presets: str, plain: bool, quick: bool, as_jso
         options.print_json(found | {"timings": rows, "sizes": sizes})
         return
     for kind, words in hardware.items():
-        click.echo(f"{kind:6}{words}")
+        echo(f"{kind:6}{words}")
     _print(timings)
     if sweep:
         _print([(_SWEEP, timing) for timing in sweep])
-    click.echo()
+    echo()
     for words in verdicts:
-        click.echo(words)
+        echo(words)
 
 
 def _say(words: str) -> None:
-    click.echo(words, err=True)
+    echo(words, err=True)
 
 
 def _choose(names: str | None) -> tuple[list[Backend], dict[str, str]]:
@@ -177,11 +178,11 @@ def _cpu_name() -> str:
 
 
 def _print(rows: Sequence[tuple[str, Timing]]) -> None:
-    click.echo()
-    click.echo(f"{'preset':9}{'backend':13}{'device':9}{'rows':>7}{'ms a step':>12}{'lowest':>10}{'highest':>10}")
+    echo()
+    echo(f"{'preset':9}{'backend':13}{'device':9}{'rows':>7}{'ms a step':>12}{'lowest':>10}{'highest':>10}")
     for name, timing in rows:
         figures = "".join(
             f"{value * 1e3:{width}.3f}"
             for value, width in ((timing.median, 12), (min(timing.seconds), 10), (max(timing.seconds), 10))
         )
-        click.echo(f"{name:9}{timing.backend:13}{timing.device:9}{timing.batch_size:>7,}{figures}")
+        echo(f"{name:9}{timing.backend:13}{timing.device:9}{timing.batch_size:>7,}{figures}")

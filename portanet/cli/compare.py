@@ -8,6 +8,7 @@ import sys
 import click
 
 from portanet.cli import options
+from portanet.cli.terminal import echo
 
 
 @click.command()
@@ -48,7 +49,7 @@ def command(
         except BackendError as error:
             if backends:
                 raise
-            click.echo(f"{name} is left out: {error}", err=True)
+            echo(f"{name} is left out: {error}", err=True)
     dataset = readers.read(data or presets.DATA[preset], label=label, image=image)
     card = ModelCard(dataset.x.shape[1:], dtype, dataset.classes)
     model = Sequential(*plan.for_data(card).layers)
@@ -61,10 +62,10 @@ def command(
         rows_found = [dataclasses.asdict(side) | {"passed": side.passed} for side in found]
         options.print_json({"preset": preset, "steps": steps, "passed": passed, "backends": rows_found})
     else:
-        click.echo("largest differences from numpy in float64, absolute and relative")
-        click.echo(f"{'backend':9}{'device':9}{'dtype':9}{'loss':>20}{'gradient':>20}{'parameters':>20}")
+        echo("largest differences from numpy in float64, absolute and relative")
+        echo(f"{'backend':9}{'device':9}{'dtype':9}{'loss':>20}{'gradient':>20}{'parameters':>20}")
         for side in found:
             figures = "".join(f"{a:10.1e}{r:10.1e}" for a, r in (side.loss, side.gradient, side.parameters))
             verdict = "" if side.passed else f"  above {side.tolerance:g}"
-            click.echo(f"{side.backend:9}{side.device:9}{side.dtype:9}{figures}{verdict}")
+            echo(f"{side.backend:9}{side.device:9}{side.dtype:9}{figures}{verdict}")
     sys.exit(0 if passed else 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from portanet.cli import options
+from portanet.cli.terminal import echo
 
 
 @click.group(help="Write MNIST in the formats of others.")
@@ -26,4 +27,4 @@ def kaggle(folder: Path, force: bool) -> None:
     from portanet.data.kaggle import write_kaggle
 
     for path in write_kaggle(folder, force=force):
-        click.echo(path)
+        echo(path)

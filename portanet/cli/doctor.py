@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from portanet.cli import options
+from portanet.cli.terminal import echo
 
 _STAGES = ("installed", "imports", "device", "kernel")
 _WORDS = {True: "yes", False: "no ", None: "-  "}
@@ -33,21 +34,21 @@ def command(backend: str | None, as_json: bool) -> None:
         options.print_json(found)
         return
     for package, version in found["versions"].items():
-        click.echo(f"{package:18}{version or 'missing'}")
-    click.echo(f"{'cores':18}{found['cores']}")
+        echo(f"{package:18}{version or 'missing'}")
+    echo(f"{'cores':18}{found['cores']}")
     warning = "its threads cannot be limited, so runs may differ in the last bits"
     if not found["blas"]:
-        click.echo(f"{'BLAS':18}none that threadpoolctl knows; {warning}")
+        echo(f"{'BLAS':18}none that threadpoolctl knows; {warning}")
     for library in found["blas"]:
         limit = "" if library["limitable"] else f"; {warning}"
-        click.echo(f"{'BLAS':18}{library['name']} {library['version']}, {library['threads']} threads{limit}")
-    click.echo(f"{'cache':18}{found['cache']['folder']}, {found['cache']['bytes'] / 1e6:,.0f} MB")
-    click.echo()
+        echo(f"{'BLAS':18}{library['name']} {library['version']}, {library['threads']} threads{limit}")
+    echo(f"{'cache':18}{found['cache']['folder']}, {found['cache']['bytes'] / 1e6:,.0f} MB")
+    echo()
     for name, state in found["backends"].items():
         checks = "  ".join(f"{stage} {_WORDS[state[stage]]}" for stage in _STAGES)
-        click.echo(f"{name:8}{checks}  {state['name'] or ''}".rstrip())
+        echo(f"{name:8}{checks}  {state['name'] or ''}".rstrip())
         if state["problem"]:
-            click.echo(f"{'':8}{state['problem']}")
+            echo(f"{'':8}{state['problem']}")
 
 
 def _parity(name: str, as_json: bool) -> bool:
@@ -71,7 +72,7 @@ def _parity(name: str, as_json: bool) -> bool:
     else:
         verdict = "right" if found.passed else f"WRONG, above {found.tolerance:g}"
         figures = f"gradient {found.gradient[1]:.1e}, parameters {found.parameters[1]:.1e}"
-        click.echo(f"{found.backend} on {found.device}: {verdict}; relative differences: {figures}")
+        echo(f"{found.backend} on {found.device}: {verdict}; relative differences: {figures}")
     return found.passed
 
 

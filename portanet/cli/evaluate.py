@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from portanet._text import plain
 from portanet.cli import options
+from portanet.cli.terminal import echo
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
@@ -51,7 +53,7 @@ def command(
         options.print_json(result)
         return
     shown = "  ".join(f"{metric.title} {metric.text(result[metric.key])}" for metric in (run.task.metric, LOSS))
-    click.echo(f"{shown}  samples {result['samples']}")
+    echo(f"{shown}  samples {result['samples']}")
     if details:
         _print_details(result)
 
@@ -81,14 +83,14 @@ def _details(run: TrainedModel, x: Any, labels: Any) -> dict[str, Any]:
 
 def _print_details(result: dict[str, Any]) -> None:
     if f"top_{_TOP}_accuracy" in result:
-        click.echo(f"top {_TOP} accuracy {result[f'top_{_TOP}_accuracy']:.2%}")
-    click.echo(f"calibration error {result['calibration_error']:.4f}\n")
-    names = list(result["classes"])
+        echo(f"top {_TOP} accuracy {result[f'top_{_TOP}_accuracy']:.2%}")
+    echo(f"calibration error {result['calibration_error']:.4f}\n")
+    names = [plain(name) for name in result["classes"]]
     width = max(5, *map(len, names))
-    click.echo(f"{'class':{width}}  precision   recall       F1  samples")
-    for name, measures in result["classes"].items():
+    echo(f"{'class':{width}}  precision   recall       F1  samples")
+    for name, measures in zip(names, result["classes"].values(), strict=True):
         shares = f"{measures['precision']:9.2%}  {measures['recall']:7.2%}  {measures['f1']:7.2%}"
-        click.echo(f"{name:{width}}  {shares}  {measures['samples']:7,}")
+        echo(f"{name:{width}}  {shares}  {measures['samples']:7,}")
     pairs = [
         (count, true, predicted)
         for true, row in zip(names, result["confusion"], strict=True)
@@ -96,6 +98,6 @@ def _print_details(result: dict[str, Any]) -> None:
         if count and true != predicted
     ]
     if pairs:
-        click.echo("\nmost often confused")
+        echo("\nmost often confused")
     for count, true, predicted in sorted(pairs, key=lambda pair: -pair[0])[:5]:
-        click.echo(f"{count:{width},}  of class {true} taken for {predicted}")
+        echo(f"{count:{width},}  of class {true} taken for {predicted}")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from portanet.cli import options
+from portanet.cli.terminal import echo
 
 
 @click.command()
@@ -49,7 +50,7 @@ def command(
         for name, check in checks:
             worst = check.worst
             verdict = "right" if check.passed else f"WRONG: backward {worst.backward:g}, numeric {worst.numeric:g}"
-            click.echo(f"{name:{width}}  {worst.error:8.1e} at {worst.array}[{worst.index}]  {verdict}")
+            echo(f"{name:{width}}  {worst.error:8.1e} at {worst.array}[{worst.index}]  {verdict}")
     sys.exit(0 if passed else 1)
 
 

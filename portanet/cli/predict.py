@@ -11,8 +11,11 @@ from typing import Any
 
 import click
 
+from portanet._text import plain
 from portanet.cli import options
+from portanet.cli.terminal import Screen, echo
 
+_FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for the beginning of one
 _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 
 
@@ -37,6 +40,7 @@ def command(
     """
     from portanet import backends
     from portanet.cli import facts
+    from portanet.data.cells import NUMBER
     from portanet.data.files import require_free
     from portanet.data.kaggle import write_answers
     from portanet.errors import ConfigError
@@ -59,5 +63,9 @@ def command(
     blocks = answers()
     first = next(blocks)  # before anything is written
     identifier = "ImageId" if facts.are_images(rows) else "Row"
-    with contextlib.nullcontext(sys.stdout.buffer) if out is None else replacing(out) as file:
+    if formulas := [name for name in classes if name[:1] in _FORMULA and not NUMBER.fullmatch(name)]:
+        shown = f"{plain(formulas[0])!r}" + (f" and {len(formulas) - 1} more" if len(formulas) > 1 else "")
+        echo(f"portanet: a spreadsheet would run the class {shown} as a formula; import the column as text", err=True)
+    screen: Any = Screen() if sys.stdout.isatty() else sys.stdout.buffer
+    with contextlib.nullcontext(screen) if out is None else replacing(out) as file:
         write_answers(file, chain([first], blocks), identifier=identifier, classes=classes if probabilities else ())

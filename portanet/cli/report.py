@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from portanet.cli import options
+from portanet.cli.terminal import echo
 
 
 @click.command()
@@ -19,4 +20,4 @@ def command(run: Path) -> None:
     """
     from portanet.report import write_report
 
-    click.echo(write_report(run))
+    echo(write_report(run))

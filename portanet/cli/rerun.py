@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portanet._settings import flat, to_dict
+from portanet._text import plain
 from portanet.cli import options
+from portanet.cli.terminal import echo, say
 from portanet.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -74,11 +76,11 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
         kept = None if out is None else str(out)
         options.print_json({"run": str(run), "out": kept, "equal": equal, "sha256": digests, "differences": found})
     elif equal:
-        click.echo(f"equal: the model has the same bytes (sha256 {digests[0]}) and the history the same {rows} rows")
+        echo(f"equal: the model has the same bytes (sha256 {digests[0]}) and the history the same {rows} rows")
     else:
-        click.echo(f"different from {run}:")
+        echo(f"different from {plain(run, None)}:")
         for line in _lines(found) or ["numbers only: another processor, or another BLAS, rounds in another way"]:
-            click.echo(f"  {line}")
+            echo(f"  {line}")
     sys.exit(0 if equal else 1)
 
 
@@ -133,13 +135,14 @@ def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
         raise ConfigError(f"{run / 'run.json'}: its places do not name {', '.join(missing)}.")
     _check_places(run, places)
 
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
     chosen = training.choose(places, say)
     image = places["image"] and tuple(places["image"])
     job = plans.prepare(spec, places | {"image": image})
-    training.run_job(job, chosen, out, shlex.split(record.command or "portanet train"), say)
+    try:
+        words = shlex.split(record.command or "portanet train")
+    except ValueError as error:
+        raise ConfigError(f"{run / 'run.json'}: its command cannot be read ({error}).") from error
+    training.run_job(job, chosen, out, words, say)
 
 
 def _differences(run: Path, again: Path) -> dict[str, dict[str, Pair]]:
@@ -183,7 +186,9 @@ def _lines(found: dict[str, dict[str, Pair]]) -> list[str]:
     lines = []
     for kind, pairs in found.items():
         words = [
-            f"{name} {_short(now)}, was {_short(before)}" for name, (before, now) in pairs.items() if name != "row"
+            f"{plain(name)} {_short(now)}, was {_short(before)}"
+            for name, (before, now) in pairs.items()
+            if name != "row"
         ]
         row = f"from row {pairs['row'][0]} on, " if "row" in pairs else ""
         more = f" and {len(words) - 6} more" if len(words) > 6 else ""
@@ -193,4 +198,4 @@ def _lines(found: dict[str, dict[str, Pair]]) -> list[str]:
 
 def _short(value: Any) -> str:
     """A value in a line; a fingerprint by its beginning."""
-    return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else str(value)
+    return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else plain(value, 200)

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from portanet._text import plain
 from portanet.cli import options
+from portanet.cli.terminal import echo
 
 
 @click.command()
@@ -24,11 +26,11 @@ def command(model: Path, as_json: bool) -> None:
         found = {"model": str(model), "layers": layers(run.model, run.params, shape)}
         options.print_json(found | card.to_dict() | {"spec": run.spec.to_dict()} | about)
         return
-    click.echo(table(run.model, run.params, shape))
-    click.echo(f"\ninput {' x '.join(map(str, shape))}, {card.dtype}")
+    echo(table(run.model, run.params, shape))
+    echo(f"\ninput {' x '.join(map(str, shape))}, {card.dtype}")
     if card.classes:
-        click.echo(f"classes {', '.join(card.classes)}")
+        echo(f"classes {', '.join(map(plain, card.classes))}")
     if not run.task.is_classification:
-        click.echo(f"predicts numbers: {card.label or 'label'}")
+        echo(f"predicts numbers: {plain(card.label or 'label')}")
     if "data" in about:
-        click.echo(f"trained on {about['data']['name']} ({about['data']['samples']} rows)")
+        echo(f"trained on {plain(about['data']['name'], None)} ({about['data']['samples']} rows)")

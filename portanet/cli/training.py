@@ -7,7 +7,6 @@ import datetime
 import os
 import platform
 import shlex
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ import click
 
 from portanet import _machine, backends, report
 from portanet.backends import Backend
-from portanet.cli import config, facts, options, plans
+from portanet.cli import config, facts, options, plans, terminal
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
+from portanet.cli.terminal import echo
 from portanet.errors import ConfigError
 from portanet.metrics import Metric
 from portanet.storage.history_file import HistoryFile
@@ -59,8 +59,7 @@ def train(
 
     def say(text: str) -> None:
         if not quiet:
-            with contextlib.suppress(OSError):  # nobody reads it any more, which is no reason to stop
-                print(text, file=sys.stderr, flush=True)  # through a bar that may be there, which click.echo goes past
+            terminal.say(text)
 
     if out is not None and not resume:
         require_empty(out)
@@ -147,7 +146,7 @@ def _fit(
     except Interrupted:
         words = shlex.join([*command, "--out", str(folder.path), "--resume"])
         with contextlib.suppress(OSError):
-            click.echo(f"portanet: interrupted, and saved; to go on: {words}", err=True)
+            echo(f"portanet: interrupted, and saved; to go on: {words}", err=True)
         raise SystemExit(128 + signals[0]) from None
 
 
@@ -225,8 +224,8 @@ def _print(result: dict[str, Any], metric: Metric) -> None:
     }
     for key, name in names.items():
         if result[key] is not None:
-            click.echo(f"{name:38}{metric.text(result[key])}")
+            echo(f"{name:38}{metric.text(result[key])}")
     steps = "1 step" if result["steps"] == 1 else f"{result['steps']} steps"
-    click.echo(f"{steps} in {result['seconds']:.1f} s; everything is in {result['run']}")
+    echo(f"{steps} in {result['seconds']:.1f} s; everything is in {result['run']}")
     if not report.available():
-        click.echo("no report.html: pip install 'portanet[report]', then portanet report " + result["run"])
+        echo("no report.html: pip install 'portanet[report]', then portanet report " + result["run"])

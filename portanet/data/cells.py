@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from portanet._text import plain
 from portanet._typing import HostArray
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -14,13 +15,6 @@ INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
 # From here on float32 rounds to infinity: half a step above its largest number.
 _OVERFLOW = 2.0**128 - 2.0**103
-
-
-def plain(text: object, most: int = 40) -> str:
-    """What a file holds, as a message can: on one line, and not long."""
-    shown = str(text)
-    shown = shown if shown.isprintable() else repr(shown)[1:-1]
-    return shown if len(shown) <= most else f"{shown[:most]}..."
 
 
 def quoted(text: str) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from portanet._text import plain
 from portanet._typing import HostArray
-from portanet.data.cells import INTEGER, NUMBER, as_float32, plain, quoted
+from portanet.data.cells import INTEGER, NUMBER, as_float32, quoted
 from portanet.errors import DataError
 
 

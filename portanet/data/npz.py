@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from portanet._text import plain
 from portanet._typing import HostArray, Shape
-from portanet.data.cells import as_float32, as_uint8, plain
+from portanet.data.cells import as_float32, as_uint8
 from portanet.data.dataset import Dataset
 from portanet.data.files import expansion_limit, reading
 from portanet.data.labels import encode_array

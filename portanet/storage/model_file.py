@@ -81,6 +81,7 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> ModelFile:
         spec, about = _object(header, "spec"), _object(header, "about")
         if not _is_source(about.get("data", {"name": "", "samples": 0})):
             raise ConfigError(f"its data cannot be {brief(about['data'])}.")
+        _object({"scores": {}} | about, "scores")
     params: Params = {}
     with explained(f"{path}: its layers cannot be made"):
         unfrozen = model.unfrozen()  # has the same arrays, and shows the layers inside

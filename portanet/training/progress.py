@@ -9,6 +9,7 @@ import time
 from importlib import import_module
 from typing import Any, Protocol
 
+from portanet._text import plain
 from portanet.metrics import LOSS, Metric
 from portanet.training.callbacks import Callback, Row
 from portanet.training.model import TrainedModel
@@ -55,7 +56,9 @@ class ReadProgress:
     def __call__(self, done: int, size: int) -> None:
         if self._shown is None:
             self._shown = _view(0, size)
-            self._shown.say(f"making a memory map of {self._name}, {size / 1e6:,.0f} MB, for now and later")
+            self._shown.say(
+                f"making a memory map of {plain(self._name, None)}, {size / 1e6:,.0f} MB, for now and later"
+            )
         self._shown.advance(done)
 
     def __exit__(self, *error: object) -> None:
@@ -124,7 +127,7 @@ class _Bar:
             BarColumn(bar_width=10),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=Console(stderr=True),
         )
         self._task = self._bar.add_task("", total=steps, completed=done)

@@ -8,8 +8,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from portanet._text import plain
 from portanet._typing import Shape
-from portanet.data.cells import NUMBER, is_text, plain, quoted
+from portanet.data.cells import NUMBER, is_text, quoted
 from portanet.errors import DataError
 
 _MOST = 2**17  # columns; pandas takes a tenth of a millisecond for each

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from portanet._text import plain
 from portanet._typing import HostArray, Shape
-from portanet.data.cells import as_float32, as_uint8, plain
+from portanet.data.cells import as_float32, as_uint8
 from portanet.data.csv.fault import find_fault, read_names
 from portanet.data.csv.header import Header, understand
 from portanet.data.dataset import Dataset
