@@ -142,8 +142,13 @@ def r2(predictions: Array, targets: Array) -> Array:
         mean over columns of 1 - sum_i (y_i - p_i)^2 / sum_i (y_i - mean y)^2
 
     predictions p, targets y (N, K). 1 is perfect, 0 is as good as the mean, below is worse. A column of equal targets
-    counts 1 where all predictions meet it and 0 else, as in scikit-learn's r2_score.
+    counts 1 where all predictions meet it and 0 else, as in scikit-learn's r2_score. Both are divided by the column's
+    largest target first, so no square overflows or vanishes.
     """
+    xp = namespace(targets)
+    scale = xp.max(xp.abs(targets), axis=0, keepdims=True)
+    scale = xp.where(scale > 0, scale, 1.0)
+    predictions, targets = predictions / scale, targets / scale
     return r2_from(squared_residuals(predictions, targets), targets)
 
 

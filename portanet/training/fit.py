@@ -24,7 +24,7 @@ from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
 from portanet.training.examples import Examples
 from portanet.training.history import History
-from portanet.training.labels import put_labels, row_weights
+from portanet.training.labels import checked_labels, put_labels, row_weights
 from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel, on_backend
 from portanet.training.resume import Checkpoints, Resume
@@ -67,7 +67,8 @@ def fit(
     batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order
     optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`
     schedule       (step, steps) -> what the learning rate is multiplied by; its length is that of the run
-    sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch
+    sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch; `loss` in the history is the
+                   mean by these weights, times those of the classes if the loss has any, as `valid_loss` is
     params         arrays to start from in place of new ones, such as those of `load(path).params`
     accumulate     parts that each batch is computed in, one after the other, to need less memory at once
     backend        a Backend or its name; without one, the library that the arrays belong to
@@ -119,9 +120,10 @@ def fit_spec(
         source = as_source(x, model, chosen, spec.dtype)
         if full:
             source.require_full_batch()
-        host_labels = task.labels(to_host(labels), len(source), outputs)
+        host_labels = checked_labels(spec.loss, labels, len(source), outputs)
         spec = spec.with_weighted_loss(host_labels, outputs)
         weights = row_weights(sample_weight, getattr(spec.loss, "class_weight", ()), host_labels, outputs)
+        total = len(host_labels) if weights is None else float(weights.sum())
         put_weights = None if weights is None else chosen.put(weights, spec.dtype)
         examples = Examples(source, host_labels, put_labels(host_labels, chosen, spec.dtype), put_weights)
         run = TrainedModel(
@@ -136,7 +138,7 @@ def fit_spec(
         plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
         identity = _identity(run, examples, held_out, params) if kept else {}
         resume = Resume(run, plan.watchers, kept, identity)
-        train(run, examples, plan, History(run, host_labels, held_out), resume)
+        train(run, examples, plan, History(run, task.scaled_for(host_labels), host_labels, total, held_out), resume)
     return run
 
 

@@ -20,7 +20,7 @@ from portanet.nn.noise import Key
 from portanet.training import shards
 from portanet.training.shards import Workers
 from portanet.training.state import Data, take
-from portanet.training.tasks import task_of
+from portanet.training.tasks import Task, task_of
 from portanet.xp import device, namespace
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
     return _ALIGNED * math.ceil(batch_size / (_ALIGNED * count))
 
 
-def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int) -> Gradient:
+def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int, task: Task) -> Gradient:
     """Return the gradient for batches of this many rows, computed in at least `accumulate` parts."""
     if accumulate > 1 and not run.model.rowwise:
         raise ConfigError("a batch for BatchNorm cannot be computed in parts.", remedy="use accumulate=1, or LayerNorm")
@@ -60,7 +60,7 @@ def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int) -
     size = min(size, -(-rows // accumulate))
     workers = shards.workers(run.workers)
     trace = run.backend.tracer(workers.run_pair if size >= rows else None)  # shards keep the workers busy
-    return Gradient(run.model, run.loss, layout, size if size < rows else None, workers, trace=trace)
+    return Gradient(run.model, run.loss, layout, size if size < rows else None, workers, trace=trace, task=task)
 
 
 class Batch(NamedTuple):
@@ -69,11 +69,13 @@ class Batch(NamedTuple):
     grads    the gradient of the loss
     sums     "loss", and as "counted" what adds up to the score, if they were to be measured
     buffers  those after the step
+    weight   the sum of the weights of its rows; their number where all count the same
     """
 
     grads: Array
     sums: dict[str, Array]
     buffers: Params
+    weight: Array | int
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Gradient:
     shard_rows  how many rows of a batch are computed at once; None: all
     flat        whether parameters and gradient are one vector; else they are a tuple of one for each array
     trace       makes functions of arrays faster: `Backend.tracer`
+    task        what measures the score; None: that of the loss
     """
 
     model: Layer
@@ -94,14 +97,17 @@ class Gradient:
     workers: Workers
     flat: bool = True
     trace: Transform = untraced
+    task: Task | None = None
 
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
     ) -> Batch:
         """For the rows that `rows` numbers, or for all rows; `measure` also gives loss and score."""
         count = (data.x if rows is None else rows).shape[0]
+        weight: Array | int = count
         if data.weights is not None:
-            data = data._replace(weights=_shares(data.weights, rows))
+            shares, weight = _shares(data.weights, rows)
+            data = data._replace(weights=shares)
 
         size = self.shard_rows or count
 
@@ -119,14 +125,14 @@ class Gradient:
 
         if count <= size:
             grads, sums, changed = part(0)
-            return Batch(grads, sums, tree_merge(buffers, changed))
+            return Batch(grads, sums, tree_merge(buffers, changed), weight)
 
         def shard(i: int) -> tuple[Array, ...]:
             grads, sums, _ = part(i)
             return grads, *sums.values()
 
         grads, *values = self.workers.sum(shard, -(-count // size))
-        return Batch(grads, dict(zip(("loss", "counted"), values, strict=False)), buffers)
+        return Batch(grads, dict(zip(("loss", "counted"), values, strict=False)), buffers, weight)
 
     @cached_property
     def _part(self) -> Callable[..., _Part]:
@@ -155,7 +161,7 @@ class Gradient:
         logits, cache = model.forward(params, x, train=True, key=Key(*noise))
         loss, dlogits = self.loss(logits, labels, weights)
         _, grads = model.backward(params, cache, dlogits, need_dx=False)
-        sums = {"loss": loss, "counted": task_of(self.loss).partial(logits, labels)} if measure else {}
+        sums = {"loss": loss, "counted": (self.task or task_of(self.loss)).partial(logits, labels)} if measure else {}
         pack = self.layout.pack if self.flat else self.layout.pieces
         return pack(grads), sums, model.next_buffers(params, cache)
 
@@ -163,9 +169,9 @@ class Gradient:
 _Part = tuple[Any, dict[str, Array], Params]
 
 
-def _shares(weights: Array, rows: Array | None) -> Array:
-    """The weight of each row of the batch; they sum to 1."""
+def _shares(weights: Array, rows: Array | None) -> tuple[Array, Array]:
+    """The weight of each row of the batch, made to sum to 1, and their sum before."""
     weights = weights if rows is None else take(weights, rows)
     xp = namespace(weights)
     total = xp.sum(weights)
-    return weights / xp.where(total > 0, total, 1.0)  # a batch without any weight moves nothing
+    return weights / xp.where(total > 0, total, 1.0), total  # a batch without any weight moves nothing

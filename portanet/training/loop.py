@@ -44,7 +44,7 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
     """Train the run's model until the epochs are over or a callback stops: its params, history, steps and seconds."""
     layout = Layout.of(run.model, run.params)
     rows = plan.batches.size or plan.batches.rows
-    gradient = gradient_of(run, layout, rows, plan.spec.accumulate)
+    gradient = gradient_of(run, layout, rows, plan.spec.accumulate, history.task)
     takes_step = {measure: examples.compile(Step(gradient, plan.spec.optimizer, measure)) for measure in (True, False)}
     batches, watchers, steps = plan.batches, plan.watchers, plan.steps
 

@@ -20,9 +20,9 @@ from portanet.storage import model_file
 from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import explained
 from portanet.training import shards
-from portanet.training.arrays import as_array, to_host
+from portanet.training.arrays import as_array
 from portanet.training.gradient import shard_rows
-from portanet.training.labels import put_labels
+from portanet.training.labels import checked_labels, put_labels, row_weights
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec
 from portanet.training.summary import table
@@ -100,6 +100,8 @@ class TrainedModel:
     def evaluate(self, x: Any, labels: Any) -> dict[str, float | int]:
         """Mean loss and metric over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
 
+        The loss is what training makes small: with class weights the mean by the weights of the rows' classes, in which
+        a row of weight 0 does not count (0 where none does). The metric counts all rows alike.
         Raises DataError for labels that the model does not know.
         """
         with self.backend.session(self.dtype):
@@ -109,20 +111,28 @@ class TrainedModel:
         """Rows and labels as `measure` takes them, placed on the device for more than one use, if that is wished."""
         source = self._source(x, place=place)
         outputs = self.model.output_shape(self.input_shape)[0]
-        return source, self.task.labels(to_host(labels), len(source), outputs)
+        return source, checked_labels(self.loss, labels, len(source), outputs)
 
     def measure(self, source: Source, labels: HostArray) -> dict[str, float | int]:
         """What `evaluate` returns, within a session of the backend."""
+        classes = self.model.output_shape(self.input_shape)[0]
+        weights = row_weights(None, getattr(self.loss, "class_weight", ()), labels, classes)
 
         def part(start: int, outputs: Array) -> tuple[Any, ...]:
-            rows = outputs.shape[0]
-            targets = put_labels(labels[start : start + rows], self.backend, self.dtype)
-            ones = namespace(outputs).ones((rows,), dtype=outputs.dtype, device=device(outputs))
-            return self.loss(outputs, targets, ones)[0], self.task.partial(outputs, targets)
+            rows = slice(start, start + outputs.shape[0])
+            targets = put_labels(labels[rows], self.backend, self.dtype)
+            if weights is None:
+                each = namespace(outputs).ones((outputs.shape[0],), dtype=outputs.dtype, device=device(outputs))
+            else:
+                each = self.backend.put(weights[rows], self.dtype)
+            loss = self.loss(outputs, targets, each)[0]
+            if not self.task.is_classification:  # squares of numbers need more than float32 holds
+                outputs, targets = self._wide(outputs), self._wide(targets)
+            return self._wide(loss), self._wide(self.task.partial(outputs, targets))
 
-        loss, counted = (self.backend.to_numpy(total) for total in shards.add(self._map(source, part)))
-        value, count = self.task.finalize(counted, labels), len(source)
-        return {self.task.metric.key: value, "loss": float(loss) / count, "samples": count}
+        loss, counted = shards.add(self._map(source, part))
+        value, total = self.task.finalize(counted, labels), len(source) if weights is None else float(weights.sum())
+        return {self.task.metric.key: value, "loss": float(loss) / (total or 1.0), "samples": len(source)}
 
     def save(self, path: str | Path) -> Path:
         """Writes the model to one safetensors file, which `load` reads on any backend."""
@@ -133,6 +143,10 @@ class TrainedModel:
         with self.backend.session(self.dtype):
             source = self._source(x)
             return np.concatenate(list(self._map(source, lambda _, logits: self.backend.to_numpy(answer(logits)))))
+
+    def _wide(self, x: Any) -> Any:
+        """A copy on the host, in float64."""
+        return np.array(x if isinstance(x, np.ndarray) else self.backend.to_numpy(x), np.float64)
 
     def _source(self, x: Any, *, place: bool = False) -> Source:
         """At least one row in the model's shape."""

@@ -21,7 +21,7 @@ from portanet.xp import namespace
 class Step:
     """Equal steps are equal values, so a backend that compiles them need not do it twice.
 
-    measure  whether the metrics hold the loss and what adds up to the score, each summed over the batch's rows
+    measure  whether the metrics hold the loss, summed over the batch's rows by weight, and what adds up to the score
     """
 
     gradient: Gradient
@@ -32,8 +32,7 @@ class Step:
         """The state after one step at this learning rate, and its metrics."""
         batch = self.gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=self.measure)
         flat, optimizer = self._update(state.flat, batch.grads, state.optimizer, rate)
-        count = (data.x if rows is None else rows).shape[0]
-        metrics = batch.sums | {"loss": batch.sums["loss"] * count} if self.measure else {}
+        metrics = batch.sums | {"loss": batch.sums["loss"] * batch.weight} if self.measure else {}
         return State(flat, batch.buffers, optimizer), metrics
 
     def per_array(self) -> PerArrayStep | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any, ClassVar
 
@@ -70,6 +71,10 @@ class Task(ABC):
     def last_layers(self, targets: HostArray) -> tuple[Layer, ...]:
         """Layers that turn numbers around zero into the unit of the targets (N,), for the end of a model."""
         return ()
+
+    def scaled_for(self, labels: HostArray) -> Task:
+        """The same task, which adds up without overflow in float32 for labels as large or small as these."""
+        return self
 
     def suits(self, loss: object) -> bool:
         """Whether a loss is one of this task."""
@@ -143,8 +148,14 @@ class Multilabel(Task):
         return sigmoid(outputs)
 
 
+@dataclass(frozen=True)
 class Regress(Task):
-    """Numbers for each row: targets (N, K), or (N,) for a model with one output."""
+    """Numbers for each row: targets (N, K), or (N,) for a model with one output.
+
+    scale  what residuals are multiplied by before they are squared
+    """
+
+    scale: float = 1.0
 
     name = TaskKind.REGRESS.value
     loss: ClassVar[Loss] = mean_squared_error
@@ -155,10 +166,17 @@ class Regress(Task):
         return _numbers(given, count, outputs)
 
     def partial(self, outputs: Array, labels: Array) -> Array:
-        return metrics.squared_residuals(outputs, labels)
+        if self.scale == 1.0:
+            return metrics.squared_residuals(outputs, labels)
+        return metrics.squared_residuals(outputs * self.scale, labels * self.scale)
+
+    def scaled_for(self, labels: HostArray) -> Task:
+        exponent = int(np.frexp(np.abs(labels).max(initial=0.0))[1])
+        usual = abs(exponent) <= _USUAL  # without a scale there is nothing to multiply
+        return self if usual else replace(self, scale=math.ldexp(1.0, max(-_LARGEST, min(-exponent, _LARGEST))))
 
     def finalize(self, total: Any, labels: HostArray) -> float:
-        residual: Any = np.asarray(total, np.float64)
+        residual: Any = np.asarray(total, np.float64) / self.scale**2
         targets: Any = labels.astype(np.float64)
         r2: Any = metrics.r2_from(residual, targets)
         return float(r2)
@@ -175,6 +193,7 @@ class Regress(Task):
         return (Rescale(float(wide.std()) or 1.0, offset=float(wide.mean())),)
 
 
+@dataclass(frozen=True)
 class Count(Regress):
     """How many for each row: targets of at least 0, the outputs are logarithms of their means."""
 
@@ -195,6 +214,9 @@ class Count(Regress):
     def last_layers(self, targets: HostArray) -> tuple[Layer, ...]:
         return (Rescale(1.0, offset=math.log(max(float(targets.astype(np.float64).mean()), 1e-6))),)
 
+
+_USUAL = 40  # targets below 2^40 and above 2^-40: the squares of millions of them fit float32
+_LARGEST = 120  # the largest power of two to scale by, which fits float32 too
 
 _TASKS: dict[TaskKind, Task] = {
     TaskKind.CLASSIFY: Classify(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -45,8 +46,9 @@ class CrossEntropy(Loss):
     class_weight     w: how much each class counts, one number per class; none is 1 for all
 
     As in torch.nn.functional.cross_entropy, with class weights the loss is a sum over rows divided by the sum of
-    their labels' weights, or by N where labels are probabilities. So for class numbers the caller, as `fit` does,
-    multiplies w_label into the weights before these are made to sum to 1, and the value is divided by it again:
+    their labels' weights, or by N where labels are probabilities. So for class numbers the caller, as `fit` and
+    `evaluate` do, multiplies w_label into the weights before these are made to sum to 1, and the value is divided by
+    it again:
 
         labels (N,)      value_i = ((1 - e) w_label nll_i,label + e/K sum_k w_k nll_ik) / w_label
         labels (N, K)    value_i = sum_k w_k ((1 - e) y_ik + e/K) nll_ik
@@ -55,6 +57,8 @@ class CrossEntropy(Loss):
     smoothing. Raises ConfigError unless 0 <= label_smoothing <= 1, and for class weights that are negative, all zero
     or not one for each output.
     """
+
+    takes_shares: ClassVar[bool] = True
 
     label_smoothing: float = 0.0
     class_weight: tuple[float, ...] = ()
@@ -74,6 +78,7 @@ class CrossEntropy(Loss):
         object.__setattr__(self, "class_weight", class_weight)
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
+        self.require_labels(outputs.shape, labels.shape)
         xp, z = namespace(outputs), _columns(outputs)
         shares, whole = self._shares(z, labels, weights)
         z = z - xp.max(z, axis=0)
@@ -101,17 +106,19 @@ class CrossEntropy(Loss):
         if self.label_smoothing:
             shares = shares * (1.0 - self.label_smoothing) + weights * (self.label_smoothing / z.shape[0])
         if self.class_weight:
-            of_class = self._of_class(classes, z)
+            scale = math.frexp(max(self.class_weight))[1] if labels.ndim == 1 else 0  # only ratios count there
+            of_class = self._of_class([math.ldexp(weight, -scale) for weight in self.class_weight], classes, z)
             shares *= of_class
             if labels.ndim == 1:
                 of_label = xp.take(of_class[:, 0], labels, axis=0)
                 shares /= xp.where(of_label > 0, of_label, 1.0)  # where it is 0, so is the row's weight
         return shares, xp.sum(shares, axis=0)
 
-    def _of_class(self, classes: Array, z: Array) -> Array:
+    @staticmethod
+    def _of_class(weights: Sequence[float], classes: Array, z: Array) -> Array:
         """The class weights as a column, made where z lives: a copy from the host would make each step wait."""
         found = namespace(z).zeros_like(z[:, :1])
-        for index, weight in enumerate(self.class_weight):
+        for index, weight in enumerate(weights):
             found = namespace(z).where(classes == index, weight, found)
         return found
 
@@ -130,6 +137,7 @@ class BinaryCrossEntropy(Loss):
     task: ClassVar[TaskKind] = TaskKind.MULTILABEL
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
+        self.require_labels(outputs.shape, labels.shape)
         xp, each = namespace(outputs), (weights / outputs.shape[1])[:, None]
         values = xp.log1p(xp.exp(-xp.abs(outputs)))
         values += xp.maximum(outputs, 0.0)
@@ -155,6 +163,7 @@ class Hinge(Loss):
         require_positive(self, "margin", self.margin)
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
+        self.require_labels(outputs.shape, labels.shape)
         xp, z = namespace(outputs), _columns(outputs)
         each = weights / z.shape[0]
         right = labels == xp.arange(z.shape[0], dtype=xp.int32, device=device(z))[:, None]

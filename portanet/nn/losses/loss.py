@@ -8,8 +8,8 @@ from enum import Enum
 from typing import ClassVar, TypeAlias
 
 from portanet._settings import short_repr
-from portanet._typing import Array
-from portanet.errors import ConfigError
+from portanet._typing import Array, Shape
+from portanet.errors import ConfigError, DataError
 
 
 class TaskKind(Enum):
@@ -32,10 +32,22 @@ class Loss:
 
     The trainer makes the weights (N,) sum to 1 over the whole batch, so the losses of its parts simply add.
 
-    task   what the labels are
+    task          what the labels are
+    takes_shares  whether labels of one class for each row may also be a probability for each class, (N, K)
     """
 
     task: ClassVar[TaskKind] = TaskKind.CLASSIFY
+    takes_shares: ClassVar[bool] = False
+
+    def require_labels(self, outputs: Shape, labels: Shape) -> None:
+        """Raises DataError for labels of another shape than the loss takes, which would be stretched to fit."""
+        classes = (outputs[:1],) if self.task is TaskKind.CLASSIFY else ()
+        shares = () if classes and not self.takes_shares else (outputs,)
+        if tuple(labels) not in (*classes, *shares):
+            wanted = " or ".join(str(tuple(shape)) for shape in (*classes, *shares))
+            raise DataError(
+                f"{type(self).__name__} takes labels of shape {wanted} for {outputs[0]} rows, got {tuple(labels)}."
+            )
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
         """The loss, without axes, and its gradient in the shape of `outputs`."""

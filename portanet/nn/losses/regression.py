@@ -22,6 +22,7 @@ class MeanSquaredError(Loss):
     task: ClassVar[TaskKind] = TaskKind.REGRESS
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
+        self.require_labels(outputs.shape, targets.shape)
         residuals = outputs - targets
         half_slope = residuals * _each(outputs, weights)
         residuals *= half_slope
@@ -41,6 +42,7 @@ class MeanAbsoluteError(Loss):
     task: ClassVar[TaskKind] = TaskKind.REGRESS
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
+        self.require_labels(outputs.shape, targets.shape)
         xp, each = namespace(outputs), _each(outputs, weights)
         residuals = outputs - targets
         slope = xp.where(residuals > 0, each, xp.where(residuals < 0, -each, 0.0))
@@ -67,6 +69,7 @@ class Huber(Loss):
         require_positive(self, "delta", self.delta)
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
+        self.require_labels(outputs.shape, targets.shape)
         xp = namespace(outputs)
         residuals = outputs - targets
         near = xp.minimum(xp.maximum(residuals, -self.delta), self.delta)
@@ -90,6 +93,7 @@ class Poisson(Loss):
     task: ClassVar[TaskKind] = TaskKind.COUNT
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
+        self.require_labels(outputs.shape, targets.shape)
         xp, each = namespace(outputs), _each(outputs, weights)
         rates = xp.exp(outputs)
         return xp.sum((rates - targets * outputs) * each), (rates - targets) * each
