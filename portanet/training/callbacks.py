@@ -11,7 +11,6 @@ from portanet._tree import tree_map
 from portanet._typing import Params
 from portanet.errors import ConfigError
 from portanet.metrics import LOSS, METRICS
-from portanet.xp import namespace
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
@@ -31,10 +30,16 @@ class Callback:
         """Training starts or resumes; it ends after this many steps in all."""
 
     def advance(self, step: int) -> None:
-        """This many steps are submitted; the device may be a little behind, since nothing is read from it."""
+        """This many steps are submitted; the device may be a little behind, since nothing is read from it.
+
+        `run.params` are still those of the last row of the history, and before the first row the initial ones.
+        """
 
     def log(self, row: Row) -> bool | None:
-        """A row of the history and `run.params` are ready; return True to stop training here."""
+        """A row of the history and `run.params` are ready; return True to stop training here.
+
+        The arrays of `run.params` are copies: keep them as they are, they stay.
+        """
 
     def end(self) -> None:
         """Training has ended, finished or not."""
@@ -51,10 +56,12 @@ class Callback:
 class EarlyStopping(Callback):
     """Stops when an entry of the history has not improved for `patience` logging points; restores the best weights.
 
-    monitor     the entry of the history; lower is better if it ends in "loss"
+    monitor     the entry of the history, which begins with "valid_"; lower is better if it ends in "loss"
     min_change  an improvement must be larger
 
-    Prechelt 1998, "Early Stopping - But When?". Raises ConfigError where the history has no such entry.
+    Entries of the training rows are refused: they are measured during the epoch, step by step, with weights that are
+    gone when it ends, so there is nothing to restore. Prechelt 1998, "Early Stopping - But When?".
+    Raises ConfigError where the history has no such entry.
     """
 
     monitor: str = "valid_loss"
@@ -66,6 +73,12 @@ class EarlyStopping(Callback):
 
     def __post_init__(self) -> None:
         _require_monitor(self, self.monitor)
+        if not self.monitor.startswith("valid_"):
+            raise ConfigError(
+                f"EarlyStopping cannot restore the weights that {self.monitor!r} was measured with, as they changed in "
+                f"each step of the epoch; monitor must begin with 'valid_'.",
+                remedy=f"watch 'valid_{self.monitor}'",
+            )
         _require(self, "patience", "an integer >= 1", _is_integer(self.patience, 1))
         _require(self, "min_change", "a finite number >= 0", _is_number(self.min_change, 0.0))
 
@@ -75,7 +88,7 @@ class EarlyStopping(Callback):
     def log(self, row: Row) -> bool | None:
         value = _watched(self, self.monitor, row)
         if _better(self.monitor, value, self._best, self.min_change):
-            self._best, self._waited, self._best_params = value, 0, tree_map(self._run.params, _copy)
+            self._best, self._waited, self._best_params = value, 0, self._run.params
         else:
             self._waited += 1
         return self._waited >= self.patience
@@ -97,7 +110,7 @@ class ReduceOnPlateau(Callback):
     """Multiplies the learning rate by `factor` when an entry has not improved for more than `patience` logging points.
 
     monitor    as for EarlyStopping
-    threshold  an improvement must be larger, as a share of the best value
+    threshold  an improvement must be larger: lower than best * (1 - threshold), or higher than best * (1 + threshold)
     cooldown   logging points after a cut that do not count
 
     It waits, compares and cuts as torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError for impossible
@@ -128,7 +141,7 @@ class ReduceOnPlateau(Callback):
 
     def log(self, row: Row) -> bool | None:
         value = _watched(self, self.monitor, row)
-        if _better(self.monitor, value, self._best, self.threshold * abs(self._best)):
+        if _better(self.monitor, value, self._best, self.threshold * self._best):
             self._best, self._waited = value, 0
         else:
             self._waited += 1
@@ -190,8 +203,3 @@ def _is_integer(value: object, least: int) -> bool:
 
 def _is_number(value: object, least: float) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and least <= float(value) < math.inf
-
-
-def _copy(array: Any) -> Any:
-    """A copy: training writes into the original."""
-    return namespace(array).asarray(array, copy=True)

@@ -6,6 +6,7 @@ import contextlib
 import time
 from dataclasses import dataclass
 
+from portanet._tree import tree_map
 from portanet.nn.layout import Layout
 from portanet.optim.optimizer import learning_rate, weights
 from portanet.training.batches import Batches
@@ -20,6 +21,7 @@ from portanet.training.spec import TrainingSpec
 from portanet.training.state import Data, Position, State
 from portanet.training.step import Step
 from portanet.training.watchers import Watchers
+from portanet.xp import copied
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
         return examples.batch(numbers), key, plan.rate(number)
 
     def show(state: State) -> None:
-        run.params = layout.unpack(weights(plan.spec.optimizer, state.flat, state.optimizer), state.buffers)
+        own = weights(plan.spec.optimizer, state.flat, state.optimizer)
+        run.params = tree_map(layout.unpack(own, state.buffers), copied)  # a step writes into the originals
 
     in_one = gradient.shard_rows is None
     with run.backend.library_threads() if in_one else contextlib.nullcontext(), watchers.watching(run, steps):
@@ -92,4 +95,4 @@ def _start(run: TrainedModel, layout: Layout, plan: Plan) -> Position:
     plan.rate(0)  # refuses a schedule that does not fit the run
     flat = layout.pack(run.params)
     optimizer = plan.spec.optimizer.init(flat, decayed=layout.decayed)
-    return Position(State(flat, layout.buffers(run.params), optimizer))
+    return Position(State(flat, tree_map(layout.buffers(run.params), copied), optimizer))

@@ -130,7 +130,7 @@ class TrainedModel:
                 outputs, targets = self._wide(outputs), self._wide(targets)
             return self._wide(loss), self._wide(self.task.partial(outputs, targets))
 
-        loss, counted = shards.add(self._map(source, part))
+        loss, counted = map(self._wide, shards.add(self._map(source, part)))
         value, total = self.task.finalize(counted, labels), len(source) if weights is None else float(weights.sum())
         return {self.task.metric.key: value, "loss": float(loss) / (total or 1.0), "samples": len(source)}
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.xp import namespace
+from portanet.xp import copied
 
 T = TypeVar("T")
 Part = Callable[[int], tuple[Array, ...]]
@@ -142,7 +142,7 @@ class OrderedSum:
         """Add the part with this number, or keep a copy until it is its turn."""
         with self._lock:
             if number != self._added:
-                self._early[number] = tuple(map(_copy, arrays))
+                self._early[number] = tuple(map(copied, arrays))
                 return
             ready: tuple[Array, ...] | None = arrays
             while ready is not None:
@@ -175,13 +175,9 @@ def add(parts: Iterable[tuple[Array, ...]]) -> list[Array]:
 
 def _added(totals: list[Array], part: tuple[Array, ...]) -> list[Array]:
     """The totals with one more part, which may be overwritten afterwards."""
-    return [_add(total, array) for total, array in zip(totals, part, strict=True)] if totals else [*map(_copy, part)]
+    return [_add(total, array) for total, array in zip(totals, part, strict=True)] if totals else [*map(copied, part)]
 
 
 def _add(total: Array, array: Array) -> Array:
     total += array
     return total
-
-
-def _copy(array: Array) -> Array:
-    return namespace(array).asarray(array, copy=True)

@@ -43,6 +43,12 @@ def device(x: Array) -> Any:
     return getattr(x, "device", None)
 
 
+def copied(x: Array) -> Array:
+    """A copy, which stays as it is when `x` is written to."""
+    copy: Array = namespace(x).asarray(x, copy=True)
+    return copy
+
+
 def cast(x: Array, dtype: Any) -> Array:
     """`x` itself if it has this dtype, else a copy that does."""
     return x if x.dtype == dtype else namespace(x).astype(x, dtype)

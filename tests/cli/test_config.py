@@ -116,9 +116,9 @@ def test_every_schedule_goes_through_a_file(schedule: Any) -> None:
 
 def test_flags_win_over_the_file_and_the_file_over_the_preset(cli: Call) -> None:
     write(
-        'data = "flowers.csv"\nepochs = 3\nseed = 4\nbatch_size = 30\nvalid = 0\nbackend = "numpy"\n'
+        'data = "flowers.csv"\nepochs = 3\nseed = 4\nbatch_size = 30\nvalid = 0.2\nbackend = "numpy"\n'
         'schedule = { type = "constant" }\ncallbacks = [{ type = "EarlyStopping", patience = 2, '
-        'monitor = "accuracy" }]\noptimizer = { type = "SGD", learning_rate = 0.5, momentum = 0.5 }\n'
+        'monitor = "valid_accuracy" }]\noptimizer = { type = "SGD", learning_rate = 0.5, momentum = 0.5 }\n'
     )
     assert cli("train", "--config", "own.toml", "--quiet", "--out", "file").code == 0
     found = config_of("file")
@@ -129,7 +129,9 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset(cli: Call) -> None
     assert (printed["epochs"], printed["seed"], printed["batch_size"]) == (2, 4, "full")
     assert printed["schedule"] == {"type": "constant"}
     assert (printed["optimizer"]["type"], printed["optimizer"]["learning_rate"]) == ("Adam", 0.25)
-    assert printed["callbacks"] == [{"type": "EarlyStopping", "monitor": "accuracy", "patience": 7, "min_change": 0.0}]
+    assert printed["callbacks"] == [
+        {"type": "EarlyStopping", "monitor": "valid_accuracy", "patience": 7, "min_change": 0.0}
+    ]
     assert cli("train", "--config", "own.toml", *flags, "--quiet", "--out", "flags").code == 0
     assert config_of("flags")["optimizer"]["learning_rate"] == 0.25
     other = tomllib.loads(cli("train", "numbered.csv", "--config", "own.toml", "--print-config").out)
@@ -230,7 +232,10 @@ ERRORS = [
     ('callbacks = [{ type = "EarlyStopping", patience = 0 }]', ["EarlyStopping: patience", ">= 1", "got 0"]),
     ('callbacks = [{ type = "EarlyStopping", patience = "x" }]', ["a whole number for patience", "'x'"]),
     ('callbacks = [{ type = "EarlyStopping", monitor = 3 }]', ["a word for monitor"]),
-    ('callbacks = [{ type = "EarlyStopping", monitor = "r2" }]', ["watches 'r2'", "loss, accuracy, valid_loss"]),
+    (
+        'callbacks = [{ type = "EarlyStopping", monitor = "valid_r2" }]',
+        ["watches 'valid_r2'", "loss, accuracy, valid_loss"],
+    ),
     ('valid = 0\ncallbacks = [{ type = "ReduceOnPlateau" }]', ["ReduceOnPlateau watches 'valid_loss'", "--valid 0.1"]),
     ("this is no TOML", ["own.toml is not TOML", "line 1"]),
     ("epochs = 3\nepochs = 4", ["own.toml is not TOML", "overwrite"]),

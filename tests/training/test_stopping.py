@@ -14,7 +14,7 @@ import portanet
 from portanet import Callback
 from portanet.backends import Backend
 from portanet.errors import ConfigError
-from portanet.nn import Dense, ReLU, Sequential
+from portanet.nn import BatchNorm, Dense, ReLU, Sequential
 from portanet.optim import Adam
 from portanet.training.callbacks import EarlyStopping, ReduceOnPlateau
 
@@ -131,3 +131,56 @@ def test_the_state_goes_on(make: Any) -> None:
 def test_a_measure_that_the_history_lacks() -> None:
     with pytest.raises(ConfigError, match="EarlyStopping watches 'valid_loss', but the history has step"):
         train(EarlyStopping(), valid=None)
+
+
+@pytest.mark.parametrize("monitor", ["loss", "accuracy", "r2"])
+def test_only_what_can_be_restored_is_watched(monitor: str) -> None:
+    """The weights of the best training loss are gone: it was measured before and between the steps of its epoch."""
+    with pytest.raises(ConfigError, match=f"cannot restore .*'{monitor}'.*valid_{monitor}"):
+        EarlyStopping(monitor)
+    ReduceOnPlateau(monitor)  # restores nothing
+
+
+class Keeps(Callback):
+    """Keeps what run.params holds without a copy, as `log` and `advance` see it, and what `advance` predicts."""
+
+    def begin(self, run: portanet.TrainedModel, steps: int) -> None:
+        self.run, self.kept, self.outputs = run, [(run.params, self.host(run))], []  # type: ignore[var-annotated]
+
+    def host(self, run: portanet.TrainedModel) -> Any:
+        return tree(run.params, lambda array: np.array(run.backend.to_numpy(array)))
+
+    def advance(self, step: int) -> None:
+        self.kept.append((self.run.params, self.host(self.run)))
+        self.outputs.append((self.run.outputs(X), self.kept[-1][1]))
+
+    def log(self, row: dict[str, Any]) -> None:
+        self.kept.append((self.run.params, self.host(self.run)))
+
+
+def test_the_params_that_a_callback_keeps_stay(backend: Backend) -> None:
+    """Weights and running values of one moment, in `advance` too."""
+    keeps, model = Keeps(), Sequential(Dense(8), BatchNorm(), ReLU(), Dense(3))
+    portanet.fit(model, X, LABELS, backend=backend, epochs=3, batch_size=20, callbacks=[keeps], dtype="float64")
+    for params, then in keeps.kept:
+        assert equal(tree(params, lambda array: np.array(backend.to_numpy(array))), then)
+    for outputs, params in keeps.outputs:
+        np.testing.assert_allclose(outputs, model.forward(params, X)[0], rtol=1e-9)
+    rows = [params for _, params in keeps.kept]
+    assert not equal(rows[0], rows[-1])
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("monitor", ["valid_loss", "valid_accuracy"])
+def test_plateaus_of_negative_values_are_those_of_torch(settings: dict[str, Any], monitor: str, torch: Any) -> None:
+    """As the loss of a Poisson model, on its way through 0."""
+    values = (np.cumsum(np.random.default_rng(8).normal(-0.05, 0.2, 90)) + 1.0).round(2).tolist()
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    mode = "min" if monitor.endswith("loss") else "max"
+    oracle = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode=mode, eps=0.0, **settings)
+    ours = ReduceOnPlateau(monitor, **settings)
+    ours.begin(Nothing(), 10)  # type: ignore[arg-type]
+    for value in values:
+        ours.log({monitor: value})
+        oracle.step(value)
+        assert ours.rate_factor == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
