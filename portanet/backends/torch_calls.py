@@ -91,7 +91,7 @@ class TorchCalls(Library):
         module = self._module
         try:
             module.index_select(x, axis, indices, out=out)
-        except IndexError:
+        except (IndexError, RuntimeError):  # along the first axis, and along others
             rows = module.where(indices < 0, indices + x.shape[axis], indices)
             module.index_select(x, axis, rows, out=out)
 

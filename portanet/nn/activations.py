@@ -29,6 +29,10 @@ class Identity(Layer):
     """
 
     @property
+    def keeps_values(self) -> bool:
+        return True
+
+    @property
     def accepts_uint8(self) -> bool | None:
         return None
 

@@ -134,7 +134,8 @@ def _patches(x: Array, size: Shape, places: Shape, stride: int) -> Array:
     xp, (channels, height, width, n) = namespace(x), x.shape
     pixels = xp.reshape(xp.arange(height * width, dtype=xp.int32, device=device(x)), (height, width))
     window = xp.reshape(pixels[: size[0], : size[1]], (-1, 1))  # pixel numbers, from the window's corner
-    corner = xp.reshape(pixels[: places[0] * stride : stride, : places[1] * stride : stride], (1, -1))
+    last = [(count - 1) * stride + 1 for count in places]  # a slice must not end beyond the image
+    corner = xp.reshape(pixels[: last[0] : stride, : last[1] : stride], (1, -1))
     seen = xp.take(xp.reshape(x, (channels, height * width, n)), xp.reshape(window + corner, (-1,)), axis=1)
     return xp.reshape(seen, (channels * window.shape[0], corner.shape[1] * n))
 

@@ -29,6 +29,10 @@ class Dropout(Layer):
         if not 0 <= self.rate < 1:
             raise ModelError(f"Dropout needs 0 <= rate < 1, the probability to drop, got {self.rate!r}.")
 
+    @property
+    def keeps_values(self) -> bool:
+        return True
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         if not train or self.rate == 0:
             return x, None

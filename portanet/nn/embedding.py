@@ -27,7 +27,8 @@ class Embedding(Layer):
     numbers that a batch does not hold. The gradient for W is a product with a one-hot matrix of
     (vocabulary, N * T) numbers, so this layer is for vocabularies of up to some thousands; that for x is zero,
     because what picks a row does not change by a little. Bengio et al. 2003, JMLR 3.
-    Raises ModelError for rows that are not flat, and DataError in `check` for values that pick no row.
+    Raises ModelError for rows that are not flat, and DataError in `check` for values that pick no row,
+    wherever it stands behind layers that hand values on, such as Flatten.
     """
 
     vocabulary: int

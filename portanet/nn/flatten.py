@@ -23,6 +23,10 @@ class Flatten(Layer):
         return (math.prod(input_shape),)
 
     @property
+    def keeps_values(self) -> bool:
+        return True
+
+    @property
     def accepts_uint8(self) -> bool | None:
         return None
 

@@ -45,6 +45,10 @@ class Frozen(Layer):
         return self.layer.unfrozen()
 
     @property
+    def keeps_values(self) -> bool:
+        return self.layer.keeps_values
+
+    @property
     def accepts_uint8(self) -> bool | None:
         return self.layer.accepts_uint8
 

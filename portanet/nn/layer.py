@@ -112,6 +112,11 @@ class Layer:
         return bool(self.trainable_names) or any(child.is_trainable for child in self.children.values())
 
     @property
+    def keeps_values(self) -> bool:
+        """Whether its output in prediction holds the values of its input, so that those behind it can be checked."""
+        return False
+
+    @property
     def accepts_uint8(self) -> bool | None:
         """Whether it casts bytes to the dtype of its arrays before it computes; None where it hands them on as bytes.
 

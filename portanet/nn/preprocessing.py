@@ -27,7 +27,8 @@ class Rescale(Layer):
 
         y = x * factor + offset        any shape
 
-    `Rescale(2 / 255, -1.0)` takes them to [-1, 1]. Raises ModelError unless both are finite.
+    `Rescale(2 / 255, -1.0)` takes them to [-1, 1]. What counts are these settings; the arrays of these names in a
+    model's file repeat them for its readers. Raises ModelError unless both are finite.
     """
 
     factor: float
@@ -50,11 +51,11 @@ class Rescale(Layer):
         return {"factor": filled(self.factor), "offset": filled(self.offset)}
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
-        y = cast(x, params["factor"].dtype) * params["factor"]
-        return (y if self.offset == 0 else y + params["offset"]), None
+        y = cast(x, params["factor"].dtype) * float(self.factor)
+        return (y if self.offset == 0 else y + float(self.offset)), None
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
-        return (dy * params["factor"] if need_dx else None), {}
+        return (dy * float(self.factor) if need_dx else None), {}
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:

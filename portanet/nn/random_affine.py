@@ -49,6 +49,10 @@ class RandomAffine(Layer):
         return input_shape
 
     @property
+    def keeps_values(self) -> bool:
+        return True
+
+    @property
     def accepts_uint8(self) -> bool | None:
         return None
 

@@ -36,6 +36,10 @@ class Reshape(Layer):
         return self.shape
 
     @property
+    def keeps_values(self) -> bool:
+        return True
+
+    @property
     def accepts_uint8(self) -> bool | None:
         return None
 

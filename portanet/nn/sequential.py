@@ -53,8 +53,14 @@ class Sequential(Layer):
         return next((answer for answer in answers if answer is not None), None)
 
     def check(self, x: Array) -> None:
-        for first in self.layers[:1]:
-            first.check(x)
+        for layer in self.layers:
+            layer.check(x)
+            if not layer.keeps_values:
+                break
+
+    @property
+    def keeps_values(self) -> bool:
+        return self.is_chain and all(layer.keeps_values for layer in self.layers)
 
     def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
         fitted, to_fit = dict(params), sum(layer.needs_fit for layer in self.layers)

@@ -75,11 +75,11 @@ class Source(ABC):
     def on_host(self, rows: Any) -> HostArray:
         """Some rows on the host, in the precision they were given in: the one place for changes before any cast."""
         block: HostArray = self.host_rows[rows]
-        return block.astype(self.transfer) if block.dtype == np.uint8 and self.transfer else block
+        return block
 
     def host_blocks(self) -> Blocks:
-        """All rows on the host, for `Layer.fit`."""
-        return Blocks(self.on_host, len(self), FIT_ROWS)
+        """All rows on the host, for `Layer.fit`: numbers that do not wrap around, in no less than they were given."""
+        return Blocks(lambda rows: _wide(self.on_host(rows), self.transfer), len(self), FIT_ROWS)
 
     def fingerprint(self) -> str:
         """SHA-256 over shape, dtype and bytes, the same wherever the rows lie."""
@@ -229,6 +229,13 @@ def _placed(source: Streamed) -> Source:
         return Resident(*fields, namespace(parts[0]).concat(parts, axis=0))
     source.validate()
     return Resident(*fields, backend.as_device_array(source.on_host(slice(None)), source.transfer))
+
+
+def _wide(block: HostArray, transfer: str | None) -> HostArray:
+    """Rows as layers compute with them: bytes for a layer that casts them, else float32, or float64 for the rest."""
+    if transfer is None or block.dtype in (np.float32, np.float64):
+        return block
+    return block.astype(np.float32 if block.dtype == np.uint8 else np.float64)
 
 
 def _nbytes(source: Source) -> int:
