@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,39 @@ def _limit() -> int | None:
     with contextlib.suppress(OSError, ValueError):  # without a limit the file says "max"
         return int(Path("/sys/fs/cgroup/memory.max").read_text())
     return None
+
+
+class _OneThread:
+    """The BLAS on one thread for as long as anybody uses it so, in any thread; then on as many as before."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = threading.Lock(), 0
+        self._limiter: Any = None
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._users == 0:
+                _let_any_thread_limit()
+                self._limiter = blas().limit(limits=1, user_api="blas")
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    _let_any_thread_limit()
+                    self._limiter.restore_original_limits()
+
+
+one_blas_thread = _OneThread()
+
+
+def _let_any_thread_limit() -> None:
+    """Make the next limit work: threadpoolctl 3.8 does nothing in any thread but the one that had set one."""
+    for library in blas().lib_controllers:
+        getattr(library, "clear_controlling_thread", lambda force: None)(force=True)
 
 
 def cores() -> int:

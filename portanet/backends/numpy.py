@@ -58,10 +58,7 @@ class NumPy(Backend):
         # Sums inside BLAS depend on its number of threads; with one, equal runs give equal bits.
         # The training looks for numbers that are not finite, and explains them: a warning would come before.
         _keep_freed_memory()
-        with (
-            _machine.blas().limit(limits=1, user_api="blas"),
-            np.errstate(over="ignore", invalid="ignore", divide="ignore"),
-        ):
+        with _machine.one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             yield
 
 

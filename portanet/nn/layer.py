@@ -71,7 +71,10 @@ class Layer:
         raise NotImplementedError(f"{type(self).__name__} needs a backward method")
 
     def next_buffers(self, params: Params, cache: Cache) -> Params:
-        """The buffers after a training step; only a layer that keeps running statistics has any to return."""
+        """The buffers after a training step; only a layer that keeps running statistics has any to return.
+
+        They follow from the whole batch, so a layer that overrides this is not `rowwise`.
+        """
         caches = _caches_by_name(self, cache)
         buffers = ((name, self.children[name].next_buffers(params.get(name, {}), caches[name])) for name in caches)
         return {name: arrays for name, arrays in buffers if arrays}
@@ -104,7 +107,12 @@ class Layer:
     @property
     def rowwise(self) -> bool:
         """Whether each row of a batch is computed on its own, so that a batch may be cut into shards."""
-        return all(child.rowwise for child in self.children.values())
+        return not self._keeps_buffers and all(child.rowwise for child in self.children.values())
+
+    @property
+    def _keeps_buffers(self) -> bool:
+        """Whether its class has a next_buffers of its own, which more than calls those of its children."""
+        return type(self).next_buffers is not Layer.next_buffers
 
     @property
     def is_trainable(self) -> bool:

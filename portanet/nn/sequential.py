@@ -120,6 +120,10 @@ class Sequential(Layer):
         """The index of the first trainable child: no gradient is needed for its input."""
         return next((i for i, layer in enumerate(self.layers) if layer.is_trainable), len(self.layers))
 
+    @property
+    def _keeps_buffers(self) -> bool:
+        return type(self).next_buffers is not Sequential.next_buffers
+
     def next_buffers(self, params: Params, cache: Cache) -> Params:
         buffers = {
             name: layer.next_buffers(params.get(name, {}), cache[index]) for index, name, layer in self._with_buffers

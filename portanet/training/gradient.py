@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from portanet._tree import tree_merge
 from portanet._typing import Array, Params, Shape
 from portanet.backends.base import Transform, untraced
-from portanet.errors import ConfigError
+from portanet.errors import ConfigError, ModelError
 from portanet.nn.folding import fold_input_scale
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
@@ -55,7 +55,8 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
 def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int, task: Task) -> Gradient:
     """Return the gradient for batches of this many rows, computed in at least `accumulate` parts."""
     if accumulate > 1 and not run.model.rowwise:
-        raise ConfigError("a batch for BatchNorm cannot be computed in parts.", remedy="use accumulate=1, or LayerNorm")
+        name = type(_not_rowwise(run.model)).__name__
+        raise ConfigError(f"a batch for {name} cannot be computed in parts.", remedy="use accumulate=1, or LayerNorm")
     size = run.backend.shard_rows(rows, shard_rows(run.model, run.input_shape, rows))
     size = min(size, -(-rows // accumulate))
     workers = shards.workers(run.workers)
@@ -128,7 +129,12 @@ class Gradient:
             return Batch(grads, sums, tree_merge(buffers, changed), weight)
 
         def shard(i: int) -> tuple[Array, ...]:
-            grads, sums, _ = part(i)
+            grads, sums, changed = part(i)
+            if changed:
+                raise ModelError(
+                    f"the buffers of layer {next(iter(changed))} are lost where a batch is cut; its rowwise "
+                    "must be False."
+                )
             return grads, *sums.values()
 
         grads, *values = self.workers.sum(shard, -(-count // size))
@@ -167,6 +173,11 @@ class Gradient:
 
 
 _Part = tuple[Any, dict[str, Array], Params]
+
+
+def _not_rowwise(layer: Layer) -> Layer:
+    """The layer inside that needs the whole batch."""
+    return next((_not_rowwise(child) for child in layer.children.values() if not child.rowwise), layer)
 
 
 def _shares(weights: Array, rows: Array | None) -> tuple[Array, Array]:
