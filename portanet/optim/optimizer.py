@@ -22,6 +22,9 @@ class Optimizer(Protocol):
     `update` consumes and returns: it owns `flat`, `grads` and `state`, writes in place where arrays allow it, and
     the caller uses what it returns. It keeps nothing of `grads`, so the caller may fill that memory again.
 
+    A step may be compiled, or traced and then replayed: what `update` reads beside its arguments (a list, an attribute,
+    a counter of its own) stands still from then on. What changes belongs into the state.
+
     Two attributes are optional. `weights(flat, state)` returns what to evaluate and to save where that is not `flat`.
     `elementwise = True` says that each number is treated by itself: a part of `flat` with the same part of `grads` and
     of the state's vectors then gives the same as the whole, and JAX trains faster.

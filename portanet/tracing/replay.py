@@ -17,6 +17,7 @@ from portanet.tracing.passes import optimize
 from portanet.tracing.trace import Trace, is_tracing
 
 _WARMUP = 20  # calls
+_CHECKS = 8  # whether the function still makes the calls that are replayed, each after twice as many of them
 _MOST = 64  # kinds of arguments: where new ones keep coming, tracing them costs more than it gains
 
 
@@ -27,12 +28,16 @@ class Program(NamedTuple):
     replay  takes the leaves
     fixed   the arrays, by their place among the leaves, that were the same ones in every call so far
     source  the code of `replay`, to read
+    trace   what was noted of the function, one line for each op
+    kind    of the calls that it is for
     """
 
     guard: Guard
     replay: Callable[..., Any]
     fixed: dict[int, Any]
     source: str
+    trace: list[str]
+    kind: _Kind
 
 
 class Traced:
@@ -45,7 +50,9 @@ class Traced:
 
     All else that is returned is the caller's; arguments are changed in place as by the function. Keyword arguments are
     static and part of the signature. A function that cannot be traced, since it asks for the value of an array, brings
-    arrays from elsewhere, or does not make the same calls twice, is called plainly. Each thread has its own programs.
+    arrays from elsewhere, or does not make the same calls twice, is called plainly. So is one that no longer makes the
+    calls that are replayed, since it read a list or an attribute that has changed, once that is seen: it is looked for
+    a few times, after 42, 84, 168, ... calls. Each thread has its own programs.
     """
 
     def __init__(
@@ -56,7 +63,11 @@ class Traced:
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         key = (len(args), *static.items(), *map(type, static.values()))
-        for program in self._here.programs.get(key, ()):
+        here = self._here
+        here.calls += 1
+        if here.calls == here.next_check:
+            self._check(args, static, key)
+        for program in here.programs.get(key, ()):
             if (leaves := program.guard(*args)) is not None:
                 return program.replay(*leaves)
         return self._watch(functools.partial(self._function, **static), args, key)
@@ -81,16 +92,35 @@ class Traced:
             return function(*args)
         programs = self._here.programs.setdefault(key, [])
         programs[:] = [program for program in programs if program is not seen.program]
-        seen.program = self._compile(function, args, frozenset(seen.dynamic))
+        seen.program = self._compile(function, args, seen)
         if seen.program is None:
             seen.plain = True
             return function(*args)
         programs.append(seen.program)
+        self._here.check_later()
         return seen.program.replay(*leaves)
 
-    def _compile(self, function: Callable[..., Any], args: tuple[Any, ...], dynamic: frozenset[int]) -> Program | None:
+    def _check(self, args: tuple[Any, ...], static: dict[str, Any], key: tuple[Any, ...]) -> None:
+        """Trace the function again, and drop a program that notes other calls by now."""
+        self._here.check_later()
+        programs = self._here.programs.get(key, [])
+        for program in [program for program in programs if program.guard(*args) is not None]:
+            trace = Trace(self._library)
+            try:
+                trace.run(functools.partial(self._function, **static), args, program.kind.traced)
+                same = list(map(str, trace.ops)) == program.trace
+            except Exception:  # a plain call says what it is
+                same = False
+            finally:
+                trace.rewind()
+            if not same:
+                program.kind.plain = True
+                programs.remove(program)
+
+    def _compile(self, function: Callable[..., Any], args: tuple[Any, ...], kind: _Kind) -> Program | None:
         """Trace the function, without changing the arguments; None where that is not possible."""
-        trace = Trace(self._library)
+        trace, dynamic = Trace(self._library), frozenset(kind.dynamic)
+        kind.traced = dynamic
         try:
             trace.run(function, args, dynamic)
             first = list(map(str, trace.ops))
@@ -101,7 +131,7 @@ class Traced:
             ops = self._here.share(optimize(trace.ops, self._library), self._library)
             fixed = {op.args[0]: op.results[0].real for op in ops if op.out is FIXED}
             replay, source = emit(ops, self._library, len(flatten(args, [])), self._reused)
-            return Program(make_guard(args, fixed, self._library.layout), replay, fixed, source)
+            return Program(make_guard(args, fixed, self._library.layout), replay, fixed, source, first, kind)
         except Exception:  # whatever it is, a plain call raises it too, or does without
             return None
         finally:
@@ -115,6 +145,7 @@ class _Kind:
         self.calls, self.plain = 0, False
         self.program: Program | None = None
         self.dynamic: set[int] = set()  # the places of arrays that differ from call to call
+        self.traced: frozenset[int] = frozenset()  # those for which it was traced
         self._leaves = leaves
 
     def look(self, leaves: list[Any]) -> None:
@@ -130,7 +161,13 @@ class _Here(threading.local):
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
         self.kinds: dict[Any, _Kind] = {}
+        self.calls, self.next_check, self._checks = 0, 0, 0
         self._arrays: dict[Any, list[Any]] = {}  # by layout
+
+    def check_later(self) -> None:
+        """Plan the next check, after twice as many calls; not for ever."""
+        self._checks += 1
+        self.next_check = 2 * self.calls if self._checks <= _CHECKS else 0
 
     def share(self, ops: list[Op], library: Library) -> list[Op]:
         """The ops with buffers that earlier programs have, where the layouts are equal."""

@@ -21,6 +21,9 @@ Row = dict[str, Any]
 class Callback:
     """Override what you need; every method does nothing by itself.
 
+    Do not change losses, layers or optimizers of a training: its step may be compiled, or traced and then replayed, and
+    what they read beside their arguments stands still from then on. `rate_factor` is the way to change the rate.
+
     rate_factor  a factor of the learning rate, from the next steps on
     """
 

@@ -32,6 +32,9 @@ class Loss:
 
     The trainer makes the weights (N,) sum to 1 over the whole batch, so the losses of its parts simply add.
 
+    A training step may be compiled, or traced and then replayed: what a loss reads beside its arguments (a list, an
+    attribute, a counter) stands still from then on. Let what changes be an argument, or train again.
+
     task          what the labels are
     takes_shares  whether labels of one class for each row may also be a probability for each class, (N, K)
     """
