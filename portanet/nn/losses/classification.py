@@ -106,8 +106,8 @@ class CrossEntropy(Loss):
         if self.label_smoothing:
             shares = shares * (1.0 - self.label_smoothing) + weights * (self.label_smoothing / z.shape[0])
         if self.class_weight:
-            scale = math.frexp(max(self.class_weight))[1] if labels.ndim == 1 else 0  # only ratios count there
-            of_class = self._of_class([math.ldexp(weight, -scale) for weight in self.class_weight], classes, z)
+            largest = max(self.class_weight) if labels.ndim == 1 else 1.0  # only ratios count there, in any dtype
+            of_class = self._of_class([weight / largest for weight in self.class_weight], classes, z)
             shares *= of_class
             if labels.ndim == 1:
                 of_label = xp.take(of_class[:, 0], labels, axis=0)
