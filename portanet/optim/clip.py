@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from portanet._typing import Array
+from portanet._typing import Array, Params
 from portanet.optim import optimizer as base
 from portanet.optim.optimizer import Optimizer, require_optimizer, require_positive
 from portanet.xp import namespace
@@ -48,3 +48,7 @@ class ClipByGlobalNorm:
     def weights(self, flat: Array, state: Any) -> Array:
         """Return the weights that the optimizer inside gives."""
         return base.weights(self.optimizer, flat, state)
+
+    def average_buffers(self, average: Params, buffers: Params, state: Any) -> Params:
+        """Return the buffers that go with those weights."""
+        return base.average_buffers(self.optimizer, average, buffers, state)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from portanet._typing import Array
+from portanet._tree import copy_dicts, tree_get, tree_items, tree_set
+from portanet._typing import Array, Params
 from portanet.optim import optimizer as base
 from portanet.optim.optimizer import Optimizer, require_fraction, require_optimizer
 from portanet.xp import namespace
@@ -31,7 +32,8 @@ class EMA:
         a <- d a + (1 - d) w        d = min(decay, (1 + t) / (10 + t)),  t: the steps before this one
 
     The average starts at the initial weights. It takes no part in the training; `weights` gives it, to evaluate and
-    to save. d grows to `decay`, so that a short run is not an average of its beginning: the rule of TensorFlow's
+    to save. Buffers are averaged by the same rule, such as the running values of a BatchNorm: those of other weights
+    would not fit. d grows to `decay`, so that a short run is not an average of its beginning: the rule of TensorFlow's
     ExponentialMovingAverage with num_updates. Averaging: Polyak and Juditsky 1992. The learning rate is that of the
     optimizer inside. Raises ConfigError unless 0 <= decay < 1.
     """
@@ -61,7 +63,7 @@ class EMA:
     def update(self, flat: Array, grads: Array, state: EMAState, *, learning_rate: float) -> tuple[Array, EMAState]:
         flat, inner = self.optimizer.update(flat, grads, state.optimizer, learning_rate=learning_rate)
         average, steps = state.average, state.steps
-        share = _larger(9.0 / (10.0 + steps), 1.0 - self.decay)
+        share = self._share(steps)
         average *= 1.0 - share
         average += share * flat
         return flat, EMAState(inner, average, steps + 1.0)
@@ -69,6 +71,18 @@ class EMA:
     def weights(self, flat: Array, state: EMAState) -> Array:
         """Return the averaged weights."""
         return state.average
+
+    def average_buffers(self, average: Params, buffers: Params, state: EMAState) -> Params:
+        """Return the average of the buffers after a step; those that stay as they are keep their bits."""
+        share, merged = self._share(state.steps), copy_dicts(average)
+        for path, array in tree_items(buffers):
+            before = tree_get(average, path)
+            tree_set(merged, path, before + share * (array - before))
+        return merged
+
+    def _share(self, steps: float) -> float:
+        """Return how much the newest values count."""
+        return _larger(9.0 / (10.0 + steps), 1.0 - self.decay)
 
 
 def _larger(a: float, b: float) -> float:

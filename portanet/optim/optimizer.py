@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Any, Protocol, TypeVar
 
-from portanet._typing import Array
+from portanet._typing import Array, Params
 from portanet.errors import ConfigError
 from portanet.xp import device, namespace
 
@@ -25,7 +25,9 @@ class Optimizer(Protocol):
     A step may be compiled, or traced and then replayed: what `update` reads beside its arguments (a list, an attribute,
     a counter of its own) stands still from then on. What changes belongs into the state.
 
-    Two attributes are optional. `weights(flat, state)` returns what to evaluate and to save where that is not `flat`.
+    Three attributes are optional. `weights(flat, state)` returns what to evaluate and to save where that is not `flat`,
+    and `average_buffers(average, buffers, state)` what goes with it in place of the buffers: their average after a
+    step, from that before it, the new buffers, and the state before the step.
     `elementwise = True` says that each number is treated by itself: a part of `flat` with the same part of `grads` and
     of the state's vectors then gives the same as the whole, and JAX trains faster.
     """
@@ -59,6 +61,13 @@ def weights(optimizer: Optimizer, flat: Array, state: Any) -> Array:
     """Return what to evaluate and to save: `optimizer.weights(flat, state)` where it has that method, else `flat`."""
     offered = getattr(optimizer, "weights", None)
     averaged: Array = flat if offered is None else offered(flat, state)
+    return averaged
+
+
+def average_buffers(optimizer: Optimizer, average: Params, buffers: Params, state: Any) -> Params:
+    """Return the buffers that go with averaged weights; none where the optimizer averages none."""
+    offered = getattr(optimizer, "average_buffers", None)
+    averaged: Params = {} if offered is None else offered(average, buffers, state)
     return averaged
 
 

@@ -43,7 +43,8 @@ def host_state(state: State, backend: Backend) -> State:
     def plain(array: Any) -> Any:
         return copied(array) if array.ndim else float(backend.to_numpy(array))
 
-    return State(copied(state.flat), tree_map(state.buffers, copied), tree_map(state.optimizer, plain))
+    buffers, averaged = tree_map(state.buffers, copied), tree_map(state.averaged, copied)
+    return State(copied(state.flat), buffers, tree_map(state.optimizer, plain), averaged)
 
 
 def read_sums(sums: Sums, backend: Backend) -> Sums:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from portanet._tree import tree_map
 from portanet.nn.layout import Layout
-from portanet.optim.optimizer import learning_rate, weights
+from portanet.optim.optimizer import average_buffers, learning_rate, weights
 from portanet.training.batches import Batches
 from portanet.training.divergence import Search
 from portanet.training.examples import Examples
@@ -56,7 +56,8 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
 
     def show(state: State) -> None:
         own = weights(plan.spec.optimizer, state.flat, state.optimizer)
-        run.params = tree_map(layout.unpack(own, state.buffers), copied)  # a step writes into the originals
+        params = layout.unpack(own, state.averaged or state.buffers)
+        run.params = tree_map(params, copied)  # a step writes into the originals
 
     in_one = gradient.shard_rows is None
     with run.backend.library_threads() if in_one else contextlib.nullcontext(), watchers.watching(run, steps):
@@ -94,5 +95,6 @@ def _start(run: TrainedModel, layout: Layout, plan: Plan) -> Position:
     """The position before the first step."""
     plan.rate(0)  # refuses a schedule that does not fit the run
     flat = layout.pack(run.params)
-    optimizer = plan.spec.optimizer.init(flat, decayed=layout.decayed)
-    return Position(State(flat, tree_map(layout.buffers(run.params), copied), optimizer))
+    optimizer, buffers = plan.spec.optimizer, tree_map(layout.buffers(run.params), copied)
+    state = optimizer.init(flat, decayed=layout.decayed)
+    return Position(State(flat, buffers, state, average_buffers(optimizer, buffers, buffers, state)))

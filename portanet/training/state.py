@@ -10,11 +10,15 @@ from portanet.xp import namespace
 
 
 class State(NamedTuple):
-    """Everything that changes from step to step; inside `PerArrayStep` flat and optimizer are tuples."""
+    """Everything that changes from step to step; inside `PerArrayStep` flat and optimizer are tuples.
+
+    averaged  the buffers that go with averaged weights; empty where the optimizer averages none
+    """
 
     flat: Any
     buffers: Params
     optimizer: Any
+    averaged: Params = {}  # noqa: RUF012 - never written to
 
 
 Sums = dict[str, Any]

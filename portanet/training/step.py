@@ -12,6 +12,7 @@ from portanet._typing import Array
 from portanet.backends.steps import Metrics
 from portanet.nn.noise import Key
 from portanet.optim import Optimizer
+from portanet.optim.optimizer import average_buffers
 from portanet.training.gradient import Gradient
 from portanet.training.state import Data, State
 from portanet.xp import namespace
@@ -31,9 +32,14 @@ class Step:
     def __call__(self, state: State, data: Data, rows: Array | None, key: Any, rate: float) -> tuple[State, Metrics]:
         """The state after one step at this learning rate, and its metrics."""
         batch = self.gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=self.measure)
+        averaged = average_buffers(self.optimizer, state.averaged, batch.buffers, self._of_all(state.optimizer))
         flat, optimizer = self._update(state.flat, batch.grads, state.optimizer, rate)
         metrics = batch.sums | {"loss": batch.sums["loss"] * batch.weight} if self.measure else {}
-        return State(flat, batch.buffers, optimizer), metrics
+        return State(flat, batch.buffers, optimizer, averaged), metrics
+
+    def _of_all(self, state: Any) -> Any:
+        """The optimizer's state, for its numbers."""
+        return state
 
     def per_array(self) -> PerArrayStep | None:
         """The same step with one vector for each array; None with shards, or if the optimizer needs all numbers."""
@@ -62,11 +68,14 @@ class PerArrayStep(Step):
         def part(i: int) -> Any:
             return tree_map(state.optimizer, lambda x: layout.cut(x)[i] if x.shape == state.flat.shape else x)
 
-        return State(vectors, state.buffers, tuple(map(part, range(len(vectors)))))
+        return State(vectors, state.buffers, tuple(map(part, range(len(vectors)))), state.averaged)
 
     def join(self, state: State) -> State:
         """The state with flat vectors again."""
-        return State(_join(state.flat), state.buffers, _join(state.optimizer))
+        return State(_join(state.flat), state.buffers, _join(state.optimizer), state.averaged)
+
+    def _of_all(self, state: Any) -> Any:
+        return state[0]  # the numbers are the same in every part
 
     def _update(self, flat: Any, grads: Any, state: Any, rate: float) -> tuple[Any, Any]:
         pairs = [super(PerArrayStep, self)._update(*part, rate) for part in zip(flat, grads, state, strict=True)]

@@ -11,8 +11,8 @@ from helpers import assert_close, blobs, equal, tree
 import portanet
 from portanet._tree import tree_get
 from portanet.backends import Backend
-from portanet.nn import BatchNorm, Conv2D, Dense, Flatten, LayerNorm, ReLU, Residual, Sequential
-from portanet.optim import SGD
+from portanet.nn import BatchNorm, Conv2D, Dense, Flatten, LayerNorm, ReLU, Residual, Sequential, Standardize
+from portanet.optim import EMA, SGD, ClipByGlobalNorm
 from portanet.training.gradient import shard_rows
 
 TABLE = Sequential(Dense(6), BatchNorm(), ReLU(), Residual(LayerNorm(), Dense(6), BatchNorm(0.3)), Dense(3))
@@ -64,3 +64,35 @@ def test_a_last_batch_of_one_row_is_no_reason_to_stop(backend: Backend) -> None:
     run = trained(TABLE, (4,), batch_size=23, backend=backend)  # 23, 23, 23 and 1
     assert np.isfinite([row["loss"] for row in run.history]).all()
     assert np.isfinite(run.evaluate(*blobs(70))["loss"])
+
+
+PARTS, STATISTIC = ("mean", "variance"), {"mean": "mean", "deviation": "std"}
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_averaged_weights_have_averaged_running_values(wrapped: bool, backend: Backend) -> None:
+    """By the rule of the average in float64, from the buffers after each step of the same training without it."""
+    x, labels = blobs(60)
+    model, decay = Sequential(Standardize(), Dense(8), BatchNorm(), ReLU(), Dense(3)), 0.6
+    kept: list[dict[str, Any]] = []
+
+    class Keep(portanet.Callback):
+        def begin(self, run: portanet.TrainedModel, steps: int) -> None:
+            self.run = run
+            self.log({})
+
+        def log(self, row: dict[str, Any]) -> None:
+            kept.append({name: np.asarray(backend.to_numpy(self.run.params["2"][name])) for name in PARTS})
+
+    settings: dict[str, Any] = {"epochs": 12, "batch_size": "full", "backend": backend, "dtype": "float64"}
+    portanet.fit(model, x, labels, optimizer=SGD(0.2), callbacks=[Keep()], **settings)
+    ema = EMA(SGD(0.2), decay)
+    run = portanet.fit(model, x, labels, optimizer=ClipByGlobalNorm(ema, 1e9) if wrapped else ema, **settings)
+    for name in PARTS:
+        average = kept[0][name]
+        for step, buffers in enumerate(kept[1:]):
+            share = max(9 / (10 + step), 1 - decay)
+            average = (1 - share) * average + share * buffers[name]
+        np.testing.assert_allclose(backend.to_numpy(run.params["2"][name]), average, rtol=1e-9)
+    for name, statistic in STATISTIC.items():
+        np.testing.assert_allclose(backend.to_numpy(run.params["0"][name]), getattr(x, statistic)(axis=0), rtol=1e-12)
