@@ -77,7 +77,8 @@ class Torch(Backend):
         return int(cuda.mem_get_info(self._device)[0] + held)
 
     def to_numpy(self, x: Any) -> HostArray:
-        return x.detach().cpu().numpy()
+        host = x.detach().cpu()
+        return (host.float() if host.dtype == self._torch.bfloat16 else host).numpy()  # NumPy has no bfloat16
 
     def synchronize(self) -> None:
         if self._device.type != "cpu":

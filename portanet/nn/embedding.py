@@ -57,6 +57,8 @@ class Embedding(Layer):
 
     def check(self, x: Array) -> None:
         xp, last = namespace(x), self.vocabulary - 1
+        if xp.isdtype(x.dtype, ("bool", "unsigned integer")):
+            x = xp.astype(x, xp.float32)  # PyTorch has no minimum of most of them
         low, high = float(xp.min(x)), float(xp.max(x))
         if not 0 <= low <= high <= last:
             raise DataError(f"Embedding needs whole numbers from 0 to {last}, got values from {low:g} to {high:g}.")

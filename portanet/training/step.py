@@ -84,11 +84,11 @@ class PerArrayStep(Step):
 
 
 def _join(parts: Sequence[Any]) -> Any:
-    """Vectors put together, in dicts and tuples too; of numbers, which are the same in every part, the first."""
+    """Vectors put together, in dicts, tuples and lists too; of numbers, which are the same in every part, the first."""
     first = parts[0]
     if isinstance(first, dict):
         return {name: _join([part[name] for part in parts]) for name in first}
-    if isinstance(first, tuple):
+    if isinstance(first, (tuple, list)):
         fields = [_join(values) for values in zip(*parts, strict=True)]
-        return type(first)(*fields) if hasattr(first, "_fields") else tuple(fields)
+        return type(first)(*fields) if hasattr(first, "_fields") else type(first)(fields)
     return namespace(first).concat(list(parts)) if getattr(first, "ndim", 0) else first

@@ -102,3 +102,34 @@ def test_negative_indices_count_from_the_end(axis: int, xp: Leg) -> None:
     found = xp.run(lambda x, rows: namespace(x).take(x * 2.0, rows, axis=axis), xp.put(x), xp.put(rows))
     if xp.values:
         np.testing.assert_allclose(xp.host(found), np.take(x * 2.0, rows, axis=axis), rtol=1e-6)
+
+
+DTYPES = ("bool", "uint8", "uint16", "uint32", "int8", "int64", "float16", "bfloat16", "float32")
+
+
+@pytest.mark.parametrize("name", DTYPES)
+@pytest.mark.parametrize("first", [Standardize(), Embedding(2, 2)], ids=str)
+def test_tensors_of_every_dtype(name: str, first: nn.Layer, torch: Any) -> None:
+    """They give what NumPy's float64 gives."""
+    x, model = RNG.integers(0, 2, (24, 4)), Sequential(first, Flatten(), Dense(3))
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": 8}
+    found = portanet.fit(model, torch.tensor(x).to(getattr(torch, name)), LABELS, **settings)
+    expected = portanet.fit(model, x.astype(np.float64), LABELS, backend="numpy", **settings)
+    np.testing.assert_allclose(found.outputs(x), expected.outputs(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("number", [np.float64(0.1), np.float32(0.1), np.float16(0.1)])
+def test_numbers_of_numpy_are_settings(number: Any, backend: Backend, tmp_path: Any) -> None:
+    """As Python's of the same value: the model is saved and loaded, and computes in its own dtype."""
+    x = RNG.normal(0.0, 1.0, (24, 4))
+
+    def train(value: Any) -> portanet.TrainedModel:
+        model = Sequential(Rescale(value), Dense(6), nn.BatchNorm(value), nn.Dropout(value), Dense(1))
+        parts = {"loss": nn.Huber(value), "optimizer": portanet.optim.Adam(value, value)}
+        return portanet.fit(model, x, x[:, 0], epochs=2, batch_size=8, backend=backend, **parts)
+
+    found, expected = train(number), train(float(number))
+    assert np.array_equal(found.outputs(x), expected.outputs(x))
+    assert found.outputs(x).dtype == np.float32
+    loaded = portanet.load(found.save(tmp_path / "model.safetensors"), backend=backend)
+    np.testing.assert_allclose(loaded.outputs(x), found.outputs(x), rtol=1e-6)

@@ -106,3 +106,27 @@ def test_an_interrupted_run_goes_the_same_way(backend: portanet.Backend, tmp_pat
         fit(optimizer, backend, **settings),
     )
     assert np.array_equal(host(resumed), host(whole))
+
+
+class Listed(Descent):
+    """Its state is a list; and each number is treated by itself."""
+
+    elementwise = True
+
+    def init(self, flat: Any, *, decayed: int) -> Any:
+        return [flat * 0.0, {"inner": [flat * 0.0, 0.0]}]
+
+    def update(self, flat: Any, grads: Any, state: Any, *, learning_rate: float) -> Any:
+        velocity, (other, steps) = 0.9 * state[0] + grads, state[1]["inner"]
+        return flat - learning_rate * velocity, [velocity, {"inner": [other + grads, steps + 1.0]}]
+
+
+def test_a_state_may_be_a_list(backend: portanet.Backend, tmp_path: Any) -> None:
+    """Saved, interrupted and resumed too."""
+    momentum = fit(optim.SGD(0.1, momentum=0.9), backend)
+    settings: dict[str, Any] = {"schedule": lambda step, steps: 0.1}
+    np.testing.assert_allclose(host(fit(Listed(), backend, **settings)), host(momentum), rtol=1e-4, atol=1e-6)
+    with pytest.raises(RuntimeError):
+        fit(Listed(), backend, checkpoints=portanet.Checkpoints(tmp_path, every=0), callbacks=[Dies(7)], **settings)
+    resumed = fit(Listed(), backend, checkpoints=portanet.Checkpoints(tmp_path, every=0), **settings)
+    np.testing.assert_allclose(host(resumed), host(momentum), rtol=1e-4, atol=1e-6)
