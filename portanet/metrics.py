@@ -112,7 +112,11 @@ def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
     xp, classes = namespace(confusion), _classes(confusion, confusion.shape[0])
     counts = xp.astype(confusion, xp.float32)
     hits = xp.sum(xp.where(classes == classes[:, None], counts, 0.0), axis=0)
-    predicted, true = xp.sum(counts, axis=0), xp.sum(counts, axis=1)
+    return precision_recall_f1_from(hits, xp.sum(counts, axis=0), xp.sum(counts, axis=1))
+
+
+def precision_recall_f1_from(hits: Array, predicted: Array, true: Array) -> tuple[Array, Array, Array]:
+    """`precision_recall_f1` of the counts themselves, each (K,) of real numbers."""
     return _ratio(hits, predicted), _ratio(hits, true), _ratio(2.0 * hits, predicted + true)
 
 

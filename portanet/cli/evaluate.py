@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
 
 _TOP = 5  # classes among which the label counts as found, if there are more
+_PAIRS = 5  # of classes most often confused
+_SHOWN = 100  # classes in a table
+_MATRIX = 1000  # classes whose confusion matrix is told
+_VALUES = 2**23  # of outputs at once
 
 
 @click.command()
@@ -59,45 +63,66 @@ def command(
 
 
 def _details(run: TrainedModel, x: Any, labels: Any) -> dict[str, Any]:
-    """Measures of each class, and of how far the probabilities can be trusted."""
+    """Measures of each class, and of how far the probabilities can be trusted; in memory that grows with the rows."""
+    import numpy as np
+
     from portanet import metrics
     from portanet.cli import facts
     from portanet.nn import softmax
 
     names = facts.class_names(run)
-    logits: Any = run.outputs(x)
-    confusion: Any = metrics.confusion_matrix(logits.argmax(axis=1).astype(labels.dtype), labels, len(names))
-    among_top: Any = metrics.top_k(logits, labels, min(_TOP, len(names)))
-    top = {f"top_{_TOP}_accuracy": int(among_top) / len(labels)} if len(names) > _TOP else {}
-    calibration: Any = metrics.calibration_error(softmax(logits), labels)
-    of_class: Any = metrics.precision_recall_f1(confusion)
-    return top | {
+    classes, among_top = len(names), 0
+    predicted, confidence = np.empty(len(labels), np.int64), np.empty(len(labels), np.float64)
+    size = max(2048, _VALUES // classes // 2048 * 2048)
+    for start in range(0, len(labels), size):
+        block = slice(start, min(start + size, len(labels)))
+        logits: Any = run.outputs(x[block, ...])
+        found: Any = metrics.top_k(logits, labels[block], min(_TOP, classes))
+        shares: Any = softmax(logits)
+        among_top += int(found)
+        predicted[block], confidence[block] = logits.argmax(axis=1), shares.max(axis=1)
+    confidences: Any = confidence[:, None]  # as of one class, which is right where the label is 0
+    misses: Any = (predicted != labels).astype(np.int32)
+    calibration: Any = metrics.calibration_error(confidences, misses)
+    pairs, counts = np.unique(labels.astype(np.int64) * classes + predicted, return_counts=True)
+    true, guessed = np.divmod(pairs, classes)
+    totals: list[Any] = [
+        np.bincount(numbers, weights=counts * hits, minlength=classes).astype(np.float32)
+        for numbers, hits in ((true, true == guessed), (guessed, 1), (true, 1))
+    ]
+    of_class: Any = metrics.precision_recall_f1_from(*totals)
+    result: dict[str, Any] = {f"top_{_TOP}_accuracy": among_top / len(labels)} if classes > _TOP else {}
+    result |= {
         "calibration_error": float(calibration),
         "classes": {
             name: {"precision": float(p), "recall": float(r), "f1": float(f), "samples": int(n)}
-            for name, p, r, f, n in zip(names, *of_class, confusion.sum(axis=1), strict=True)
+            for name, p, r, f, n in zip(names, *of_class, totals[2], strict=True)
         },
-        "confusion": confusion.astype(int).tolist(),
     }
+    wrong = sorted(zip(counts.tolist(), true.tolist(), guessed.tolist()), key=lambda pair: -pair[0])
+    result["confused"] = [{"rows": count, "true": names[i], "predicted": names[j]} for count, i, j in wrong if i != j][
+        :_PAIRS
+    ]
+    if classes <= _MATRIX:
+        confusion = np.zeros((classes, classes), np.int64)
+        confusion[true, guessed] = counts
+        result["confusion"] = confusion.tolist()
+    return result
 
 
 def _print_details(result: dict[str, Any]) -> None:
     if f"top_{_TOP}_accuracy" in result:
         echo(f"top {_TOP} accuracy {result[f'top_{_TOP}_accuracy']:.2%}")
     echo(f"calibration error {result['calibration_error']:.4f}\n")
-    names = [plain(name) for name in result["classes"]]
+    names = [plain(name) for name in result["classes"]][:_SHOWN]
     width = max(5, *map(len, names))
     echo(f"{'class':{width}}  precision   recall       F1  samples")
-    for name, measures in zip(names, result["classes"].values(), strict=True):
+    for name, measures in zip(names, result["classes"].values(), strict=False):
         shares = f"{measures['precision']:9.2%}  {measures['recall']:7.2%}  {measures['f1']:7.2%}"
         echo(f"{name:{width}}  {shares}  {measures['samples']:7,}")
-    pairs = [
-        (count, true, predicted)
-        for true, row in zip(names, result["confusion"], strict=True)
-        for predicted, count in zip(names, row, strict=True)
-        if count and true != predicted
-    ]
-    if pairs:
+    if (more := len(result["classes"]) - _SHOWN) > 0:
+        echo(f"and {more:,} more, which --json has")
+    if result["confused"]:
         echo("\nmost often confused")
-    for count, true, predicted in sorted(pairs, key=lambda pair: -pair[0])[:5]:
-        echo(f"{count:{width},}  of class {true} taken for {predicted}")
+    for pair in result["confused"]:
+        echo(f"{pair['rows']:{width},}  of class {plain(pair['true'])} taken for {plain(pair['predicted'])}")

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from portanet.errors import DataError
 
-_SMALL = 2**28
+_SMALL = 2**26
 
 
 def require_regular(path: str | Path) -> None:

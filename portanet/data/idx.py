@@ -26,6 +26,7 @@ from portanet.errors import DataError
 _DTYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _PARTS = {"train": ("train",), "test": ("t10k", "test")}
 _CHUNK = 2**24
+_TAIL = 2**16  # bytes
 
 Stream = BinaryIO | gzip.GzipFile
 
@@ -148,6 +149,11 @@ def _stream(path: str | Path) -> Iterator[tuple[Stream, int]]:
         if not packed:
             yield file, size
             return
+        if size > _TAIL:  # Python skips zeros behind the data one by one
+            file.seek(-_TAIL, os.SEEK_END)
+            if not any(file.read(_TAIL)):
+                raise DataError(f"{path} ends in over {_TAIL:,} zero bytes; fetch the file again.")
+            file.seek(0)
         with _unpacking(str(path)):
             yield gzip.GzipFile(fileobj=file), expansion_limit(size)
 

@@ -69,7 +69,7 @@ def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str, what: s
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise DataError(f"{what} is compressed by another method than numpy.savez uses; save it again.")
     if member.file_size > expansion_limit(member.compress_size):
-        raise DataError(f"{what} expands to {member.file_size} bytes, more than is credible.")
+        raise DataError(f"{what} expands to {member.file_size} bytes, more than is credible; save it with numpy.savez.")
     with archive.open(member) as file:
         shape, _, dtype = read_header(file)
         if dtype.kind not in kinds:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from console import Call, write_csv
+
+import portanet
+from portanet import nn
+from portanet.cli import evaluate
 
 BASE = ("--backend", "numpy", "--quiet")
 
@@ -156,3 +161,34 @@ def test_more_classes_than_five_have_a_top_five(cli: Call) -> None:
     found = cli("evaluate", "seven", "seven.csv", "--details", "--json").json
     assert found["accuracy"] <= found["top_5_accuracy"] <= 1
     assert "top 5 accuracy " in cli("evaluate", "seven", "seven.csv", "--details").out
+
+
+def write_many(classes: int, rows: int) -> None:
+    """A model of many classes, and a table to measure it on."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(rows, 3)).astype(np.float32), np.arange(rows) % classes
+    portanet.fit(nn.Dense(classes), x, labels, epochs=1, batch_size=500, backend="numpy").save("many.safetensors")
+    np.savez("many.npz", x=x, labels=labels)
+
+
+def test_details_in_blocks_are_those_of_all_rows(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_many(7, 5000)
+    whole = cli("evaluate", "many.safetensors", "many.npz", "--details", "--json").json
+    monkeypatch.setattr(evaluate, "_VALUES", 1)
+    assert cli("evaluate", "many.safetensors", "many.npz", "--details", "--json").json == whole
+    assert sum(map(sum, whole["confusion"])) == 5000
+    counts = sorted((n for i, row in enumerate(whole["confusion"]) for j, n in enumerate(row) if i != j), reverse=True)
+    assert [pair["rows"] for pair in whole["confused"]] == counts[:5]
+
+
+def test_details_of_very_many_classes(cli: Call) -> None:
+    write_many(3000, 6000)
+    tracemalloc.start()
+    found = cli("evaluate", "many.safetensors", "many.npz", "--details", "--json").json
+    assert tracemalloc.get_traced_memory()[1] < 150e6
+    tracemalloc.stop()
+    assert len(found["classes"]) == 3000
+    assert "confusion" not in found
+    lines = cli("evaluate", "many.safetensors", "many.npz", "--details").out.splitlines()
+    assert "and 2,900 more, which --json has" in lines
+    assert len(lines) < 120

@@ -246,6 +246,42 @@ def test_tables_that_are_bombs(tmp_path: Path) -> None:
     assert all(str(path) in answer for path, answer in zip(paths, answers, strict=True)), answers
 
 
+def test_files_that_are_large_for_what_they_hold(tmp_path: Path) -> None:
+    """Sparse files, blank lines and zeros behind the data: told in one line, in little memory and time."""
+    contents = {
+        "zeros.csv": (b"", 20 * 2**30),
+        "zeros behind.csv": (b"a,label\n1,x\n", 20 * 2**30),
+        "one line.csv": (b"a" * 2**26, 0),
+        "blank.csv": (b"\n" * 10**7, 0),
+        "blank before.csv": (b"a,label\n" + b"\n" * 10**7 + b"1,x\n", 0),
+        "blank within.csv": (b"a,label\n1,x\n" + b"\n" * 10**7 + b"b,x\n", 0),
+        "tail.gz": (gzip.compress(idx((3, 2, 2), bytes(12))), 2**30),
+    }
+    paths = []
+    for name, (content, size) in contents.items():
+        paths.append(tmp_path / name)
+        paths[-1].write_bytes(content)
+        if size:
+            os.truncate(paths[-1], size)
+    action = (
+        "from portanet.data.csv.table import read_table; from portanet.data.idx import read_idx; "
+        "(read_idx if path.endswith('gz') else read_table)(path)"
+    )
+    answers = limited(action, *paths, megabytes=400, seconds=3)
+    told = ["NUL bytes", "NUL bytes", "letters", *["blank lines"] * 3, "ends in over 65,536 zero bytes"]
+    assert [want in answer for want, answer in zip(told, answers, strict=True)] == [True] * 7, answers
+
+
+def test_an_archive_as_large_as_it_may_be(tmp_path: Path) -> None:
+    x, labels = np.zeros((2**22 - 64, 4), np.float32), np.full(2**22 - 64, "a")
+    (tmp_path / "a.npz").write_bytes(npz(x=x, labels=labels))
+    (tmp_path / "b.npz").write_bytes(npz(x=np.zeros((2**22, 5), np.float32), labels=labels))
+    paths = tmp_path / "a.npz", tmp_path / "b.npz"
+    answers = limited("from portanet.data.npz import read_npz; read_npz(path)", *paths, megabytes=800)
+    assert answers[0] == "taken"
+    assert "more than is credible; save it with numpy.savez" in answers[1]
+
+
 def test_a_file_that_does_not_fit_into_memory(tmp_path: Path) -> None:
     path = tmp_path / "large.idx"
     with open(path, "wb") as file:

@@ -10,10 +10,23 @@ from portanet.data.cells import complaint, is_text, quoted
 from portanet.data.csv.header import Header
 from portanet.errors import DataError
 
+_BLANKS = 100_000
+
 
 def read_names(lines: Iterable[list[str]]) -> list[str]:
     """The cells of the first line that is not blank; none at the end of the file."""
-    return next((cells for cells in lines if not is_blank(cells)), [])
+    return next(without_blanks(lines), [])
+
+
+def without_blanks(lines: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield the lines that are not blank; csv.Error where too many in a row are."""
+    blanks = 0
+    for cells in lines:
+        blanks = blanks + 1 if is_blank(cells) else 0
+        if blanks > _BLANKS:
+            raise csv.Error(f"over {_BLANKS:,} blank lines")
+        if not blanks:
+            yield cells
 
 
 def is_blank(cells: list[str]) -> bool:
@@ -31,9 +44,7 @@ def find_fault(path: str | Path, header: Header, *, regress: bool, sound: int) -
         row = 0
         try:
             read_names(lines)
-            for cells in lines:
-                if len(header.names) > 1 and is_blank(cells):
-                    continue
+            for cells in without_blanks(lines) if len(header.names) > 1 else lines:
                 row += 1
                 if row > sound and (fault := next(_faults(cells or [""], header, regress), None)):
                     return DataError(f"{path}: row {row} (line {lines.line_num}){fault[0]}.", remedy=fault[1])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _CELLS = 2**21  # of a chunk
+_LINE = 2**25  # letters of a line, at most
 _ROWS = 256  # of a chunk at least: pandas takes half a millisecond for each column of each chunk
 
 
@@ -122,6 +123,15 @@ class _Text(io.TextIOWrapper):
         row = read_names(csv.reader(lines.append(line) or line for line in self))  # type: ignore[func-returns-value]
         self._shown = "".join(lines)
         return row
+
+    def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
+        """A line of a header, of the first row, or of what follows a fault."""
+        line = super().readline(_LINE)
+        if "\0" in line:
+            raise DataError(f"{self.name} holds NUL bytes; save it as UTF-8 text.")
+        if len(line) == _LINE:
+            raise DataError(f"{self.name} has a line of over {_LINE:,} letters; is it a table?")
+        return line
 
     def read(self, size: int | None = -1, /) -> str:
         text, self._shown = self._shown or super().read(size), ""
