@@ -1,8 +1,9 @@
 """Kills trainings at random moments, again and again, and compares what they come to with the same left alone.
 
 `python scripts/torture.py --minutes 5` (or `nox -s torture -- --minutes 5`) draws settings, trains once without
-disturbance, then once under SIGKILL, going on each time with `--resume`; the models must have the same bytes and the
-histories the same rows. What differs is left in the folder that it names.
+disturbance, then once under SIGKILL, going on each time with `--resume`, where the history may be gone, cut or linked
+by then; the models must have the same bytes and the histories the same rows. What differs is left in the folder that
+it names.
 """
 
 from __future__ import annotations
@@ -104,6 +105,20 @@ def ended(process: Any) -> None:
         raise AssertionError(f"a training ended with {process.exitcode}: see output.txt")
 
 
+def lose_history(path: Path, rng: random.Random) -> None:
+    """Now and then somebody deletes, empties, cuts or links the history before the run is resumed."""
+    if not path.exists() or rng.random() < 0.5:
+        return
+    size, kind = path.stat().st_size, rng.randrange(4)
+    if kind == 0:
+        path.unlink()
+    elif kind == 3:
+        path.with_name(".linked").unlink(missing_ok=True)
+        os.link(path, path.with_name(".linked"))
+    else:
+        os.truncate(path, 0 if kind == 1 else rng.randrange(size + 1))
+
+
 def tortured(folder: Path, rng: random.Random) -> int:
     """Trains once left alone and once killed; the number of kills. AssertionError where something was lost."""
     from portanet.cli.config import text
@@ -123,6 +138,7 @@ def tortured(folder: Path, rng: random.Random) -> int:
             kills += 1
             if has_snapshot(folder / "killed"):
                 assert read_snapshot(folder / "killed")[1] is None, "a kill has damaged a checkpoint"
+            lose_history(folder / "killed" / "history.jsonl", rng)
             continue
         ended(process)
         break
