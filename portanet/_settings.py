@@ -47,6 +47,22 @@ def to_dict(value: Any) -> Any:
     return value.item() if getattr(value, "shape", None) == () else value  # NumPy's numbers are no JSON
 
 
+def is_frozen(part: Any) -> bool:
+    """Whether a part of a step does the same as each equal one: a value, or code of portanet and all that it holds.
+
+    A function or class of yours may read a list, an attribute or a global variable, which may have changed.
+    """
+    if part is None or type(part) in (bool, int, float, str, bytes):
+        return True
+    if type(part) in (tuple, frozenset):
+        return all(map(is_frozen, part))
+    code = part if inspect.isfunction(part) or inspect.isclass(part) else type(part)
+    if code.__module__.partition(".")[0] != __name__.partition(".")[0] or "<locals>" in code.__qualname__:
+        return False
+    fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
+    return all(is_frozen(getattr(part, field.name)) for field in fields)
+
+
 def short_repr(value: Any, always: Sequence[str] = ()) -> str:
     """Return the constructor-style repr of a dataclass, without default values but for the fields named `always`.
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import functools
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from portanet._settings import is_frozen
 from portanet._typing import Array, HostArray
 from portanet.backends.base import Backend
 from portanet.backends.package import first_line, import_package
@@ -62,7 +61,7 @@ class Jax(Backend):
 
     def compile(self, step: Step, per_array: PerArray | None = None) -> Steps:
         jax = self._jax
-        compiled = _compiled if _is_frozen(step) else _compiled.__wrapped__  # else it may differ in the next training
+        compiled = _compiled if is_frozen(step) else _compiled.__wrapped__  # else it may differ in the next training
         scan = compiled(step, per_array, jax)
 
         def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
@@ -70,22 +69,6 @@ class Jax(Backend):
             return scan(state, data, rows, np.asarray(keys, np.int32), np.asarray(rates, dtype))
 
         return steps
-
-
-def _is_frozen(part: Any) -> bool:
-    """Whether a part of a step does the same as each equal one: a value, or code of portanet and all that it holds.
-
-    A function or class of yours may read a list, an attribute or a global variable, which may have changed.
-    """
-    if part is None or type(part) in (bool, int, float, str, bytes):
-        return True
-    if type(part) in (tuple, frozenset):
-        return all(map(_is_frozen, part))
-    code = part if inspect.isfunction(part) or inspect.isclass(part) else type(part)
-    if code.__module__.partition(".")[0] != __package__.partition(".")[0] or "<locals>" in code.__qualname__:
-        return False
-    fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
-    return all(_is_frozen(getattr(part, field.name)) for field in fields)
 
 
 @functools.lru_cache(maxsize=32)

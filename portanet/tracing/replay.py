@@ -46,6 +46,7 @@ class Traced:
     function  of arrays and numbers, in tuples and dicts; control flow may depend on shapes, not on values
     library   of the arrays
     reused    the place in the returned tuple of arrays that the caller reads before the next call, and does not keep
+    pure      whether it is known to read nothing but its arguments, so that it need not be looked at again
     warmup    how many plain calls come first: a short training is over before tracing has paid
 
     All else that is returned is the caller's; arguments are changed in place as by the function. Keyword arguments are
@@ -56,10 +57,15 @@ class Traced:
     """
 
     def __init__(
-        self, function: Callable[..., Any], library: Library, reused: int | None = None, warmup: int = _WARMUP
+        self,
+        function: Callable[..., Any],
+        library: Library,
+        reused: int | None = None,
+        warmup: int = _WARMUP,
+        pure: bool = False,
     ) -> None:
         self._function, self._library, self._reused, self._warmup = function, library, reused, warmup
-        self._here = _Here()
+        self._here, self._pure = _Here(), pure
 
     def __call__(self, *args: Any, **static: Any) -> Any:
         key = (len(args), *static.items(), *map(type, static.values()))
@@ -97,7 +103,8 @@ class Traced:
             seen.plain = True
             return function(*args)
         programs.append(seen.program)
-        self._here.check_later()
+        if not self._pure:
+            self._here.check_later()
         return seen.program.replay(*leaves)
 
     def _check(self, args: tuple[Any, ...], static: dict[str, Any], key: tuple[Any, ...]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from portanet._settings import is_frozen
 from portanet._tree import tree_merge
 from portanet._typing import Array, Params, Shape
 from portanet.backends.base import Transform, untraced
@@ -142,7 +143,8 @@ class Gradient:
 
     @cached_property
     def _part(self) -> Callable[..., _Part]:
-        return self.trace(replace(self)._of_part, reused=0)  # a copy, so that neither keeps the other alive
+        pure = is_frozen(self.model) and is_frozen(self.loss)
+        return self.trace(replace(self)._of_part, reused=0, pure=pure)  # a copy, so that neither keeps the other alive
 
     def _of_part(
         self,

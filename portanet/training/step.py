@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from portanet._settings import is_frozen
 from portanet._tree import tree_map
 from portanet._typing import Array
 from portanet.backends.steps import Metrics
@@ -53,7 +54,10 @@ class Step:
     @cached_property
     def _traced_update(self) -> Callable[..., tuple[Any, Any]]:
         update = self.optimizer.update
-        return self.gradient.trace(lambda flat, grads, state, rate: update(flat, grads, state, learning_rate=rate))
+        return self.gradient.trace(
+            lambda flat, grads, state, rate: update(flat, grads, state, learning_rate=rate),
+            pure=is_frozen(self.optimizer),
+        )
 
 
 @dataclass(frozen=True)

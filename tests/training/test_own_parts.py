@@ -134,3 +134,21 @@ def test_a_layer_that_says_it_is_rowwise_loses_no_buffers_in_silence(backend: Ba
 
     with pytest.raises(ModelError, match="buffers of layer 0"):
         portanet.fit(Sequential(Claims(), Dense(3)), X, LABELS, epochs=2, accumulate=2, backend=backend)
+
+
+@pytest.mark.parametrize("loss", [scaled_loss, ScaledLoss()], ids=["function", "loss"])
+def test_what_changes_during_a_training_is_seen_where_steps_are_traced(
+    loss: Any, backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if backend.name == "jax":
+        pytest.skip("its compiler asks once")
+    monkeypatch.setitem(FACTOR, 0, 1.0)
+
+    class Change(portanet.Callback):
+        def log(self, row: dict[str, Any]) -> None:
+            FACTOR[0] = 1.0 if row["step"] < 50 else 10.0
+
+    settings: dict[str, Any] = {"batch_size": "full", "optimizer": SGD(1e-30), "callbacks": [Change()]}
+    run = portanet.fit(Sequential(Dense(3)), X, LABELS, loss=loss, epochs=120, backend=backend, **settings)
+    first, last = run.history[0]["loss"], run.history[-1]["loss"]
+    assert last == pytest.approx(10 * first, rel=1e-5)
