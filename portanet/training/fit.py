@@ -14,7 +14,6 @@ from portanet.backends import Backend
 from portanet.data.fingerprint import fingerprint
 from portanet.errors import BackendError, ModelError
 from portanet.nn.layer import Layer
-from portanet.nn.losses import cross_entropy
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.rng import WEIGHTS, generator
@@ -29,8 +28,8 @@ from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel, on_backend
 from portanet.training.resume import Checkpoints, Resume
 from portanet.training.source import Source, as_source
-from portanet.training.spec import TrainingSpec, require_whole
-from portanet.training.tasks import task_of
+from portanet.training.spec import TrainingSpec, chain_of, require_whole
+from portanet.training.tasks import loss_for, task_of
 from portanet.training.watchers import Watchers
 
 
@@ -40,7 +39,8 @@ def fit(
     labels: Any,
     *,
     valid: tuple[Any, Any] | None = None,
-    loss: LossFunction = cross_entropy,
+    task: str | None = None,
+    loss: LossFunction | None = None,
     optimizer: Optimizer = Adam(),  # noqa: B008 - frozen
     schedule: Schedule = constant(),  # noqa: B008 - frozen
     epochs: int = 10,
@@ -64,6 +64,8 @@ def fit(
     labels         class numbers (N,) or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for
                    binary_cross_entropy (N, K) ones and zeros
     valid          rows and labels to measure on at every logging point, never trained on
+    task           "classify", "regress", "multilabel" or "count": what the labels are; the loss says it too
+    loss           what training makes small; the usual one of the task by default, cross_entropy without either
     batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order
     optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`
     schedule       (step, steps) -> what the learning rate is multiplied by; its length is that of the run
@@ -82,7 +84,7 @@ def fit(
     ConfigError for impossible settings.
     """
     spec = TrainingSpec(
-        layers=tuple(getattr(model, "layers", (model,))), loss=loss, optimizer=optimizer, schedule=schedule,
+        layers=chain_of(model), loss=loss_for(task, loss), optimizer=optimizer, schedule=schedule,
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed, callbacks=tuple(callbacks),
         class_weight=class_weight, log_every=log_every,  # type: ignore[arg-type]
     )  # fmt: skip

@@ -24,7 +24,7 @@ from portanet.training.arrays import as_array
 from portanet.training.gradient import shard_rows
 from portanet.training.labels import checked_labels, put_labels, row_weights
 from portanet.training.source import Source, as_source
-from portanet.training.spec import TrainingSpec
+from portanet.training.spec import TrainingSpec, chain_of
 from portanet.training.summary import table
 from portanet.training.tasks import Task, task_of
 from portanet.xp import device, namespace
@@ -178,7 +178,7 @@ def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backe
     chosen = backend if isinstance(backend, Backend) else choose(backend)
     file = model_file.load_model(path, layers)
     with explained(f"{path}: its settings cannot be used"):
-        spec = replace(TrainingSpec.of_file(file.spec), layers=tuple(getattr(file.model, "layers", (file.model,))))
+        spec = replace(TrainingSpec.of_file(file.spec), layers=chain_of(file.model))
     if not callable(spec.loss):
         raise CheckpointError(f"{path} does not name its loss.")
     with chosen.session(file.card.dtype):

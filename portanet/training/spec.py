@@ -165,6 +165,11 @@ TABLES = {
 """The settings that are more than one value, each as a line of a file."""
 
 
+def chain_of(model: Any) -> tuple[Layer, ...]:
+    """Return the layers of a model one after the other: those of a plain chain, else the model itself."""
+    return tuple(model.children.values()) if isinstance(model, Layer) and model.is_chain else (model,)
+
+
 def require_whole(name: str, value: Any, least: int = 1) -> int:
     """Return the setting as an int, of a NumPy integer too; ConfigError for anything else, or below `least`."""
     is_whole = hasattr(value, "__index__") and not isinstance(value, bool)

@@ -243,6 +243,18 @@ def task_named(name: str) -> Task:
     raise ConfigError(f"task must be one of {', '.join(kind.value for kind in TaskKind)}, got {name!r}.")
 
 
+def loss_for(task: str | None, loss: Any) -> Any:
+    """The loss to train with: the one given, which must fit the task, or the usual one of the task."""
+    if loss is None:
+        return cross_entropy if task is None else task_named(task).loss
+    if task is not None and not task_named(task).suits(loss):
+        raise ConfigError(
+            f"the loss {loss!r} is for the task {task_of(loss).name!r}, got task={task!r}.",
+            remedy=f"leave one of them out: {task_named(task).loss!r} is the usual loss of {task!r}",
+        )
+    return loss
+
+
 def _numbers(given: HostArray, count: int, outputs: int) -> HostArray:
     """(N, K) finite numbers."""
     shaped = given[:, None] if given.ndim == 1 and outputs == 1 else given

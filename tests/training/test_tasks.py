@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import blobs
+from helpers import blobs, equal
 
 import portanet
+from portanet import nn
 from portanet.backends import Backend
 from portanet.errors import ConfigError, DataError, ModelError
 from portanet.nn import (
@@ -203,3 +204,18 @@ def test_a_batch_in_parts_needs_the_memory_of_a_part(parts: int, largest: int, m
     monkeypatch.setattr(Dense, "forward", spy)
     portanet.fit(Sequential(Dense(3)), X, LABELS, epochs=1, batch_size=29, accumulate=parts, workers=1)
     assert max(seen) == largest
+
+
+def test_fit_takes_a_task_by_name() -> None:
+    """It chooses the usual loss, and must agree with one that is given."""
+    x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    model = nn.Sequential(nn.Dense(1))
+    by_name = portanet.fit(model, x, x[:, 0], task="regress", epochs=2)
+    by_loss = portanet.fit(model, x, x[:, 0], loss=nn.mean_squared_error, epochs=2)
+    assert by_name.loss == nn.mean_squared_error
+    assert equal(by_name.params, by_loss.params)
+    assert portanet.fit(model, x, x[:, 0], task="regress", loss=nn.huber, epochs=1).loss == nn.huber
+    with pytest.raises(ConfigError, match=r"MeanSquaredError.* 'regress'.* task='classify'.* CrossEntropy"):
+        portanet.fit(model, x, x[:, 0], task="classify", loss=nn.mean_squared_error)
+    with pytest.raises(ConfigError, match=r"task must be one of .*regress.* got 'regression'"):
+        portanet.fit(model, x, x[:, 0], task="regression")
