@@ -17,9 +17,10 @@ nox.options.sessions = ["lint", "types", "package", "tests(numpy)", "tests(stric
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 
-# What each backend's tests need beside the dependency group. CuPy is 2 GB with the CUDA libraries: only for a GPU.
+# What each backend's tests need beside the dependency group. scikit-learn is an oracle of the tests of metrics and
+# losses. CuPy is 2 GB with the CUDA libraries: only for a GPU.
 BACKENDS = {
-    "numpy": [],
+    "numpy": ["scikit-learn>=1.7"],
     "strict": [],
     "torch": ["torch==2.13.0"],
     "jax": EXTRAS["jax"],
