@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from reprlib import repr as brief
@@ -110,6 +111,9 @@ def with_python_numbers(value: Any) -> Any:
     value = copy.copy(value)
     for name, plain in changed.items():
         object.__setattr__(value, name, plain)
+    for name, member in inspect.getmembers_static(type(value)):
+        if isinstance(member, functools.cached_property):  # computed from the fields as they were
+            vars(value).pop(name, None)
     return value
 
 

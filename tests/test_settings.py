@@ -13,7 +13,7 @@ from layers import ROWS, Row, every_layer
 
 import portanet
 from portanet import nn, optim
-from portanet._settings import from_dict, to_dict
+from portanet._settings import from_dict, to_dict, with_python_numbers
 from portanet.errors import ConfigError
 from portanet.nn import BatchNorm, Dense, Frozen, Residual, Sequential, Standardize
 
@@ -86,3 +86,9 @@ def test_wrapped_layers_round_trip_through_a_file(tmp_path: Path) -> None:
 
 def test_every_layer_is_known() -> None:
     assert {type(row.layer).__name__ for row in ROWS} <= set(KNOWN)
+
+
+def test_what_was_computed_from_numpys_numbers_is_computed_again() -> None:
+    model = nn.Sequential(nn.Rescale(np.float64(0.5)), nn.Dense(2))
+    assert repr(model.children["0"]) == "Rescale(factor=np.float64(0.5))"  # kept by the container from now on
+    assert repr(with_python_numbers(model).children["0"]) == "Rescale(factor=0.5)"
