@@ -63,7 +63,7 @@ def _flock(path: Path, handle: int) -> str | None:
 
 
 def is_at(path: Path, handle: int) -> bool:
-    """Whether this open file is still the one of that name, and was not removed by the one who had the lock before."""
+    """Whether this open file is still the one of that name, and was not removed by the process that had it before."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(handle), os.stat(path))
     return False

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from portanet.storage.lock import is_at
+
 fcntl: ModuleType | None
 try:
     import fcntl
@@ -40,9 +42,7 @@ def claim(descriptor: int, path: Path) -> bool:
         return False
     except OSError:  # no locks here, as on some network file systems: its age protects it
         return True
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    return False
+    return is_at(path, descriptor)
 
 
 @contextlib.contextmanager

@@ -41,11 +41,11 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
     where it would be fewer than four shards, since large products are shared too (xp/numpy.py), and for a
     model that is not rowwise.
     """
-    arithmetic = model.macs(input_shape)
-    if not model.rowwise or arithmetic == 0:
+    macs = model.macs(input_shape)
+    if not model.rowwise or macs == 0:
         return batch_size
     rows = _SHARD_ROWS
-    while rows * arithmetic < _SHARD_MACS:
+    while rows * macs < _SHARD_MACS:
         rows *= 2
     if batch_size < _SHARDS * rows:
         return batch_size
