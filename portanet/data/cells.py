@@ -13,6 +13,9 @@ from portanet._typing import HostArray
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
+MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none"})
+"""What stands for a value that is not there, in lower case: the one set for numbers, categories and labels."""
+
 # From here on float32 rounds to infinity: half a step above its largest number.
 _OVERFLOW = 2.0**128 - 2.0**103
 
@@ -20,6 +23,11 @@ _OVERFLOW = 2.0**128 - 2.0**103
 def quoted(text: str) -> str:
     """The same between quotes."""
     return repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell is empty or one of the words for a missing value, in upper or lower case."""
+    return text.strip().lower() in MISSING
 
 
 def is_text(text: str) -> bool:
