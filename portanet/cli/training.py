@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import os
-import platform
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,9 +11,9 @@ from typing import Any
 
 import click
 
-from portanet import _machine, backends, report
+from portanet import backends
 from portanet.backends import Backend
-from portanet.cli import config, facts, options, plans, terminal
+from portanet.cli import config, options, outcome, overrides, plans, terminal
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
 from portanet.cli.terminal import echo
@@ -23,14 +21,12 @@ from portanet.errors import ConfigError
 from portanet.metrics import Metric
 from portanet.storage.history_file import HistoryFile
 from portanet.storage.run_folder import RunFolder, require_empty
-from portanet.storage.run_record import RunRecord, write_record
 from portanet.training import presets
 from portanet.training.callbacks import Callback, Row
 from portanet.training.fit import fit_spec
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
 from portanet.training.resume import Checkpoints, Interrupted
-from portanet.training.summary import layers
 
 
 class _Keep(Callback):
@@ -66,11 +62,11 @@ def train(
     start, valid, class_weight = settings.pop("start"), settings["valid"], settings.pop("class_weight")
     names = ("data", "label", "image", "test", "freeze", "backend", "device")
     places = {name: settings.pop(name) for name in names} | {"preset": settings["preset"], "task": settings["task"]}
-    places |= {"from": None if start is None else str(start), "valid": None if plans.is_share(valid) else valid}
+    places |= {"from": None if start is None else str(start), "valid": None if overrides.is_share(valid) else valid}
     if places["data"] is None:
         places["data"] = presets.DATA.get(places["preset"])
     chosen = choose(places, say, trace=trace)
-    spec = plans.spec_of(**settings)
+    spec = overrides.spec_of(**settings)
     if places["from"] is not None and "layers" in settings["tables"]:
         raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
     job = plans.prepare(spec, places | {"workers": workers}, class_weight)
@@ -81,7 +77,7 @@ def train(
     if as_json:
         options.print_json(result)
     elif not quiet:
-        _print(result, metric)
+        outcome.show(result, metric)
 
 
 def choose(places: dict[str, Any], say: Callable[[str], None], *, trace: bool = True) -> Backend:
@@ -104,8 +100,8 @@ def run_job(
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with _folder(out, job.places["preset"], resume=resume, say=say) as folder:
         run = _fit(job, folder, chosen, command, say, quiet=quiet)
-        result = _result(job, run, folder)
-        _write(job, run, folder, command, result, started)
+        result = outcome.measured(job, run, folder)
+        outcome.write(job, run, folder, command, result, started)
     return result, run.task.metric
 
 
@@ -150,57 +146,6 @@ def _fit(
         raise SystemExit(128 + signals[0]) from None
 
 
-def _result(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
-    score, names = run.task.metric.key, {"valid": job.validation, "test": job.tests}
-    measured = {
-        f"{name}_{score}": run.evaluate(data.x, data.labels)[score] if data else None for name, data in names.items()
-    }
-    return {
-        "run": str(folder.path), "model": str(folder.model), "preset": job.places["preset"],
-        "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.spec.seed,
-        "steps": run.steps, "seconds": round(run.seconds, 3),
-        f"train_{score}": run.history[-1][score],
-        f"final_train_{score}": run.evaluate(job.training.x, job.training.labels)[score],
-        **measured,
-    }  # fmt: skip
-
-
-def _write(
-    job: Job, run: TrainedModel, folder: RunFolder, command: list[str], result: dict[str, Any], started: str
-) -> None:
-    """The model, run.json and, where its packages are there, the report."""
-    training, preset = job.training, job.places["preset"]
-    source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
-    scores = {name: value for name, value in result.items() if name.endswith(run.task.metric.key)}
-    run.card = job.card
-    run.about = {
-        "data": source | {"name": _without_path(training.name)}, "preset": preset, "steps": run.steps, "scores": scores,
-    }  # fmt: skip
-    run.save(folder.model)
-    record = RunRecord(
-        name=folder.path.name,
-        preset=preset,
-        command=shlex.join(command),
-        started=started,
-        result=result,
-        spec=run.spec.to_dict(),
-        places=job.places | {"backend": run.backend.name, "device": run.backend.device, "workers": run.workers},
-        data=source | {"classes": list(training.classes)},
-        versions=facts.versions(run.backend.package),
-        host={"platform": platform.platform(), "cores": _machine.cores(), "workers": run.workers},
-        layers=layers(run.model, run.params, run.input_shape),
-    )
-    write_record(folder.path, record)
-    if report.available():
-        report.write_report(folder.path)
-
-
-def _without_path(name: str) -> str:
-    """A source's own name: equal data gives equal models wherever it lies, and a model tells nobody's folders."""
-    own = os.path.basename(os.path.abspath(name))
-    return f"{own}/" if os.path.isdir(name) else own  # a folder called mnist is not the built-in mnist
-
-
 def _command() -> list[str]:
     """The words of the command line that repeats this run."""
     context = click.get_current_context()
@@ -212,20 +157,3 @@ def _command() -> list[str]:
             value = context.meta.get(config.PATH) if option.name == "tables" else value
             words += [option.opts[0], "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     return words
-
-
-def _print(result: dict[str, Any], metric: Metric) -> None:
-    """The result for people."""
-    names = {
-        f"train_{metric.key}": f"training {metric.title}, last logged",
-        f"final_train_{metric.key}": f"training {metric.title} of the saved model",
-        f"valid_{metric.key}": f"validation {metric.title}",
-        f"test_{metric.key}": f"test {metric.title}",
-    }
-    for key, name in names.items():
-        if result[key] is not None:
-            echo(f"{name:38}{metric.text(result[key])}")
-    steps = "1 step" if result["steps"] == 1 else f"{result['steps']} steps"
-    echo(f"{steps} in {result['seconds']:.1f} s; everything is in {result['run']}")
-    if not report.available():
-        echo("no report.html: pip install 'portanet[report]', then portanet report " + result["run"])

@@ -102,7 +102,7 @@ def test_killed_at_random_moments(place: Path, case: str) -> None:
         ("portanet.storage.snapshot:write_snapshot", 7),  # in the midst of an epoch
         ("portanet.storage.snapshot:write_snapshot", 28),  # between a row of the history and its checkpoint
         ("portanet.training.model:TrainedModel.save", 1),  # after the last checkpoint
-        ("portanet.cli.training:write_record", 1),  # after the model
+        ("portanet.cli.outcome:write_record", 1),  # after the model
         ("portanet.storage.run_folder:RunFolder.drop_if_empty", 1),  # after all of it
     ],
 )

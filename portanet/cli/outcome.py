@@ -1,0 +1,87 @@
+"""What a run has come to: measured, written into its folder, and printed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+from typing import Any
+
+from portanet import _machine, report
+from portanet.cli import facts
+from portanet.cli.plans import Job
+from portanet.cli.terminal import echo
+from portanet.metrics import Metric
+from portanet.storage.run_folder import RunFolder
+from portanet.storage.run_record import RunRecord, write_record
+from portanet.training.model import TrainedModel
+from portanet.training.summary import layers
+
+
+def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
+    """The scores, the steps and the seconds of the run, with the places of its files."""
+    score, names = run.task.metric.key, {"valid": job.validation, "test": job.tests}
+    scores = {
+        f"{name}_{score}": run.evaluate(data.x, data.labels)[score] if data else None for name, data in names.items()
+    }
+    return {
+        "run": str(folder.path), "model": str(folder.model), "preset": job.places["preset"],
+        "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.spec.seed,
+        "steps": run.steps, "seconds": round(run.seconds, 3),
+        f"train_{score}": run.history[-1][score],
+        f"final_train_{score}": run.evaluate(job.training.x, job.training.labels)[score],
+        **scores,
+    }  # fmt: skip
+
+
+def write(
+    job: Job, run: TrainedModel, folder: RunFolder, command: list[str], result: dict[str, Any], started: str
+) -> None:
+    """The model, run.json and, where its packages are there, the report."""
+    training, preset = job.training, job.places["preset"]
+    source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
+    scores = {name: value for name, value in result.items() if name.endswith(run.task.metric.key)}
+    run.card = job.card
+    run.about = {
+        "data": source | {"name": _without_path(training.name)}, "preset": preset, "steps": run.steps, "scores": scores,
+    }  # fmt: skip
+    run.save(folder.model)
+    record = RunRecord(
+        name=folder.path.name,
+        preset=preset,
+        command=shlex.join(command),
+        started=started,
+        result=result,
+        spec=run.spec.to_dict(),
+        places=job.places | {"backend": run.backend.name, "device": run.backend.device, "workers": run.workers},
+        data=source | {"classes": list(training.classes)},
+        versions=facts.versions(run.backend.package),
+        host={"platform": platform.platform(), "cores": _machine.cores(), "workers": run.workers},
+        layers=layers(run.model, run.params, run.input_shape),
+    )
+    write_record(folder.path, record)
+    if report.available():
+        report.write_report(folder.path)
+
+
+def _without_path(name: str) -> str:
+    """A source's own name: equal data gives equal models wherever it lies, and a model tells nobody's folders."""
+    own = os.path.basename(os.path.abspath(name))
+    return f"{own}/" if os.path.isdir(name) else own  # a folder called mnist is not the built-in mnist
+
+
+def show(result: dict[str, Any], metric: Metric) -> None:
+    """The result for people."""
+    names = {
+        f"train_{metric.key}": f"training {metric.title}, last logged",
+        f"final_train_{metric.key}": f"training {metric.title} of the saved model",
+        f"valid_{metric.key}": f"validation {metric.title}",
+        f"test_{metric.key}": f"test {metric.title}",
+    }
+    for key, name in names.items():
+        if result[key] is not None:
+            echo(f"{name:38}{metric.text(result[key])}")
+    steps = "1 step" if result["steps"] == 1 else f"{result['steps']} steps"
+    echo(f"{steps} in {result['seconds']:.1f} s; everything is in {result['run']}")
+    if not report.available():
+        echo("no report.html: pip install 'portanet[report]', then portanet report " + result["run"])

@@ -1,0 +1,91 @@
+"""What the options of `train` change in a preset's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from portanet.data import Dataset
+from portanet.errors import ConfigError
+from portanet.nn import CrossEntropy
+from portanet.optim.optimizer import with_learning_rate
+from portanet.training import presets
+from portanet.training.callbacks import Callback, EarlyStopping
+from portanet.training.spec import TrainingSpec
+from portanet.training.tasks import task_named
+
+
+def spec_of(
+    *, preset: str, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
+) -> TrainingSpec:  # fmt: skip
+    """The preset with the file's tables and the options in place of its own settings."""
+    spec, named = presets.preset(preset), task_named(task)
+    if not named.suits(spec.loss):
+        spec = replace(spec, loss=named.loss)
+    return changed(spec.with_settings({"dtype": dtype, "seed": seed, **tables}), **changes)
+
+
+def changed(
+    spec: TrainingSpec, *, optimizer: str | None, learning_rate: float | None, patience: int | None, valid: str | None,
+    **changes: Any,
+) -> TrainingSpec:  # fmt: skip
+    """The spec with what the command line sets otherwise."""
+    if optimizer is not None:
+        changes["optimizer"] = presets.optimizer(optimizer)
+    if learning_rate is not None:
+        changes["optimizer"] = with_learning_rate(changes.get("optimizer", spec.optimizer), learning_rate)
+    if patience is not None:
+        changes["callbacks"] = _with_patience(spec.callbacks, patience)
+    if valid is not None and is_share(valid):
+        changes["valid"] = _share(valid)
+    return replace(spec, **{name: value for name, value in changes.items() if value is not None})
+
+
+def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callback, ...]:
+    """The callbacks with this patience of early stopping; a file's own keeps what it watches."""
+    if not any(isinstance(each, EarlyStopping) for each in callbacks):
+        return *callbacks, EarlyStopping(patience=patience)
+    return tuple(replace(each, patience=patience) if isinstance(each, EarlyStopping) else each for each in callbacks)
+
+
+def weighted(spec: TrainingSpec, class_weight: str | None, training: Dataset) -> TrainingSpec:
+    """The spec with a loss in which the classes count as asked."""
+    if class_weight is None:
+        return spec
+    if not isinstance(spec.loss, CrossEntropy) or not training.classes:
+        raise ConfigError("--class-weight is for classes and their cross entropy.")
+    weights: Any = "balanced" if class_weight == "balanced" else tuple(_weights(class_weight, training.classes))
+    return replace(spec, class_weight=weights).with_weighted_loss(training.require_labels(), len(training.classes))
+
+
+def _weights(text: str, classes: Sequence[str]) -> list[float]:
+    """A=2,B=0.5 as one number for each class, 1 where none is given."""
+    found = dict.fromkeys(classes, 1.0)
+    for part in text.split(","):
+        name, equals, number = part.rpartition("=")
+        name = name.strip()
+        if not equals:
+            raise ConfigError(f"--class-weight takes balanced, or CLASS=WEIGHT,...; got {part!r}.")
+        if name not in found:
+            raise ConfigError(f"--class-weight names the class {name!r}; the classes are {', '.join(classes)}.")
+        try:
+            found[name] = float(number)
+        except ValueError:
+            raise ConfigError(f"--class-weight needs a number for {name}, got {number!r}.") from None
+    return list(found.values())
+
+
+def is_share(valid: str | None) -> bool:
+    """Whether the option is a number, or not given; else it names data."""
+    try:
+        return valid is None or float(valid) is not None
+    except ValueError:
+        return False
+
+
+def _share(valid: str) -> float:
+    share = float(valid)
+    if not 0 <= share < 1:
+        raise ConfigError(f"--valid takes a share above 0 and below 1, or a path; got {valid}.")
+    return share
