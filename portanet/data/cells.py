@@ -1,4 +1,4 @@
-"""What counts as a number, and the smallest of our two dtypes that holds it."""
+"""What counts as a number, and the dtype that holds it."""
 
 from __future__ import annotations
 
@@ -46,9 +46,34 @@ def as_uint8(values: HostArray) -> HostArray | None:
 
 def as_float32(values: HostArray) -> HostArray | None:
     """The values as float32, or None where one is NaN, infinite, or too large for float32."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         single = values.astype(np.float32, copy=False)
     return single if bool(np.isfinite(single).all()) else None
+
+
+def as_floats(values: HostArray) -> HostArray | None:
+    """The values (N, ...) as float32 where that keeps those of each column apart, else as float64.
+
+    Whole numbers must stay exact, such as the date 20230101. None where a value is NaN, infinite, or too large for
+    float32.
+    """
+    single = as_float32(values)
+    if single is None or values.dtype == np.float32 or _are_apart(single, values):
+        return single
+    return values.astype(np.float64, copy=False)
+
+
+def _are_apart(single: HostArray, values: HostArray) -> bool:
+    """Whether float32 keeps the whole numbers of the values exactly, and no two others of a column become one."""
+    changed = single != values
+    if not changed.any():
+        return True
+    inexact = values[changed]
+    if ((inexact == np.trunc(inexact)) & (np.abs(inexact) < 2**53)).any():
+        return False
+    wide = np.sort(values.reshape(len(values), -1)[:, changed.reshape(len(values), -1).any(axis=0)], axis=0)
+    narrow = wide.astype(np.float32)
+    return not bool(((narrow[1:] == narrow[:-1]) & (wide[1:] != wide[:-1])).any())
 
 
 @lru_cache(1024)

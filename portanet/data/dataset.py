@@ -16,10 +16,10 @@ from portanet.errors import DataError
 class Dataset:
     """Rows `x` (N, ...), their `labels` (N,) if there are any, and the names that go with them.
 
-    x        uint8 where the values are whole numbers from 0 to 255 of an image, float32 otherwise;
-             images are (N, channels, height, width), tables (N, columns); a memory map, or `Rows` of one,
-             where the set is large
-    labels   int32 indices into `classes`; float32 targets where `classes` is empty; None without labels
+    x        uint8 for pixels that are whole numbers from 0 to 255, else float32, or float64 where float32 would make
+             one value of two, such as 20230101 and 20230102; images are (N, channels, height, width), tables
+             (N, columns); a memory map, or `Rows` of one, where the set is large
+    labels   int32 indices into `classes`; float32 or float64 targets where `classes` is empty; None without labels
     classes  the name of each class, as text: ("0", ..., "9")
     columns  the names of a table's columns in x's order; None for images
     """

@@ -8,7 +8,7 @@ import numpy as np
 
 from portanet._text import plain
 from portanet._typing import HostArray
-from portanet.data.cells import INTEGER, NUMBER, as_float32, quoted
+from portanet.data.cells import INTEGER, NUMBER, as_floats, quoted
 from portanet.errors import DataError
 
 
@@ -42,9 +42,9 @@ def encode(
 def encode_array(
     name: str, values: HostArray, *, regress: bool = False, classes: Sequence[str] | None = None
 ) -> tuple[HostArray, tuple[str, ...]]:
-    """The same for labels that came as an array; for `regress` float32 targets and no classes."""
+    """The same for labels that came as an array; for `regress` float32 or float64 targets and no classes."""
     if values.dtype.kind in "iuf":
-        targets = as_float32(values)
+        targets = as_floats(values)
         if targets is None:
             raise DataError(f"{name}: a label is NaN, infinite or too large.")
         if regress:

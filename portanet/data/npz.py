@@ -13,7 +13,7 @@ from numpy.lib import format as npy
 
 from portanet._text import plain
 from portanet._typing import HostArray, Shape
-from portanet.data.cells import as_float32, as_uint8
+from portanet.data.cells import as_float32, as_floats, as_uint8
 from portanet.data.dataset import Dataset
 from portanet.data.files import expansion_limit, reading
 from portanet.data.labels import encode_array
@@ -88,9 +88,13 @@ def _rows(name: str, x: HostArray, image: Shape | None) -> HostArray:
     rows = x[:, None] if x.ndim == 3 else x
     if x.ndim == 2 and image is not None and math.prod(image) == x.shape[1]:
         rows = x.reshape(len(x), *image)
-    # A picture of floats from 0 to 1 may hold only zeros and ones; as uint8 it would be scaled as pixels are.
-    whole = None if rows.ndim == 4 and rows.dtype.kind == "f" else as_uint8(rows)
-    result = as_float32(rows) if whole is None else whole
+    result = _images(rows) if rows.ndim == 4 else as_floats(rows)
     if result is None:
         raise DataError(f"{name}: a value of x is NaN, infinite or too large.")
     return np.ascontiguousarray(result)
+
+
+def _images(rows: HostArray) -> HostArray | None:
+    # A picture of floats from 0 to 1 may hold only zeros and ones; as uint8 it would be scaled as pixels are.
+    whole = None if rows.dtype.kind == "f" else as_uint8(rows)
+    return as_float32(rows) if whole is None else whole

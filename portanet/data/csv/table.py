@@ -13,7 +13,7 @@ import numpy as np
 
 from portanet._text import plain
 from portanet._typing import HostArray, Shape
-from portanet.data.cells import as_float32, as_uint8
+from portanet.data.cells import as_floats, as_uint8
 from portanet.data.csv.fault import find_fault, read_names
 from portanet.data.csv.header import Header, understand
 from portanet.data.dataset import Dataset
@@ -74,23 +74,33 @@ def _header(path: str | Path, **wanted: Any) -> Header:
 
 
 def _parts(path: str | Path, header: Header, regress: bool, *, mapped: bool, progress: Progress | None) -> Parts:
-    def read(sink: Sink) -> Found:
-        return _read(path, header, regress, sink, progress)
+    def read(sink: Sink, progress: Progress | None = None) -> Found:
+        try:
+            return _read(path, header, regress, sink, progress)
+        except _NeedsFloat64:
+            sink.restart()
+            return _read(path, header, regress, sink, progress, wide=True)
 
     if mapped:
         settings = ["csv", header.names, header.numbers, header.label, header.image, regress]
         try:
-            return kept(path, settings, (len(header.numbers),), read)
+            return kept(path, settings, (len(header.numbers),), lambda sink: read(sink, progress))
         except CacheError as error:
             require_memory(path, error)
     sink = InMemory()
-    found = _read(path, header, regress, sink, None)
+    found = read(sink)
     return Parts(sink.array(), *found)
 
 
-def _read(path: str | Path, header: Header, regress: bool, sink: Sink, progress: Progress | None) -> Found:
-    """Gives all rows to the sink."""
-    builder = _Builder(header, regress, sink)
+class _NeedsFloat64(Exception):  # noqa: N818 - no error: the file is read once more
+    """Float32 would make one value of two."""
+
+
+def _read(
+    path: str | Path, header: Header, regress: bool, sink: Sink, progress: Progress | None, *, wide: bool = False
+) -> Found:
+    """Gives all rows to the sink, in float64 if they are `wide`."""
+    builder = _Builder(header, regress, sink, wide)
     with reading(path) as file:
         size, text = os.fstat(file.fileno()).st_size, _text(file)
         try:
@@ -145,11 +155,11 @@ def _text(file: BinaryIO) -> _Text:
 
 
 class _Builder:
-    """Chunks of a table on their way to a sink; they are uint8 where every value is a whole 0 to 255."""
+    """Chunks of a table on their way to a sink: pixels as uint8, other numbers as floats."""
 
-    def __init__(self, header: Header, regress: bool, sink: Sink) -> None:
+    def __init__(self, header: Header, regress: bool, sink: Sink, wide: bool) -> None:
         self.header, self.sink = header, sink
-        self.regress = regress
+        self.regress, self.wide = regress, wide
         self.rows = 0
         self.targets: list[HostArray] = []
         self.texts: dict[str, int] = {}
@@ -159,9 +169,7 @@ class _Builder:
         if frame.shape[1] != len(self.header.names):
             raise ValueError("rows and header differ in length")
         values = _numbers(frame, list(self.header.numbers))
-        chunk = as_uint8(values)
-        if chunk is None and self.header.image is None:
-            chunk = as_float32(values)
+        chunk = as_uint8(values) if self.header.image else self._floats(values)
         if chunk is None:
             raise ValueError("a value is out of range")
         if self.header.label is not None:
@@ -173,11 +181,19 @@ class _Builder:
         """The targets of all rows taken so far, and the texts that they stand for."""
         return (np.concatenate(self.targets) if self.targets else None), list(self.texts)
 
+    def _floats(self, values: HostArray) -> HostArray | None:
+        floats = as_floats(values)
+        if floats is not None and self.wide:
+            return values.astype(np.float64, copy=False)
+        if floats is not None and floats.dtype == np.float64:
+            raise _NeedsFloat64
+        return floats
+
     def _labels(self, frame: pd.DataFrame, position: int) -> HostArray:
         import pandas as pd
 
         if self.regress:
-            targets = as_float32(_numbers(frame, [position])[:, 0])
+            targets = self._floats(_numbers(frame, [position])[:, 0])
             if targets is None:
                 raise ValueError("a label is out of range")
             return targets

@@ -26,7 +26,7 @@ from portanet.storage.unfinished import remove
 
 _LARGE = 2**28  # bytes of a file, of which at most twice as many become an array
 _ABOUT_LIMIT = 2**28  # bytes
-_FORMAT = 2
+_FORMAT = 3
 _SAMPLES, _SAMPLE_BYTES = 16, 4096  # of a file, from its first byte to its last
 
 Progress = Callable[[int, int], None]
@@ -34,10 +34,13 @@ Progress = Callable[[int, int], None]
 
 
 class Sink(Protocol):
-    """Takes chunks of rows, each uint8 or float32, on their way to one array: uint8 if every chunk is."""
+    """Takes chunks of rows on their way to one array: uint8 or float32, uint8 if every chunk is; or all float64."""
 
     def add(self, chunk: HostArray) -> None:
         """The next rows."""
+
+    def restart(self) -> None:
+        """Forgets all rows."""
 
 
 class InMemory:
@@ -49,13 +52,16 @@ class InMemory:
     def add(self, chunk: HostArray) -> None:
         self.chunks.append(chunk)
 
+    def restart(self) -> None:
+        self.chunks.clear()
+
     def array(self) -> HostArray:
         """All rows."""
         return np.concatenate(self.chunks)
 
 
 class OnDisk:
-    """Chunks that become a .npy file; the first that is not uint8 has the rows before it written anew, as float32."""
+    """Chunks that become a .npy file; the first that is not uint8 has the rows before it written again, as float32."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._rows, self._row = path, 0, (0,)
@@ -73,6 +79,10 @@ class OnDisk:
             cache.require_room(self._path, rows.nbytes)
             self._file.write(rows.data)
             self._rows += len(rows)
+
+    def restart(self) -> None:
+        self.close()
+        self._file, self._rows = None, 0
 
     def close(self, *, whole: bool = False) -> None:
         """Ends the file, with its number of rows if it is whole."""
@@ -108,7 +118,7 @@ class OnDisk:
 class Parts:
     """What a reader finds in a file: rows, their labels as numbers if there are any, and the texts those stand for.
 
-    targets  int32 indices into `texts`, or float32 numbers to predict
+    targets  int32 indices into `texts`, or float32 or float64 numbers to predict
     """
 
     x: HostArray
@@ -198,12 +208,12 @@ def _digests(place: Path) -> dict[str, str]:
 def _open(place: Path, row: Shape) -> Parts | None:
     """The parts in a folder; None unless they fit each other."""
     try:
-        x: Any = map_file(place / "x.npy", (np.uint8, np.float32))
+        x: Any = map_file(place / "x.npy", (np.uint8, np.float32, np.float64))
         about = json.loads(read_small(place / "about.json", _ABOUT_LIMIT))
         texts = about["texts"]
         targets = None
         if (place / "targets.npy").exists():
-            targets = np.array(map_file(place / "targets.npy", (np.int32, np.float32)))
+            targets = np.array(map_file(place / "targets.npy", (np.int32, np.float32, np.float64)))
         if about["sha256"] != _digests(place):
             return None
     except (DataError, OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -217,7 +227,7 @@ def _fit(targets: HostArray | None, rows: int, texts: int) -> bool:
         return texts == 0
     if targets.shape != (rows,):
         return False
-    if targets.dtype == np.float32:
+    if targets.dtype.kind == "f":
         return texts == 0 and bool(np.isfinite(targets).all())
     return bool(targets.min() >= 0 and targets.max() < texts)
 

@@ -67,11 +67,35 @@ def test_image_shape_given_for_other_names(write: Write) -> None:
     assert data.x.tolist() == [[[[3, 4]]]]
 
 
-def test_small_whole_numbers_stay_small(write: Write) -> None:
+def test_small_whole_numbers_are_floats(write: Write) -> None:
+    """As uint8, `age - years` would wrap around."""
     data = read_table(write("a,b\n0,1.0\n255,2e1\n"))
-    assert data.x.dtype == np.uint8
-    assert data.x.tolist() == [[0, 1], [255, 20]]
+    assert data.x.dtype == np.float32
+    assert (data.x[:, 0] - data.x[:, 1]).tolist() == [-1, 235]
     assert data.columns == ("a", "b")
+
+
+@pytest.mark.parametrize("wrong", ["20230101", "16777217", "1700000000.5", "1e-46"])
+@pytest.mark.parametrize("mapped", [True, False])
+def test_numbers_that_float32_would_merge_are_float64(
+    write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, wrong: str, mapped: bool
+) -> None:
+    monkeypatch.setenv("PORTANET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(table, "_CELLS", 2)
+    monkeypatch.setattr(table, "_ROWS", 2)
+    other = str(float(wrong) * (1 + 1e-9))
+    data = read_table(write(f"label,a\n0.1,0.1\n0.25,3\n7,{wrong}\n1,{other}\n"), regress=True, mapped=mapped)
+    assert data.x.dtype == np.float64
+    assert data.x.ravel().tolist() == [0.1, 3, float(wrong), float(other)]
+    assert data.require_labels().tolist() == [0.1, 0.25, 7, 1]
+    narrow = read_table(write("label,a\n1,16777216\n2,0.1\n1,0.1000001\n"), mapped=mapped)
+    assert narrow.x.dtype == np.float32
+
+
+def test_targets_that_float32_would_merge_are_float64(write: Write) -> None:
+    data = read_table(write("label,a\n20230101,1\n20230102,2\n"), regress=True)
+    assert data.require_labels().tolist() == [20230101, 20230102]
+    assert read_table(write("label,a\n1.5,1\n2.5,2\n"), regress=True).require_labels().dtype == np.float32
 
 
 @pytest.mark.parametrize("value", ["256", "-1", "0.5", "1e300000", "nan"])
@@ -243,7 +267,7 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, data: st.DataObjec
     path.write_bytes(text.getvalue().encode())
     found = read_table(path)
     assert [found.classes[i] for i in found.require_labels()] == [f"k{label}".strip() for label in labels]
-    np.testing.assert_allclose(found.x, np.array(rows, np.float32), rtol=1e-7)
+    np.testing.assert_allclose(found.x, np.array(rows, np.float64), rtol=1e-7)
 
 
 @given(st.lists(st.text("0123456789.eE+- ,x\"_naif\t'", max_size=6), min_size=1, max_size=6))
