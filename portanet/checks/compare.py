@@ -65,13 +65,13 @@ def compare(
     batch_size: int, steps: int = 10, seed: int = 0, dtype: str = "float32", tolerance: float | None = None,
 ) -> list[Difference]:  # fmt: skip
     """The differences of each backend, in `dtype`, over the first `steps` steps of a training."""
-    source = as_source(data.x, model, NumPy(), "float64")
+    source = as_source(data.x, model, NumPy(), dtype)
     host = model.fit(model.init(generator(seed, WEIGHTS), source.shape[1:]), source.host_blocks())
     layout = Layout.of(model, host)
     watch = _Watch(optimizer)
     step = Step(Gradient(model, cross_entropy, layout, None, shards.workers(1)), watch, measure=True)
     reference, *sides = (
-        _Side.of(backend, kind, data, step)
+        _Side.of(backend, kind, data, step, source.card_offsets)
         for backend, kind in [(NumPy(), "float64"), *((backend, dtype) for backend in backends)]
     )
     flat = layout.pack(host)
@@ -129,9 +129,11 @@ class _Side:
     take_steps: TakeSteps
 
     @classmethod
-    def of(cls, backend: Backend, dtype: str, data: Dataset, step: Step) -> _Side:
+    def of(
+        cls, backend: Backend, dtype: str, data: Dataset, step: Step, offsets: Sequence[float]
+    ) -> _Side:  # fmt: skip
         with backend.session(dtype):
-            source = as_source(data.x, step.gradient.model, backend, dtype)
+            source = as_source(data.x, step.gradient.model, backend, dtype, offsets=offsets)
             labels = data.require_labels()
             examples = Examples(source, labels, put_labels(labels, backend, dtype), None)
             return cls(backend, dtype, source, examples.compile(step))

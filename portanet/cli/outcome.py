@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shlex
+from dataclasses import replace
 from typing import Any
 
 from portanet import _machine, report
@@ -41,7 +42,7 @@ def write(
     training, preset = job.training, job.places["preset"]
     source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
     scores = {name: value for name, value in result.items() if name.endswith(run.task.metric.key)}
-    run.card = job.card
+    run.card = replace(job.card, offsets=run.card.offsets)
     run.about = {
         "data": source | {"name": _without_path(training.name)}, "preset": preset, "steps": run.steps, "scores": scores,
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from reprlib import repr as brief
@@ -20,6 +21,8 @@ class ModelCard:
     classes      the name of each class; none for a regression, and for a model trained on numbers alone
     columns      the names of a table's columns, in their order
     label        the name of a table's label column
+    offsets      what is subtracted from each column of a table, or channel of an image, in float64 before anything
+                 else: see training/offsets.py; none where nothing is
     """
 
     input_shape: Shape
@@ -27,10 +30,12 @@ class ModelCard:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
     label: str | None = None
+    offsets: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
         object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "offsets", tuple(self.offsets))
         object.__setattr__(self, "columns", None if self.columns is None else tuple(self.columns))
 
     @property
@@ -60,7 +65,10 @@ class ModelCard:
         shape, columns = card["input_shape"], card.get("columns")
         if columns is not None and len(shape) == 1 and len(columns) != shape[0]:
             raise ConfigError(f"it names {len(columns)} columns for rows of {shape[0]} numbers.")
-        return cls(**{**card, "classes": card.get("classes") or ()})
+        offsets = card.get("offsets") or ()
+        if offsets and len(offsets) != (shape[0] if len(shape) == 3 else math.prod(shape)):
+            raise ConfigError(f"it has {len(offsets)} offsets for rows of the shape {tuple(shape)}.")
+        return cls(**{**card, "classes": card.get("classes") or (), "offsets": offsets})
 
 
 def _is_shape(value: Any) -> bool:
@@ -74,10 +82,18 @@ def _is_names(value: Any) -> bool:
     return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
 
 
+def _is_numbers(value: Any) -> bool:
+    """Whether there are none, or each is finite."""
+    if not isinstance(value, list):
+        return value is None
+    return all(type(number) is float and math.isfinite(number) for number in value)
+
+
 _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "input_shape": _is_shape,
     "dtype": lambda value: value in ("float32", "float64"),
     "classes": _is_names,
     "columns": _is_names,
     "label": lambda value: value is None or isinstance(value, str),
+    "offsets": _is_numbers,
 }

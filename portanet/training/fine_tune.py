@@ -11,7 +11,7 @@ from portanet._typing import Params
 from portanet.errors import ModelError
 from portanet.nn import Dense, Layer, Sequential
 from portanet.rng import WEIGHTS, generator
-from portanet.training.model import TrainedModel
+from portanet.training.model import TrainedModel, TrainedParams
 
 
 def fine_tune(
@@ -47,7 +47,7 @@ def fine_tune(
         host = {name: array for name, array in host.items() if int(name) < index} | {
             name: array for name, array in drawn.items() if int(name) >= index
         }
-    return model.freeze(*freeze), host
+    return model.freeze(*freeze), TrainedParams(host, run.card)
 
 
 def _head(model: Sequential) -> tuple[int, Dense]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from portanet._settings import to_dict, with_python_numbers
 from portanet._tree import tree_items, tree_set
 from portanet._typing import HostArray, Params, Shape
@@ -25,7 +27,7 @@ from portanet.training.examples import Examples
 from portanet.training.history import History
 from portanet.training.labels import checked_labels, put_labels, row_weights
 from portanet.training.loop import Plan, train
-from portanet.training.model import TrainedModel, on_backend
+from portanet.training.model import TrainedModel, TrainedParams, on_backend
 from portanet.training.resume import Checkpoints, Resume
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
@@ -119,7 +121,8 @@ def fit_spec(
     kept = Checkpoints(checkpoints) if isinstance(checkpoints, (str, Path)) else checkpoints
     size = None if spec.batch_size == "full" else spec.batch_size
     with chosen.session(spec.dtype), _advising(chosen, size or x.shape[0]):
-        source = as_source(x, model, chosen, spec.dtype)
+        base = params.card if isinstance(params, TrainedParams) else None
+        source = as_source(x, model, chosen, spec.dtype, offsets=None if base is None else base.offsets)
         if full:
             source.require_full_batch()
         host_labels = checked_labels(spec.loss, labels, len(source), outputs)
@@ -128,14 +131,9 @@ def fit_spec(
         total = len(host_labels) if weights is None else float(weights.sum())
         put_weights = None if weights is None else chosen.put(weights, spec.dtype)
         examples = Examples(source, host_labels, put_labels(host_labels, chosen, spec.dtype), put_weights)
-        run = TrainedModel(
-            model,
-            _initial(model, source, params, spec.seed, spec.dtype),
-            spec,
-            chosen,
-            ModelCard(tuple(x.shape[1:]), spec.dtype),
-            workers=chosen.threads(workers),
-        )
+        card = ModelCard(tuple(x.shape[1:]), spec.dtype, offsets=source.card_offsets)
+        start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
+        run = TrainedModel(model, start, spec, chosen, card, workers=chosen.threads(workers))
         held_out = None if valid is None else run.labelled(*valid, place=True)
         plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
         identity = _identity(run, examples, held_out, params) if kept else {}
@@ -163,6 +161,7 @@ def _identity(
     held_out = () if valid is None else (valid[0].host_rows, valid[1])
     weights = None if examples.weights is None else run.backend.to_numpy(examples.weights)
     start = [to_host(array) for _, array in tree_items(params or {})]
+    start += [np.asarray(run.card.offsets)] if run.card.offsets else []
     arrays = (examples.source.host_rows, examples.labels, weights, *held_out, *start)
     return run.spec.to_dict() | {"layers": to_dict(run.model), "data": fingerprint(*arrays)}
 

@@ -15,7 +15,7 @@ from portanet.training.examples import Examples
 from portanet.training.gradient import gradient_of
 from portanet.training.guard import Guard
 from portanet.training.history import History
-from portanet.training.model import TrainedModel
+from portanet.training.model import TrainedModel, TrainedParams
 from portanet.training.resume import Resume
 from portanet.training.spec import TrainingSpec
 from portanet.training.state import Data, Position, State
@@ -57,7 +57,7 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
     def show(state: State) -> None:
         own = weights(plan.spec.optimizer, state.flat, state.optimizer)
         params = layout.unpack(own, state.averaged or state.buffers)
-        run.params = tree_map(params, copied)  # a step writes into the originals
+        run.params = TrainedParams(tree_map(params, copied), run.card)  # a step writes into the originals
 
     in_one = gradient.shard_rows is None
     with run.backend.library_threads() if in_one else contextlib.nullcontext(), watchers.watching(run, steps):

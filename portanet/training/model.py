@@ -32,6 +32,17 @@ from portanet.xp import device, namespace
 _PREDICTED_ROWS = 2048  # at once, at most: bounds the memory, whatever the number of rows
 
 
+class TrainedParams(dict[str, Any]):
+    """The arrays of a trained model, by child name, with its card: from them `fit` goes on in the same numbers.
+
+    A plain dict of the same arrays knows nothing of offsets; `fit` then finds those of the new rows.
+    """
+
+    def __init__(self, params: Params, card: ModelCard) -> None:
+        super().__init__(params)
+        self.card = card
+
+
 @dataclass(repr=False)
 class TrainedModel:
     """What `fit` returns and `load` reads.
@@ -155,7 +166,7 @@ class TrainedModel:
             raise ModelError(f"the model takes rows of shape {self.input_shape}, got {tuple(x.shape[1:])}.")
         if x.shape[0] == 0:
             raise DataError("x must have at least one row, got none.")
-        return as_source(x, self.model, self.backend, self.dtype, place=place)
+        return as_source(x, self.model, self.backend, self.dtype, offsets=self.card.offsets, place=place)
 
     def _map(self, source: Source, part: Callable[[int, Array], Any]) -> Iterator[Any]:
         """`part(start, logits)` over blocks of rows, in order."""
@@ -182,7 +193,7 @@ def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backe
     if not callable(spec.loss):
         raise CheckpointError(f"{path} does not name its loss.")
     with chosen.session(file.card.dtype):
-        params = on_backend(file.params, chosen, file.card.dtype)
+        params = TrainedParams(on_backend(file.params, chosen, file.card.dtype), file.card)
     return TrainedModel(file.model, params, spec, chosen, file.card, about=file.about)
 
 

@@ -13,7 +13,7 @@ import functools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from portanet.data.memmap.rows import as_rows
 from portanet.errors import ConfigError
 from portanet.nn.layer import Layer
 from portanet.training.arrays import as_array, is_host, require_numbers, require_usable
+from portanet.training.offsets import find_offsets, in_a_row, is_wide, name_of, subtract
 from portanet.training.state import State, take
 from portanet.training.step import Step
 from portanet.xp import namespace
@@ -47,12 +48,14 @@ class Source(ABC):
 
     transfer  the dtype in which rows reach the backend, by name; None for bytes that stay bytes
     check     raises DataError for values that the model cannot take
+    offsets   what is subtracted from each row in float64, in its shape, before it reaches any layer; None: nothing
     """
 
     given: Any
     backend: Backend
     transfer: str | None
     check: Callable[[Any], None]
+    offsets: HostArray | None
 
     @property
     def shape(self) -> Shape:
@@ -67,6 +70,11 @@ class Source(ABC):
     def __len__(self) -> int:
         return self.shape[0]
 
+    @property
+    def card_offsets(self) -> tuple[float, ...]:
+        """The offsets as a model's card has them."""
+        return () if self.offsets is None else tuple(self.offsets.ravel().tolist())
+
     @functools.cached_property
     def host_rows(self) -> Any:
         """The rows as they were given, on the host."""
@@ -74,8 +82,10 @@ class Source(ABC):
 
     def on_host(self, rows: Any) -> HostArray:
         """Some rows on the host, in the precision they were given in: the one place for changes before any cast."""
-        block: HostArray = self.host_rows[rows]
-        return block
+        return self._changed(self.host_rows[rows])
+
+    def _changed(self, block: HostArray) -> HostArray:
+        return block if self.offsets is None else subtract(block, self.offsets)
 
     def host_blocks(self) -> Blocks:
         """All rows on the host, for `Layer.fit`: numbers that do not wrap around, in no less than they were given."""
@@ -87,7 +97,7 @@ class Source(ABC):
 
     def validate(self) -> None:
         """Raises DataError for values that the model cannot take."""
-        for block in blocks(self.given, self.on_host):
+        for block in blocks(self.host_rows):
             self.check(block)
 
     @abstractmethod
@@ -143,9 +153,9 @@ class Streamed(Source):
 
     def checked(self, rows: slice) -> Array:
         """Consecutive rows on the backend."""
-        block = self.on_host(rows)
+        block = self.host_rows[rows]
         self.check(block)
-        return self.backend.as_device_array(block, self.transfer)
+        return self.backend.as_device_array(self._changed(block), self.transfer)
 
     def batch(self, rows: HostArray | None) -> Any:
         return self.backend.send(self.on_host(slice(None) if rows is None else rows), self.transfer)
@@ -194,29 +204,40 @@ class Mapped(Streamed):
         pass
 
 
-def as_source(x: Any, model: Layer, backend: Backend, dtype: str, *, place: bool = True) -> Source:
+def as_source(
+    x: Any, model: Layer, backend: Backend, dtype: str, *, offsets: Sequence[float] | None = None, place: bool = True
+) -> Source:
     """The rows `x` ready for a model: checked, and where the backend computes on them if there is room.
 
-    Without `place`, host rows stay there and are checked as blocks of them are read, for a single walk over them.
-    uint8 stays where the model's first layer casts it; every other kind becomes `dtype`. Raises DataError for what
-    is not an array of finite numbers with at least one row, or holds values that the model cannot take.
+    offsets  those of a model's card, which it was trained with; None: what `find_offsets` finds in these rows
+    place    without it host rows stay there and are checked as blocks of them are read, for a single walk over them
+
+    uint8 stays where the model's first layer casts it; every other kind becomes `dtype`, without the offsets. Raises
+    DataError for what is not an array of finite numbers with at least one row, or holds values that the model cannot
+    take.
     """
     x = as_array(x, backend)
     require_numbers(x)
-    xp = np if is_host(x) else namespace(x)
-    transfer = None if x.dtype == xp.uint8 and model.accepts_uint8 else dtype
     check = functools.partial(require_usable, model=model, dtype=dtype)
     if not is_host(x):
         check(x)  # all at once: the device is waited for
-        placed = x if transfer is None else xp.astype(x, getattr(xp, transfer), copy=False)
-        return Resident(x, backend, transfer, check, placed)
-    source = Streamed(x, backend, transfer, check)
-    return _placed(source) if place else source
+    source = Streamed(x, backend, dtype, check, None)
+    if offsets is not None:
+        source = replace(source, offsets=in_a_row(offsets, source.shape[1:]))
+    elif dtype == "float32" and is_wide(x.dtype):
+        source = replace(source, offsets=find_offsets(source.host_rows))
+    if source.offsets is None and name_of(x.dtype) == "uint8" and model.accepts_uint8:
+        source = replace(source, transfer=None)
+    return _placed(source) if place or not is_host(x) else source
 
 
 def _placed(source: Streamed) -> Source:
-    fields = (source.given, source.backend, source.transfer, source.check)
+    fields = (source.given, source.backend, source.transfer, source.check, source.offsets)
     backend, is_map = source.backend, as_rows(source.given) is not None
+    if not is_host(source.given) and source.offsets is None:
+        x, xp = source.given, namespace(source.given)
+        transfer = source.transfer
+        return Resident(*fields, x if transfer is None else xp.astype(x, getattr(xp, transfer), copy=False))
     in_host_memory = backend.computes_in_host_memory()
     if not in_host_memory and _nbytes(source) > _SHARE * backend.free_memory():
         source.validate()

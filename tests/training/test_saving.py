@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -160,6 +161,8 @@ def test_no_flipped_bit_goes_unnoticed(tmp_path: Path) -> None:
     for place in range(len(content)):
         damaged = bytearray(content)
         damaged[place] ^= 1 << place % 7
+        if re.sub(rb"(?<=[0-9])E(?=-)", b"e", damaged) == content:  # 1E-08 is 1e-08
+            continue
         (tmp_path / "m").write_bytes(damaged)
         refused(tmp_path / "m")
 
