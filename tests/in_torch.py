@@ -10,6 +10,7 @@ from portanet.nn import (
     SELU,
     AveragePool2D,
     BatchNorm,
+    Columns,
     Conv2D,
     Dense,
     Dropout,
@@ -96,6 +97,8 @@ def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key, trai
             mean, deviation = (torch.reshape(params[name].detach(), (-1,)) for name in ("mean", "deviation"))
             y = functional.batch_norm(columns, mean, deviation**2, training=False, eps=0.0)
             return torch.reshape(y, x.shape)
+        case Columns():
+            return _columns(torch, layer, params, x)
         case BatchNorm(momentum, eps):
             mean, variance = (params[name].detach().clone() for name in ("mean", "variance"))  # torch moves them
             return functional.batch_norm(x, mean, variance, params["scale"], params["shift"], train, momentum, eps)
@@ -110,6 +113,32 @@ def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key, trai
                 x = in_torch(torch, child, params.get(str(i), {}), x, key.child(i), train)
             return x
     raise AssertionError(f"write {type(layer).__name__} in PyTorch's words here")
+
+
+def _columns(torch: Any, layer: Columns, params: Any, x: Any) -> Any:
+    """Column by column, each code by itself."""
+    scaled, flags, vectors, start = [], [], [], 0
+    for column, kind in zip(x.T, layer.kinds or ["number"] * x.shape[1], strict=True):
+        codes = torch.nan_to_num(column.detach(), nan=0.0).long()
+        if isinstance(kind, str):
+            middle = params["center"][len(scaled)].detach()
+            scaled.append(torch.where(torch.isnan(column), middle, column))
+            flags += [torch.isnan(column).to(x.dtype)] if kind == "number?" else []
+        elif kind > layer.one_hot:
+            shared = params["common"].detach()[start + codes] == 0
+            picked = torch.where(shared, 0, codes)
+            own = params["embedding"][start : start + kind + 1]
+            vectors.append(torch.nn.functional.embedding(picked, own))
+            start += kind + 1
+        else:
+            each = torch.nn.functional.one_hot(codes, kind + 1)[:, 1:].to(x.dtype)
+            scaled += [each[:, 0] - each[:, 1]] if kind == 2 else list(each.T)
+    parts = []
+    if scaled:
+        s = (torch.stack(scaled, dim=1) - params["center"].detach()) * params["factor"].detach()
+        parts.append(s / torch.sqrt(1 + torch.square(s / 3)))
+    parts += [flag[:, None] for flag in flags]
+    return torch.cat([*parts, *vectors], dim=1) + 0.0 * torch.nan_to_num(x).sum()
 
 
 def _affine(torch: Any, layer: RandomAffine, x: Any, key: noise.Key) -> Any:

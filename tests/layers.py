@@ -25,6 +25,20 @@ def bytes_and_a_half(rng: np.random.Generator, shape: tuple[int, ...]) -> Host:
     return rng.integers(0, 256, shape) + 0.5
 
 
+def table(*kinds: str | int) -> Callable[[np.random.Generator, tuple[int, ...]], Host]:
+    """Rows for Columns: every kind of gap, and codes plus a half, which a small step does not change."""
+
+    def draw(rng: np.random.Generator, shape: tuple[int, ...]) -> Host:
+        columns = [
+            rng.normal(3.0, 2.0, shape[0]) if isinstance(kind, str) else rng.integers(0, kind + 1, shape[0]) + 0.5
+            for kind in kinds
+        ]
+        x = np.stack(columns, axis=1)
+        return np.where(rng.random(shape) < 0.2, np.nan, x)
+
+    return draw
+
+
 class Row(NamedTuple):
     """A layer with the shapes of a row of its input and output.
 
@@ -93,6 +107,17 @@ ROWS = [
     Row(nn.Reshape((4,)), (2, 1, 2), (4,)),
     Row(nn.Embedding(256, 3), (4,), (4, 3), bytes_and_a_half),
     Row(nn.Sequential(nn.Embedding(256, 2), nn.Flatten(), nn.Dense(3)), (2,), (3,), bytes_and_a_half),
+    Row(nn.Columns(), (3,), (3,)),
+    Row(nn.Columns(("number", "number?", "number?")), (3,), (5,), table("number", "number?", "number?")),
+    Row(nn.Columns((2, 2, 4, 1)), (4,), (7,), table(2, 2, 4, 1)),
+    Row(nn.Columns((12, 3), one_hot=2, embedding=3, min_frequency=1), (2,), (6,), table(12, 3)),
+    Row(
+        nn.Columns(("number", 9, 3, "number?", 9, 9, 2, "number"), embedding=2, min_frequency=2),
+        (8,),
+        (14,),
+        table("number", 9, 3, "number?", 9, 9, 2, "number"),
+    ),
+    Row(nn.Sequential(nn.Columns(("number?", 10)), nn.Dense(3)), (2,), (3,), table("number?", 10)),
     Row(nn.Dropout(0.4), (5,), (5,)),
     Row(nn.Dropout(0.2), (1, 2, 3), (1, 2, 3)),
     Row(nn.Dropout(0.0), (2,), (2,)),

@@ -18,6 +18,7 @@ from portanet.nn.activations import SiLU as SiLU
 from portanet.nn.activations import Softplus as Softplus
 from portanet.nn.activations import Tanh as Tanh
 from portanet.nn.batch_norm import BatchNorm as BatchNorm
+from portanet.nn.columns import Columns as Columns
 from portanet.nn.conv2d import Conv2D as Conv2D
 from portanet.nn.dense import Dense as Dense
 from portanet.nn.dropout import Dropout as Dropout

@@ -36,6 +36,10 @@ class Identity(Layer):
     def accepts_uint8(self) -> bool | None:
         return None
 
+    @property
+    def accepts_missing(self) -> bool | None:
+        return None
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         return x, None
 

@@ -30,6 +30,10 @@ class Flatten(Layer):
     def accepts_uint8(self) -> bool | None:
         return None
 
+    @property
+    def accepts_missing(self) -> bool | None:
+        return None
+
     def scaled(self, factor: float, rows: int) -> tuple[Layer, float]:
         return self, factor
 

@@ -52,6 +52,10 @@ class Frozen(Layer):
     def accepts_uint8(self) -> bool | None:
         return self.layer.accepts_uint8
 
+    @property
+    def accepts_missing(self) -> bool | None:
+        return self.layer.accepts_missing
+
     def init(self, rng: Generator, input_shape: Shape) -> Params:
         return self.layer.init(rng, input_shape)
 

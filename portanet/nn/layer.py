@@ -133,6 +133,12 @@ class Layer:
         children = self.children.values()
         return all(child.accepts_uint8 for child in children) if children else bool(self.trainable_names)
 
+    @property
+    def accepts_missing(self) -> bool | None:
+        """Whether it takes rows with NaN for missing values, and gives finite ones; None where it hands them on."""
+        children = self.children.values()
+        return bool(children) and all(child.accepts_missing for child in children)
+
     def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
         """A layer of the same arrays and a number, with self(x * factor) = layer(x) * number; None without them.
 

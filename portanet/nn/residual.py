@@ -25,6 +25,10 @@ class Residual(Sequential):
     def accepts_uint8(self) -> bool:
         return bool(super().accepts_uint8)  # bytes handed on would be added to bytes
 
+    @property
+    def accepts_missing(self) -> bool:
+        return False  # a gap plus something is a gap
+
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = super().output_shape(input_shape)
         if shape != tuple(input_shape):

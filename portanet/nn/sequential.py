@@ -52,6 +52,11 @@ class Sequential(Layer):
         answers = (layer.accepts_uint8 for layer in self.layers)
         return next((answer for answer in answers if answer is not None), None)
 
+    @property
+    def accepts_missing(self) -> bool | None:
+        answers = (layer.accepts_missing for layer in self.layers)
+        return next((answer for answer in answers if answer is not None), None)
+
     def check(self, x: Array) -> None:
         for layer in self.layers:
             layer.check(x)

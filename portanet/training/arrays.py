@@ -63,8 +63,14 @@ def require_usable(x: Array, model: Layer, dtype: str) -> None:
     """Raise DataError for rows that hold NaN, infinity or numbers too large, and for what the model refuses."""
     xp = namespace(x)
     if xp.isdtype(x.dtype, "real floating"):
-        if not bool(xp.all(xp.isfinite(x))):
-            raise DataError("x holds NaN or infinity; drop or fill those rows first.")
+        usable = xp.isfinite(x) | xp.isnan(x) if model.accepts_missing else xp.isfinite(x)
+        if not bool(xp.all(usable)):
+            if model.accepts_missing:
+                raise DataError("x holds infinity; drop or fill those rows first.")
+            raise DataError(
+                "x holds NaN or infinity; drop or fill those rows first, or begin the model with Columns(), to which "
+                "NaN is a missing value."
+            )
         wide = float(xp.finfo(x.dtype).max) > _LARGEST
         if wide and dtype == "float32" and bool(xp.any(xp.abs(x) > _LARGEST)):
             raise DataError("x holds numbers too large for float32; scale its columns, or train with dtype='float64'.")

@@ -1,0 +1,273 @@
+"""The layer that tables enter by: columns of numbers and of categories become features of about one size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from portanet._typing import Array, Cache, Params, Shape
+from portanet.errors import DataError, ModelError
+from portanet.nn.initializers import filled, lecun_normal
+from portanet.nn.layer import Layer
+from portanet.nn.order import in_order
+from portanet.xp import cast, device, namespace
+
+if TYPE_CHECKING:
+    from portanet.rng import Generator
+
+NUMBER, GAPS = "number", "number?"
+
+
+class Run(NamedTuple):
+    """Neighbouring columns of one kind: those from `start` to before `stop`."""
+
+    kind: str | int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, repr=False)
+class Columns(Layer):
+    """Each column of a table is a number, or the code of a category; all become features from -3 to 3.
+
+        number     z = x, the median where x is NaN
+        category   z_k = [x = k] for k in 1..K; K = 2 gives one feature, [x = 1] - [x = 2]
+        features   s = (z - center) * factor        y = s / sqrt(1 + (s / 3)^2)
+
+        x (N, D)   y (N, features): those of the columns in order, then the flags, then the embeddings
+
+    center is the median of z over the training rows, and 1 / factor the distance between its quartiles; half of that
+    between its least and greatest value where the quartiles are equal, and factor is 0 where these are equal too.
+    All three are exact: a column is put in order, with as many others as fit into 128 MB.
+
+    kinds          of each column: "number"; "number?", a number with a flag beside it, 1 where x is NaN, else 0; or the
+                   count K of a category's values, whose codes are 1..K, and 0 or NaN for missing and never seen.
+                   Without kinds every column is a number
+    one_hot        up to this many values a category has the features above; one with more has a learned vector
+                   for each of its values, an embedding
+    embedding      how many numbers such a vector has
+    min_frequency  values in fewer training rows than this share the vector of code 0
+
+    The vector of code 0 starts at zero, which is the mean of the others: they are standard normal draws. It stays
+    there if no training row has it. Weight decay leaves vectors alone, as it does those of `Embedding`.
+
+    This is the preprocessing of RealMLP (Holzmueller et al. 2024, arXiv:2407.04491), and flags.
+    Raises ModelError for kinds that cannot be, or that are not those of the columns, and DataError in `check` for
+    codes that are not whole or above K.
+    """
+
+    kinds: tuple[str | int, ...] = ()
+    one_hot: int = 8
+    embedding: int = 8
+    min_frequency: int = 5
+
+    def __post_init__(self) -> None:
+        wanted = f"Columns takes {NUMBER!r}, {GAPS!r} or a count of categories for each column"
+        if not isinstance(self.kinds, tuple):
+            raise ModelError(f"{wanted}, as in kinds=({NUMBER!r}, 5), got {self.kinds!r}.")
+        for kind in self.kinds:
+            if kind not in (NUMBER, GAPS) and not _is_count(kind):
+                raise ModelError(f"{wanted}, got {kind!r}.")
+        for name in ("one_hot", "embedding", "min_frequency"):
+            if not _is_count(value := getattr(self, name)):
+                raise ModelError(f"Columns needs {name} of at least 1, got {value!r}.")
+
+    # Arrays and shapes
+
+    @property
+    def trainable_names(self) -> tuple[str, ...]:  # type: ignore[override] # a category may need an embedding
+        return ("embedding",) if self._tables else ()
+
+    def init(self, rng: Generator, input_shape: Shape) -> Params:
+        self.output_shape(input_shape)
+        params: Params = {}
+        if features := self._scaled(input_shape[0]):
+            params = {"center": filled(0.0, (features,)), "factor": filled(1.0, (features,))}
+        if self._tables:
+            rows = sum(count + 1 for _, count, _ in self._tables)
+            vectors = lecun_normal(rng, (rows, self.embedding), 1, self.embedding)
+            vectors[[start for _, _, start in self._tables]] = 0.0
+            params |= {"common": filled(1.0, (rows,)), "embedding": vectors}
+        return params
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise ModelError(f"Columns needs the rows of a table, got shape {input_shape}; put Flatten() before it.")
+        if self.kinds and len(self.kinds) != input_shape[0]:
+            raise ModelError(f"Columns has kinds for {len(self.kinds)} columns, got rows of {input_shape[0]}.")
+        flags = self.kinds.count(GAPS)
+        return (self._scaled(input_shape[0]) + flags + self.embedding * len(self._tables),)
+
+    def _runs(self, columns: int) -> Iterator[Run]:
+        """The neighbouring columns of one kind."""
+        start = 0
+        for kind, group in groupby(self.kinds or (NUMBER,) * columns):
+            stop = start + len(list(group))
+            yield Run(kind, start, stop)
+            start = stop
+
+    def _scaled(self, columns: int) -> int:
+        """How many features are scaled."""
+        return sum((run.stop - run.start) * self._width(run.kind) for run in self._runs(columns))
+
+    def _width(self, kind: str | int) -> int:
+        """How many of them a column of this kind has."""
+        if isinstance(kind, str):
+            return 1
+        return 0 if kind > self.one_hot else 1 if kind == 2 else kind
+
+    @cached_property
+    def _tables(self) -> list[tuple[int, int, int]]:
+        """The columns with an embedding: (column, K, the row of its code 0 among all vectors)."""
+        columns = [(i, kind) for i, kind in enumerate(self.kinds) if isinstance(kind, int) and kind > self.one_hot]
+        starts = accumulate((count + 1 for _, count in columns), initial=0)
+        return [(column, count, start) for (column, count), start in zip(columns, starts, strict=False)]
+
+    # The data
+
+    @property
+    def needs_fit(self) -> bool:
+        return True
+
+    @property
+    def accepts_uint8(self) -> bool:
+        return True
+
+    @property
+    def accepts_missing(self) -> bool:
+        return True
+
+    def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
+        scales: list[tuple[float, float]] = []
+        common: list[float] = []
+        kinds = self.kinds or (NUMBER,) * params["center"].shape[0]
+        for kind, column in zip(kinds, in_order(blocks), strict=True):
+            if isinstance(kind, str):
+                scales.append(column.scale())
+            elif kind <= self.one_hot:
+                scales += column.indicator_scales(kind)
+            else:
+                common += [1.0, *(float(count >= self.min_frequency) for count in column.counts(kind))]
+        arrays = {"common": common}
+        arrays |= {name: [pair[i] for pair in scales] for i, name in enumerate(("center", "factor"))}
+        asarray = namespace(next(iter(blocks))).asarray
+        return params | {name: asarray(values) for name, values in arrays.items() if values}
+
+    def check(self, x: Array) -> None:
+        xp = namespace(x)
+        for kind, start, stop in self._runs(x.shape[1]):
+            if isinstance(kind, str):
+                continue
+            codes = cast(x[:, start:stop], xp.float64 if x.dtype == xp.float64 else xp.float32)
+            codes = xp.where(xp.isnan(codes), 0.0, codes)
+            if not bool(xp.all((codes >= 0) & (codes <= kind) & (codes == xp.floor(codes)))):
+                raise DataError(f"Columns needs codes from 0 to {kind} in {_named(start, stop)}, got other values.")
+
+    # The passes
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        x, xp = cast(x, params["center" if "center" in params else "embedding"].dtype), namespace(x)
+        parts, cache = [], _Kept(xp.isnan(x))
+        if "center" in params:
+            s = (self._features(x, params["center"]) - params["center"]) * params["factor"]
+            s = xp.minimum(xp.maximum(s, -_FAR), _FAR)
+            root = 1.0 / xp.sqrt(1.0 + s * s / 9.0)
+            parts.append(s * root)
+            cache = cache._replace(slope=root * root * root * params["factor"])
+        parts += [xp.astype(cache.missing[:, a:b], x.dtype) for kind, a, b in self._runs(x.shape[1]) if kind == GAPS]
+        if self._tables:
+            picked = self._picked(x, params["common"])
+            vectors = xp.take(params["embedding"], xp.reshape(picked, (-1,)), axis=0)
+            parts.append(xp.reshape(vectors, (x.shape[0], -1)))
+            cache = cache._replace(picked=picked)
+        return xp.concat(parts, axis=1), cache
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        xp, (missing, slope, picked) = namespace(dy), cache
+        grads = {}
+        if picked is not None:
+            first = dy.shape[1] - len(self._tables) * self.embedding
+            vectors = xp.reshape(dy[:, first:], (*picked.shape, self.embedding))
+            pieces = [
+                _one_hot(picked[:, i], start, count + 1, dy) @ vectors[:, i, :]
+                for i, (_, count, start) in enumerate(self._tables)
+            ]
+            grads["embedding"] = xp.concat(pieces, axis=0)
+        if not need_dx:
+            return None, grads
+        parts, place = [], 0
+        for kind, start, stop in self._runs(missing.shape[1]):
+            width = (stop - start) * self._width(kind)
+            if isinstance(kind, str):
+                parts.append(dy[:, place : place + width] * slope[:, place : place + width])
+            else:
+                parts.append(xp.zeros((dy.shape[0], stop - start), dtype=dy.dtype, device=device(dy)))
+            place += width
+        return xp.where(missing, 0.0, xp.concat(parts, axis=1)), grads
+
+    def _features(self, x: Array, center: Array) -> Array:
+        """The numbers and the indicators of categories, with the median in place of gaps."""
+        xp, parts = namespace(x), []
+        for kind, start, stop in self._runs(x.shape[1]):
+            block = x[:, start:stop]
+            if isinstance(kind, str):
+                parts.append(block)
+            elif kind == 2 <= self.one_hot:
+                codes = _codes(block, kind)
+                parts.append(xp.astype(codes == 1, x.dtype) - xp.astype(codes == 2, x.dtype))
+            elif kind <= self.one_hot:
+                numbers = xp.arange(1, kind + 1, dtype=xp.int32, device=device(x))
+                indicators = xp.astype(_codes(block, kind)[:, :, None] == numbers[None, None, :], x.dtype)
+                parts.append(xp.reshape(indicators, (x.shape[0], (stop - start) * kind)))
+        z = xp.concat(parts, axis=1)
+        return xp.where(xp.isnan(z), center, z)
+
+    def _picked(self, x: Array, common: Array) -> Array:
+        """The row of each category's vector, (N, columns with one)."""
+        xp, parts = namespace(x), []
+        for column, count, start in self._tables:
+            row = _codes(x[:, column], count) + start
+            parts.append(xp.where(xp.take(common, row, axis=0) > 0.5, row, start))
+        return xp.stack(parts, axis=1)
+
+    @classmethod
+    def examples(cls) -> Sequence[tuple[Layer, Shape]]:
+        from portanet.nn import Rescale, Sequential
+
+        draws = Rescale(0.3, 2.5)  # the draws, made numbers from 0 to 4
+        return [(Sequential(draws, cls((NUMBER, GAPS, 2, 4, 9))), (5,))]
+
+
+class _Kept(NamedTuple):
+    """What backward needs: where x (N, D) is NaN, dy/dz of the scaled features, the rows of vectors."""
+
+    missing: Array
+    slope: Array | None = None
+    picked: Array | None = None
+
+
+_FAR = 1e6  # further out, where the features are 3 to the last bit, squares would overflow
+
+
+def _codes(x: Array, count: int) -> Array:
+    """Codes in int32; 0 for NaN, and for what is not a code of 1 to `count`."""
+    xp = namespace(x)
+    return xp.astype(xp.where((x >= 0) & (x < count + 1), x, 0.0), xp.int32)
+
+
+def _one_hot(picked: Array, start: int, count: int, like: Array) -> Array:
+    """(count, N): 1 where a row picks number `start` + i, else 0."""
+    xp = namespace(like)
+    numbers = xp.arange(start, start + count, dtype=xp.int32, device=device(like))
+    return xp.astype(numbers[:, None] == picked[None, :], like.dtype)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _named(start: int, stop: int) -> str:
+    return f"column {start}" if stop == start + 1 else f"columns {start} to {stop - 1}"
