@@ -123,7 +123,7 @@ class _Trained:
         clock, card = _Clock(self.backend), ModelCard(self.data.x.shape[1:], classes=self.data.classes)
         spec = replace(self.spec.for_data(card), epochs=epochs, batch_size=self.batch_size, log_every=log_every, seed=0)
         fit_spec(
-            spec, Sequential(*spec.layers), self.data.x, self.data.require_labels(), backend=self.backend,
+            spec, Sequential(*spec.layers), self.data.x, self.data.require_targets(), backend=self.backend,
             watchers=[clock],
         )  # fmt: skip
         return clock.times

@@ -134,7 +134,7 @@ class _Side:
     ) -> _Side:  # fmt: skip
         with backend.session(dtype):
             source = as_source(data.x, step.gradient.model, backend, dtype, offsets=offsets)
-            labels = data.require_labels()
+            labels = data.require_targets()
             examples = Examples(source, labels, put_labels(labels, backend, dtype), None)
             return cls(backend, dtype, source, examples.compile(step))
 

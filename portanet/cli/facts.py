@@ -31,7 +31,7 @@ def read_like(source: str, training: Dataset, label: str | None, task: str) -> D
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
     rows = read(source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns)
-    rows.require_labels()
+    rows.require_targets()
     if rows.x.shape[1:] != training.x.shape[1:]:
         shapes = f"{rows.x.shape[1:]}; {training.name} has rows of {training.x.shape[1:]}"
         raise DataError(f"{source} has rows of the shape {shapes}.")

@@ -75,5 +75,5 @@ def _model(path: Path, data: str | None, rows: int, settings: dict[str, Any]) ->
 
     run = load(path)
     found = facts.read_for(run, data or "mnist:test").rows(slice(0, rows))
-    labels = found.require_labels()
+    labels = found.require_targets()
     yield str(path), gradcheck(run.model, found.x, labels=labels, loss=run.loss, params=run.params, **settings)

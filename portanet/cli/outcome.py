@@ -23,14 +23,14 @@ def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
     """The scores, the steps and the seconds of the run, with the places of its files."""
     score, names = run.task.metric.key, {"valid": job.validation, "test": job.tests}
     scores = {
-        f"{name}_{score}": run.evaluate(data.x, data.labels)[score] if data else None for name, data in names.items()
+        f"{name}_{score}": run.evaluate(data.x, data.targets)[score] if data else None for name, data in names.items()
     }
     return {
         "run": str(folder.path), "model": str(folder.model), "preset": job.places["preset"],
         "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.spec.seed,
         "steps": run.steps, "seconds": round(run.seconds, 3),
         f"train_{score}": run.history[-1][score],
-        f"final_train_{score}": run.evaluate(job.training.x, job.training.labels)[score],
+        f"final_train_{score}": run.evaluate(job.training.x, job.training.targets)[score],
         **scores,
     }  # fmt: skip
 

@@ -56,7 +56,7 @@ def weighted(spec: TrainingSpec, class_weight: str | None, training: Dataset) ->
     if not isinstance(spec.loss, CrossEntropy) or not training.classes:
         raise ConfigError("--class-weight is for classes and their cross entropy.")
     weights: Any = "balanced" if class_weight == "balanced" else tuple(_weights(class_weight, training.classes))
-    return replace(spec, class_weight=weights).with_weighted_loss(training.require_labels(), len(training.classes))
+    return replace(spec, class_weight=weights).with_weighted_loss(training.require_targets(), len(training.classes))
 
 
 def _weights(text: str, classes: Sequence[str]) -> list[float]:

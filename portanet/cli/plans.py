@@ -67,7 +67,7 @@ def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None
         raise ConfigError("--freeze names layers of a trained model; name that model with --from.")
     base = None if places["from"] is None else load(places["from"])
     whole = read(source, label, places["image"], task, base)
-    whole.require_labels()
+    whole.require_targets()
     if places["valid"] is None:
         training, validation = holdout(whole, spec.valid, _SPLIT_SEED) if spec.valid else (whole, None)
     else:
@@ -105,8 +105,8 @@ def _read_for(base: TrainedModel, source: str, label: str | None, image: Any, ta
         columns=base.card.columns,
     )  # fmt: skip
     if found.classes and set(found.classes) <= set(known):
-        labels, classes = encode(source, found.classes, found.require_labels(), known)
-        found = replace(found, labels=labels, classes=classes)
+        labels, classes = encode(source, found.classes, found.require_targets(), known)
+        found = replace(found, targets=labels, classes=classes)
     if found.x.shape[1:] != base.input_shape:
         shapes = f"{found.x.shape[1:]}; the model takes {base.input_shape}"
         raise DataError(f"{source} has rows of the shape {shapes}.")
@@ -119,7 +119,7 @@ def model(
     """The model, and the arrays it starts from where another one is the base."""
     numbers = not training.classes
     _check_loss(spec, Regress() if numbers else Classify())
-    last = task_of(spec.loss).last_layers(training.require_labels())
+    last = task_of(spec.loss).last_layers(training.require_targets())
     if base is not None:
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
         new_head = _answers_else(base, training)

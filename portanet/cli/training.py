@@ -134,8 +134,8 @@ def _fit(
     try:
         with stopping(checkpoints, say) as signals:
             return fit_spec(
-                job.spec, job.model, job.training.x, job.training.labels,
-                valid=(valid.x, valid.labels) if valid else None, params=job.params, backend=chosen,
+                job.spec, job.model, job.training.x, job.training.targets,
+                valid=(valid.x, valid.targets) if valid else None, params=job.params, backend=chosen,
                 workers=job.places["workers"], checkpoints=checkpoints,
                 watchers=[_Keep(history), *([] if quiet else [Progress()])],
             )  # fmt: skip

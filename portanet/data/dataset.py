@@ -10,25 +10,31 @@ from portanet._typing import HostArray
 from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
+from portanet.storage.class_kind import ClassKind
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Rows `x` (N, ...), their `labels` (N,) if there are any, and the names that go with them.
+    """Rows `x` (N, ...), their labels if there are any, and the names that go with them.
 
     x        uint8 for pixels that are whole numbers from 0 to 255, else float32, or float64 where float32 would make
              one value of two, such as 20230101 and 20230102; images are (N, channels, height, width), tables
              (N, columns); a memory map, or `Rows` of one, where the set is large
-    labels   int32 indices into `classes`; float32 or float64 targets where `classes` is empty; None without labels
+    targets  the labels (N,) as a loss takes them: int32 indices into `classes`, or where `classes` is empty float32
+             or float64 numbers to predict; None without labels
     classes  the name of each class, as text: ("0", ..., "9")
     columns  the names of a table's columns in x's order; None for images
+    label    the name of a table's label column
+
+    `labels` are the same as the source has them, and as `TrainedModel.predict` answers.
     """
 
     name: str
     x: HostArray
-    labels: HostArray | None = None
+    targets: HostArray | None = None
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
+    label: str | None = None
 
     def __len__(self) -> int:
         return int(self.x.shape[0])
@@ -37,18 +43,30 @@ class Dataset:
         """The rows that `index` names, in its order; those of a memory map are read when they are needed."""
         mapped = as_rows(self.x)
         x: Any = self.x[index] if mapped is None else mapped.select(index)
-        return replace(self, x=x, labels=None if self.labels is None else self.labels[index])
+        return replace(self, x=x, targets=None if self.targets is None else self.targets[index])
 
-    def require_labels(self) -> HostArray:
-        """The labels; DataError where the source has none."""
-        if self.labels is None:
+    @cached_property
+    def labels(self) -> HostArray | None:
+        """The labels (N,) as the source has them: text, whole numbers where all are, truth values, or numbers."""
+        if self.targets is None or not self.classes:
+            return self.targets
+        return ClassKind.of_names(self.classes).labels(self.classes)[self.targets]
+
+    def require_targets(self) -> HostArray:
+        """The targets; DataError where the source has no labels."""
+        if self.targets is None:
             raise DataError(
                 f"{self.name} has no labels.",
                 remedy="name a CSV's label column with label=NAME, or use data that has labels",
             )
-        return self.labels
+        return self.targets
+
+    def require_labels(self) -> HostArray:
+        """The labels; DataError where the source has none."""
+        targets, labels = self.require_targets(), self.labels
+        return targets if labels is None else labels
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over the shape, dtype and bytes of x and labels."""
-        return fingerprint(self.x, self.labels)
+        """SHA-256 over the shape, dtype and bytes of x and targets."""
+        return fingerprint(self.x, self.targets)

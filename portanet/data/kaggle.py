@@ -36,7 +36,7 @@ def write_kaggle(folder: str | Path, *, force: bool = False) -> tuple[Path, Path
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}.") from error
     digits = mnist_article()
-    _write_images(train, digits, digits.labels)
+    _write_images(train, digits, digits.targets)
     _write_images(test, mnist_test(), None)
     return train, test
 

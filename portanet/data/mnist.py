@@ -44,7 +44,7 @@ def mnist_article() -> Dataset:
     """
     digits = mnist()
     chosen = np.flatnonzero(np.arange(len(digits)) % 10 < 7)
-    return Dataset("mnist:article", digits.x[chosen], digits.require_labels()[chosen], _CLASSES)
+    return Dataset("mnist:article", digits.x[chosen], digits.require_targets()[chosen], _CLASSES)
 
 
 def mnist_test() -> Dataset:

@@ -126,8 +126,8 @@ def _locate(source: str) -> tuple[str, str]:
 
 def _built_in(digits: Dataset, classes: Sequence[str] | None, *, regress: bool) -> Dataset:
     if regress:
-        return replace(digits, labels=digits.require_labels().astype(np.float32), classes=())
+        return replace(digits, targets=digits.require_targets().astype(np.float32), classes=())
     if classes is None:
         return digits
-    labels, known = encode(digits.name, digits.classes, digits.require_labels(), classes)
-    return replace(digits, labels=labels, classes=known)
+    labels, known = encode(digits.name, digits.classes, digits.require_targets(), classes)
+    return replace(digits, targets=labels, classes=known)

@@ -23,7 +23,7 @@ def holdout(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset
             remedy="hold out none with valid=0",
         )
     rng = generator(seed, SPLIT)
-    labels = dataset.labels if dataset.classes else None
+    labels = dataset.targets if dataset.classes else None
     groups = np.zeros(len(dataset), np.int32) if labels is None else labels
     train, held_out = stratified(groups, int(count), rng)
     return dataset.rows(train), dataset.rows(held_out)

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from reprlib import repr as brief
 from typing import Any
 
-from portanet._typing import Shape
+from portanet._typing import HostArray, Shape
 from portanet.errors import ConfigError
+from portanet.storage.class_kind import ClassKind
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class ModelCard:
 
     input_shape  the shape of one row
     dtype        of the parameters, by name
-    classes      the name of each class; none for a regression, and for a model trained on numbers alone
+    classes      the name of each class; none for a regression, and for a model trained on class numbers
+    class_kind   what the names stand for; by default what `ClassKind.of_names` finds
     columns      the names of a table's columns, in their order
     label        the name of a table's label column
     offsets      what is subtracted from each column of a table, or channel of an image, in float64 before anything
@@ -31,12 +33,15 @@ class ModelCard:
     columns: tuple[str, ...] | None = None
     label: str | None = None
     offsets: tuple[float, ...] = ()
+    class_kind: ClassKind | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "offsets", tuple(self.offsets))
         object.__setattr__(self, "columns", None if self.columns is None else tuple(self.columns))
+        kind = (self.class_kind or ClassKind.of_names(self.classes)) if self.classes else None
+        object.__setattr__(self, "class_kind", kind)
 
     @property
     def outputs(self) -> int:
@@ -47,6 +52,10 @@ class ModelCard:
     def has_images(self) -> bool:
         """Whether a row is an image (channels, height, width), and not the row of a table."""
         return len(self.input_shape) == 3
+
+    def named(self, codes: HostArray) -> HostArray:
+        """Return the labels that class numbers stand for: the numbers themselves where the classes have no names."""
+        return self.class_kind.labels(self.classes)[codes] if self.class_kind else codes
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as JSON data."""
@@ -68,7 +77,10 @@ class ModelCard:
         offsets = card.get("offsets") or ()
         if offsets and len(offsets) != (shape[0] if len(shape) == 3 else math.prod(shape)):
             raise ConfigError(f"it has {len(offsets)} offsets for rows of the shape {tuple(shape)}.")
-        return cls(**{**card, "classes": card.get("classes") or (), "offsets": offsets})
+        classes, kind = card.get("classes") or (), card.get("class_kind")
+        if kind is not None and not (classes and ClassKind(kind).has(classes)):
+            raise ConfigError(f"its classes cannot be {brief(classes)}, of the kind {kind}.")
+        return cls(**{**card, "classes": classes, "class_kind": kind and ClassKind(kind), "offsets": offsets})
 
 
 def _is_shape(value: Any) -> bool:
@@ -96,4 +108,5 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "columns": _is_names,
     "label": lambda value: value is None or isinstance(value, str),
     "offsets": _is_numbers,
+    "class_kind": lambda value: value is None or (isinstance(value, str) and value in list(ClassKind)),
 }

@@ -44,8 +44,8 @@ def test_folder(tmp_path: Path, names: tuple[str, str]) -> None:
     data = read_folder(folder_of(tmp_path, **{names[0]: images, names[1]: LABELS}))
     assert data.x.dtype == np.uint8
     assert data.x.tolist() == [[[[0, 1], [2, 3]]], [[[4, 5], [6, 7]]], [[[8, 9], [10, 11]]]]
-    assert data.require_labels().dtype == np.int32
-    assert data.require_labels().tolist() == [1, 0, 1]
+    assert data.require_targets().dtype == np.int32
+    assert data.require_targets().tolist() == [1, 0, 1]
     assert data.classes == ("3", "7")
 
 
@@ -60,10 +60,10 @@ def test_test_part(tmp_path: Path, start: str) -> None:
 def test_classes_of_a_trained_model(tmp_path: Path) -> None:
     folder_of(tmp_path, train_images_idx3_ubyte=IMAGES, train_labels_idx1_ubyte=LABELS)
     data = read_folder(tmp_path, classes=("7", "x", "3"))
-    assert data.require_labels().tolist() == [0, 2, 0]
+    assert data.require_targets().tolist() == [0, 2, 0]
     with pytest.raises(DataError, match="row 2: the label '3' is not among the model's classes: 7"):
         read_folder(tmp_path, classes=("7",))
-    assert read_folder(tmp_path, regress=True).require_labels().tolist() == [7.0, 3.0, 7.0]
+    assert read_folder(tmp_path, regress=True).require_targets().tolist() == [7.0, 3.0, 7.0]
 
 
 def test_counts_that_differ(tmp_path: Path) -> None:

@@ -30,8 +30,8 @@ def test_images(tmp_path: Path, x: str, y: str) -> None:
     data = read_npz(save(tmp_path, **{x: X, y: Y}))
     assert data.x.dtype == np.uint8
     assert np.array_equal(data.x, X[:, None])
-    assert data.require_labels().dtype == np.int32
-    assert data.require_labels().tolist() == [1, 0, 1]
+    assert data.require_targets().dtype == np.int32
+    assert data.require_targets().tolist() == [1, 0, 1]
     assert data.classes == ("3", "7")
     assert data.columns is None
 
@@ -45,7 +45,7 @@ def test_keras_parts(tmp_path: Path) -> None:
 def test_tables(tmp_path: Path) -> None:
     path = save(tmp_path, x=X.reshape(3, 4))
     assert read_npz(path).x.shape == (3, 4)
-    assert read_npz(path).labels is None
+    assert read_npz(path).targets is None
     assert read_npz(path, image=(1, 2, 2)).x.shape == (3, 1, 2, 2)
 
 
@@ -88,21 +88,21 @@ def test_dtypes(tmp_path: Path, x: np.ndarray, dtype: type) -> None:
 def test_labels(tmp_path: Path, labels: list[object], classes: tuple[str, ...]) -> None:
     data = read_npz(save(tmp_path, x=X, y=np.array(labels)))
     assert data.classes == classes
-    assert data.require_labels().tolist() == [1, 0, 1]
+    assert data.require_targets().tolist() == [1, 0, 1]
 
 
 def test_classes_of_a_trained_model(tmp_path: Path) -> None:
     path = save(tmp_path, x=X, y=Y)
-    assert read_npz(path, classes=("7", "3")).require_labels().tolist() == [0, 1, 0]
+    assert read_npz(path, classes=("7", "3")).require_targets().tolist() == [0, 1, 0]
     with pytest.raises(DataError, match="row 2: the label '3'"):
         read_npz(path, classes=("7", "8"))
 
 
 def test_regression(tmp_path: Path) -> None:
     data = read_npz(save(tmp_path, x=X, y=Y / 2), regress=True)
-    assert data.labels is not None
-    assert data.labels.dtype == np.float32
-    assert data.labels.tolist() == [3.5, 1.5, 3.5]
+    assert data.targets is not None
+    assert data.targets.dtype == np.float32
+    assert data.targets.tolist() == [3.5, 1.5, 3.5]
     assert data.classes == ()
     with pytest.raises(DataError, match="regression needs numbers"):
         read_npz(save(tmp_path, x=X, y=np.array(["a", "b", "c"])), regress=True)

@@ -106,7 +106,7 @@ def test_classes_of_a_trained_model() -> None:
     backwards = tuple("9876543210")
     data = read("mnist:test", classes=backwards)
     assert data.classes == backwards
-    assert data.require_labels()[:3].tolist() == [2, 7, 8]
+    assert data.require_targets()[:3].tolist() == [2, 7, 8]
     with pytest.raises(DataError, match="mnist:test: row 8: the label '9'"):
         read("mnist:test", classes=tuple("012345678"))
 

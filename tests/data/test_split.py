@@ -59,9 +59,9 @@ def test_holdout(classes: bool) -> None:
     assert train.classes == valid.classes == data.classes
     assert sorted([*train.x[:, 0], *valid.x[:, 0]]) == data.x[:, 0].tolist()
     for part in (train, valid):
-        assert np.array_equal(part.require_labels(), data.require_labels()[part.x[:, 0].astype(int)])
+        assert np.array_equal(part.require_targets(), data.require_targets()[part.x[:, 0].astype(int)])
     if classes:
-        assert np.bincount(valid.require_labels()).tolist() == [10, 10, 10]
+        assert np.bincount(valid.require_targets()).tolist() == [10, 10, 10]
 
 
 def test_mnist_proportions_by_count() -> None:

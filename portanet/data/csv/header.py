@@ -34,6 +34,11 @@ class Header:
         """The names of a table's columns in x's order; None for images."""
         return None if self.image else tuple(self.names[i] for i in self.numbers)
 
+    @property
+    def label_name(self) -> str | None:
+        """The name of the label column."""
+        return None if self.label is None else self.names[self.label]
+
 
 def understand(
     file: str,

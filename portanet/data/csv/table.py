@@ -57,8 +57,9 @@ def read_table(
     parts = _parts(path, header, regress, mapped=is_large(path) if mapped is None else mapped, progress=progress)
     x = parts.x.reshape(len(parts.x), *header.image) if header.image else parts.x
     if parts.targets is None or regress:
-        return Dataset(str(path), x, parts.targets, columns=header.columns)
-    return Dataset(str(path), x, *encode(str(path), parts.texts, parts.targets, classes), header.columns)
+        return Dataset(str(path), x, parts.targets, columns=header.columns, label=header.label_name)
+    targets, names = encode(str(path), parts.texts, parts.targets, classes)
+    return Dataset(str(path), x, targets, names, header.columns, header.label_name)
 
 
 def _header(path: str | Path, **wanted: Any) -> Header:

@@ -36,9 +36,9 @@ def test_pixels_become_images(write: Write) -> None:
     data = read_table(write("label,pixel0,pixel1,pixel2,pixel3\n7,0,1,2,255\n1,4,5,6,7\n"))
     assert data.x.dtype == np.uint8
     assert data.x.tolist() == [[[[0, 1], [2, 255]]], [[[4, 5], [6, 7]]]]
-    assert data.labels is not None
-    assert data.labels.dtype == np.int32
-    assert data.labels.tolist() == [1, 0]
+    assert data.targets is not None
+    assert data.targets.dtype == np.int32
+    assert data.targets.tolist() == [1, 0]
     assert data.classes == ("1", "7")
     assert data.columns is None
 
@@ -51,7 +51,7 @@ def test_pixels_are_ordered_by_their_numbers(write: Write) -> None:
 def test_pixels_without_labels(write: Write) -> None:
     data = read_table(write("pixel0\n5\n6\n"))
     assert data.x.shape == (2, 1, 1, 1)
-    assert data.labels is None
+    assert data.targets is None
     assert data.classes == ()
 
 
@@ -133,7 +133,7 @@ def test_labels_are_the_same_in_every_chunk(write: Write, monkeypatch: pytest.Mo
     monkeypatch.setattr(table, "_ROWS", 1)
     data = read_table(write("label,a\n07,1\n1,2\nx,3\n07,4\n1,5.5\n"))
     assert data.classes == ("07", "1", "x")
-    assert data.require_labels().tolist() == [0, 1, 2, 0, 1]
+    assert data.require_targets().tolist() == [0, 1, 2, 0, 1]
     assert data.x.ravel().tolist() == [1, 2, 3, 4, 5.5]
 
 
@@ -165,9 +165,9 @@ def test_fractions_are_no_classes(write: Write) -> None:
     with pytest.raises(DataError, match=r"label 1\.5 .* task=\"regress\""):
         read_table(path)
     data = read_table(path, regress=True)
-    assert data.labels is not None
-    assert data.labels.dtype == np.float32
-    assert data.labels.tolist() == [1.5, 2]
+    assert data.targets is not None
+    assert data.targets.dtype == np.float32
+    assert data.targets.tolist() == [1.5, 2]
     assert data.classes == ()
 
 
@@ -182,7 +182,7 @@ def test_model_columns_are_matched_by_name(write: Write) -> None:
     assert data.x.tolist() == [[2, 1]]
     assert data.columns == ("a", "b")
     assert data.classes == ("x", "y")
-    assert data.require_labels().tolist() == [0]
+    assert data.require_targets().tolist() == [0]
 
 
 def test_model_with_pixel_columns_as_a_table(write: Write) -> None:
@@ -193,7 +193,7 @@ def test_model_with_pixel_columns_as_a_table(write: Write) -> None:
 def test_model_input_called_label(write: Write) -> None:
     data = read_table(write("label,a\n1,2\n"), columns=("a", "label"))
     assert data.x.tolist() == [[2, 1]]
-    assert data.labels is None
+    assert data.targets is None
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, data: st.DataObjec
     path = tmp_path_factory.getbasetemp() / "round.csv"
     path.write_bytes(text.getvalue().encode())
     found = read_table(path)
-    assert [found.classes[i] for i in found.require_labels()] == [f"k{label}".strip() for label in labels]
+    assert [found.classes[i] for i in found.require_targets()] == [f"k{label}".strip() for label in labels]
     np.testing.assert_allclose(found.x, np.array(rows, np.float64), rtol=1e-7)
 
 

@@ -86,8 +86,8 @@ def sources(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
 def same(one: Dataset, other: Dataset) -> bool:
     assert (one.x.shape, one.x.dtype) == (other.x.shape, other.x.dtype)
     assert (one.name, one.classes, one.columns) == (other.name, other.classes, other.columns)
-    assert (one.labels is None) == (other.labels is None)
-    assert one.labels is None or one.labels.dtype == other.require_labels().dtype
+    assert (one.targets is None) == (other.targets is None)
+    assert one.targets is None or one.targets.dtype == other.require_targets().dtype
     return one.fingerprint == other.fingerprint
 
 
@@ -184,12 +184,12 @@ def test_images_whose_file_is_cut_short_while_they_are_read(tmp_path: Path) -> N
 def test_other_settings_have_their_own_map(folder: Path, tmp_path: Path) -> None:
     file = csv_file(tmp_path / "a.csv", "label,a,b", [[1, 2], [3, 4]], "01")
     assert read(file, mapped=True).classes == ("0", "1")
-    assert read(file, mapped=True, task="regress").require_labels().dtype == np.float32
+    assert read(file, mapped=True, task="regress").require_targets().dtype == np.float32
     assert read(file, mapped=True, label="a").x.tolist() == [[0, 2], [1, 4]]
     assert read(file, mapped=True, image=(1, 1, 2)).x.shape == (2, 1, 1, 2)
     assert read(file, mapped=True, columns=("b", "a")).x.tolist() == [[2, 1], [4, 3]]
     assert len(list(folder.iterdir())) == 5
-    assert read(file, mapped=True, classes=("1", "0")).require_labels().tolist() == [1, 0]
+    assert read(file, mapped=True, classes=("1", "0")).require_targets().tolist() == [1, 0]
     assert len(list(folder.iterdir())) == 5
 
 

@@ -1,0 +1,65 @@
+"""What a Dataset says of its labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from portanet.data import Dataset, read
+from portanet.errors import DataError
+
+X = np.zeros((4, 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("column", "classes"),
+    [
+        (["b", "c", "b", "a"], ("a", "b", "c")),
+        ([7, 3, 7, 3], ("3", "7")),
+        ([-1, 10, 2, 2], ("-1", "2", "10")),
+        ([2.0, 1.0, 2.0, 1.0], ("1", "2")),
+        ([True, False, True, True], ("False", "True")),
+        ([2**40, 1, 1, 2**40], ("1", str(2**40))),
+        (["1", "1b", "2", "2"], ("1", "1b", "2")),
+    ],
+)
+def test_labels_are_what_the_source_has(tmp_path: Any, column: list[Any], classes: tuple[str, ...]) -> None:
+    """As pandas reads them, so that one can be compared with the other."""
+    frame = pd.DataFrame({"a": [1.5, 2.0, 3.0, 4.0], "label": column})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    data = read(str(tmp_path / "rows.csv"))
+    expected = pd.read_csv(tmp_path / "rows.csv")["label"].to_numpy()
+    assert data.classes == classes
+    assert np.array_equal(data.require_labels(), expected)
+    assert [data.classes[code] for code in data.require_targets()] == [
+        str(v) for v in np.asarray(expected).astype(int if expected.dtype == float else expected.dtype).tolist()
+    ]
+    part = data.rows(slice(1, 3))
+    assert np.array_equal(part.require_labels(), expected[1:3])
+
+
+def test_labels_of_digits_are_their_codes() -> None:
+    digits = read("mnist:test")
+    assert digits.require_labels().dtype == np.int32
+    assert np.array_equal(digits.require_labels(), digits.require_targets())
+
+
+def test_numbers_to_predict_are_labels_and_targets() -> None:
+    data = Dataset("rows", X, np.array([0.5, 1, 2, 3], np.float32))
+    assert data.require_labels() is data.require_targets()
+
+
+def test_without_labels() -> None:
+    data = Dataset("rows", X)
+    assert data.labels is None
+    for ask in (data.require_labels, data.require_targets):
+        with pytest.raises(DataError, match="rows has no labels"):
+            ask()
+
+
+def test_a_table_knows_its_label_column(tmp_path: Any) -> None:
+    (tmp_path / "rows.csv").write_text("kind,a\nx,1\ny,2\n")
+    assert read(str(tmp_path / "rows.csv"), label="kind").label == "kind"
