@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from portanet.training.fit import fit
     from portanet.training.model import TrainedModel, load
     from portanet.training.progress import Progress
-    from portanet.training.resume import Checkpoints, Interrupted
+    from portanet.training.resume import Checkpoints
     from portanet.xp import namespace
 
 __version__ = "0.1.0"
@@ -44,7 +44,6 @@ __all__ = [
     "Dataset",
     "DivergenceError",
     "EarlyStopping",
-    "Interrupted",
     "ModelError",
     "PortanetError",
     "Progress",
@@ -73,7 +72,6 @@ _HOMES = {
     "Dataset": "portanet.data",
     "DivergenceError": "portanet.errors",
     "EarlyStopping": "portanet.training.callbacks",
-    "Interrupted": "portanet.training.resume",
     "ModelError": "portanet.errors",
     "PortanetError": "portanet.errors",
     "Progress": "portanet.training.progress",

@@ -1,5 +1,12 @@
 """The errors that a user can cause. Each message is one line: what happened, where, and what to do."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from portanet.training.model import TrainedModel
+
 
 class PortanetError(Exception):
     """The base of every error below; catch it to catch them all.
@@ -48,8 +55,11 @@ class DivergenceError(PortanetError):
 
     step   the first step in which that was so, from 0
     layer  where it began, by name; empty where that is not a layer
+    model  as the run had it at the last row of its history or checkpoint before that, so its numbers are finite; with
+           early stopping the best one
     """
 
     def __init__(self, message: str, step: int = -1, layer: str = "", *, remedy: str = "") -> None:
         super().__init__(message, remedy=remedy)
         self.step, self.layer = step, layer
+        self.model: TrainedModel | None = None

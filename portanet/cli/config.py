@@ -24,7 +24,7 @@ PATH = "portanet.config"  # where the file's path is kept, to repeat the command
 _LISTS = {"class_weight": ",", "freeze": ",", "image": "x"}  # settings of several values, and how options join them
 
 # What says where results go or how one call talks: it stands in no file, nor in the command that repeats a run.
-OF_ONE_CALL = ("print_config", "out", "json", "quiet", "debug", "resume", "no_trace", "help")
+OF_ONE_CALL = ("print_config", "out", "json", "quiet", "debug", "resume", "no_trace", "time_limit", "help")
 
 
 def name_of(option: click.Parameter) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from reprlib import repr as brief
@@ -10,6 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)", re.ASCII)
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DIGITS = 19  # of the largest whole number, 2**63 - 1
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -48,6 +52,18 @@ class Whole(click.ParamType[Any]):
             wanted = " or ".join([f"a whole number {span}", *map(repr, self.words)])
             self.fail(f"{value!r} is not {wanted}.", param, context)
         return number
+
+
+class Seconds(click.ParamType[float]):
+    """A time: seconds, or minutes or hours with an m or h behind them."""
+
+    name = "SECONDS"
+
+    def convert(self, value: Any, param: Any, context: Any) -> float:
+        number = _DURATION.fullmatch(str(value))
+        if number is None or not 0 < (seconds := float(number[1]) * _UNITS[number[2]]) < math.inf:
+            self.fail(f"{brief(str(value))} is not a time above 0, such as 90, 5m or 1h.", param, context)
+        return seconds
 
 
 class Image(click.ParamType[tuple[int, ...]]):

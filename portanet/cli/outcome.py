@@ -28,7 +28,7 @@ def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
     return {
         "run": str(folder.path), "model": str(folder.model), "preset": job.places["preset"],
         "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.spec.seed,
-        "steps": run.steps, "seconds": round(run.seconds, 3),
+        "steps": run.steps, "seconds": round(run.seconds, 3), "stopped": run.stopped,
         f"train_{score}": run.history[-1][score],
         f"final_train_{score}": run.evaluate(job.training.x, job.training.targets)[score],
         **scores,

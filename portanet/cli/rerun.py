@@ -88,11 +88,17 @@ def _spec(run: Path, record: RunRecord) -> TrainingSpec:
     """The settings in run.json, unless they are others than those of the model beside it."""
     from portanet.storage.model_file import load_model
     from portanet.training.spec import TrainingSpec
+    from portanet.training.stopping import LIMITED
 
     path = run / "run.json"
     if not record.spec or not record.places:
         remedy = f"repeat its command: {record.command}" if record.command else "it cannot be repeated"
         raise ConfigError(f"{path} has no settings; {remedy}.")
+    if record.result.get("stopped") == LIMITED:
+        raise ConfigError(
+            f"{run} was stopped by its time limit at step {record.result.get('steps')}, and a repetition would train "
+            f"to the end; resume it first: {record.command} --out {run} --resume"
+        )
     model = load_model(run / "model.safetensors")
     for name, trained in (model.spec | {"layers": to_dict(model.model)["layers"]}).items():
         if record.spec.get(name) != trained:

@@ -8,11 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from portanet.training.resume import Checkpoints
+from portanet.training.stopping import Stop
 
 
 @contextlib.contextmanager
-def stopping(checkpoints: Checkpoints, say: Callable[[str], None]) -> Iterator[list[int]]:
+def stopping(stop: Stop, say: Callable[[str], None]) -> Iterator[list[int]]:
     """While the block runs, a signal asks the training to save and stop; gives the signals that came.
 
     A signal that was ignored before, as in a job in the background, stays ignored.
@@ -23,7 +23,7 @@ def stopping(checkpoints: Checkpoints, say: Callable[[str], None]) -> Iterator[l
         came.append(number)
         if len(came) > 1:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
-        checkpoints.stop = True
+        stop.interrupted = True
         with contextlib.suppress(OSError, RuntimeError):  # who read stderr has gone; it was being written to
             say("stopping; a second signal ends at once")
 

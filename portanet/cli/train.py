@@ -68,6 +68,12 @@ Examples:
     help="Go on from this trained model or run folder: its layers, columns and classes.",
 )
 @click.option("--freeze", metavar="NAME,...", help="With --from: layers to keep as they are, by name as in summary.")
+@click.option(
+    "--time-limit",
+    type=options.Seconds(),
+    metavar="SECONDS",
+    help="Stop after this time, such as 90, 5m or 1h; --resume continues.",
+)
 @click.option("--workers", type=options.Whole(), help="Threads for NumPy; the result is the same.")
 @click.option(
     "--no-trace", "trace", flag_value=False, default=True, help="Do not trace steps; the result is the same.",

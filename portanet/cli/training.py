@@ -26,7 +26,8 @@ from portanet.training.callbacks import Callback, Row
 from portanet.training.fit import fit_spec
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
-from portanet.training.resume import Checkpoints, Interrupted
+from portanet.training.resume import Checkpoints
+from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
 
 
 class _Keep(Callback):
@@ -49,7 +50,7 @@ class _Keep(Callback):
 
 def train(
     *, out: Path | None, resume: bool, print_config: bool, as_json: bool, quiet: bool, workers: int | None,
-    trace: bool, **settings: Any,
+    trace: bool, time_limit: float | None, **settings: Any,
 ) -> None:  # fmt: skip
     """Trains, writes the run folder and prints the result."""
 
@@ -73,7 +74,7 @@ def train(
     if print_config:
         click.echo(config.text(job.settings()), nl=False)
         return
-    result, metric = run_job(job, chosen, out, _command(), say, resume=resume, quiet=quiet)
+    result, metric = run_job(job, chosen, out, _command(), say, resume=resume, quiet=quiet, time_limit=time_limit)
     if as_json:
         options.print_json(result)
     elif not quiet:
@@ -90,7 +91,7 @@ def choose(places: dict[str, Any], say: Callable[[str], None], *, trace: bool = 
 
 def run_job(
     job: Job, chosen: Backend, out: Path | None, command: list[str], say: Callable[[str], None], *,
-    resume: bool = False, quiet: bool = False,
+    resume: bool = False, quiet: bool = False, time_limit: float | None = None,
 ) -> tuple[dict[str, Any], Metric]:  # fmt: skip
     """Train and write the run folder; the result, and its metric."""
     held_out = f", {len(job.validation)} held out" if job.validation else ""
@@ -99,7 +100,7 @@ def run_job(
         say(note)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with _folder(out, job.places["preset"], resume=resume, say=say) as folder:
-        run = _fit(job, folder, chosen, command, say, quiet=quiet)
+        run = _fit(job, folder, chosen, command, say, quiet=quiet, stop=Stop(time_limit))
         result = outcome.measured(job, run, folder)
         outcome.write(job, run, folder, command, result, started)
     return result, run.task.metric
@@ -125,25 +126,28 @@ def _folder(out: Path | None, name: str, *, resume: bool, say: Callable[[str], N
 
 
 def _fit(
-    job: Job, folder: RunFolder, chosen: Backend, command: list[str], say: Callable[[str], None], *, quiet: bool
-) -> TrainedModel:
+    job: Job, folder: RunFolder, chosen: Backend, command: list[str], say: Callable[[str], None], *, quiet: bool,
+    stop: Stop,
+) -> TrainedModel:  # fmt: skip
     """The training; a signal lets it save where it stands, a second one does not wait for that."""
     checkpoints = Checkpoints(folder.path, say=say)
     history = HistoryFile(folder.history, say)
     valid = job.validation
-    try:
-        with stopping(checkpoints, say) as signals:
-            return fit_spec(
-                job.spec, job.model, job.training.x, job.training.targets,
-                valid=(valid.x, valid.targets) if valid else None, params=job.params, backend=chosen,
-                workers=job.places["workers"], checkpoints=checkpoints,
-                watchers=[_Keep(history), *([] if quiet else [Progress()])],
-            )  # fmt: skip
-    except Interrupted:
-        words = shlex.join([*command, "--out", str(folder.path), "--resume"])
+    with stopping(stop, say) as signals:
+        run = fit_spec(
+            job.spec, job.model, job.training.x, job.training.targets,
+            valid=(valid.x, valid.targets) if valid else None, params=job.params, backend=chosen,
+            workers=job.places["workers"], checkpoints=checkpoints,
+            watchers=[_Keep(history), *([] if quiet else [Progress()])], stop=stop,
+        )  # fmt: skip
+    words = shlex.join([*command, "--out", str(folder.path), "--resume"])
+    if run.stopped == INTERRUPTED:
         with contextlib.suppress(OSError):
             echo(f"portanet: interrupted, and saved; to go on: {words}", err=True)
-        raise SystemExit(128 + signals[0]) from None
+        raise SystemExit(128 + signals[0])
+    if run.stopped == LIMITED:
+        say(f"the time limit stopped the run at step {run.steps}, and it is saved; to resume: {words}")
+    return run
 
 
 def _command() -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from portanet.errors import ConfigError, DataError
 from portanet.storage import atomic, lock
+from portanet.storage.run_record import has_ended
 
 _LOCK = ".lock"
 _TRACES = (
@@ -68,7 +69,7 @@ class RunFolder:
         """
         for number in sorted(_numbers(Path("runs"), name), reverse=True):
             path = Path("runs", f"{name}-{number}")
-            if path.is_dir() and not (path / "run.json").exists():
+            if path.is_dir() and not has_ended(path):
                 return cls(path)
         raise ConfigError(f"runs/{name}-* holds no unfinished run.", remedy="name its folder with out=FOLDER")
 

@@ -69,6 +69,15 @@ def read_record(folder: Path) -> RunRecord:
     )
 
 
+def has_ended(folder: Path) -> bool:
+    """Whether the run in `folder` has a record, and it was not its time limit that ended it."""
+    path = folder / "run.json"
+    try:
+        return _section(path, _object(path, _text(path)), "result").get("stopped") != "time limit"
+    except DataError:
+        return path.exists()
+
+
 def _text(path: Path) -> str:
     try:
         return read_small(path, _LIMIT).decode("utf-8")

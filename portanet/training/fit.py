@@ -31,6 +31,7 @@ from portanet.training.model import TrainedModel, TrainedParams, on_backend
 from portanet.training.resume import Checkpoints, Resume
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
+from portanet.training.stopping import Stop
 from portanet.training.tasks import loss_for, task_of
 from portanet.training.watchers import Watchers
 
@@ -58,6 +59,7 @@ def fit(
     workers: int | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | str | Path | None = None,
+    time_limit: float | None = None,
 ) -> TrainedModel:
     """Trains `model` on rows `x` (N, ...) with their `labels`, and returns the finished run.
 
@@ -80,11 +82,15 @@ def fit(
     log_every      epochs from one line of history to the next
     checkpoints    a folder to save the training in while it runs, and to go on from: see `Checkpoints`
     workers        threads that share a batch on NumPy, one for each core by default; the result is the same
+    time_limit     seconds after which training stops, with the model that it has by then
 
-    The weights and the order of the rows follow from `seed` alone, on every backend.
+    The weights and the order of the rows follow from `seed` alone, on every backend. Ctrl-C stops training after the
+    step, and the model so far is returned: `stopped` says so, and with checkpoints the next call resumes. A second
+    Ctrl-C raises KeyboardInterrupt. The last finite model of a run that diverges is the `model` of its DivergenceError.
     Raises DataError for rows or labels that cannot be used, ModelError where rows and layers do not fit, and
     ConfigError for impossible settings.
     """
+    stop = Stop(time_limit)
     spec = TrainingSpec(
         layers=chain_of(model), loss=loss_for(task, loss), optimizer=optimizer, schedule=schedule,
         epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed, callbacks=tuple(callbacks),
@@ -92,7 +98,7 @@ def fit(
     )  # fmt: skip
     return fit_spec(
         spec, model, x, labels, valid=valid, sample_weight=sample_weight, params=params, backend=backend,
-        workers=workers, checkpoints=checkpoints,
+        workers=workers, checkpoints=checkpoints, stop=stop,
     )  # fmt: skip
 
 
@@ -109,11 +115,14 @@ def fit_spec(
     workers: int | None = None,
     checkpoints: Checkpoints | str | Path | None = None,
     watchers: Sequence[Callback] = (),
+    stop: Stop | None = None,
 ) -> TrainedModel:
     """Train `model` as the spec says: `fit`, with its settings in one value.
 
-    `watchers` are called with the spec's callbacks, and are no part of the settings.
+    `watchers` are called with the spec's callbacks, and are no part of the settings; nor is `stop`, which may end the
+    run early.
     """
+    stop = Stop() if stop is None else stop
     workers = None if workers is None else require_whole("workers", workers)
     chosen, full = backend_for(backend, x), spec.batch_size == "full"
     x, model = as_array(x, chosen), with_python_numbers(model)
@@ -128,7 +137,6 @@ def fit_spec(
         host_labels = checked_labels(spec.loss, labels, len(source), outputs)
         spec = spec.with_weighted_loss(host_labels, outputs)
         weights = row_weights(sample_weight, getattr(spec.loss, "class_weight", ()), host_labels, outputs)
-        total = len(host_labels) if weights is None else float(weights.sum())
         put_weights = None if weights is None else chosen.put(weights, spec.dtype)
         examples = Examples(source, host_labels, put_labels(host_labels, chosen, spec.dtype), put_weights)
         card = ModelCard(tuple(x.shape[1:]), spec.dtype, offsets=source.card_offsets)
@@ -138,7 +146,9 @@ def fit_spec(
         plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
         identity = _identity(run, examples, held_out, params) if kept else {}
         resume = Resume(run, plan.watchers, kept, identity)
-        train(run, examples, plan, History(run, task.scaled_for(host_labels), host_labels, total, held_out), resume)
+        history = History(run, task.scaled_for(host_labels), host_labels, weights, held_out)
+        with stop.listening():
+            train(run, examples, plan, history, resume, stop)
     return run
 
 

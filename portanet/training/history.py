@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from portanet._typing import HostArray
+from portanet.training.batches import Batches
 from portanet.training.callbacks import Row
 from portanet.training.source import Source
 from portanet.training.state import Position
@@ -21,28 +22,35 @@ if TYPE_CHECKING:
 class History:
     """Makes the rows of a run's history.
 
-    task    what measures the training rows
-    labels  those of the training rows, on the host
-    weight  the sum of their weights; without weights their number
-    valid   rows and labels to measure on for each row of the history
+    task     what measures the training rows
+    labels   those of the training rows, on the host
+    weights  their weights, on the host; None where all count the same
+    valid    rows and labels to measure on for each row of the history
     """
 
     run: TrainedModel
     task: Task
     labels: HostArray
-    weight: float
+    weights: HostArray | None
     valid: tuple[Source, HostArray] | None
 
-    def append(self, at: Position, epoch: int, learning_rate: float, seconds: float) -> Row:
-        """Add the row of an epoch, whose sums have been read, and return it."""
-        task = self.task
+    def append(self, at: Position, batches: Batches, learning_rate: float, seconds: float) -> Row:
+        """Add the row of an epoch, whose sums have been read, and return it.
+
+        Within an epoch, where the run was stopped, of the rows that it has seen; `epoch` is then a fraction, cut off
+        after two places.
+        """
+        task, (epoch, steps) = self.task, divmod(at.step, batches.steps)
+        seen = batches.order(epoch)[: steps * (batches.size or 1)] if steps else slice(None)
+        labels = self.labels[seen]
+        weight = len(labels) if self.weights is None else float(self.weights[seen].sum())
         counted = sum(np.asarray(sums["counted"]) for sums in at.sums)
         row: Row = {
             "step": at.step,
-            "epoch": epoch,
+            "epoch": epoch + 100 * steps // batches.steps / 100 if steps else epoch,
             "learning_rate": learning_rate,
-            "loss": sum(sums["loss"] for sums in at.sums) / (self.weight or 1.0),
-            task.metric.key: task.finalize(counted, self.labels),
+            "loss": sum(sums["loss"] for sums in at.sums) / (weight or 1.0),
+            task.metric.key: task.finalize(counted, labels),
         }
         if self.valid is not None:
             measured = self.run.measure(*self.valid)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from portanet._tree import tree_map
+from portanet.errors import DivergenceError
 from portanet.nn.layout import Layout
 from portanet.optim.optimizer import average_buffers, learning_rate, weights
 from portanet.training.batches import Batches
@@ -20,6 +22,7 @@ from portanet.training.resume import Resume
 from portanet.training.spec import TrainingSpec
 from portanet.training.state import Data, Position, State
 from portanet.training.step import Step
+from portanet.training.stopping import DIVERGED, EARLY, FINISHED, Stop
 from portanet.training.watchers import Watchers
 from portanet.xp import copied
 
@@ -42,8 +45,8 @@ class Plan:
         return learning_rate(self.spec.optimizer) * self.spec.schedule(step, self.steps) * self.watchers.rate_factor
 
 
-def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, resume: Resume) -> None:
-    """Train the run's model until the epochs are over or a callback stops: its params, history, steps and seconds."""
+def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, resume: Resume, stop: Stop) -> None:
+    """Train the run's model until the epochs are over or something stops it: its params, history, steps, seconds."""
     layout = Layout.of(run.model, run.params)
     rows = plan.batches.size or plan.batches.rows
     gradient = gradient_of(run, layout, rows, plan.spec.accumulate, history.task)
@@ -66,29 +69,52 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
         guard = Guard(Search(gradient, plan.spec.optimizer, run.backend, step_inputs), at)
         began = time.perf_counter() - run.seconds  # or when it would have begun without an interruption
 
-        while not at.stopped and at.step < steps:
-            epoch, first = divmod(at.step, batches.steps)
-            logged = epoch % plan.spec.log_every == 0
-            for numbers, keys in batches.runs(epoch, examples.source.numbers, first):
-                if at.step % batches.steps:
-                    resume.save_if_due(at, guard, steps, time.perf_counter() - began)
-                rates = [plan.rate(step) for step in range(at.step, at.step + len(keys))]
-                at.state, sums = takes_step[logged](at.state, numbers, keys, rates)
-                at.sums.append(sums)
-                run.steps = at.step = at.step + len(keys)
-                watchers.advance(at.step)
-            if logged:
-                guard.check(at)
-                show(at.state)
-                row = history.append(at, epoch + 1, plan.rate(at.step - 1), time.perf_counter() - began)
-                at.stopped = watchers.log(row)
-            at.sums = []
-            resume.save_if_due(at, guard, steps, time.perf_counter() - began)
+        def log() -> bool:
+            guard.check(at)
+            show(at.state)
+            row = history.append(at, batches, plan.rate(at.step - 1), time.perf_counter() - began)
+            return watchers.log(row)
 
-        run.backend.synchronize()
-        guard.check(at)
+        def save(*, now: bool) -> None:
+            resume.save_if_due(at, guard, steps, time.perf_counter() - began, now=now)
+
+        with _last_finite_model(run, guard, show):
+            reason = ""
+            while not (at.stopped or reason or at.step == steps):
+                epoch, first = divmod(at.step, batches.steps)
+                logged = epoch % plan.spec.log_every == 0
+                for numbers, keys in batches.runs(epoch, examples.source.numbers, first):
+                    rates = [plan.rate(step) for step in range(at.step, at.step + len(keys))]
+                    at.state, sums = takes_step[logged](at.state, numbers, keys, rates)
+                    at.sums.append(sums)
+                    run.steps = at.step = at.step + len(keys)
+                    watchers.advance(at.step)
+                    reason = stop.reason
+                    if at.step % batches.steps:
+                        save(now=bool(reason))  # before the row of a part of an epoch, which a resumed run has not
+                    if reason:
+                        break
+                stopped = logged and log()
+                if at.step % batches.steps == 0:
+                    at.sums, at.stopped = [], stopped
+                    save(now=bool(reason))
+
+            run.backend.synchronize()
+            guard.check(at)
         show(at.state)
         run.seconds = time.perf_counter() - began
+        run.stopped = EARLY if at.stopped else FINISHED if at.step == steps else reason
+
+
+@contextlib.contextmanager
+def _last_finite_model(run: TrainedModel, guard: Guard, show: Callable[[State], None]) -> Iterator[None]:
+    """Give a DivergenceError the model before its numbers ceased to be finite."""
+    try:
+        yield
+    except DivergenceError as error:
+        show(tree_map(guard.state, run.backend.put))
+        run.steps, run.stopped, error.model = guard.step, DIVERGED, run
+        raise
 
 
 def _start(run: TrainedModel, layout: Layout, plan: Plan) -> Position:

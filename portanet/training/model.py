@@ -25,6 +25,7 @@ from portanet.training.gradient import shard_rows
 from portanet.training.labels import checked_labels, put_labels, row_weights
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of
+from portanet.training.stopping import FINISHED
 from portanet.training.summary import table
 from portanet.training.tasks import Task, task_of
 from portanet.xp import device, namespace
@@ -53,6 +54,8 @@ class TrainedModel:
     spec     the settings of the run
     card     what it knows of the data: the shape of a row, classes, columns, ...
     about    how it came to be, as the model file keeps it: data, scores, ...; plain JSON data
+    stopped  why training ended: "finished", "early stopping", "interrupted" or "time limit"; "diverged" in the model
+             of a DivergenceError, and empty after `load`
     """
 
     model: Layer
@@ -65,11 +68,13 @@ class TrainedModel:
     steps: int = 0
     seconds: float = 0.0
     workers: int = 1
+    stopped: str = ""
 
     def __repr__(self) -> str:
         """The model as a table: layers, output shapes, parameters, and the multiply-accumulates of one row."""
         size = " x ".join(map(str, self.input_shape))
         head = f"input {size}, {self.dtype}, {self.backend!r}, {self.steps} steps"
+        head += f", {self.stopped}" if self.stopped not in ("", FINISHED) else ""
         return f"{table(self.model, self.params, self.input_shape)}\n{head}"
 
     @property

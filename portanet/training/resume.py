@@ -39,10 +39,6 @@ def _made_with() -> dict[str, Any]:
     }
 
 
-class Interrupted(KeyboardInterrupt):
-    """The training was asked to stop, and has saved where it stood."""
-
-
 class Checkpoints:
     """Saves a training in a folder while it runs, and goes on from there: `fit(..., checkpoints=Checkpoints("run"))`.
 
@@ -62,7 +58,6 @@ class Checkpoints:
         if not 0 <= every < math.inf:
             raise ConfigError(f"Checkpoints: every must be a finite number of seconds >= 0, got {every!r}.")
         self.folder, self.every, self.say = Path(folder), every, say
-        self.stop = False  # set by a signal's handler: save at the next occasion, then raise Interrupted
         self._identity: dict[str, Any] = {}
         self._next = 0.0
 
@@ -91,7 +86,7 @@ class Checkpoints:
 
     def due(self) -> bool:
         """Whether it is time to save again."""
-        return self.stop or time.monotonic() >= self._next
+        return time.monotonic() >= self._next
 
     def save(self, tree: Mapping[str, Any]) -> None:
         """Keeps a training: nested dicts and lists of host arrays, numbers and text."""
@@ -99,8 +94,6 @@ class Checkpoints:
         snapshot.write_snapshot(self.folder, {**tree, "identity": self._identity, "made_with": _made_with()})
         end = time.monotonic()
         self._next = end + max(self.every, (end - start) / _COST)
-        if self.stop:
-            raise Interrupted
 
     def _require_same_rates(self, schedule: Schedule, done: int, before: int, now: int) -> None:
         """Raise ConfigError where a run of `now` steps would have had other learning rates in the steps done."""
@@ -148,9 +141,9 @@ class Resume:
         at.step, at.sums, at.stopped = tree["steps"], tree["sums"], tree["stopped"]
         self.watchers.restore(tree["callbacks"])
 
-    def save_if_due(self, at: Position, guard: Guard, steps: int, seconds: float) -> None:
+    def save_if_due(self, at: Position, guard: Guard, steps: int, seconds: float, *, now: bool) -> None:
         """Save the position; always at the end of the run, after `steps` steps or when a callback has stopped it."""
-        if self.checkpoints is None or not (at.stopped or at.step == steps or self.checkpoints.due()):
+        if self.checkpoints is None or not (now or at.stopped or at.step == steps or self.checkpoints.due()):
             return
         guard.check(at)
         self.checkpoints.save(

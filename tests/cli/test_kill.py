@@ -23,7 +23,7 @@ from killing import DIED, ended, is_whole, outcome, output, resuming, start, tra
 import portanet
 from portanet.cli.signals import stopping
 from portanet.storage import snapshot
-from portanet.training.resume import Checkpoints
+from portanet.training.stopping import Stop
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork and other signals")
 
@@ -202,14 +202,14 @@ def wait_for(happened: Any, process: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(), RuntimeError("reentrant call")], ids=str)
-def test_a_signal_counts_where_nothing_can_be_said(tmp_path: Path, error: Exception) -> None:
+def test_a_signal_counts_where_nothing_can_be_said(error: Exception) -> None:
     def say(words: str) -> None:
         raise error
 
-    checkpoints = Checkpoints(tmp_path)
-    with stopping(checkpoints, say) as came:
+    stop = Stop()
+    with stopping(stop, say) as came:
         os.kill(os.getpid(), signal.SIGTERM)
-    assert (checkpoints.stop, came) == (True, [signal.SIGTERM])
+    assert (stop.reason, came) == ("interrupted", [signal.SIGTERM])
 
 
 def test_two_processes_in_one_folder(place: Path) -> None:
