@@ -59,11 +59,12 @@ class Callback:
 class EarlyStopping(Callback):
     """Stops when an entry of the history has not improved for `patience` logging points; restores the best weights.
 
-    monitor     the entry of the history, which begins with "valid_"; lower is better if it ends in "loss"
+    monitor     the entry of the history, such as "valid_loss"; lower is better if it ends in "loss"
     min_change  an improvement must be larger
 
-    Entries of the training rows are refused: they are measured during the epoch, step by step, with weights that are
-    gone when it ends, so there is nothing to restore. Prechelt 1998, "Early Stopping - But When?".
+    The weights are those at the logging point with the best entry. An entry of the training rows, such as "loss", is a
+    mean over the steps of an epoch, and the weights those after it, as in Keras with restore_best_weights=True; it does
+    not tell when a model begins to overfit. Prechelt 1998, "Early Stopping - But When?".
     Raises ConfigError where the history has no such entry.
     """
 
@@ -76,12 +77,6 @@ class EarlyStopping(Callback):
 
     def __post_init__(self) -> None:
         _require_monitor(self, self.monitor)
-        if not self.monitor.startswith("valid_"):
-            raise ConfigError(
-                f"EarlyStopping cannot restore the weights that {self.monitor!r} was measured with, as they changed in "
-                f"each step of the epoch; monitor must begin with 'valid_'.",
-                remedy=f"watch 'valid_{self.monitor}'",
-            )
         _require(self, "patience", "an integer >= 1", _is_integer(self.patience, 1))
         _require(self, "min_change", "a finite number >= 0", _is_number(self.min_change, 0.0))
 
@@ -198,6 +193,9 @@ def _require(callback: Callback, name: str, bound: str, holds: bool) -> None:
 
 def _require_monitor(callback: Callback, monitor: object) -> None:
     _require(callback, "monitor", "the name of an entry of the history, such as 'loss'", isinstance(monitor, str))
+    if str(monitor).startswith("val_"):
+        remedy = f"watch 'valid_{str(monitor).removeprefix('val_')}'"
+        raise ConfigError(f"{type(callback).__name__}: the history has no entry {monitor!r}.", remedy=remedy)
 
 
 def _is_integer(value: object, least: int) -> bool:

@@ -133,12 +133,22 @@ def test_a_measure_that_the_history_lacks() -> None:
         train(EarlyStopping(), valid=None)
 
 
-@pytest.mark.parametrize("monitor", ["loss", "accuracy", "r2"])
-def test_only_what_can_be_restored_is_watched(monitor: str) -> None:
-    """The weights of the best training loss are gone: it was measured before and between the steps of its epoch."""
-    with pytest.raises(ConfigError, match=f"cannot restore .*'{monitor}'.*valid_{monitor}"):
-        EarlyStopping(monitor)
-    ReduceOnPlateau(monitor)  # restores nothing
+@pytest.mark.parametrize(("monitor", "best"), [("loss", np.argmin), ("accuracy", np.argmax)])
+def test_the_training_rows_may_be_watched(monitor: str, best: Any) -> None:
+    """Without rows held out, as in Keras; the weights are those at the end of the best epoch."""
+    remember = Remember()
+    run = train(remember, EarlyStopping(monitor, patience=2), valid=None, optimizer=Adam(0.5), epochs=200)
+    values = [row[monitor] for row in run.history]
+    place = int(best(values))
+    assert len(values) == place + 1 + 2 < 200
+    assert equal(run.params, remember.params[place])
+    assert not equal(run.params, remember.params[-1])
+
+
+@pytest.mark.parametrize("make", [EarlyStopping, ReduceOnPlateau])
+def test_the_name_that_keras_has_for_it(make: Any) -> None:
+    with pytest.raises(ConfigError, match=f"{make.__name__}: .*'val_loss'; watch 'valid_loss'"):
+        make("val_loss")
 
 
 class Keeps(Callback):
