@@ -65,13 +65,24 @@ class Gradient:
     numeric: float
     error: float
 
+    def line(self, tolerance: float) -> str:
+        """The error and its place, with right or WRONG."""
+        right = self.error <= tolerance
+        verdict = "right" if right else f"WRONG: backward {self.backward:g}, numeric {self.numeric:g}"
+        return f"{self.error:8.1e} at {self.array}[{self.index}]  {verdict}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """What `gradcheck` found: the worst element of each array, the worst of all first."""
+    """What `gradcheck` found: the worst element of each array, the worst of all first; printed, a line for each."""
 
     arrays: tuple[Gradient, ...]
     tolerance: float
+    name: str = ""
+
+    def __repr__(self) -> str:
+        lines = [array.line(self.tolerance) for array in self.arrays]
+        return "\n".join([self.name, *lines] if self.name else lines)
 
     @property
     def worst(self) -> Gradient:
@@ -136,7 +147,7 @@ def gradcheck(
             upstream = chosen.put(rng.uniform(-1.0, 1.0, _output_shape(target, x)), "float64")
             found = list(_layer(target, arrays, x, upstream, labels, loss, chosen, elements, step))
     found.sort(key=lambda gradient: -math.inf if math.isnan(gradient.error) else -gradient.error)
-    return GradientCheck(tuple(found), tolerance)
+    return GradientCheck(tuple(found), tolerance, repr(target))
 
 
 def _output_shape(layer: Layer, x: Array) -> tuple[int, ...]:

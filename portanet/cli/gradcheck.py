@@ -48,9 +48,9 @@ def command(
     else:
         width = max(len(name) for name, _ in checks)
         for name, check in checks:
-            worst = check.worst
-            verdict = "right" if check.passed else f"WRONG: backward {worst.backward:g}, numeric {worst.numeric:g}"
-            echo(f"{name:{width}}  {worst.error:8.1e} at {worst.array}[{worst.index}]  {verdict}")
+            shown = [check.worst] if model is None else check.arrays  # of one of each layer the worst is enough
+            for array in shown:
+                echo(f"{name:{width}}  {array.line(tolerance)}")
     sys.exit(0 if passed else 1)
 
 

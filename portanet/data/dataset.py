@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from portanet._text import plain
 from portanet._typing import HostArray
 from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import as_rows
@@ -13,7 +14,7 @@ from portanet.errors import DataError
 from portanet.storage.class_kind import ClassKind
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Rows `x` (N, ...), their labels if there are any, and the names that go with them.
 
@@ -35,6 +36,12 @@ class Dataset:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
     label: str | None = None
+
+    def __repr__(self) -> str:
+        """The name, and how many rows of what there are, without the arrays."""
+        shape = " x ".join(map(str, self.x.shape[1:])) or "1"
+        kind = "no labels" if self.targets is None else f"{len(self.classes)} classes" if self.classes else "numbers"
+        return f"Dataset({plain(self.name)!r}: {len(self):,} rows of {shape} {self.x.dtype}, {kind})"
 
     def __len__(self) -> int:
         return int(self.x.shape[0])

@@ -187,3 +187,20 @@ def test_the_gradients_of_a_small_net_are_right_to_thirty_digits() -> None:
         )
     assert check.passed, check.worst
     assert check.worst.error > 0
+
+
+def test_printed_it_says_right_or_wrong_of_each_array() -> None:
+    @dataclass(frozen=True, repr=False)
+    class Doubled(nn.Dense):
+        def backward(self, params: Any, cache: Any, dy: Any, *, need_dx: bool = True) -> Any:
+            dx, grads = super().backward(params, cache, dy, need_dx=need_dx)
+            return dx, grads | {"bias": 2 * grads["bias"]}
+
+    x = RNG.normal(size=(3, 4))
+    name, *lines = str(gradcheck(Doubled(2), x)).splitlines()
+    assert "Doubled" in name
+    assert {line.split()[2].partition("[")[0]: line.split()[3] for line in lines} == {
+        "bias": "WRONG:", "x": "right", "weight": "right",
+    }  # fmt: skip
+    assert lines[0].split()[2].startswith("bias[")
+    assert repr(gradcheck(nn.Dense(2), x)).count("right") == 3

@@ -63,3 +63,12 @@ def test_without_labels() -> None:
 def test_a_table_knows_its_label_column(tmp_path: Any) -> None:
     (tmp_path / "rows.csv").write_text("kind,a\nx,1\ny,2\n")
     assert read(str(tmp_path / "rows.csv"), label="kind").label == "kind"
+
+
+def test_it_shows_itself_in_one_line() -> None:
+    x = np.zeros((1200, 1, 28, 28), np.uint8)
+    images = Dataset("mnist", x, np.zeros(1200, np.int32), ("0", "1", "2"))
+    assert repr(images) == "Dataset('mnist': 1,200 rows of 1 x 28 x 28 uint8, 3 classes)"
+    table = Dataset("a\nb.csv", np.zeros((3, 2), np.float32), columns=("a", "b"))
+    assert repr(table) == r"Dataset('a\\nb.csv': 3 rows of 2 float32, no labels)"
+    assert repr(Dataset("houses", np.zeros((3, 2)), np.ones(3))) == "Dataset('houses': 3 rows of 2 float64, numbers)"
