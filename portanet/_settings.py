@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from reprlib import repr as brief
 from typing import Any
 
+from portanet import _peers
 from portanet.errors import ConfigError
 
 _DEPTH = 200  # of lists and settings within each other: more than any model has, and less than Python can follow
@@ -138,7 +139,7 @@ def _from_dict(config: Any, known: Mapping[str, Any], depth: int) -> Any:
     name = settings.pop("type", None)
     if not isinstance(name, str) or name not in known:
         fault = "settings have no type" if name is None else f"{brief(name)} is not known here"
-        raise ConfigError(f"{fault}; known: {', '.join(sorted(known))}.")
+        raise ConfigError(fault, remedy=_peers.name(name if isinstance(name, str) else "", known))
     made = known[name]
     if inspect.isfunction(made):
         if settings:
@@ -167,7 +168,9 @@ def _check(name: str, fields: Sequence[dataclasses.Field[Any]], settings: Mappin
     """Raises ConfigError for a setting that is unknown, missing, or of another kind than its field."""
     allowed = [field.name for field in fields]
     if unknown := [key for key in settings if key not in allowed]:
-        raise ConfigError(f"{name} has no setting {brief(unknown[0])}; it takes {', '.join(allowed) or 'none'}.")
+        key = unknown[0] if isinstance(unknown[0], str) and len(unknown[0]) < 100 else ""
+        remedy = _peers.argument(name, key, settings[unknown[0]], allowed)
+        raise ConfigError(f"{name} has no setting {brief(unknown[0])}", remedy=remedy)
     for field in fields:
         value = settings.get(field.name)
         needed, is_right = _KINDS.get(str(field.type), ("", None))

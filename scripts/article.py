@@ -13,9 +13,9 @@ from portanet.optim import SGD
 MODEL = Sequential(
     Rescale(1 / 255),  # pixels from 0..255 to 0..1
     Flatten(),  # 28 x 28 pixels to 784 numbers
-    Dense(16, uniform(-0.5, 0.5)),
+    Dense(16, initializer=uniform(-0.5, 0.5)),
     ReLU(),
-    Dense(10, uniform(-0.5, 0.5)),  # one output for each digit; the loss makes probabilities of them
+    Dense(10, initializer=uniform(-0.5, 0.5)),  # one output for each digit; the loss makes probabilities of them
 )
 
 

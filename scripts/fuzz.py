@@ -133,7 +133,7 @@ def every_table(number: int) -> dict[str, Any]:
     from portanet.checks.gradcheck import EXAMPLES
     from portanet.training.callbacks import CALLBACKS
 
-    dense, cosine, adam = nn.Dense(4, nn.uniform(-0.1, 0.1)), optim.cosine_decay(warmup=2), optim.AdamW()
+    dense, cosine, adam = nn.Dense(4, initializer=nn.uniform(-0.1, 0.1)), optim.cosine_decay(warmup=2), optim.AdamW()
     given = {
         "Dense": dense, "Conv2D": nn.Conv2D(2, 3, padding="same"), "Frozen": nn.Frozen(dense),
         "Residual": nn.Residual(dense), "Sequential": nn.Sequential(nn.Rescale(0.1), dense),
@@ -141,7 +141,7 @@ def every_table(number: int) -> dict[str, Any]:
         "step_decay": optim.step_decay(0.5, 3), "cosine_decay": cosine,
         "exponential_decay": optim.exponential_decay(0.9),
         "linear_warmup": optim.linear_warmup(cosine, 3),
-        "CrossEntropy": nn.CrossEntropy(0.1, (1.0, 2.0)),
+        "CrossEntropy": nn.CrossEntropy(label_smoothing=0.1, class_weight=(1.0, 2.0)),
     }  # fmt: skip
 
     for layer, _ in EXAMPLES:

@@ -24,7 +24,7 @@ def curve(model: Layer, seed: int) -> dict[int, float]:
 
 
 start = uniform(-0.5, 0.5)
-article = Sequential(Rescale(1 / 255), Flatten(), Dense(16, start), ReLU(), Dense(10, start))
+article = Sequential(Rescale(1 / 255), Flatten(), Dense(16, initializer=start), ReLU(), Dense(10, initializer=start))
 proper = Sequential(Standardize("all"), Flatten(), Dense(16), ReLU(), Dense(10))
 
 as_written = [curve(article, seed) for seed in SEEDS]

@@ -44,11 +44,11 @@ def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key, trai
     match layer:
         case Dense():
             return functional.linear(x, params["weight"].T, params["bias"])
-        case Conv2D(_, size, stride, "same"):  # torch pads an even kernel's odd row after, as we do
+        case Conv2D(_, size, stride=stride, padding="same"):  # torch pads an even kernel's odd row after, as we do
             before, after = (size - 1) // 2, size // 2
             padded = functional.pad(x, (before, after, before, after))
             return functional.conv2d(padded, params["weight"], params["bias"], stride=stride)
-        case Conv2D(_, _, stride, padding):
+        case Conv2D(stride=stride, padding=padding):
             padding = 0 if padding == "valid" else padding
             return functional.conv2d(x, params["weight"], params["bias"], stride=stride, padding=padding)
         case MaxPool2D(size):
@@ -99,10 +99,10 @@ def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key, trai
             return torch.reshape(y, x.shape)
         case Columns():
             return _columns(torch, layer, params, x)
-        case BatchNorm(momentum, eps):
+        case BatchNorm(momentum=momentum, eps=eps):
             mean, variance = (params[name].detach().clone() for name in ("mean", "variance"))  # torch moves them
             return functional.batch_norm(x, mean, variance, params["scale"], params["shift"], train, momentum, eps)
-        case LayerNorm(eps):
+        case LayerNorm(eps=eps):
             return functional.layer_norm(x, x.shape[1:], params["scale"], params["shift"], eps)
         case Frozen(inner):
             return in_torch(torch, inner, params, x, key, train=False)

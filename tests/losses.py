@@ -71,8 +71,16 @@ ROWS = [
     Row(nn.CrossEntropy(label_smoothing=0.3), shares, lambda f, z, y: f.cross_entropy(z, y, label_smoothing=0.3)),
     Row(nn.CrossEntropy(class_weight=CLASS_WEIGHT), classes, weighed),
     Row(nn.CrossEntropy(class_weight=CLASS_WEIGHT), shares, weighed),
-    Row(nn.CrossEntropy(0.2, CLASS_WEIGHT), classes, lambda f, z, y: weighed(f, z, y, label_smoothing=0.2)),
-    Row(nn.CrossEntropy(0.2, CLASS_WEIGHT), shares, lambda f, z, y: weighed(f, z, y, label_smoothing=0.2)),
+    Row(
+        nn.CrossEntropy(label_smoothing=0.2, class_weight=CLASS_WEIGHT),
+        classes,
+        lambda f, z, y: weighed(f, z, y, label_smoothing=0.2),
+    ),
+    Row(
+        nn.CrossEntropy(label_smoothing=0.2, class_weight=CLASS_WEIGHT),
+        shares,
+        lambda f, z, y: weighed(f, z, y, label_smoothing=0.2),
+    ),
     Row(nn.BinaryCrossEntropy(), entries, lambda f, z, y: f.binary_cross_entropy_with_logits(z, y)),
     Row(nn.Hinge(), classes, lambda f, z, y: f.multi_margin_loss(z, y)),
     Row(nn.Hinge(margin=0.3), classes, lambda f, z, y: f.multi_margin_loss(z, y, margin=0.3)),

@@ -20,8 +20,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports go strictly downward; files of one package may import each other.
 LEVELS = [
-    {"_typing", "errors"},
+    {"_typing", "errors", "_peers"},
     {"xp", "_machine", "rng", "_settings", "_text", "_tree"},
+    {"_calls"},
     {"tracing"},
     {"backends"},
     {"nn", "optim", "metrics"},

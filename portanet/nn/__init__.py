@@ -7,6 +7,9 @@ A name imported here is public. That is all it takes for a layer or a loss to be
 from types import ModuleType as _Module
 from typing import Any as _Any
 
+from portanet import _calls, _peers
+from portanet.errors import ConfigError as _ConfigError
+from portanet.errors import ModelError as _ModelError
 from portanet.nn.activations import ELU as ELU
 from portanet.nn.activations import GELU as GELU
 from portanet.nn.activations import SELU as SELU
@@ -82,3 +85,12 @@ LOSSES: dict[str, type[Loss]] = {
     if isinstance(value, type) and issubclass(value, Loss) and value is not Loss
 }
 """The losses that a file may name."""
+
+_calls.explain_calls(LAYERS.values(), _ModelError)
+_calls.explain_calls(LOSSES.values(), _ConfigError)
+
+
+def __getattr__(name: str) -> _Any:
+    if name[:1].isupper() and (remedy := _peers.renamed(name, {*LAYERS, *LOSSES})):
+        raise _ModelError(f"portanet.nn has no {name}", remedy=remedy)  # an AttributeError's text is lost by `from`
+    raise AttributeError(f"module 'portanet.nn' has no attribute {name!r}")

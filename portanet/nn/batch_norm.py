@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
@@ -34,9 +34,11 @@ class BatchNorm(Layer):
     Every row counts the same here, whatever its weight in the loss. A bias in the layer before has no effect.
 
     Ioffe and Szegedy 2015, arXiv:1502.03167.
-    Raises ModelError for inputs that are neither flat nor images, unless 0 <= momentum <= 1, and unless eps > 0.
+    Raises ModelError for inputs that are neither flat nor images, unless 0 <= momentum <= 1 (from 0.9
+    and below 1 it is taken for Keras' momentum, 1 - momentum here), and unless eps > 0.
     """
 
+    _: KW_ONLY
     momentum: float = 0.1
     eps: float = 1e-5
 
@@ -46,6 +48,11 @@ class BatchNorm(Layer):
         if not 0 <= self.momentum <= 1:
             raise ModelError(
                 f"BatchNorm needs 0 <= momentum <= 1, the weight of the newest batch, got {self.momentum!r}."
+            )
+        if 0.9 <= self.momentum < 1:
+            raise ModelError(
+                f"BatchNorm got momentum={self.momentum!r}, which is the weight of the newest batch, as in PyTorch",
+                remedy=f"for Keras' {self.momentum!r} write momentum={1 - self.momentum:.6g}",
             )
         if not 0 < self.eps < math.inf:
             raise ModelError(f"BatchNorm needs a finite eps above 0, got {self.eps!r}.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.nn.folding import ScaledWeight
-from portanet.nn.images import batch_first, batch_last, pad
+from portanet.nn.images import batch_first, batch_last, pad, side
 from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
 from portanet.xp import cast, device, namespace
@@ -33,6 +33,7 @@ class Conv2D(Layer):
 
     filters: int
     kernel_size: int
+    _: KW_ONLY
     stride: int = 1
     padding: Literal["valid", "same"] | int = "valid"
     initializer: Initializer = he_uniform
@@ -41,9 +42,12 @@ class Conv2D(Layer):
     decayed: ClassVar[tuple[str, ...]] = ("weight",)
 
     def __post_init__(self) -> None:
+        for name in ("kernel_size", "stride", "padding"):
+            object.__setattr__(self, name, side(getattr(self, name)))
         for name in ("filters", "kernel_size", "stride"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
-                raise ModelError(f"Conv2D needs {name} of at least 1, got {getattr(self, name)!r}.")
+                square = ", one number for a square" if isinstance(getattr(self, name), tuple) else ""
+                raise ModelError(f"Conv2D needs {name} of at least 1{square}, got {getattr(self, name)!r}.")
         number = self.padding if isinstance(self.padding, int) else 0
         if self.padding not in ("valid", "same") and not (number is self.padding and 0 <= number < self.kernel_size):
             raise ModelError(f"Conv2D takes padding 'valid', 'same' or 0 to kernel_size - 1, got {self.padding!r}.")

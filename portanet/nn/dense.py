@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
@@ -29,6 +29,7 @@ class Dense(Layer):
     """
 
     units: int | None
+    _: KW_ONLY
     initializer: Initializer = he_uniform
 
     trainable_names: ClassVar[tuple[str, ...]] = ("weight", "bias")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
@@ -33,6 +33,7 @@ class Embedding(Layer):
 
     vocabulary: int
     features: int
+    _: KW_ONLY
     initializer: Initializer = lecun_normal
 
     trainable_names: ClassVar[tuple[str, ...]] = ("weight",)

@@ -7,8 +7,16 @@ leaves the numbers where they are, so the next layer that looks at images finds 
 
 from __future__ import annotations
 
+from typing import Any
+
 from portanet._typing import Array
 from portanet.xp import device, namespace
+
+
+def side(size: Any) -> Any:
+    """The side of a square that is given as a pair, (3, 3); anything else unchanged."""
+    is_square = isinstance(size, (tuple, list)) and len(size) == 2 and size[0] == size[1]
+    return size[0] if is_square else size
 
 
 def batch_last(x: Array) -> Array:

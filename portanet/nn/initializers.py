@@ -37,7 +37,7 @@ def zeros(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> 
 
 
 @dataclass(frozen=True)
-class uniform:  # noqa: N801 - used like the functions beside it: Dense(16, uniform(-0.5, 0.5))
+class uniform:  # noqa: N801 - used like the functions beside it: Dense(16, initializer=uniform(-0.5, 0.5))
     """Uniform over [low, high). Raises ModelError unless low < high, both finite."""
 
     low: float

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from portanet._typing import Array, Cache, Params, Shape
@@ -30,6 +30,7 @@ class LayerNorm(Layer):
     Ba et al. 2016, arXiv:1607.06450. Raises ModelError for rows that are single numbers, and unless eps > 0.
     """
 
+    _: KW_ONLY
     eps: float = 1e-5
 
     trainable_names: ClassVar[tuple[str, ...]] = ("scale", "shift")

@@ -10,7 +10,7 @@ from typing import Any
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.nn.images import batch_first, batch_last, pad
+from portanet.nn.images import batch_first, batch_last, pad, side
 from portanet.nn.layer import Layer
 from portanet.xp import device, namespace
 
@@ -22,6 +22,7 @@ class _Pool2D(Layer):
     size: int = 2
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "size", side(self.size))
         if not isinstance(self.size, int) or self.size < 1:
             raise ModelError(f"{type(self).__name__} needs a size of at least 1, got {self.size!r}.")
 

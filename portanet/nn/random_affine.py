@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 from portanet._typing import Array, Cache, Params, Shape
@@ -32,6 +32,7 @@ class RandomAffine(Layer):
     Raises ModelError for bounds below 0, for a scale of 1 or more, and for what is not an image.
     """
 
+    _: KW_ONLY
     shift: float = 2.0
     rotation: float = 10.0
     scale: float = 0.1

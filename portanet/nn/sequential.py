@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from reprlib import repr as brief
 from typing import Any, Self
 
 from portanet._typing import Array, Cache, Params, Shape
@@ -18,15 +19,19 @@ class Sequential(Layer):
 
         y = layer_k(... layer_1(layer_0(x)))
 
-    Raises ModelError where a layer cannot take the shape that the one before it gives.
+    A list of layers is taken too. Raises ModelError where a layer cannot take the shape that the one before it gives.
     """
 
     layers: tuple[Layer, ...]
 
     def __init__(self, *layers: Layer) -> None:
+        if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
+            layers = tuple(layers[0])
         for layer in layers:
             if not isinstance(layer, Layer):
-                raise ModelError(f"{type(self).__name__} takes layers, got {layer!r}; write Dense(10), not Dense.")
+                raise ModelError(
+                    f"{type(self).__name__} takes layers, got {brief(layer)}; write Dense(10), not Dense or 'dense'."
+                )
         object.__setattr__(self, "layers", layers)
 
     def __repr__(self) -> str:

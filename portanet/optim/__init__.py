@@ -1,5 +1,9 @@
 """Optimizers, in order of complexity, and learning-rate schedules."""
 
+from typing import Any as _Any
+
+from portanet import _calls, _peers
+from portanet.errors import ConfigError as _ConfigError
 from portanet.optim.adagrad import AdaGrad
 from portanet.optim.adam import Adam, AdamW
 from portanet.optim.clip import ClipByGlobalNorm
@@ -28,6 +32,8 @@ SCHEDULES = {
     )
 }  # fmt: skip
 
+_calls.explain_calls((*OPTIMIZERS.values(), *SCHEDULES.values()), _ConfigError)
+
 __all__ = [
     "EMA",
     "SGD",
@@ -48,3 +54,9 @@ __all__ = [
     "one_cycle",
     "step_decay",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    if name[:1].isupper() and (remedy := _peers.renamed(name, {*OPTIMIZERS, *SCHEDULES})):
+        raise _ConfigError(f"portanet.optim has no {name}", remedy=remedy)  # an AttributeError's text is lost by `from`
+    raise AttributeError(f"module 'portanet.optim' has no attribute {name!r}")

@@ -134,5 +134,10 @@ def require_not_negative(owner: object, **settings: float) -> None:
 
 def require_optimizer(owner: object, optimizer: object) -> None:
     """Raise ConfigError unless `owner` has an optimizer to wrap."""
-    if not callable(getattr(optimizer, "init", None)):
+    if not is_optimizer(optimizer):
         raise ConfigError(f"{type(owner).__name__} needs an optimizer such as Adam() to wrap, got {optimizer!r}.")
+
+
+def is_optimizer(value: object) -> bool:
+    """Return whether a value has the two methods of an optimizer; a class has none before it is called."""
+    return not isinstance(value, type) and all(callable(getattr(value, name, None)) for name in ("init", "update"))

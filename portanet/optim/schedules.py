@@ -7,7 +7,7 @@ of the run, so they keep their meaning where either changes. They run on the hos
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol
 
 from portanet.errors import ConfigError
@@ -92,6 +92,7 @@ class cosine_decay:  # noqa: N801
     Raises ConfigError unless 0 <= final <= 1, and unless the warm-up is shorter than the run.
     """
 
+    _: KW_ONLY
     warmup: float = 0
     final: float = 0.0
 
@@ -122,6 +123,7 @@ class one_cycle:  # noqa: N801
     Raises ConfigError unless 0 <= pct_start < 1 and both factors >= 1.
     """
 
+    _: KW_ONLY
     pct_start: float = 0.3
     div_factor: float = 25.0
     final_div_factor: float = 1e4
@@ -155,7 +157,7 @@ class linear_warmup:  # noqa: N801
     warmup: float
 
     def __post_init__(self) -> None:
-        if not callable(self.schedule):
+        if not callable(self.schedule) or isinstance(self.schedule, type):
             raise ConfigError(f"linear_warmup needs a schedule such as constant(), got {self.schedule!r}.")
         _require_warmup("linear_warmup", self.warmup, 1e-300)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from portanet._calls import explain_calls
 from portanet._tree import tree_map
 from portanet._typing import Params
 from portanet.errors import ConfigError
@@ -69,6 +70,7 @@ class EarlyStopping(Callback):
     """
 
     monitor: str = "valid_loss"
+    _: KW_ONLY
     patience: int = 5
     min_change: float = 0.0
     _best: float = field(default=math.nan, init=False, repr=False)
@@ -116,6 +118,7 @@ class ReduceOnPlateau(Callback):
     """
 
     monitor: str = "valid_loss"
+    _: KW_ONLY
     factor: float = 0.1
     patience: int = 10
     threshold: float = 1e-4
@@ -161,6 +164,8 @@ class ReduceOnPlateau(Callback):
 CALLBACKS = {made.__name__: made for made in (EarlyStopping, ReduceOnPlateau)}
 """By name, for a configuration file."""
 
+explain_calls(CALLBACKS.values(), ConfigError)
+
 
 def _watched(callback: Callback, monitor: str, row: Row) -> float:
     if monitor not in row:
@@ -193,6 +198,9 @@ def _require(callback: Callback, name: str, bound: str, holds: bool) -> None:
 
 def _require_monitor(callback: Callback, monitor: object) -> None:
     _require(callback, "monitor", "the name of an entry of the history, such as 'loss'", isinstance(monitor, str))
+    if str(monitor).startswith("val_"):
+        valid = f"valid_{str(monitor).removeprefix('val_')}"
+        raise ConfigError(f"{type(callback).__name__}: monitor {monitor!r} is Keras' name", remedy=f"watch {valid!r}")
     if str(monitor).startswith("val_"):
         remedy = f"watch 'valid_{str(monitor).removeprefix('val_')}'"
         raise ConfigError(f"{type(callback).__name__}: the history has no entry {monitor!r}.", remedy=remedy)

@@ -42,7 +42,7 @@ def fine_tune(
     host: Params = tree_map(params, lambda array: np.array(run.backend.to_numpy(array)))
     if new_head or model.output_shape(run.input_shape) != (outputs,):
         index, head = _head(model)
-        model = Sequential(*model.layers[:index], Dense(outputs, head.initializer), *last)
+        model = Sequential(*model.layers[:index], Dense(outputs, initializer=head.initializer), *last)
         drawn = model.init(generator(seed, WEIGHTS), run.input_shape)
         host = {name: array for name, array in host.items() if int(name) < index} | {
             name: array for name, array in drawn.items() if int(name) >= index

@@ -11,7 +11,9 @@ _ARTICLE = uniform(-0.5, 0.5)
 
 PRESETS = {
     "classic": TrainingSpec(
-        layers=(Rescale(1 / 255), Flatten(), Dense(16, _ARTICLE), ReLU(), Dense(None, _ARTICLE)),
+        layers=(
+            Rescale(1 / 255), Flatten(), Dense(16, initializer=_ARTICLE), ReLU(), Dense(None, initializer=_ARTICLE),
+        ),
         optimizer=SGD(0.2),
         epochs=350,
         batch_size="full",

@@ -74,7 +74,7 @@ def _both(layer: Layer, x: Any) -> Any:
 def test_signals_keep_mean_and_variance_through_selu_layers() -> None:
     """What SELU's constants and lecun_normal are for, after ten layers: Klambauer et al. 2017, theorem 1."""
     rng = np.random.default_rng(4)
-    model = Sequential(*(layer for _ in range(10) for layer in (Dense(300, lecun_normal), SELU())))
+    model = Sequential(*(layer for _ in range(10) for layer in (Dense(300, initializer=lecun_normal), SELU())))
     y, _ = model.forward(model.init(rng, (300,)), rng.normal(0.0, 1.0, (200, 300)))
     assert abs(y.mean()) < 0.1
     assert 0.8 < y.var() < 1.2

@@ -68,7 +68,7 @@ def test_dense_tells_its_fans() -> None:
         heard.append((shape, fan_in, fan_out))
         return np.zeros(shape)
 
-    params = Dense(7, listen).init(np.random.default_rng(0), (300,))
+    params = Dense(7, initializer=listen).init(np.random.default_rng(0), (300,))
     assert heard == [((300, 7), 300, 7)]
     assert params["weight"].shape == (300, 7)
     assert not params["bias"].any()
@@ -78,7 +78,7 @@ def test_signals_keep_their_size_through_he_layers() -> None:
     """What the variance is for: after ten ReLU layers the mean square is neither gone nor huge."""
     rng = np.random.default_rng(4)
     x = rng.normal(0.0, 1.0, (40, 200))
-    model = nn.Sequential(*(layer for _ in range(10) for layer in (Dense(200, nn.he_normal), nn.ReLU())))
+    model = nn.Sequential(*(layer for _ in range(10) for layer in (Dense(200, initializer=nn.he_normal), nn.ReLU())))
     y, _ = model.forward(model.init(rng, (200,)), x)
     assert 0.2 < np.mean(y * y) / (np.mean(x * x) / 2) < 5
 

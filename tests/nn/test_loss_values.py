@@ -58,7 +58,7 @@ def test_class_weights_of_a_batch_as_torch_has_them(smoothing: float, torch: Any
         z, torch.tensor(labels, dtype=torch.int64), weight=torch.tensor(of_class), label_smoothing=smoothing
     )
     expected.backward()
-    loss, dlogits = nn.CrossEntropy(smoothing, tuple(of_class))(logits, labels, weights)
+    loss, dlogits = nn.CrossEntropy(label_smoothing=smoothing, class_weight=tuple(of_class))(logits, labels, weights)
     kept = labels != 2  # PyTorch smooths rows of a class without weight, to which a weight of 0 gives nothing
     if smoothing == 0:
         assert loss == pytest.approx(expected.item(), rel=1e-12)
@@ -80,7 +80,9 @@ def test_class_weights_of_shares_divide_by_the_rows(torch: Any) -> None:
 def test_labels_as_shares_equal_labels_as_numbers() -> None:
     rng = np.random.default_rng(5)
     logits, labels, weights = rng.normal(size=(5, 3)), np.asarray([0, 2, 1, 1, 0], np.int32), rng.uniform(size=5)
-    numbered, shared = (nn.CrossEntropy(0.1)(logits, form, weights) for form in (labels, np.eye(3)[labels]))
+    numbered, shared = (
+        nn.CrossEntropy(label_smoothing=0.1)(logits, form, weights) for form in (labels, np.eye(3)[labels])
+    )
     assert numbered[0] == pytest.approx(shared[0], rel=1e-14)
     np.testing.assert_allclose(numbered[1], shared[1], rtol=1e-13)
 

@@ -41,12 +41,14 @@ def test_shifts_of_whole_pixels(drawn: Any) -> None:
     drawn(0.5, -1.0, 0.7, -0.2)
     expected = np.zeros(DIGIT.shape)
     expected[:, :, 1:, :3] = DIGIT[:, :, :4, 2:]  # down by 1 of 2, left by 2
-    np.testing.assert_allclose(trained(RandomAffine(2.0, 0.0, 0.0), DIGIT.astype(np.float64)), expected)
+    np.testing.assert_allclose(
+        trained(RandomAffine(shift=2.0, rotation=0.0, scale=0.0), DIGIT.astype(np.float64)), expected
+    )
 
 
 def test_shifts_between_pixels_are_means(drawn: Any) -> None:
     drawn(0.0, 0.25, 0.0, 0.0)
-    y = trained(RandomAffine(2.0), DIGIT.astype(np.float64))
+    y = trained(RandomAffine(shift=2.0), DIGIT.astype(np.float64))
     before = np.pad(DIGIT, ((0, 0), (0, 0), (0, 0), (1, 0)))[..., :5].astype(np.float64)
     np.testing.assert_allclose(y, (DIGIT + before) / 2)
 
@@ -57,7 +59,7 @@ def test_quarter_turns(drawn: Any, turn: float, quarters: int, size: int) -> Non
     drawn(0.0, 0.0, turn, 0.0)
     x = DIGIT[..., :size, :size].astype(np.float64)
     expected = np.rot90(x, quarters, axes=(2, 3))  # about the centre, also where that is between pixels
-    np.testing.assert_allclose(trained(RandomAffine(0.0, 90.0), x), expected, atol=1e-10)
+    np.testing.assert_allclose(trained(RandomAffine(shift=0.0, rotation=90.0), x), expected, atol=1e-10)
 
 
 def test_half_the_size(drawn: Any) -> None:
@@ -73,7 +75,7 @@ def test_scaled_and_turned_before_it_is_shifted(drawn: Any) -> None:
     drawn(0.5, -0.5, 0.3, 0.9)
     x = np.zeros((1, 1, 9, 9))
     x[..., 4, 4] = 1.0
-    y = trained(RandomAffine(2.0, 40.0, 0.5), x)
+    y = trained(RandomAffine(shift=2.0, rotation=40.0, scale=0.5), x)
     assert np.unravel_index(int(y.argmax()), (9, 9)) == (5, 3)
     assert y.max() == pytest.approx(1.0)
 
@@ -81,13 +83,13 @@ def test_scaled_and_turned_before_it_is_shifted(drawn: Any) -> None:
 def test_nothing_is_left_of_an_image_shifted_away(drawn: Any) -> None:
     for amount in (1.0, -1.0):
         drawn(amount, amount, 0.5, 0.5)
-        y = trained(RandomAffine(1e6), DIGIT)
+        y = trained(RandomAffine(shift=1e6), DIGIT)
         assert y.shape == DIGIT.shape
         assert not y.any()
 
 
 def test_bounds_of_zero_change_nothing(xp: Leg) -> None:
-    y = xp.run(lambda x: trained(RandomAffine(0.0, 0.0, 0.0), x), xp.put(DIGIT))
+    y = xp.run(lambda x: trained(RandomAffine(shift=0.0, rotation=0.0, scale=0.0), x), xp.put(DIGIT))
     if xp.values:
         assert np.array_equal(xp.host(y), DIGIT)
 
@@ -108,7 +110,7 @@ def test_whole_numbers_become_float32(xp: Leg, dtype: str) -> None:
 
 def test_float32_is_enough_for_large_images() -> None:
     x = np.random.default_rng(1).integers(0, 256, (4, 2, 100, 240)).astype(np.uint8)
-    layer = RandomAffine(5.0, 45.0, 0.5)
+    layer = RandomAffine(shift=5.0, rotation=45.0, scale=0.5)
     y, expected = trained(layer, x), trained(layer, x.astype(np.float64))
     np.testing.assert_allclose(y, expected, atol=0.05)  # of 255: places are exact to some 1e-5 pixels
 
@@ -141,7 +143,7 @@ def amounts(layer: RandomAffine, key: Key, count: int) -> Host:
 @pytest.mark.parametrize("key", [Key(0), Key(-77, 4000).child(0), Key(2**31 - 1, 59_000).child(1)])
 def test_amounts_are_uniform_and_independent(key: Key) -> None:
     count = 3000
-    found = amounts(RandomAffine(2.0, 30.0, 0.25), key, count)
+    found = amounts(RandomAffine(shift=2.0, rotation=30.0, scale=0.25), key, count)
     assert np.abs(found).max() <= 1 + 1e-12
     assert np.abs(found).max(axis=1).min() > 0.99
     for amount in found:
@@ -169,7 +171,7 @@ def test_a_model_trains_on_raw_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     rest = (Standardize("all"), Flatten(), Dense(3))
     runs = [
         portanet.fit(Sequential(layer, *rest), x, labels, batch_size=16, epochs=2, seed=1, backend="numpy")
-        for layer in (RandomAffine(), RandomAffine(), RandomAffine(0.0, 0.0, 0.0))
+        for layer in (RandomAffine(), RandomAffine(), RandomAffine(shift=0.0, rotation=0.0, scale=0.0))
     ]
     weights = [run.params["3"]["weight"] for run in runs]
     assert np.array_equal(weights[0], weights[1])

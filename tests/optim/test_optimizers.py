@@ -280,7 +280,7 @@ def test_settings_by_position() -> None:
     assert Lion(0.001, 0.8, 0.9) == Lion(learning_rate=0.001, beta1=0.8, beta2=0.9)
     made: Any
     for made in (AdaGrad, AdamW):
-        with pytest.raises(TypeError):
+        with pytest.raises(ConfigError, match=f"{made.__name__} takes learning_rate by position"):
             made(0.01, 0.9)
 
 

@@ -149,7 +149,12 @@ FALLING = st.one_of(
     st.builds(cosine_decay, final=st.just(1e-7)),
     st.builds(one_cycle, pct_start=st.just(0.0)),
 )
-RISING = st.builds(one_cycle, st.floats(0.0, 0.9), st.floats(2.0, 50.0), st.floats(1.0, 1e4))
+RISING = st.builds(
+    one_cycle,
+    pct_start=st.floats(0.0, 0.9),
+    div_factor=st.floats(2.0, 50.0),
+    final_div_factor=st.floats(1.0, 1e4),
+)
 
 
 @given(FALLING, STEPS)
@@ -204,7 +209,7 @@ def test_a_warm_up_longer_than_the_run() -> None:
         (lambda: exponential_decay(0.5, -1), r"exponential_decay needs every >= 1 \(steps\), got -1"),
         (lambda: inverse_scaling(-0.5), "inverse_scaling needs a finite power of at least 0, got -0.5"),
         (lambda: inverse_scaling(math.inf), "inverse_scaling needs a finite power of at least 0, got inf"),
-        (lambda: one_cycle(1.0), "one_cycle needs 0 <= pct_start < 1, got 1.0"),
+        (lambda: one_cycle(pct_start=1.0), "one_cycle needs 0 <= pct_start < 1, got 1.0"),
         (lambda: one_cycle(div_factor=0.5), "one_cycle needs a finite div_factor of at least 1, got 0.5"),
         (lambda: one_cycle(final_div_factor=0.0), "one_cycle needs a finite final_div_factor of at least 1"),
         (lambda: linear_warmup(constant(), 0), "linear_warmup needs warmup as a share above 0 .*, got 0"),

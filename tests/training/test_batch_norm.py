@@ -15,7 +15,7 @@ from portanet.nn import BatchNorm, Conv2D, Dense, Flatten, LayerNorm, ReLU, Resi
 from portanet.optim import EMA, SGD, ClipByGlobalNorm
 from portanet.training.gradient import shard_rows
 
-TABLE = Sequential(Dense(6), BatchNorm(), ReLU(), Residual(LayerNorm(), Dense(6), BatchNorm(0.3)), Dense(3))
+TABLE = Sequential(Dense(6), BatchNorm(), ReLU(), Residual(LayerNorm(), Dense(6), BatchNorm(momentum=0.3)), Dense(3))
 IMAGES = Sequential(Conv2D(3, 2), BatchNorm(), ReLU(), Flatten(), Dense(3))
 
 every_net = pytest.mark.parametrize(

@@ -138,7 +138,11 @@ def test_the_row_that_is_too_large(backend: Backend, model: nn.Layer) -> None:
 def test_the_update(backend: Backend, batch_size: Any, log_every: int) -> None:
     settings: dict[str, Any] = {"batch_size": batch_size, "log_every": log_every, "epochs": 20, "backend": backend}
     start = nn.uniform(-90.0, 90.0)  # logits far apart, so the gradient is not small
-    error = diverging(nn.Sequential(nn.Dense(6, start), nn.ReLU(), nn.Dense(3, start)), schedule=Jump(14), **settings)
+    error = diverging(
+        nn.Sequential(nn.Dense(6, initializer=start), nn.ReLU(), nn.Dense(3, initializer=start)),
+        schedule=Jump(14),
+        **settings,
+    )
     assert (error.step, error.layer) == (14, "")
     assert "at step 14 (learning rate 1e+38, loss " in str(error)
     assert "the update made the weights, or what the optimizer keeps, infinite or NaN" in str(error)

@@ -66,9 +66,9 @@ def test_frozen_arrays_keep_their_bits(backend: Backend) -> None:
 
 
 def test_other_outputs_get_a_new_head_and_the_rest_stays() -> None:
-    run = trained(Standardize(), Dense(8), ReLU(), Dense(3, uniform(-0.1, 0.1)))
+    run = trained(Standardize(), Dense(8), ReLU(), Dense(3, initializer=uniform(-0.1, 0.1)))
     model, params = fine_tune(run, 5, seed=1)
-    assert model == Sequential(Standardize(), Dense(8), ReLU(), Dense(5, uniform(-0.1, 0.1)))
+    assert model == Sequential(Standardize(), Dense(8), ReLU(), Dense(5, initializer=uniform(-0.1, 0.1)))
     assert equal({name: params[name] for name in ("0", "1")}, {name: run.params[name] for name in ("0", "1")})
     assert params["3"]["weight"].shape == (8, 5)
     assert np.abs(params["3"]["weight"]).max() < 0.1

@@ -271,7 +271,7 @@ def test_config_says_what_was_done() -> None:
 
 def test_loss_of_one_row_by_hand() -> None:
     """Equal logits for two classes: the first loss is log 2, whatever the row."""
-    model = Sequential(Dense(2, portanet.nn.zeros))
+    model = Sequential(Dense(2, initializer=portanet.nn.zeros))
     run = portanet.fit(model, np.asarray([[3.0]]), [0], epochs=1)
     assert run.history[0]["loss"] == pytest.approx(float(np.log(2.0)), rel=1e-6)
 

@@ -85,7 +85,7 @@ def test_rescale_has_one_truth(backend: Backend) -> None:
 def test_a_convolution_with_a_stride_is_that_of_torch(size: int, stride: int, kernel: int, xp: Leg, torch: Any) -> None:
     """No slice ends beyond the image, which the standard leaves undefined: array-api-strict raises."""
     x, weight = RNG.normal(0.0, 1.0, (2, 1, size, size)), RNG.normal(0.0, 1.0, (2, 1, kernel, kernel))
-    layer = nn.Conv2D(2, kernel, stride)
+    layer = nn.Conv2D(2, kernel, stride=stride)
     params = {"weight": xp.put(weight), "bias": xp.put(np.zeros(2))}
     y = xp.run(lambda params, x: layer.forward(params, x)[0], params, xp.put(x))
     if xp.values:
@@ -124,7 +124,7 @@ def test_numbers_of_numpy_are_settings(number: Any, backend: Backend, tmp_path: 
     x = RNG.normal(0.0, 1.0, (24, 4))
 
     def train(value: Any) -> portanet.TrainedModel:
-        model = Sequential(Rescale(value), Dense(6), nn.BatchNorm(value), nn.Dropout(value), Dense(1))
+        model = Sequential(Rescale(value), Dense(6), nn.BatchNorm(momentum=value), nn.Dropout(value), Dense(1))
         parts = {"loss": nn.Huber(value), "optimizer": portanet.optim.Adam(value, value)}
         return portanet.fit(model, x, x[:, 0], epochs=2, batch_size=8, backend=backend, **parts)
 

@@ -31,7 +31,12 @@ def test_every_loss_under_class_weights_is_that_of_torch(
     labels, held_out = LABELS % 2 if class_weight[0] == 1e-3 else LABELS, blobs(40, seed=8)
     settings: dict[str, Any] = {"epochs": 1, "batch_size": 30, "optimizer": STILL, "valid": held_out}
     run = portanet.fit(
-        Sequential(Dense(3)), X, labels, loss=CrossEntropy(smoothing, class_weight), backend=backend, **settings
+        Sequential(Dense(3)),
+        X,
+        labels,
+        loss=CrossEntropy(label_smoothing=smoothing, class_weight=class_weight),
+        backend=backend,
+        **settings,
     )
 
     def expected(x: Any, y: Any) -> float:

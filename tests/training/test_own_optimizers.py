@@ -98,7 +98,7 @@ def always(folder: Path) -> Checkpoints:
     ids=["dict", "in a wrapper", "nested", "empty"],
 )
 def test_an_interrupted_run_goes_the_same_way(backend: portanet.Backend, tmp_path: Path, optimizer: Any) -> None:
-    settings: dict[str, Any] = {"schedule": optim.cosine_decay(0.1)}
+    settings: dict[str, Any] = {"schedule": optim.cosine_decay(warmup=0.1)}
     with pytest.raises(RuntimeError, match="killed"):
         fit(optimizer, backend, checkpoints=always(tmp_path), callbacks=[Dies(7)], **settings)
     resumed, whole = (

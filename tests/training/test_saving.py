@@ -25,7 +25,9 @@ from portanet.storage.model_card import ModelCard
 from portanet.xp import namespace
 
 X, LABELS = blobs(40)
-MODEL = Sequential(Rescale(0.5), Standardize("all"), Dense(4, uniform(-0.5, 0.5)), Sequential(ReLU(), Dense(3)))
+MODEL = Sequential(
+    Rescale(0.5), Standardize("all"), Dense(4, initializer=uniform(-0.5, 0.5)), Sequential(ReLU(), Dense(3))
+)
 
 
 def trained(backend: Any = "numpy", **settings: Any) -> portanet.TrainedModel:
@@ -133,7 +135,7 @@ def test_own_layers(tmp_path: Path) -> None:
     assert not np.array_equal(run.params["0"]["scale"], np.full(4, 0.5))
     path = run.save(tmp_path / "m")
     assert equal(portanet.load(path, layers=[Scale]).params, run.params)
-    with pytest.raises(CheckpointError, match="its layers cannot be made: 'Scale' is not known here; known: "):
+    with pytest.raises(CheckpointError, match="its layers cannot be made: 'Scale' is not known here; "):
         portanet.load(path)
     for wrong in ("Scale", [Scale(0.5)], [dict]):
         with pytest.raises(ConfigError, match=r"layers takes classes of layers, as in layers=\[MyLayer\]; got "):

@@ -28,10 +28,13 @@ def test_presets_round_trip(name: str) -> None:
 def test_completed_for_data() -> None:
     images, table = ModelCard((1, 8, 8), classes=tuple("abc")), ModelCard((5,))
     assert PRESETS["classic"].for_data(images).layers[0] == nn.Rescale(1 / 255)
-    assert PRESETS["classic"].for_data(images).layers[-1] == nn.Dense(3, nn.uniform(-0.5, 0.5))
+    assert PRESETS["classic"].for_data(images).layers[-1] == nn.Dense(3, initializer=nn.uniform(-0.5, 0.5))
     last = (nn.Rescale(2.0),)
     assert PRESETS["classic"].for_data(table, last).layers[0] == nn.Standardize("feature")
-    assert PRESETS["classic"].for_data(table, last).layers[-2:] == (nn.Dense(1, nn.uniform(-0.5, 0.5)), *last)
+    assert PRESETS["classic"].for_data(table, last).layers[-2:] == (
+        nn.Dense(1, initializer=nn.uniform(-0.5, 0.5)),
+        *last,
+    )
     complete = TrainingSpec(layers=(nn.Rescale(0.5), nn.Dense(3)))
     assert complete.for_data(table, last) is complete
     with pytest.raises(ConfigError, match="takes images"):
@@ -44,7 +47,7 @@ def test_numpy_numbers_are_pythons(tmp_path: Path) -> None:
     half: Any = np.float64(0.5)
     run = portanet.fit(
         nn.Sequential(nn.Rescale(half), nn.Residual(nn.Dropout(half)), nn.Dense(3)), X, LABELS, epochs=np.int64(2),
-        optimizer=optim.EMA(optim.Adam(half / 50), half), schedule=optim.cosine_decay(half),
+        optimizer=optim.EMA(optim.Adam(half / 50), half), schedule=optim.cosine_decay(warmup=half),
         loss=nn.CrossEntropy(label_smoothing=half),
     )  # fmt: skip
     numbers = [run.model.layers[0].factor, run.spec.optimizer.optimizer.learning_rate, run.spec.loss.label_smoothing]  # type: ignore[attr-defined]

@@ -75,7 +75,7 @@ def test_an_interrupted_run_keeps_their_states(tmp_path: Path) -> None:
                 raise ZeroDivisionError
 
     def rates(*others: Callback, checkpoints: Checkpoints | None = None) -> list[float]:
-        cuts = [ReduceOnPlateau("loss", factor, patience=2, threshold=0.9) for factor in (0.5, 0.3)]
+        cuts = [ReduceOnPlateau("loss", factor=factor, patience=2, threshold=0.9) for factor in (0.5, 0.3)]
         run = portanet.fit(
             nn.Dense(3), X, LABELS, epochs=12, batch_size=12, callbacks=[*cuts, *others], checkpoints=checkpoints
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from portanet._typing import Array
@@ -60,6 +60,7 @@ class CrossEntropy(Loss):
 
     takes_shares: ClassVar[bool] = True
 
+    _: KW_ONLY
     label_smoothing: float = 0.0
     class_weight: tuple[float, ...] = ()
 
