@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from portanet import _cgroup
+
 _UNKNOWN = 2**32  # where the system does not say
 
 
 def available() -> int:
     """Bytes that new arrays may take: what the system counts as available, within the limit of a container."""
-    found = [size for size in (_free(), _limit()) if size is not None]
+    found = [size for size in (_free(), _cgroup.memory_limit()) if size is not None]
     return min(found, default=_UNKNOWN)
 
 
@@ -26,13 +29,6 @@ def _free() -> int | None:
                 return 1024 * int(line.split()[1])
     with contextlib.suppress(OSError, ValueError, AttributeError):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    return None
-
-
-def _limit() -> int | None:
-    """The limit of the container; None where there is none."""
-    with contextlib.suppress(OSError, ValueError):  # without a limit the file says "max"
-        return int(Path("/sys/fs/cgroup/memory.max").read_text())
     return None
 
 
@@ -70,8 +66,19 @@ def _let_any_thread_limit() -> None:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """How many cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> tuple[int, str]:
+    """How many threads to compute with, and why: the least of the cores, the container's quota and OMP_NUM_THREADS."""
+    found = [(cores(), "the cores that this process may run on")]
+    if (quota := _cgroup.cpu_quota()) is not None:
+        found.append((math.ceil(quota), f"the container's quota of {quota:.3g} cores"))
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # "4,2": 2 for nested ones
+    if asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0:
+        found.append((int(asked[:9]), "OMP_NUM_THREADS"))
+    return min(found, key=lambda pair: pair[0])
 
 
 @functools.cache

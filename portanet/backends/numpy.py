@@ -45,7 +45,7 @@ class NumPy(Backend):
         return np.asarray(x)
 
     def threads(self, asked: int | None = None) -> int:
-        return asked or _machine.cores()
+        return asked or _machine.threads()[0]
 
     def shard_rows(self, batch: int, shard: int) -> int:
         return shard

@@ -45,7 +45,7 @@ class Torch(Backend):
         return TorchCalls(self._torch)
 
     def threads(self, asked: int | None = None) -> int:
-        return asked or _machine.cores() if self._device.type == "cpu" else 1
+        return asked or _machine.threads()[0] if self._device.type == "cpu" else 1
 
     def shard_rows(self, batch: int, shard: int) -> int:
         return shard if self._device.type == "cpu" else batch

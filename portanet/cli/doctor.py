@@ -28,7 +28,8 @@ def command(backend: str | None, as_json: bool) -> None:
     if backend is not None:
         sys.exit(0 if _parity(backend, as_json) else 1)
     found: dict[str, Any] = {
-        "versions": _versions(), "cores": _cores(), "blas": _blas(), "cache": _cache(), "backends": _backends(),
+        "versions": _versions(), "cores": _cores(), "threads": _threads(), "blas": _blas(),
+        "cache": _cache(), "backends": _backends(),
     }  # fmt: skip
     if as_json:
         options.print_json(found)
@@ -36,6 +37,7 @@ def command(backend: str | None, as_json: bool) -> None:
     for package, version in found["versions"].items():
         echo(f"{package:18}{version or 'missing'}")
     echo(f"{'cores':18}{found['cores']}")
+    echo(f"{'threads':18}{found['threads']['number']}: {found['threads']['reason']}")
     warning = "its threads cannot be limited, so runs may differ in the last bits"
     if not found["blas"]:
         echo(f"{'BLAS':18}none that threadpoolctl knows; {warning}")
@@ -92,6 +94,13 @@ def _cores() -> int:
     from portanet import _machine
 
     return _machine.cores()
+
+
+def _threads() -> dict[str, Any]:
+    """How many threads share a batch on NumPy unless --workers says it, and why."""
+    from portanet import _machine
+
+    return dict(zip(("number", "reason"), _machine.threads(), strict=True))
 
 
 def _blas() -> list[dict[str, Any]]:

@@ -81,7 +81,8 @@ def fit(
     class_weight   a number for each class, or "balanced": inversely to how often it comes
     log_every      epochs from one line of history to the next
     checkpoints    a folder to save the training in while it runs, and to go on from: see `Checkpoints`
-    workers        threads that share a batch on NumPy, one for each core by default; the result is the same
+    workers        threads that share a batch on NumPy; by default one for each core, or fewer where a container's quota
+                   or OMP_NUM_THREADS says so; the result is the same
     time_limit     seconds after which training stops, with the model that it has by then
 
     The weights and the order of the rows follow from `seed` alone, on every backend. Ctrl-C stops training after the

@@ -28,15 +28,16 @@ def reached(state: dict[str, Any]) -> list[bool | None]:
 
 def test_json_and_text_say_the_same(cli: Call) -> None:
     found = cli("doctor", "--json").json
-    assert list(found) == ["versions", "cores", "blas", "cache", "backends"]
+    assert list(found) == ["versions", "cores", "threads", "blas", "cache", "backends"]
     assert found["cache"]["folder"] == os.environ["PORTANET_CACHE"]
     assert found["versions"]["portanet"] == portanet.__version__
     assert found["versions"]["numpy"] == importlib.metadata.version("numpy")
-    assert found["cores"] >= 1
+    assert found["cores"] >= found["threads"]["number"] >= 1
     assert list(found["backends"]) == ["numpy", "cupy", "torch", "jax", "strict"]
     assert found["backends"]["numpy"] == dict.fromkeys(STAGES, True) | {"name": "cpu", "problem": None}
     assert all(state["name"] or state["problem"] for state in found["backends"].values())
     lines = cli("doctor").out.splitlines()
+    assert f"{'threads':18}{found['threads']['number']}: {found['threads']['reason']}" in lines
     megabytes = f"{found['cache']['bytes'] / 1e6:,.0f}"
     assert ["cache", f"{found['cache']['folder']},", megabytes, "MB"] in [line.split() for line in lines]
     for name, version in found["versions"].items():

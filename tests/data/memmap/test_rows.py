@@ -57,12 +57,13 @@ def test_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_memory_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 2**20 < _machine.available() < 2**50
 
-    def no_files(path: Path) -> str:
+    def no_files(path: Path, encoding: str | None = None) -> str:
         raise FileNotFoundError
 
     monkeypatch.setattr(Path, "read_text", no_files)
     assert 2**20 < _machine.available() < 2**50
-    monkeypatch.setattr(Path, "read_text", lambda path: "max" if "cgroup" in str(path) else "MemAvailable:  12 kB\n")
+    monkeypatch.setattr(Path, "read_text", lambda path, encoding=None: "MemAvailable:  12 kB\n")
+    monkeypatch.setattr(_machine._cgroup, "memory_limit", lambda: None)
     assert _machine.available() == 12 * 1024
-    monkeypatch.setattr(Path, "read_text", lambda path: "4096" if "cgroup" in str(path) else "MemAvailable:  12 kB\n")
+    monkeypatch.setattr(_machine._cgroup, "memory_limit", lambda: 4096)
     assert _machine.available() == 4096
