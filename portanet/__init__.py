@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ModelError,
         PortanetError,
     )
-    from portanet.training.callbacks import Callback, EarlyStopping, ReduceOnPlateau
+    from portanet.training.callbacks import Callback, EarlyStopping, KeepBest, ReduceOnPlateau
     from portanet.training.fine_tune import fine_tune
     from portanet.training.fit import fit
     from portanet.training.model import TrainedModel, load
@@ -44,6 +44,7 @@ __all__ = [
     "Dataset",
     "DivergenceError",
     "EarlyStopping",
+    "KeepBest",
     "ModelError",
     "PortanetError",
     "Progress",
@@ -72,6 +73,7 @@ _HOMES = {
     "Dataset": "portanet.data",
     "DivergenceError": "portanet.errors",
     "EarlyStopping": "portanet.training.callbacks",
+    "KeepBest": "portanet.training.callbacks",
     "ModelError": "portanet.errors",
     "PortanetError": "portanet.errors",
     "Progress": "portanet.training.progress",

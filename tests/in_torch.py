@@ -23,11 +23,14 @@ from portanet.nn import (
     LayerNorm,
     LeakyReLU,
     MaxPool2D,
+    Mish,
+    NTKDense,
     RandomAffine,
     ReLU,
     Rescale,
     Reshape,
     Residual,
+    Scale,
     Sequential,
     Sigmoid,
     SiLU,
@@ -42,6 +45,12 @@ def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key, trai
     """The layer as PyTorch has it."""
     functional = torch.nn.functional
     match layer:
+        case NTKDense(bias_rate=rate):
+            return functional.linear(x, params["weight"].T / x.shape[1] ** 0.5, rate * params["bias"])
+        case Scale(rate):
+            return rate * (params["scale"] * x)
+        case Mish():
+            return functional.mish(x)
         case Dense():
             return functional.linear(x, params["weight"].T, params["bias"])
         case Conv2D(_, size, stride=stride, padding="same"):  # torch pads an even kernel's odd row after, as we do

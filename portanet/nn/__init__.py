@@ -15,6 +15,7 @@ from portanet.nn.activations import GELU as GELU
 from portanet.nn.activations import SELU as SELU
 from portanet.nn.activations import Identity as Identity
 from portanet.nn.activations import LeakyReLU as LeakyReLU
+from portanet.nn.activations import Mish as Mish
 from portanet.nn.activations import ReLU as ReLU
 from portanet.nn.activations import Sigmoid as Sigmoid
 from portanet.nn.activations import SiLU as SiLU
@@ -56,6 +57,7 @@ from portanet.nn.losses import poisson as poisson
 from portanet.nn.losses import sigmoid as sigmoid
 from portanet.nn.losses import softmax as softmax
 from portanet.nn.losses.loss import TaskKind as TaskKind
+from portanet.nn.ntk_dense import NTKDense as NTKDense
 from portanet.nn.pooling import AveragePool2D as AveragePool2D
 from portanet.nn.pooling import GlobalAveragePool2D as GlobalAveragePool2D
 from portanet.nn.pooling import MaxPool2D as MaxPool2D
@@ -64,6 +66,7 @@ from portanet.nn.preprocessing import Standardize as Standardize
 from portanet.nn.random_affine import RandomAffine as RandomAffine
 from portanet.nn.reshape import Reshape as Reshape
 from portanet.nn.residual import Residual as Residual
+from portanet.nn.scale import Scale as Scale
 from portanet.nn.sequential import Sequential as Sequential
 
 _public: dict[str, _Any] = {

@@ -209,6 +209,28 @@ class SiLU(Layer):
         return dy * (gate + y * (1.0 - gate)), {}
 
 
+@dataclass(frozen=True, repr=False)
+class Mish(Layer):
+    """Every value times the tanh of its Softplus, a smooth gate like that of SiLU.
+
+        y = x * gate        gate = tanh(log(1 + e^x)) = n / (n + 2)        n = e^x (e^x + 2)        any shape
+
+    Misra 2019, arXiv:1908.08681, as torch.nn.Mish. From x = 20 on the gate is 1 to the last bit of float64.
+    """
+
+    def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
+        xp = namespace(x)
+        e = xp.exp(xp.minimum(x, 20.0))
+        n = e * (e + 2.0)
+        gate = n / (n + 2.0)
+        return x * gate, (x, e, n, gate)
+
+    def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
+        x, e, n, gate = cache
+        dgate = 4.0 * e * (e + 1.0) / ((n + 2.0) * (n + 2.0))
+        return dy * (gate + x * dgate), {}
+
+
 _A, _B = math.sqrt(2.0 / math.pi), 0.044715
 
 

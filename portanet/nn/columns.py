@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,6 +60,7 @@ class Columns(Layer):
     """
 
     kinds: tuple[str | int, ...] = ()
+    _: KW_ONLY
     one_hot: int = 8
     embedding: int = 8
     min_frequency: int = 5

@@ -37,7 +37,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         if self.units is not None and (not isinstance(self.units, int) or self.units < 1):
-            raise ModelError(f"Dense needs at least one unit, got units={self.units!r}.")
+            raise ModelError(f"{type(self).__name__} needs at least one unit, got units={self.units!r}.")
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
         (units,), (inputs,) = self.output_shape(input_shape), input_shape

@@ -15,6 +15,7 @@ from portanet.optim.rmsprop import RMSProp
 from portanet.optim.schedules import (
     Schedule,
     constant,
+    cos_log,
     cosine_decay,
     exponential_decay,
     inverse_scaling,
@@ -28,7 +29,7 @@ OPTIMIZERS = {made.__name__: made for made in (SGD, AdaGrad, RMSProp, Adam, Adam
 SCHEDULES = {
     made.__name__: made
     for made in (
-        constant, step_decay, exponential_decay, inverse_scaling, cosine_decay, one_cycle, linear_warmup,
+        constant, step_decay, exponential_decay, inverse_scaling, cosine_decay, one_cycle, cos_log, linear_warmup,
     )
 }  # fmt: skip
 
@@ -47,6 +48,7 @@ __all__ = [
     "RMSProp",
     "Schedule",
     "constant",
+    "cos_log",
     "cosine_decay",
     "exponential_decay",
     "inverse_scaling",

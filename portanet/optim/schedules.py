@@ -143,6 +143,27 @@ class one_cycle:  # noqa: N801
 
 
 @dataclass(frozen=True)
+class cos_log:  # noqa: N801
+    """Up to 1 and down to 0 in `cycles` cosines, each twice as long as the one before.
+
+        (1 - cos(2 pi log2(1 + (2^cycles - 1) t))) / 2        t = step / steps
+
+    It begins and ends at 0, and from `steps` on it stays there. coslog4 of RealMLP: Holzmueller et al. 2024,
+    arXiv:2407.04491. Raises ConfigError unless cycles is a whole number from 1 to 100.
+    """
+
+    cycles: int = 4
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.cycles, int) and 1 <= self.cycles <= 100):
+            raise ConfigError(f"cos_log needs a whole number of cycles from 1 to 100, got {self.cycles!r}.")
+
+    def __call__(self, step: int, steps: int, /) -> float:
+        cycle = math.log2(1 + (2**self.cycles - 1) * min(1.0, step / steps))
+        return (1 - math.cos(2 * math.pi * cycle)) / 2
+
+
+@dataclass(frozen=True)
 class linear_warmup:  # noqa: N801
     """Up to another schedule's first factor in a straight line; then that schedule, for the rest of the run.
 

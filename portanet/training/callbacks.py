@@ -57,33 +57,67 @@ class Callback:
 
 
 @dataclass
-class EarlyStopping(Callback):
-    """Stops when an entry of the history has not improved for `patience` logging points; restores the best weights.
+class KeepBest(Callback):
+    """Ends with the weights of the logging point at which an entry of the history was best; of equal ones the last.
 
-    monitor     the entry of the history, such as "valid_loss"; lower is better if it ends in "loss"
-    min_change  an improvement must be larger
+    monitor  the entry of the history, such as "valid_loss"; lower is better if it ends in "loss"
 
-    The weights are those at the logging point with the best entry. An entry of the training rows, such as "loss", is a
-    mean over the steps of an epoch, and the weights those after it, as in Keras with restore_best_weights=True; it does
-    not tell when a model begins to overfit. Prechelt 1998, "Early Stopping - But When?".
+    An entry of the training rows, such as "loss", is a mean over the steps of an epoch, and the weights those after it,
+    as in Keras with restore_best_weights=True; it does not tell when a model begins to overfit.
     Raises ConfigError where the history has no such entry.
     """
 
     monitor: str = "valid_loss"
-    _: KW_ONLY
-    patience: int = 5
-    min_change: float = 0.0
     _best: float = field(default=math.nan, init=False, repr=False)
-    _waited: int = field(default=0, init=False, repr=False)
     _best_params: Params = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         _require_monitor(self, self.monitor)
+
+    def begin(self, run: TrainedModel, steps: int) -> None:
+        self._run, self._best, self._best_params = run, math.nan, {}
+
+    def log(self, row: Row) -> bool | None:
+        value = _watched(self, self.monitor, row)
+        if not _better(self.monitor, self._best, value, 0.0):
+            self._best, self._best_params = value, self._run.params
+        return False
+
+    def end(self) -> None:
+        if self._best_params:
+            self._run.params = self._best_params
+
+    def state(self) -> dict[str, Any]:
+        return {"best": self._best, "params": self._best_params}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._best = state["best"]
+        self._best_params = tree_map(state["params"], lambda array: self._run.backend.put(array, self._run.dtype))
+
+
+@dataclass
+class EarlyStopping(KeepBest):
+    """Stops when an entry of the history has not improved for `patience` logging points; restores the best weights.
+
+    monitor     as for KeepBest
+    min_change  an improvement must be larger
+
+    Prechelt 1998, "Early Stopping - But When?". Raises ConfigError where the history has no such entry.
+    """
+
+    _: KW_ONLY
+    patience: int = 5
+    min_change: float = 0.0
+    _waited: int = field(default=0, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         _require(self, "patience", "an integer >= 1", _is_integer(self.patience, 1))
         _require(self, "min_change", "a finite number >= 0", _is_number(self.min_change, 0.0))
 
     def begin(self, run: TrainedModel, steps: int) -> None:
-        self._run, self._best, self._waited, self._best_params = run, math.nan, 0, {}
+        super().begin(run, steps)
+        self._waited = 0
 
     def log(self, row: Row) -> bool | None:
         value = _watched(self, self.monitor, row)
@@ -93,23 +127,19 @@ class EarlyStopping(Callback):
             self._waited += 1
         return self._waited >= self.patience
 
-    def end(self) -> None:
-        if self._best_params:
-            self._run.params = self._best_params
-
     def state(self) -> dict[str, Any]:
-        return {"best": self._best, "waited": self._waited, "params": self._best_params}
+        return super().state() | {"waited": self._waited}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self._best, self._waited = state["best"], state["waited"]
-        self._best_params = tree_map(state["params"], lambda array: self._run.backend.put(array, self._run.dtype))
+        super().restore(state)
+        self._waited = state["waited"]
 
 
 @dataclass
 class ReduceOnPlateau(Callback):
     """Multiplies the learning rate by `factor` when an entry has not improved for more than `patience` logging points.
 
-    monitor    as for EarlyStopping
+    monitor    as for KeepBest, of the training rows too
     threshold  an improvement must be larger: lower than best * (1 - threshold), or higher than best * (1 + threshold)
     cooldown   logging points after a cut that do not count
 
@@ -161,7 +191,7 @@ class ReduceOnPlateau(Callback):
             setattr(self, name, state[name])
 
 
-CALLBACKS = {made.__name__: made for made in (EarlyStopping, ReduceOnPlateau)}
+CALLBACKS = {made.__name__: made for made in (EarlyStopping, KeepBest, ReduceOnPlateau)}
 """By name, for a configuration file."""
 
 explain_calls(CALLBACKS.values(), ConfigError)

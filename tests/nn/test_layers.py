@@ -31,6 +31,7 @@ from portanet.nn import (
     LayerNorm,
     LeakyReLU,
     MaxPool2D,
+    Mish,
     ReLU,
     Rescale,
     Reshape,
@@ -113,7 +114,7 @@ def test_the_parameters_decide_the_dtype(row: Row) -> None:
 
 
 _WITHOUT_ARRAYS = [
-    ReLU(), LeakyReLU(), ELU(), SELU(), GELU(), SiLU(), Sigmoid(), Tanh(), Softplus(), Identity(),
+    ReLU(), LeakyReLU(), ELU(), SELU(), GELU(), SiLU(), Mish(), Sigmoid(), Tanh(), Softplus(), Identity(),
     Flatten(), Reshape((12,)), Sequential(ReLU(), Flatten()), Residual(ReLU()), Frozen(ReLU()),
 ]  # fmt: skip
 
@@ -304,6 +305,9 @@ def test_relu_at_zero(xp: Leg) -> None:
         (lambda: Rescale(1.0, float("inf")), "Rescale needs a finite offset, got inf"),
         (lambda: LeakyReLU(1.0), "LeakyReLU needs 0 <= slope < 1, got 1.0"),
         (lambda: LeakyReLU(-0.1), "LeakyReLU needs 0 <= slope < 1, got -0.1"),
+        (lambda: nn.Scale(0.0), "Scale needs a finite rate above 0, got 0.0"),
+        (lambda: nn.NTKDense(3, bias_rate=-1.0), "NTKDense needs a finite bias_rate above 0, got -1.0"),
+        (lambda: nn.NTKDense(0), "NTKDense needs at least one unit, got units=0"),
         (lambda: ELU(0.0), "ELU needs a finite alpha above 0, got 0.0"),
         (lambda: ELU(float("inf")), "ELU needs a finite alpha above 0, got inf"),
         (lambda: Reshape((2, 0)), r"Reshape needs a tuple of sizes of at least 1, .*, got \(2, 0\)"),

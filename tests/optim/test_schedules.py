@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from portanet.errors import ConfigError
 from portanet.optim import (
     constant,
+    cos_log,
     cosine_decay,
     exponential_decay,
     inverse_scaling,
@@ -181,6 +182,22 @@ def test_one_cycle_rises_to_its_peak_and_falls(schedule: Any, steps: int) -> Non
     assert abs(top - (schedule.pct_start * steps - 1)) <= 1
 
 
+@pytest.mark.parametrize("cycles", [1, 2, 4, 7])
+def test_cycles_double_in_length(cycles: int) -> None:
+    """Each cycle is one whole cosine over the logarithm of the time, from 2^k - 1 to 2^(k + 1) - 1 units of it."""
+    steps = 128 * (2**cycles - 1)
+    factors = np.asarray([cos_log(cycles)(step, steps) for step in range(steps + 10)])
+    borders = [128 * (2**k - 1) for k in range(cycles + 1)]
+    np.testing.assert_allclose(factors[borders], 0.0, atol=1e-12)
+    for start, stop in pairwise(borders):
+        top = start + int(np.argmax(factors[start:stop]))
+        assert top - start == pytest.approx((stop - start) * (2**0.5 - 1), abs=1)
+        assert factors[top] == pytest.approx(1.0, abs=1e-3)
+        assert (np.diff(factors[start : top + 1]) >= 0).all()
+        assert (np.diff(factors[top : stop + 1]) <= 0).all()
+    assert factors[steps:].tolist() == [pytest.approx(0.0, abs=1e-12)] * 10
+
+
 def test_constant() -> None:
     assert [constant()(step, 100) for step in (0, 1, 10**9)] == [1.0] * 3
 
@@ -212,6 +229,8 @@ def test_a_warm_up_longer_than_the_run() -> None:
         (lambda: one_cycle(pct_start=1.0), "one_cycle needs 0 <= pct_start < 1, got 1.0"),
         (lambda: one_cycle(div_factor=0.5), "one_cycle needs a finite div_factor of at least 1, got 0.5"),
         (lambda: one_cycle(final_div_factor=0.0), "one_cycle needs a finite final_div_factor of at least 1"),
+        (lambda: cos_log(0), "cos_log needs a whole number of cycles from 1 to 100, got 0"),
+        (lambda: cos_log(1.5), "cos_log needs a whole number of cycles from 1 to 100, got 1.5"),
         (lambda: linear_warmup(constant(), 0), "linear_warmup needs warmup as a share above 0 .*, got 0"),
         (lambda: linear_warmup(0.1, 5), r"linear_warmup needs a schedule such as constant\(\), got 0.1"),
     ],

@@ -16,11 +16,12 @@ from portanet.backends import Backend
 from portanet.errors import ConfigError
 from portanet.nn import BatchNorm, Dense, ReLU, Sequential
 from portanet.optim import Adam
-from portanet.training.callbacks import EarlyStopping, ReduceOnPlateau
+from portanet.training.callbacks import EarlyStopping, KeepBest, ReduceOnPlateau
 
 X, LABELS = blobs(60)
 VALID = blobs(30, seed=6)
 MODEL = Sequential(Dense(30), ReLU(), Dense(3))
+NAN = float("nan")
 
 
 class Remember(Callback):
@@ -47,6 +48,30 @@ def test_the_best_weights_come_back(backend: Backend) -> None:
     assert len(losses) == best + 1 + 3 < 40
     assert equal(tree(run.params, lambda array: np.asarray(backend.to_numpy(array))), remember.params[best])
     assert run.evaluate(*VALID)["loss"] == pytest.approx(losses[best], rel=1e-6)
+
+
+def test_the_last_of_equally_good_weights_are_kept() -> None:
+    """Accuracies of 30 rows are equal at many epochs: NumPy finds the first best of the reversed list."""
+    remember = Remember()
+    run = train(remember, KeepBest("valid_accuracy"), valid=(X[:30], LABELS[:30]))
+    values = [row["valid_accuracy"] for row in remember.rows]
+    assert len(values) == 40
+    last = 39 - int(np.argmax(values[::-1]))
+    assert last > int(np.argmax(values))
+    assert equal(run.params, remember.params[last])
+
+
+@pytest.mark.parametrize(
+    ("values", "best"), [([2.0, 1.0, 1.0, 3.0], 2), ([NAN, 5.0, NAN, 6.0], 1), ([NAN, NAN], 1), ([1.0, NAN], 0)]
+)
+def test_what_is_kept_beside_nan(values: list[float], best: int) -> None:
+    run, keeping = Nothing(), KeepBest()
+    keeping.begin(run, 10)  # type: ignore[arg-type]
+    for i, row in enumerate(rows(values)):
+        run.params = {"epoch": i}
+        assert not keeping.log(row)
+    keeping.end()
+    assert run.params == {"epoch": best}
 
 
 @pytest.mark.parametrize(("monitor", "best"), [("valid_loss", np.argmin), ("valid_accuracy", np.argmax)])
@@ -115,7 +140,7 @@ def test_the_rate_falls_in_training(backend: Backend) -> None:
     assert all(after in (before, before / 2) for before, after in pairwise(rates))
 
 
-@pytest.mark.parametrize("make", [lambda: EarlyStopping(patience=2), lambda: ReduceOnPlateau(patience=1)])
+@pytest.mark.parametrize("make", [lambda: EarlyStopping(patience=2), KeepBest, lambda: ReduceOnPlateau(patience=1)])
 def test_the_state_goes_on(make: Any) -> None:
     values = np.abs(np.random.default_rng(3).normal(1.0, 0.5, 12)).tolist()
     whole, first, second = make(), make(), make()
