@@ -18,9 +18,9 @@ PYPROJECT = nox.project.load_toml("pyproject.toml")
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 
 # What each backend's tests need beside the dependency group. scikit-learn is an oracle of the tests of metrics and
-# losses. CuPy is 2 GB with the CUDA libraries: only for a GPU.
+# losses; nbclient executes notebooks. CuPy is 2 GB with the CUDA libraries: only for a GPU.
 BACKENDS = {
-    "numpy": ["scikit-learn>=1.7"],
+    "numpy": ["scikit-learn>=1.7", "nbclient>=0.10", "ipykernel>=6.29"],
     "strict": [],
     "torch": ["torch==2.13.0"],
     "jax": EXTRAS["jax"],

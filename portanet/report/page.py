@@ -23,11 +23,20 @@ def write_report(run_folder: Path) -> Path:
     The page is one file without any outside reference. An older report stays whole until the new one is.
     Raises PortanetError where a package is missing or the folder's files cannot be read or written.
     """
+    _require_packages()
+    return write_page(run_folder / "report.html", read_record(run_folder))
+
+
+def write_page(path: Path, record: RunRecord) -> Path:
+    """Write the report of a record to a file, and return its path; raises as `write_report` does."""
+    _require_packages()
+    # A lone surrogate is legal in JSON and not in UTF-8.
+    return write(path, _render(record).encode("utf-8", "replace"))
+
+
+def _require_packages() -> None:
     if not available():
         raise PortanetError("report needs plotly and jinja2: pip install 'portanet[report]'")
-    path = run_folder / "report.html"
-    # A lone surrogate is legal in JSON and not in UTF-8.
-    return write(path, _render(read_record(run_folder)).encode("utf-8", "replace"))
 
 
 def _render(record: RunRecord) -> str:

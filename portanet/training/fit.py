@@ -28,6 +28,7 @@ from portanet.training.history import History
 from portanet.training.labels import checked_labels, put_labels, row_weights
 from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel, TrainedParams, on_backend
+from portanet.training.progress import Progress, in_notebook
 from portanet.training.resume import Checkpoints, Resume
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
@@ -57,7 +58,7 @@ def fit(
     class_weight: Sequence[float] | Literal["balanced"] | None = None,
     log_every: int = 1,
     workers: int | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback] | None = None,
     checkpoints: Checkpoints | str | Path | None = None,
     time_limit: float | None = None,
 ) -> TrainedModel:
@@ -80,6 +81,7 @@ def fit(
     backend        a Backend or its name; without one, the library that the arrays belong to
     class_weight   a number for each class, or "balanced": inversely to how often it comes
     log_every      epochs from one line of history to the next
+    callbacks      told of each step and row, in this order; by default a notebook shows the progress, [] shows nothing
     checkpoints    a folder to save the training in while it runs, and to go on from: see `Checkpoints`
     workers        threads that share a batch on NumPy; by default one for each core, or fewer where a container's quota
                    or OMP_NUM_THREADS says so; the result is the same
@@ -94,12 +96,13 @@ def fit(
     stop = Stop(time_limit)
     spec = TrainingSpec(
         layers=chain_of(model), loss=loss_for(task, loss), optimizer=optimizer, schedule=schedule,
-        epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed, callbacks=tuple(callbacks),
-        class_weight=class_weight, log_every=log_every,  # type: ignore[arg-type]
+        epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed,
+        callbacks=tuple(callbacks or ()), class_weight=class_weight, log_every=log_every,  # type: ignore[arg-type]
     )  # fmt: skip
     return fit_spec(
         spec, model, x, labels, valid=valid, sample_weight=sample_weight, params=params, backend=backend,
         workers=workers, checkpoints=checkpoints, stop=stop,
+        watchers=[Progress()] if callbacks is None and in_notebook() else (),
     )  # fmt: skip
 
 

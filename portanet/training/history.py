@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from portanet._typing import HostArray
+from portanet.metrics import LOSS, Metric
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Row
 from portanet.training.source import Source
@@ -57,3 +58,12 @@ class History:
             row |= {f"valid_{name}": measured[name] for name in ("loss", task.metric.key)}
         self.run.history.append(row | {"seconds": seconds})
         return self.run.history[-1]
+
+
+def describe(row: Row, epochs: int, metric: Metric) -> str:
+    """A row of the history as a line."""
+    parts = [f"epoch {row['epoch']}/{epochs}"]
+    parts += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
+    if (key := f"valid_{metric.key}") in row:
+        parts.append(f"valid {metric.text(row[key])}")
+    return "  ".join(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,13 @@ from portanet.storage.safetensors_file import explained
 from portanet.training import shards
 from portanet.training.arrays import as_array
 from portanet.training.gradient import shard_rows
+from portanet.training.history import describe
 from portanet.training.labels import checked_labels, put_labels, row_weights
+from portanet.training.record import record_of
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of
 from portanet.training.stopping import FINISHED
-from portanet.training.summary import table
+from portanet.training.summary import html_table, table
 from portanet.training.tasks import Task, task_of
 from portanet.xp import device, namespace
 
@@ -72,10 +75,18 @@ class TrainedModel:
 
     def __repr__(self) -> str:
         """The model as a table: layers, output shapes, parameters, and the multiply-accumulates of one row."""
+        return f"{table(self.model, self.params, self.input_shape)}\n{self._size()}"
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook, with the last row of the history."""
+        lines = [self._size(), *(describe(row, self.spec.epochs, self.task.metric) for row in self.history[-1:])]
+        below = "<br>".join(map(escape, lines))
+        return f"{html_table(self.model, self.params, self.input_shape)}<p>{below}</p>"
+
+    def _size(self) -> str:
         size = " x ".join(map(str, self.input_shape))
-        head = f"input {size}, {self.dtype}, {self.backend!r}, {self.steps} steps"
-        head += f", {self.stopped}" if self.stopped not in ("", FINISHED) else ""
-        return f"{table(self.model, self.params, self.input_shape)}\n{head}"
+        ended = "" if self.stopped in ("", FINISHED) else f", {self.stopped}"
+        return f"input {size}, {self.dtype}, {self.backend!r}, {self.steps} steps{ended}"
 
     @property
     def dtype(self) -> str:
@@ -154,6 +165,25 @@ class TrainedModel:
         """Writes the model to one safetensors file, which `load` reads on any backend."""
         host = {path: self.backend.to_numpy(array) for path, array in tree_items(self.params)}
         return model_file.save_model(Path(path), self.model, host, self.card, self.spec.to_dict(), self.about)
+
+    def plot(self) -> Any:
+        """The curves of the history as a Plotly figure: a notebook shows it, and `write_html(path)` saves it.
+
+        Raises PortanetError where Plotly is missing, or there is no history, as after `load`.
+        """
+        from portanet.report.figure import figure
+
+        return figure(record_of(self, "model"))
+
+    def report(self, path: str | Path) -> Path:
+        """Writes settings, layers and curves as one HTML file, which opens offline, and returns its path.
+
+        Raises PortanetError where plotly or jinja2 is missing, DataError where the file cannot be written.
+        """
+        from portanet.report import write_page
+
+        path = Path(path)
+        return write_page(path / "report.html" if path.is_dir() else path, record_of(self, path.stem))
 
     def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
         with self.backend.session(self.dtype):

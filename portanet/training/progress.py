@@ -7,11 +7,11 @@ import os
 import sys
 import time
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 from portanet._text import plain
-from portanet.metrics import LOSS, Metric
 from portanet.training.callbacks import Callback, Row
+from portanet.training.history import describe
 from portanet.training.model import TrainedModel
 
 
@@ -66,15 +66,6 @@ class ReadProgress:
             self._shown.close()
 
 
-def describe(row: dict[str, Any], epochs: int, metric: Metric) -> str:
-    """A row of the history as a line."""
-    parts = [f"epoch {row['epoch']}/{epochs}"]
-    parts += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
-    if (key := f"valid_{metric.key}") in row:
-        parts.append(f"valid {metric.text(row[key])}")
-    return "  ".join(parts)
-
-
 class _View(Protocol):
     """Where the progress is shown."""
 
@@ -90,14 +81,14 @@ class _View(Protocol):
 
 def _view(done: int, steps: int) -> _View:
     """The view for this notebook, terminal or file; `done` of the `steps` are behind it."""
-    if _in_notebook():
+    if in_notebook():
         return _Notebook(done, steps)
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _Bar(done, steps)
     return _Lines()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
     """Whether a Jupyter kernel runs this code; nothing is imported to find out."""
     ipython = sys.modules.get("IPython")
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from html import escape
 from typing import Any
 
 from portanet._typing import Params, Shape
@@ -26,18 +27,31 @@ def layers(model: Layer, params: Params, input_shape: Shape) -> list[dict[str, A
 
 def table(model: Layer, params: Params, input_shape: Shape) -> str:
     """The layers as lines of text in columns, with their totals."""
+    lines = _lines(model, params, input_shape)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        f"{name:{widths[0]}}  {layer:{widths[1]}}  {output:{widths[2]}}  {parameters:>{widths[3]}}  {macs:>{widths[4]}}"
+        for name, layer, output, parameters, macs in lines
+    )
+
+
+def html_table(model: Layer, params: Params, input_shape: Shape) -> str:
+    """The same as HTML."""
+    head, *body = _lines(model, params, input_shape)
+    rows = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in body]
+    titles = "".join(f"<th>{title}</th>" for title in head)
+    return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def _lines(model: Layer, params: Params, input_shape: Shape) -> list[tuple[str, ...]]:
+    """Titles, layers and totals."""
     rows = layers(model, params, input_shape)
     lines: list[tuple[str, ...]] = [("", "layer", "output", "parameters", "MACs")]
     for row in rows:
         output = " x ".join(map(str, row["output_shape"]))
         lines.append((row["name"], row["layer"], output, f"{row['parameters']:,}", f"{row['macs']:,}"))
     totals = [sum(row[key] for row in rows) for key in ("parameters", "macs")]
-    lines.append(("", "all", "", *(f"{total:,}" for total in totals)))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        f"{name:{widths[0]}}  {layer:{widths[1]}}  {output:{widths[2]}}  {parameters:>{widths[3]}}  {macs:>{widths[4]}}"
-        for name, layer, output, parameters, macs in lines
-    )
+    return [*lines, ("", "all", "", *(f"{total:,}" for total in totals))]
 
 
 def _rows(layer: Layer, shape: Shape, name: str) -> Iterator[dict[str, Any]]:
