@@ -72,8 +72,9 @@ def _model(path: Path, data: str | None, rows: int, settings: dict[str, Any]) ->
     from portanet.checks.gradcheck import gradcheck
     from portanet.cli import facts
     from portanet.training.model import load
+    from portanet.training.units import Unit
 
     run = load(path)
     found = facts.read_for(run, data or "mnist:test").rows(slice(0, rows))
-    labels = found.require_targets()
+    labels = Unit.of_card(run.card).numbers(found.require_targets())
     yield str(path), gradcheck(run.model, found.x, labels=labels, loss=run.loss, params=run.params, **settings)

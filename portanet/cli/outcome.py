@@ -42,7 +42,8 @@ def write(
     training, preset = job.training, job.places["preset"]
     source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
     scores = {name: value for name, value in result.items() if name.endswith(run.task.metric.key)}
-    run.card = replace(job.card, offsets=run.card.offsets)
+    learned = {name: getattr(run.card, name) for name in ("offsets", "target_center", "target_scale")}
+    run.card = replace(job.card, **learned)
     run.about = {
         "data": source | {"name": _without_path(training.name)}, "preset": preset, "steps": run.steps, "scores": scores,
     }  # fmt: skip

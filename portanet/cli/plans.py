@@ -19,7 +19,7 @@ from portanet.storage.model_card import ModelCard
 from portanet.training.fine_tune import fine_tune
 from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
-from portanet.training.tasks import Classify, Regress, Task, task_named, task_of
+from portanet.training.tasks import Classify, Regress, Task, task_named
 
 _SPLIT_SEED = 2026  # of the rows held out: its own, so that runs with other seeds are measured on the same rows
 
@@ -119,15 +119,14 @@ def model(
     """The model, and the arrays it starts from where another one is the base."""
     numbers = not training.classes
     _check_loss(spec, Regress() if numbers else Classify())
-    last = task_of(spec.loss).last_layers(training.require_targets())
     if base is not None:
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
         new_head = _answers_else(base, training)
-        going_on = fine_tune(base, card.outputs, freeze=names, last=last, new_head=new_head, seed=spec.seed)
+        going_on = fine_tune(base, card.outputs, freeze=names, new_head=new_head, seed=spec.seed)
         if not going_on[0].is_trainable:
             raise ConfigError("--freeze leaves no layer with anything to learn; name fewer.")
         return going_on
-    model = Sequential(*spec.for_data(card, last).layers)
+    model = Sequential(*spec.for_data(card).layers)
     found = model.output_shape(card.input_shape)
     if found != (card.outputs,):
         wanted = f"{card.outputs} output{'' if card.outputs == 1 else 's'}"

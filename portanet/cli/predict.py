@@ -46,6 +46,7 @@ def command(
     from portanet.errors import ConfigError
     from portanet.storage.atomic import replacing
     from portanet.training.model import load
+    from portanet.training.units import Unit
 
     if out is not None:
         require_free(out, force=force)
@@ -58,7 +59,10 @@ def command(
     def answers() -> Iterator[tuple[list[str], Any]]:
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             x: Any = rows.x[start : min(start + _ROWS_AT_ONCE, len(rows)), ...]
-            yield run.task.texts(run.predict(x), classes), run.probabilities(x) if probabilities else None
+            predictions = run.predict(x)
+            if not run.task.is_classification:
+                predictions = Unit.of_card(run.card).rounded(predictions, run.dtype)
+            yield run.task.texts(predictions, classes), run.probabilities(x) if probabilities else None
 
     blocks = answers()
     first = next(blocks)  # before anything is written

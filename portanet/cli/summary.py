@@ -31,6 +31,13 @@ def command(model: Path, as_json: bool) -> None:
     if card.classes:
         echo(f"classes {', '.join(map(plain, card.classes))}")
     if not run.task.is_classification:
-        echo(f"predicts numbers: {plain(card.label or 'label')}")
+        echo(f"predicts numbers: {plain(card.label or 'label')}{_unit(card.target_center, card.target_scale)}")
     if "data" in about:
         echo(f"trained on {plain(about['data']['name'], None)} ({about['data']['samples']} rows)")
+
+
+def _unit(center: tuple[float, ...], scale: tuple[float, ...]) -> str:
+    """What the only number of a model is learned in; nothing for several, or for the target itself."""
+    if len(scale) != 1:
+        return ""
+    return f", learned as deviations of {scale[0]:.4g} from {center[0]:.4g}" if center[0] else f", over {scale[0]:.4g}"

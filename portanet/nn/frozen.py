@@ -49,6 +49,10 @@ class Frozen(Layer):
         return self.layer.keeps_values
 
     @property
+    def is_unbounded(self) -> bool:
+        return self.layer.is_unbounded
+
+    @property
     def accepts_uint8(self) -> bool | None:
         return self.layer.accepts_uint8
 

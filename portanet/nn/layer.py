@@ -120,6 +120,15 @@ class Layer:
         return bool(self.trainable_names) or any(child.is_trainable for child in self.children.values())
 
     @property
+    def is_unbounded(self) -> bool:
+        """Whether its outputs may be any numbers, as those of a layer with weights.
+
+        A regression model that ends in one learns standardised targets, one that ends in another, such as Softplus or
+        Rescale, targets in their own unit.
+        """
+        return self.is_trainable
+
+    @property
     def keeps_values(self) -> bool:
         """Whether its output in prediction holds the values of its input, so that those behind it can be checked."""
         return False

@@ -72,6 +72,11 @@ class Sequential(Layer):
     def keeps_values(self) -> bool:
         return self.is_chain and all(layer.keeps_values for layer in self.layers)
 
+    @property
+    def is_unbounded(self) -> bool:
+        last = next((layer for layer in reversed(self.layers) if not layer.keeps_values), self)
+        return last.is_unbounded if self.is_chain and last is not self else super().is_unbounded
+
     def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
         fitted, to_fit = dict(params), sum(layer.needs_fit for layer in self.layers)
         for name, layer in self.children.items():

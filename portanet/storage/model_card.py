@@ -25,6 +25,9 @@ class ModelCard:
     label        the name of a table's label column
     offsets      what is subtracted from each column of a table, or channel of an image, in float64 before anything
                  else: see training/offsets.py; none where nothing is
+    target_center, target_scale
+                 for each output, what a regression's number stands for: target = center + scale * number, see
+                 training/units.py; none where it is the target itself, and for classes
     """
 
     input_shape: Shape
@@ -34,11 +37,13 @@ class ModelCard:
     label: str | None = None
     offsets: tuple[float, ...] = ()
     class_kind: ClassKind | None = None
+    target_center: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
-        object.__setattr__(self, "classes", tuple(self.classes))
-        object.__setattr__(self, "offsets", tuple(self.offsets))
+        for name in _LISTS:
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "columns", None if self.columns is None else tuple(self.columns))
         kind = (self.class_kind or ClassKind.of_names(self.classes)) if self.classes else None
         object.__setattr__(self, "class_kind", kind)
@@ -80,7 +85,14 @@ class ModelCard:
         classes, kind = card.get("classes") or (), card.get("class_kind")
         if kind is not None and not (classes and ClassKind(kind).has(classes)):
             raise ConfigError(f"its classes cannot be {brief(classes)}, of the kind {kind}.")
-        return cls(**{**card, "classes": classes, "class_kind": kind and ClassKind(kind), "offsets": offsets})
+        center, scale = card.get("target_center") or (), card.get("target_scale") or ()
+        if len(center) != len(scale) or not all(number > 0 for number in scale):
+            raise ConfigError(f"its target_scale cannot be {brief(scale)}, beside the target_center {brief(center)}.")
+        lists = {name: card.get(name) or () for name in _LISTS}
+        return cls(**{**card, **lists, "class_kind": kind and ClassKind(kind)})
+
+
+_LISTS = ("classes", "offsets", "target_center", "target_scale")
 
 
 def _is_shape(value: Any) -> bool:
@@ -109,4 +121,6 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "label": lambda value: value is None or isinstance(value, str),
     "offsets": _is_numbers,
     "class_kind": lambda value: value is None or (isinstance(value, str) and value in list(ClassKind)),
+    "target_center": _is_numbers,
+    "target_scale": _is_numbers,
 }

@@ -93,6 +93,8 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> ModelFile:
         raise CheckpointError(f"{path}: array {brief(min(named))[1:-1]} belongs to no layer.")
     if card.classes and len(card.classes) != sum(outputs):
         raise CheckpointError(f"{path} names {len(card.classes)} classes, its layers give {sum(outputs)} outputs.")
+    if card.target_scale and len(card.target_scale) != sum(outputs):
+        raise CheckpointError(f"{path} has {len(card.target_scale)} scales, its layers give {sum(outputs)} outputs.")
     return ModelFile(model, params, card, spec, about)
 
 

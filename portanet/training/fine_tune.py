@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from portanet._tree import tree_map
 from portanet._typing import Params
 from portanet.errors import ModelError
-from portanet.nn import Dense, Layer, Sequential
+from portanet.nn import Dense, Sequential
 from portanet.rng import WEIGHTS, generator
 from portanet.training.model import TrainedModel, TrainedParams
 
@@ -19,16 +20,16 @@ def fine_tune(
     outputs: int,
     *,
     freeze: Sequence[str] = (),
-    last: Sequence[Layer] = (),
     new_head: bool = False,
     seed: int = 0,
 ) -> tuple[Sequential, Params]:
     """A trained model and its arrays to start from, for data with `outputs` outputs: `fit(model, ..., params=params)`.
 
     Where the model has another number of outputs, a new Dense takes the place of the last one and what follows it.
+    The offsets of the columns stay those of the trained model, and so does the unit of a regression's targets where the
+    last Dense does; with a new one, `fit` standardises by the new targets.
 
     freeze    names of the children whose arrays stay as they are
-    last      layers without weights to follow the last Dense, where that is new
     new_head  whether the last Dense is new in any case, as for other classes
     seed      of the new weights
 
@@ -39,15 +40,17 @@ def fine_tune(
     if run.model.is_chain:
         model, params = Sequential(*run.model.children.values()), run.params
     model = Sequential(*(layer.unfrozen() for layer in model.layers))
+    card = run.card
     host: Params = tree_map(params, lambda array: np.array(run.backend.to_numpy(array)))
     if new_head or model.output_shape(run.input_shape) != (outputs,):
         index, head = _head(model)
-        model = Sequential(*model.layers[:index], Dense(outputs, initializer=head.initializer), *last)
+        model = Sequential(*model.layers[:index], Dense(outputs, initializer=head.initializer))
         drawn = model.init(generator(seed, WEIGHTS), run.input_shape)
         host = {name: array for name, array in host.items() if int(name) < index} | {
             name: array for name, array in drawn.items() if int(name) >= index
         }
-    return model.freeze(*freeze), TrainedParams(host, run.card)
+        card = replace(card, target_center=(), target_scale=())
+    return model.freeze(*freeze), TrainedParams(host, card)
 
 
 def _head(model: Sequential) -> tuple[int, Dense]:

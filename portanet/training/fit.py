@@ -34,6 +34,7 @@ from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
 from portanet.training.stopping import Stop
 from portanet.training.tasks import loss_for, task_of
+from portanet.training.units import Unit, require_squares
 from portanet.training.watchers import Watchers
 
 
@@ -70,7 +71,8 @@ def fit(
                    binary_cross_entropy (N, K) ones and zeros
     valid          rows and labels to measure on at every logging point, never trained on
     task           "classify", "regress", "multilabel" or "count": what the labels are; the loss says it too
-    loss           what training makes small; the usual one of the task by default, cross_entropy without either
+    loss           what training makes small; the usual one of the task by default, cross_entropy without either;
+                   targets of a regression are standardised for it: see below
     batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order
     optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`
     schedule       (step, steps) -> what the learning rate is multiplied by; its length is that of the run
@@ -87,6 +89,10 @@ def fit(
                    or OMP_NUM_THREADS says so; the result is the same
     time_limit     seconds after which training stops, with the model that it has by then
 
+    Targets of a regression are learned as deviations from their mean, divided by their standard deviation, both in
+    float64 and by `sample_weight` (counts: divided by their mean); the model's card keeps them, and `predict` gives
+    numbers in the target's own unit. The losses in the history are in standardised units; R2 has none. A model that
+    ends in a layer without weights, such as Softplus or Rescale, and a loss with `own_unit` take targets unchanged.
     The weights and the order of the rows follow from `seed` alone, on every backend. Ctrl-C stops training after the
     step, and the model so far is returned: `stopped` says so, and with checkpoints the next call resumes. A second
     Ctrl-C raises KeyboardInterrupt. The last finite model of a run that diverges is the `model` of its DivergenceError.
@@ -142,15 +148,20 @@ def fit_spec(
         spec = spec.with_weighted_loss(host_labels, outputs)
         weights = row_weights(sample_weight, getattr(spec.loss, "class_weight", ()), host_labels, outputs)
         put_weights = None if weights is None else chosen.put(weights, spec.dtype)
-        examples = Examples(source, host_labels, put_labels(host_labels, chosen, spec.dtype), put_weights)
-        card = ModelCard(tuple(x.shape[1:]), spec.dtype, offsets=source.card_offsets)
+        unit = _unit(spec, model, host_labels, weights, base)
+        learned = unit.numbers(host_labels)
+        examples = Examples(source, host_labels, put_labels(learned, chosen, spec.dtype), put_weights)
+        card = ModelCard(
+            tuple(x.shape[1:]), spec.dtype, offsets=source.card_offsets,
+            target_center=unit.center, target_scale=unit.scale,
+        )  # fmt: skip
         start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
         run = TrainedModel(model, start, spec, chosen, card, workers=chosen.threads(workers))
         held_out = None if valid is None else run.labelled(*valid, place=True)
         plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
         identity = _identity(run, examples, held_out, params) if kept else {}
         resume = Resume(run, plan.watchers, kept, identity)
-        history = History(run, task.scaled_for(host_labels), host_labels, weights, held_out)
+        history = History(run, task, learned, weights, held_out)
         with stop.listening():
             train(run, examples, plan, history, resume, stop)
     return run
@@ -178,6 +189,21 @@ def _identity(
     start += [np.asarray(run.card.offsets)] if run.card.offsets else []
     arrays = (examples.source.host_rows, examples.labels, weights, *held_out, *start)
     return run.spec.to_dict() | {"layers": to_dict(run.model), "data": fingerprint(*arrays)}
+
+
+def _unit(
+    spec: TrainingSpec, model: Layer, labels: HostArray, weights: HostArray | None, base: ModelCard | None
+) -> Unit:
+    """The unit that targets are learned in: that of a model to start from, else one that fits the targets."""
+    task = task_of(spec.loss)
+    if task.is_classification:
+        return Unit()
+    if getattr(spec.loss, "own_unit", False) or not model.is_unbounded:
+        require_squares(labels, spec.dtype)
+        return Unit()
+    if base is not None and base.target_scale:
+        return Unit.of_card(base)
+    return task.unit(labels, weights)
 
 
 def _initial(model: Layer, source: Source, params: Params | None, seed: int, dtype: str) -> Params:

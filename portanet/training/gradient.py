@@ -21,7 +21,7 @@ from portanet.nn.noise import Key
 from portanet.training import shards
 from portanet.training.shards import Workers
 from portanet.training.state import Data, take
-from portanet.training.tasks import Task, task_of
+from portanet.training.tasks import task_of
 from portanet.xp import device, namespace
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
     return _ALIGNED * math.ceil(batch_size / (_ALIGNED * count))
 
 
-def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int, task: Task) -> Gradient:
+def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int) -> Gradient:
     """Return the gradient for batches of this many rows, computed in at least `accumulate` parts."""
     if accumulate > 1 and not run.model.rowwise:
         name = type(_not_rowwise(run.model)).__name__
@@ -62,7 +62,7 @@ def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int, t
     size = min(size, -(-rows // accumulate))
     workers = shards.workers(run.workers)
     trace = run.backend.tracer(workers.run_pair if size >= rows else None)  # shards keep the workers busy
-    return Gradient(run.model, run.loss, layout, size if size < rows else None, workers, trace=trace, task=task)
+    return Gradient(run.model, run.loss, layout, size if size < rows else None, workers, trace=trace)
 
 
 class Batch(NamedTuple):
@@ -89,7 +89,6 @@ class Gradient:
     shard_rows  how many rows of a batch are computed at once; None: all
     flat        whether parameters and gradient are one vector; else they are a tuple of one for each array
     trace       makes functions of arrays faster: `Backend.tracer`
-    task        what measures the score; None: that of the loss
     """
 
     model: Layer
@@ -99,7 +98,6 @@ class Gradient:
     workers: Workers
     flat: bool = True
     trace: Transform = untraced
-    task: Task | None = None
 
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
@@ -169,7 +167,7 @@ class Gradient:
         logits, cache = model.forward(params, x, train=True, key=Key(*noise))
         loss, dlogits = self.loss(logits, labels, weights)
         _, grads = model.backward(params, cache, dlogits, need_dx=False)
-        sums = {"loss": loss, "counted": (self.task or task_of(self.loss)).partial(logits, labels)} if measure else {}
+        sums = {"loss": loss, "counted": task_of(self.loss).partial(logits, labels)} if measure else {}
         pack = self.layout.pack if self.flat else self.layout.pieces
         return pack(grads), sums, model.next_buffers(params, cache)
 

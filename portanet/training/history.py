@@ -24,7 +24,7 @@ class History:
     """Makes the rows of a run's history.
 
     task     what measures the training rows
-    labels   those of the training rows, on the host
+    labels   those of the training rows as they are learned, on the host
     weights  their weights, on the host; None where all count the same
     valid    rows and labels to measure on for each row of the history
     """

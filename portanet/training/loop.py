@@ -49,7 +49,7 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
     """Train the run's model until the epochs are over or something stops it: its params, history, steps, seconds."""
     layout = Layout.of(run.model, run.params)
     rows = plan.batches.size or plan.batches.rows
-    gradient = gradient_of(run, layout, rows, plan.spec.accumulate, history.task)
+    gradient = gradient_of(run, layout, rows, plan.spec.accumulate)
     takes_step = {measure: examples.compile(Step(gradient, plan.spec.optimizer, measure)) for measure in (True, False)}
     batches, watchers, steps = plan.batches, plan.watchers, plan.steps
 

@@ -31,15 +31,17 @@ from portanet.training.spec import TrainingSpec, chain_of
 from portanet.training.stopping import FINISHED
 from portanet.training.summary import html_table, table
 from portanet.training.tasks import Task, task_of
+from portanet.training.units import Unit
 from portanet.xp import device, namespace
 
 _PREDICTED_ROWS = 2048  # at once, at most: bounds the memory, whatever the number of rows
 
 
 class TrainedParams(dict[str, Any]):
-    """The arrays of a trained model, by child name, with its card: from them `fit` goes on in the same numbers.
+    """The arrays of a trained model, by child name, with its card: `fit` continues from them in the same numbers.
 
-    A plain dict of the same arrays knows nothing of offsets; `fit` then finds those of the new rows.
+    A plain dict of the same arrays knows nothing of offsets and of the targets' unit; `fit` then takes those of the new
+    rows and targets.
     """
 
     def __init__(self, params: Params, card: ModelCard) -> None:
@@ -111,24 +113,28 @@ class TrainedModel:
     def predict(self, x: Any) -> npt.NDArray[Any]:
         """The answer for each row of `x`, on the host. ModelError for rows of another shape.
 
-        A class number (N,) int32; (N, K) int32 of ones and zeros for several classes at once; for a model of
-        numbers the numbers, (N,) where it has one output and (N, K) else.
+        A class number (N,) int32; (N, K) int32 of ones and zeros for several classes at once; for a regression
+        model the numbers in the unit of its targets, float64, (N,) where it has one output and (N, K) else.
         """
-        return self._over(x, self.task.predictions)
+        if self.task.is_classification:
+            return self._over(x, self.task.predictions)
+        outputs: Any = self._wide(self.outputs(x))
+        return Unit.of_card(self.card).targets(np.asarray(self.task.predictions(outputs)))
 
     def probabilities(self, x: Any) -> npt.NDArray[Any]:
         """The probability of each class for each row of `x`, (N, K), on the host; ModelError for a model of numbers."""
         return self._over(x, self.task.probabilities)
 
     def outputs(self, x: Any) -> npt.NDArray[Any]:
-        """What the last layer gives for each row of `x`, (N, K), on the host: logits, or numbers."""
+        """What the last layer gives for each row of `x`, (N, K), on the host: logits, or standardised numbers."""
         return self._over(x, lambda outputs: outputs)
 
     def evaluate(self, x: Any, labels: Any) -> dict[str, float | int]:
         """Mean loss and metric over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
 
         The loss is what training makes small: with class weights the mean by the weights of the rows' classes, in which
-        a row of weight 0 does not count (0 where none does). The metric counts all rows alike.
+        a row of weight 0 does not count (0 where none does). The metric counts all rows alike. The loss of a regression
+        is in the unit that it was trained in, that of standardised targets, as in the history; R2 has none.
         Raises DataError for labels that the model does not know.
         """
         with self.backend.session(self.dtype):
@@ -144,6 +150,7 @@ class TrainedModel:
         """What `evaluate` returns, within a session of the backend."""
         classes = self.model.output_shape(self.input_shape)[0]
         weights = row_weights(None, getattr(self.loss, "class_weight", ()), labels, classes)
+        labels = Unit.of_card(self.card).numbers(labels)
 
         def part(start: int, outputs: Array) -> tuple[Any, ...]:
             rows = slice(start, start + outputs.shape[0])

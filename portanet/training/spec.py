@@ -112,8 +112,8 @@ class TrainingSpec:
                 raise ConfigError(f"there is no setting {name!r}; known are {', '.join(names)}.")
         return replace(self, **{name: _read(name, value) for name, value in settings.items()})
 
-    def for_data(self, card: ModelCard, last: tuple[Layer, ...] = ()) -> TrainingSpec:
-        """Return the spec for these data: units for the Dense that has none, followed by `last`.
+    def for_data(self, card: ModelCard) -> TrainingSpec:
+        """Return the spec for these data: units for the Dense that has none.
 
         For the rows of a table, each column has its own scale in place of the layers that prepare pixels. A spec
         whose layers are complete stays unchanged. Raises ConfigError for a table where the layers take images only.
@@ -122,7 +122,7 @@ class TrainingSpec:
         if not open_layers:
             return self
         place, layers = open_layers[-1], list(self.layers)
-        layers[place : place + 1] = [replace(self.layers[place], units=card.outputs), *last]  # type: ignore[type-var]
+        layers[place] = replace(self.layers[place], units=card.outputs)  # type: ignore[type-var]
         if not card.has_images:
             if any(isinstance(layer, Conv2D) for layer in layers):
                 raise ConfigError(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any, ClassVar
 
@@ -16,8 +14,6 @@ from portanet._typing import Array, HostArray
 from portanet.errors import ConfigError, DataError, ModelError
 from portanet.metrics import ACCURACY, R2, Metric
 from portanet.nn import (
-    Layer,
-    Rescale,
     TaskKind,
     binary_cross_entropy,
     cross_entropy,
@@ -27,6 +23,7 @@ from portanet.nn import (
     softmax,
 )
 from portanet.nn.losses.loss import Loss
+from portanet.training.units import Unit
 from portanet.xp import namespace
 
 
@@ -68,13 +65,9 @@ class Task(ABC):
         """The probability of each class; ModelError for a task without classes."""
         raise ModelError("this model was trained to predict numbers, which have no probabilities; use predict.")
 
-    def last_layers(self, targets: HostArray) -> tuple[Layer, ...]:
-        """Layers that turn numbers around zero into the unit of the targets (N,), for the end of a model."""
-        return ()
-
-    def scaled_for(self, labels: HostArray) -> Task:
-        """The same task, which adds up without overflow in float32 for labels as large or small as these."""
-        return self
+    def unit(self, labels: HostArray, weights: HostArray | None) -> Unit:
+        """The unit that the labels of the training rows are trained in; of classes there is none."""
+        return Unit()
 
     def suits(self, loss: object) -> bool:
         """Whether a loss is one of this task."""
@@ -148,14 +141,8 @@ class Multilabel(Task):
         return sigmoid(outputs)
 
 
-@dataclass(frozen=True)
 class Regress(Task):
-    """Numbers for each row: targets (N, K), or (N,) for a model with one output.
-
-    scale  what residuals are multiplied by before they are squared
-    """
-
-    scale: float = 1.0
+    """Numbers for each row: targets (N, K), or (N,) for a model with one output, in deviations from their mean."""
 
     name = TaskKind.REGRESS.value
     loss: ClassVar[Loss] = mean_squared_error
@@ -165,18 +152,14 @@ class Regress(Task):
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
         return _numbers(given, count, outputs)
 
-    def partial(self, outputs: Array, labels: Array) -> Array:
-        if self.scale == 1.0:
-            return metrics.squared_residuals(outputs, labels)
-        return metrics.squared_residuals(outputs * self.scale, labels * self.scale)
+    def unit(self, labels: HostArray, weights: HostArray | None) -> Unit:
+        return Unit.of_deviations(labels, weights)
 
-    def scaled_for(self, labels: HostArray) -> Task:
-        exponent = int(np.frexp(np.abs(labels).max(initial=0.0))[1])
-        usual = abs(exponent) <= _USUAL  # without a scale there is nothing to multiply
-        return self if usual else replace(self, scale=math.ldexp(1.0, max(-_LARGEST, min(-exponent, _LARGEST))))
+    def partial(self, outputs: Array, labels: Array) -> Array:
+        return metrics.squared_residuals(outputs, labels)
 
     def finalize(self, total: Any, labels: HostArray) -> float:
-        residual: Any = np.asarray(total, np.float64) / self.scale**2
+        residual: Any = np.asarray(total, np.float64)
         targets: Any = labels.astype(np.float64)
         r2: Any = metrics.r2_from(residual, targets)
         return float(r2)
@@ -188,14 +171,9 @@ class Regress(Task):
         rows = predictions[:, None] if predictions.ndim == 1 else predictions
         return [" ".join(row) for row in rows.astype(str).tolist()]
 
-    def last_layers(self, targets: HostArray) -> tuple[Layer, ...]:
-        wide = targets.astype(np.float64)
-        return (Rescale(float(wide.std()) or 1.0, offset=float(wide.mean())),)
 
-
-@dataclass(frozen=True)
 class Count(Regress):
-    """How many for each row: targets of at least 0, the outputs are logarithms of their means."""
+    """How many for each row: targets of at least 0 over their mean, of which the outputs are the logarithms."""
 
     loss = poisson
 
@@ -205,18 +183,15 @@ class Count(Regress):
             raise DataError(f"row {int(np.argwhere(given < 0)[0, 0])}: the label is below 0, and counts are not.")
         return given
 
+    def unit(self, labels: HostArray, weights: HostArray | None) -> Unit:
+        return Unit.of_means(labels, weights)
+
     def partial(self, outputs: Array, labels: Array) -> Array:
         return super().partial(namespace(outputs).exp(outputs), labels)
 
     def predictions(self, outputs: Array) -> Array:
         return super().predictions(namespace(outputs).exp(outputs))
 
-    def last_layers(self, targets: HostArray) -> tuple[Layer, ...]:
-        return (Rescale(1.0, offset=math.log(max(float(targets.astype(np.float64).mean()), 1e-6))),)
-
-
-_USUAL = 40  # targets below 2^40 and above 2^-40: the squares of millions of them fit float32
-_LARGEST = 120  # the largest power of two to scale by, which fits float32 too
 
 _TASKS: dict[TaskKind, Task] = {
     TaskKind.CLASSIFY: Classify(),

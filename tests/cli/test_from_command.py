@@ -13,7 +13,7 @@ from console import Answer, Call, write_csv
 from helpers import equal
 
 import portanet
-from portanet.nn import Dense, Frozen, Rescale
+from portanet.nn import Dense, Frozen
 
 BASE = ("--epochs", 2, "--backend", "numpy", "--out", "on")
 
@@ -94,15 +94,15 @@ def test_numbers_from_a_model_of_classes_and_back(cli: Call) -> None:
     flowers("prices.csv", setosa="1000", versicolor="2000", virginica="3000")
     answer = cli("train", "prices.csv", "--task", "regress", "--from", "flowers", *BASE)
     assert notes(answer) == ["the last layer starts anew, for prices.csv: no classes"]
-    model = portanet.load("on").model
+    first = portanet.load("on")
+    model = first.model
     assert model.children["6"] == Dense(1)
-    scale = model.children["7"]
-    assert isinstance(scale, Rescale)
-    assert scale.factor == pytest.approx(816.5, abs=10)
-    assert scale.offset == pytest.approx(2000, abs=30)
+    assert first.card.target_scale == pytest.approx((816.5,), abs=10)
+    assert first.card.target_center == pytest.approx((2000,), abs=30)
     further = cli("train", "prices.csv", "--task", "regress", "--from", "on", *BASE[:-1], "further")
     assert notes(further) == []
     assert portanet.load("further").model == model
+    assert portanet.load("further").card == first.card
     back = cli("train", "flowers.csv", "--from", "on", *BASE[:-1], "back")
     assert notes(back) == ["the last layer starts anew, for flowers.csv: 3 classes"]
     assert portanet.load("back").model == portanet.load("flowers").model

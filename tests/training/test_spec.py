@@ -29,14 +29,10 @@ def test_completed_for_data() -> None:
     images, table = ModelCard((1, 8, 8), classes=tuple("abc")), ModelCard((5,))
     assert PRESETS["classic"].for_data(images).layers[0] == nn.Rescale(1 / 255)
     assert PRESETS["classic"].for_data(images).layers[-1] == nn.Dense(3, initializer=nn.uniform(-0.5, 0.5))
-    last = (nn.Rescale(2.0),)
-    assert PRESETS["classic"].for_data(table, last).layers[0] == nn.Standardize("feature")
-    assert PRESETS["classic"].for_data(table, last).layers[-2:] == (
-        nn.Dense(1, initializer=nn.uniform(-0.5, 0.5)),
-        *last,
-    )
+    assert PRESETS["classic"].for_data(table).layers[0] == nn.Standardize("feature")
+    assert PRESETS["classic"].for_data(table).layers[-1] == nn.Dense(1, initializer=nn.uniform(-0.5, 0.5))
     complete = TrainingSpec(layers=(nn.Rescale(0.5), nn.Dense(3)))
-    assert complete.for_data(table, last) is complete
+    assert complete.for_data(table) is complete
     with pytest.raises(ConfigError, match="takes images"):
         PRESETS["cnn"].for_data(table)
     with pytest.raises(ModelError, match="Dense needs units, got None"):

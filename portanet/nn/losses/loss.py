@@ -37,10 +37,13 @@ class Loss:
 
     task          what the labels are
     takes_shares  whether labels of one class for each row may also be a probability for each class, (N, K)
+    own_unit      whether it needs targets and outputs in the unit of the data, as a relative error does; `fit`
+                  standardises the targets of every other loss for numbers
     """
 
     task: ClassVar[TaskKind] = TaskKind.CLASSIFY
     takes_shares: ClassVar[bool] = False
+    own_unit: ClassVar[bool] = False
 
     def require_labels(self, outputs: Shape, labels: Shape) -> None:
         """Raises DataError for labels of another shape than the loss takes, which would be stretched to fit."""

@@ -1,4 +1,7 @@
-"""Regression losses. Outputs z and targets y are (N, K), and a row's value a mean over K."""
+"""Regression losses. Outputs z and targets y are (N, K), and a row's value a mean over K.
+
+`fit` hands them standardised targets: deviations from the mean of the training rows, or for Poisson multiples of it.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,8 @@ class Huber(Loss):
 
     which is r^2 / 2 near, and delta (|r| - delta / 2) far: Huber 1964, as torch.nn.functional.huber_loss.
     scikit-learn's HuberRegressor puts twice this on residuals over a spread that it estimates along with the model.
-    Raises ConfigError unless delta > 0, in units of the target.
+    As `fit` standardises targets, delta is in their standard deviations there; in a call of the loss itself it is in
+    the unit of what it is given. Raises ConfigError unless delta > 0.
     """
 
     delta: float = 1.0
