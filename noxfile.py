@@ -82,6 +82,14 @@ def tests(session: nox.Session, backend: str) -> None:
     session.run("pytest", "--backend", backend, "-n", "2", *own, *session.posargs)
 
 
+@nox.session
+def onnx(session: nox.Session) -> None:
+    """Exported models: as ONNX, run by onnxruntime, and as a Python file."""
+    session.install("--editable", ".", *EXTRAS["onnx"], *group("test"))
+    session.run("python", "-c", "import onnx, onnxruntime; print(onnx.__version__, onnxruntime.__version__)")
+    session.run("pytest", "-n", "2", "tests/export", *session.posargs)
+
+
 @nox.session(venv_backend="virtualenv")
 def gpu(session: nox.Session) -> None:
     """On a machine with an NVIDIA GPU: its parity check, its tests, and the CPU and the GPU side by side."""

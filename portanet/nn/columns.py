@@ -80,17 +80,17 @@ class Columns(Layer):
 
     @property
     def trainable_names(self) -> tuple[str, ...]:  # type: ignore[override] # a category may need an embedding
-        return ("embedding",) if self._tables else ()
+        return ("embedding",) if self.tables else ()
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
         self.output_shape(input_shape)
         params: Params = {}
         if features := self._scaled(input_shape[0]):
             params = {"center": filled(0.0, (features,)), "factor": filled(1.0, (features,))}
-        if self._tables:
-            rows = sum(count + 1 for _, count, _ in self._tables)
+        if self.tables:
+            rows = sum(count + 1 for _, count, _ in self.tables)
             vectors = lecun_normal(rng, (rows, self.embedding), 1, self.embedding)
-            vectors[[start for _, _, start in self._tables]] = 0.0
+            vectors[[start for _, _, start in self.tables]] = 0.0
             params |= {"common": filled(1.0, (rows,)), "embedding": vectors}
         return params
 
@@ -100,9 +100,9 @@ class Columns(Layer):
         if self.kinds and len(self.kinds) != input_shape[0]:
             raise ModelError(f"Columns has kinds for {len(self.kinds)} columns, got rows of {input_shape[0]}.")
         flags = self.kinds.count(GAPS)
-        return (self._scaled(input_shape[0]) + flags + self.embedding * len(self._tables),)
+        return (self._scaled(input_shape[0]) + flags + self.embedding * len(self.tables),)
 
-    def _runs(self, columns: int) -> Iterator[Run]:
+    def runs(self, columns: int) -> Iterator[Run]:
         """The neighbouring columns of one kind."""
         start = 0
         for kind, group in groupby(self.kinds or (NUMBER,) * columns):
@@ -112,7 +112,7 @@ class Columns(Layer):
 
     def _scaled(self, columns: int) -> int:
         """How many features are scaled."""
-        return sum((run.stop - run.start) * self._width(run.kind) for run in self._runs(columns))
+        return sum((run.stop - run.start) * self._width(run.kind) for run in self.runs(columns))
 
     def _width(self, kind: str | int) -> int:
         """How many of them a column of this kind has."""
@@ -121,7 +121,7 @@ class Columns(Layer):
         return 0 if kind > self.one_hot else 1 if kind == 2 else kind
 
     @cached_property
-    def _tables(self) -> list[tuple[int, int, int]]:
+    def tables(self) -> list[tuple[int, int, int]]:
         """The columns with an embedding: (column, K, the row of its code 0 among all vectors)."""
         columns = [(i, kind) for i, kind in enumerate(self.kinds) if isinstance(kind, int) and kind > self.one_hot]
         starts = accumulate((count + 1 for _, count in columns), initial=0)
@@ -159,7 +159,7 @@ class Columns(Layer):
 
     def check(self, x: Array) -> None:
         xp = namespace(x)
-        for kind, start, stop in self._runs(x.shape[1]):
+        for kind, start, stop in self.runs(x.shape[1]):
             if isinstance(kind, str):
                 continue
             codes = cast(x[:, start:stop], xp.float64 if x.dtype == xp.float64 else xp.float32)
@@ -174,12 +174,12 @@ class Columns(Layer):
         parts, cache = [], _Kept(xp.isnan(x))
         if "center" in params:
             s = (self._features(x, params["center"]) - params["center"]) * params["factor"]
-            s = xp.minimum(xp.maximum(s, -_FAR), _FAR)
+            s = xp.minimum(xp.maximum(s, -FAR), FAR)
             root = 1.0 / xp.sqrt(1.0 + s * s / 9.0)
             parts.append(s * root)
             cache = cache._replace(slope=root * root * root * params["factor"])
-        parts += [xp.astype(cache.missing[:, a:b], x.dtype) for kind, a, b in self._runs(x.shape[1]) if kind == GAPS]
-        if self._tables:
+        parts += [xp.astype(cache.missing[:, a:b], x.dtype) for kind, a, b in self.runs(x.shape[1]) if kind == GAPS]
+        if self.tables:
             picked = self._picked(x, params["common"])
             vectors = xp.take(params["embedding"], xp.reshape(picked, (-1,)), axis=0)
             parts.append(xp.reshape(vectors, (x.shape[0], -1)))
@@ -190,17 +190,17 @@ class Columns(Layer):
         xp, (missing, slope, picked) = namespace(dy), cache
         grads = {}
         if picked is not None:
-            first = dy.shape[1] - len(self._tables) * self.embedding
+            first = dy.shape[1] - len(self.tables) * self.embedding
             vectors = xp.reshape(dy[:, first:], (*picked.shape, self.embedding))
             pieces = [
                 _one_hot(picked[:, i], start, count + 1, dy) @ vectors[:, i, :]
-                for i, (_, count, start) in enumerate(self._tables)
+                for i, (_, count, start) in enumerate(self.tables)
             ]
             grads["embedding"] = xp.concat(pieces, axis=0)
         if not need_dx:
             return None, grads
         parts, place = [], 0
-        for kind, start, stop in self._runs(missing.shape[1]):
+        for kind, start, stop in self.runs(missing.shape[1]):
             width = (stop - start) * self._width(kind)
             if isinstance(kind, str):
                 parts.append(dy[:, place : place + width] * slope[:, place : place + width])
@@ -212,7 +212,7 @@ class Columns(Layer):
     def _features(self, x: Array, center: Array) -> Array:
         """The numbers and the indicators of categories, with the median in place of gaps."""
         xp, parts = namespace(x), []
-        for kind, start, stop in self._runs(x.shape[1]):
+        for kind, start, stop in self.runs(x.shape[1]):
             block = x[:, start:stop]
             if isinstance(kind, str):
                 parts.append(block)
@@ -229,7 +229,7 @@ class Columns(Layer):
     def _picked(self, x: Array, common: Array) -> Array:
         """The row of each category's vector, (N, columns with one)."""
         xp, parts = namespace(x), []
-        for column, count, start in self._tables:
+        for column, count, start in self.tables:
             row = _codes(x[:, column], count) + start
             parts.append(xp.where(xp.take(common, row, axis=0) > 0.5, row, start))
         return xp.stack(parts, axis=1)
@@ -250,7 +250,7 @@ class _Kept(NamedTuple):
     picked: Array | None = None
 
 
-_FAR = 1e6  # further out, where the features are 3 to the last bit, squares would overflow
+FAR = 1e6  # further out, where the features are 3 to the last bit, squares would overflow
 
 
 def _codes(x: Array, count: int) -> Array:

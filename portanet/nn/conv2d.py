@@ -53,7 +53,7 @@ class Conv2D(Layer):
             raise ModelError(f"Conv2D takes padding 'valid', 'same' or 0 to kernel_size - 1, got {self.padding!r}.")
 
     @property
-    def _sides(self) -> tuple[int, int]:
+    def padding_sides(self) -> tuple[int, int]:
         """The rows of padding before and after; the columns are the same."""
         if self.padding == "same":
             return (self.kernel_size - 1) // 2, self.kernel_size // 2
@@ -72,7 +72,7 @@ class Conv2D(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
             raise ModelError(f"Conv2D needs images (channels, height, width), got shape {input_shape}.")
-        sizes = [size + sum(self._sides) - self.kernel_size for size in input_shape[1:]]
+        sizes = [size + sum(self.padding_sides) - self.kernel_size for size in input_shape[1:]]
         if min(sizes) < 0:
             raise ModelError(f"Conv2D's kernel of {self.kernel_size} is larger than the image {input_shape[1:]}.")
         return (self.filters, *(size // self.stride + 1 for size in sizes))
@@ -88,7 +88,7 @@ class Conv2D(Layer):
         xp, weight, shape = namespace(x), params["weight"], self.output_shape(x.shape[1:])
         padded = batch_last(cast(x, weight.dtype))
         for axis in (1, 2):
-            padded = pad(padded, axis, *self._sides)
+            padded = pad(padded, axis, *self.padding_sides)
         patches = _patches(padded, (self.kernel_size, self.kernel_size), shape[1:], self.stride)
         y = xp.matmul(xp.reshape(weight, (self.filters, -1)), patches)
         y += params["bias"][:, None]
@@ -111,7 +111,7 @@ class Conv2D(Layer):
         The width is gathered before the product and the height added up after it. To gather both would be the
         larger product, to add up both the larger sum.
         """
-        xp, k, (before, _), (n, channels, height, width) = namespace(dy), self.kernel_size, self._sides, x_shape
+        xp, k, (before, _), (n, channels, height, width) = namespace(dy), self.kernel_size, self.padding_sides, x_shape
         dy = pad(_spread(dy, 2, self.stride), 2, k - 1 - before, k - 1)
         patches = _patches(dy, (1, k), (dy.shape[1], width), 1)
         turned = xp.permute_dims(xp.flip(weight, axis=3), (1, 2, 0, 3))

@@ -1,0 +1,83 @@
+"""Graph: a model as a list of standard operators, which every export format writes in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from portanet._typing import HostArray, Shape
+
+_MOVES = ("Flatten", "Reshape")  # keep the type of what they move
+
+
+@dataclass(frozen=True)
+class Node:
+    """One call of an operator: `output = op(*inputs, **attributes)`.
+
+    op          the name of an ONNX operator of opset 17: "Gemm", "Relu", ...
+    inputs      names of values: the graph's input, constants, or outputs of nodes before it
+    attributes  the operator's settings, as ONNX names them
+    """
+
+    op: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: Mapping[str, Any]
+
+
+class Value(NamedTuple):
+    """An input or an output of a graph: its name, its type as NumPy names it ("str" for text), the shape of a row."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+@dataclass
+class Graph:
+    """Nodes in the order in which they are computed, and the constants that they read.
+
+    Values are named by the layer that gives them: "3.relu" is the output of child "3". All are float32 but those in
+    `raw`: pixels and ids as they came in.
+    """
+
+    inputs: list[Value] = field(default_factory=list)
+    outputs: list[Value] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, HostArray] = field(default_factory=dict)
+    raw: set[str] = field(default_factory=set)
+    _names: set[str] = field(default_factory=set)
+
+    def add(self, path: str, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Append a node; return the name of its output."""
+        output = self._unique(output or (f"{path}.{op.lower()}" if path else op.lower()))
+        self.nodes.append(Node(op, inputs, output, attributes))
+        if op in _MOVES and inputs[0] in self.raw:
+            self.raw.add(output)
+        return output
+
+    def as_float(self, path: str, value: str) -> str:
+        """Return the value in float32."""
+        return self.add(path, "Cast", value, to="float32") if value in self.raw else value
+
+    def add_input(self, name: str, dtype: str, shape: Shape) -> str:
+        """Declare an input of N rows; return its name."""
+        self.inputs.append(Value(self._unique(name), dtype, shape))
+        if dtype != "float32":
+            self.raw.add(name)
+        return name
+
+    def constant(self, name: str, value: HostArray) -> str:
+        """Keep a constant; return its name."""
+        name = self._unique(name)
+        self.constants[name] = value
+        return name
+
+    def _unique(self, name: str) -> str:
+        number, free = 1, name
+        while free in self._names:
+            number += 1
+            free = f"{name}_{number}"
+        self._names.add(free)
+        return free

@@ -1,0 +1,53 @@
+"""What an exported predict.py does besides the maths: its arrays as text, and its command line."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import sys
+from typing import Any
+
+import numpy as np
+
+# What the exported file defines for its model.
+ROW_SHAPE: tuple[int, ...] = ()
+ROW_DTYPE: Any = np.float32
+COLUMNS: list[str] | None = None
+FIRST = "Row"
+
+
+def predict(rows: Any) -> dict[str, Any]:
+    """Stands for the network."""
+    raise NotImplementedError
+
+
+def decoded(dtype: str, shape: tuple[int, ...], text: str) -> Any:
+    """Return the array that is written as text."""
+    return np.frombuffer(base64.b64decode(text), np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
+
+
+def read(path: str) -> Any:
+    """Return the rows of a .npy or .csv file; columns are found by their names, pixels by their order."""
+    if path.endswith(".npy"):
+        return np.load(path, allow_pickle=False)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        names, *rows = csv.reader(file)
+    names = [name.strip() for name in names]
+    if COLUMNS is not None and (missing := [name for name in COLUMNS if name not in names]):
+        sys.exit(f"{path} has no column {missing[0]!r}.")
+    wanted = [name for name in names if name != "label"] if COLUMNS is None else COLUMNS
+    places = [names.index(name) for name in wanted]
+    return np.array([[float(row[place]) for place in places] for row in rows if row])
+
+
+def main(arguments: list[str]) -> None:
+    """Print the answers for a file as CSV."""
+    if len(arguments) != 1:
+        sys.exit("usage: python predict.py FILE.csv|FILE.npy")
+    answers = predict(read(arguments[0]))
+    labels = answers["label"] if "label" in answers else answers["prediction"]
+    cells = [" ".join(map(str, label)) if isinstance(label, list) else str(label) for label in labels.tolist()]
+    returns = any("\r" in cell for cell in cells)  # readers end a line there, and csv quotes it in no cell
+    writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL, lineterminator="\n")
+    writer.writerow([FIRST, "Label"])
+    writer.writerows(enumerate(cells, start=1))

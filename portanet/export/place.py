@@ -1,0 +1,52 @@
+"""Place: where a layer stands in a model, and the graph that it is written to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from portanet._typing import HostArray, Params, Shape
+from portanet.export.graph import Graph
+
+
+class Place:
+    """A layer in its place: its arrays, the shape of one row of its input, and the graph that it is written to."""
+
+    def __init__(self, graph: Graph, path: str, params: Params, shape: Shape) -> None:
+        self.graph, self.path, self.params, self.shape = graph, path, params, shape
+
+    def add(self, op: str, *inputs: str, **attributes: Any) -> str:
+        """Append a node for this layer."""
+        return self.graph.add(self.path, op, *inputs, **attributes)
+
+    def floats(self, value: str) -> str:
+        """Return the value in float32."""
+        return self.graph.as_float(self.path, value)
+
+    def constant(self, name: str, value: Any) -> str:
+        """Keep an array or a number in float32, under the name it has in a model file."""
+        array: HostArray = np.asarray(value, np.float32)
+        return self.graph.constant(f"{self.path}.{name}" if self.path else name, array)
+
+    def array(self, name: str) -> str:
+        """Keep one of the layer's own arrays."""
+        return self.constant(name, self.params[name])
+
+    def array_rows(self, name: str, start: int, count: int) -> str:
+        """Keep some rows of one of the layer's own arrays."""
+        return self.constant(name, self.params[name][start : start + count])
+
+    def whole(self, name: str, value: HostArray) -> str:
+        """Keep whole numbers."""
+        return self.graph.constant(f"{self.path}.{name}" if self.path else name, value.astype(np.int64))
+
+    def columns(self, x: str, start: int, stop: int | None) -> str:
+        """Columns of x (N, D), from `start` to before `stop`; without `stop` one, (N,)."""
+        if stop is None:
+            return self.add("Gather", x, self.whole("column", np.asarray(start)), axis=1)
+        return self.add("Gather", x, self.whole("columns", np.arange(start, stop)), axis=1)
+
+    def child(self, name: str, shape: Shape) -> Place:
+        """Return the place of a child."""
+        return Place(self.graph, f"{self.path}.{name}" if self.path else name, self.params.get(name, {}), shape)

@@ -1,0 +1,89 @@
+"""predict.py, run as a program and by import, where portanet cannot be imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from layers import Row, case, every_layer
+
+from portanet import nn
+from portanet._tree import tree_map
+from portanet.export.graph import Graph, Value
+from portanet.export.lowering import lower
+from portanet.export.model_graph import model_graph
+from portanet.export.place import Place
+from portanet.export.python import python_source
+from portanet.storage.model_card import ModelCard
+
+WITHOUT_PORTANET = (
+    "import runpy, sys; sys.modules['portanet'] = None; del sys.argv[0]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+
+
+def source(graph: Graph, **settings: Any) -> str:
+    return python_source(graph, **({"version": "0", "about": "A test.", "columns": None, "image": False} | settings))
+
+
+def imported(text: str) -> dict[str, Any]:
+    names: dict[str, Any] = {"__name__": "predict"}
+    exec(compile(text, "predict.py", "exec"), names)
+    return names
+
+
+@every_layer
+def test_every_layer_gives_what_it_gives_here(row: Row) -> None:
+    layer, params, x, _ = case(row, rows=7)
+    params = tree_map(params, lambda array: array.astype(np.float32))
+    graph = Graph()
+    value = lower(
+        layer, Place(graph, "", params, row.input_shape), graph.add_input("input", "float32", row.input_shape)
+    )
+    zero = graph.constant("zero", np.zeros((), np.float32))
+    graph.add("", "Add", value, zero, output="output")
+    graph.outputs.append(Value("output", "float32", row.output_shape))
+    predict = imported(source(graph))["predict"]
+    for rows in (0, 1, 7):
+        batch = x[:rows].astype(np.float32)
+        expected = layer.forward(params, batch)[0] if rows else np.zeros((0, *row.output_shape))
+        output = predict(batch)["output"]
+        assert (output.shape, output.dtype) == (expected.shape, np.float32)
+        np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
+
+
+def a_table_model() -> tuple[nn.Layer, dict[str, Any], Graph]:
+    rng = np.random.default_rng(3)
+    model = nn.Sequential(nn.Standardize(), nn.Dense(4), nn.Tanh(), nn.Dense(3))
+    params = tree_map(model.init(rng, (2,)), lambda array: array.astype(np.float32))
+    card = ModelCard((2,), classes=("a", 'b"', "c,\n"), columns=("height", "weight"))
+    return model, params, model_graph(model, params, card, nn.TaskKind.CLASSIFY, pixels=False)
+
+
+def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
+    model, params, graph = a_table_model()
+    (tmp_path / "predict.py").write_text(source(graph, columns=("height", "weight")), encoding="utf-8")
+    x = np.random.default_rng(4).normal(size=(9, 2)).astype(np.float32)
+    lines = ["weight,name,height", *(f"{float(b)!r},x,{float(a)!r}" for a, b in x)]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-I", "-c", WITHOUT_PORTANET, "predict.py", "rows.csv"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    expected = np.array(["a", 'b"', "c,\n"])[model.forward(params, x)[0].argmax(axis=1)]
+    import csv
+
+    rows = list(csv.reader(result.stdout.splitlines(keepends=True)))
+    assert rows == [["Row", "Label"], *([str(i), name] for i, name in enumerate(expected.tolist(), 1))]
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    *_, graph = a_table_model()
+    (tmp_path / "predict.py").write_text(source(graph, columns=("height", "weight")), encoding="utf-8")
+    (tmp_path / "rows.csv").write_text("height\n1\n")
+    command = [sys.executable, "-I", "-c", WITHOUT_PORTANET, "predict.py", "rows.csv"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "weight" in result.stderr
+    assert "Traceback" not in result.stderr
