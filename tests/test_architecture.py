@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports go strictly downward; files of one package may import each other.
 LEVELS = [
-    {"_typing", "errors", "_peers"},
+    {"_typing", "errors", "_peers", "_cgroup"},
     {"xp", "_machine", "rng", "_settings", "_text", "_tree"},
     {"_calls"},
     {"tracing"},
