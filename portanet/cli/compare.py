@@ -8,10 +8,17 @@ import sys
 import click
 
 from portanet.cli import options
+from portanet.cli.groups import Grouped
 from portanet.cli.terminal import echo
 
+_GROUPS = {
+    "Data": ("--label", "--image", "--rows"),
+    "Steps": ("--preset", "--backends", "--dtype", "--steps", "--seed", "--tolerance"),
+    "Output": (),
+}
 
-@click.command()
+
+@click.command(cls=Grouped, groups=_GROUPS)
 @click.argument("data", required=False, metavar="[DATA]")
 @click.option("--backends", metavar="A,B,...", help="Backends to compare.  [default: all that work here]")
 @click.option("--preset", default="mlp", show_default=True, metavar="classic|mlp", help="Model and optimizer.")

@@ -21,7 +21,8 @@ _DEEP = re.compile(
 
 PATH = "portanet.config"  # where the file's path is kept, to repeat the command
 
-_LISTS = {"class_weight": ",", "freeze": ",", "image": "x"}  # settings of several values, and how options join them
+# Settings of several values, and how options join them.
+_LISTS = {"class_weight": ",", "freeze": ",", "hidden": ",", "image": "x"}
 
 # What says where results go or how one call talks: it stands in no file, nor in the command that repeats a run.
 OF_ONE_CALL = ("print_config", "out", "json", "quiet", "debug", "resume", "no_trace", "time_limit", "help")
@@ -93,6 +94,11 @@ def _word(path: Path, key: str, value: Any) -> str:
     if isinstance(value, (dict, list, bool)) or value == "":
         raise ConfigError(f"{path}: {key} must be a word or a number, got {brief(value)}.")
     return str(value)
+
+
+def typed(name: str, value: Any) -> str:
+    """The value of an option as people type it."""
+    return _LISTS[name].join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def text(settings: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)", re.ASCII)
+_SIZE = re.compile(r" *[1-9][0-9]{0,17} *")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DIGITS = 19  # of the largest whole number, 2**63 - 1
 
@@ -64,6 +65,20 @@ class Seconds(click.ParamType[float]):
         if number is None or not 0 < (seconds := float(number[1]) * _UNITS[number[2]]) < math.inf:
             self.fail(f"{brief(str(value))} is not a time above 0, such as 90, 5m or 1h.", param, context)
         return seconds
+
+
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """Whole numbers above 0, with commas between them."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: Any, context: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        sizes = value.split(",") if len(value) < 100 * _DIGITS else []
+        if not sizes or not all(map(_SIZE.fullmatch, sizes)):
+            self.fail(f"{brief(value)} is not a size for each hidden layer, such as 64,32.", param, context)
+        return tuple(map(int, sizes))
 
 
 class Image(click.ParamType[tuple[int, ...]]):

@@ -12,6 +12,7 @@ from portanet.nn import CrossEntropy
 from portanet.optim.optimizer import with_learning_rate
 from portanet.training import presets
 from portanet.training.callbacks import Callback, EarlyStopping
+from portanet.training.hidden import with_hidden
 from portanet.training.spec import TrainingSpec
 from portanet.training.tasks import task_named
 
@@ -28,9 +29,11 @@ def spec_of(
 
 def changed(
     spec: TrainingSpec, *, optimizer: str | None, learning_rate: float | None, patience: int | None, valid: str | None,
-    **changes: Any,
+    hidden: tuple[int, ...] | None, activation: str | None, dropout: float | None, **changes: Any,
 ) -> TrainingSpec:  # fmt: skip
     """The spec with what the command line sets otherwise."""
+    if (hidden, activation, dropout) != (None, None, None):
+        changes["layers"] = with_hidden(spec.layers, hidden or (), activation, dropout)
     if optimizer is not None:
         changes["optimizer"] = presets.optimizer(optimizer)
     if learning_rate is not None:
@@ -40,6 +43,14 @@ def changed(
     if valid is not None and is_share(valid):
         changes["valid"] = _share(valid)
     return replace(spec, **{name: value for name, value in changes.items() if value is not None})
+
+
+def require_no_layers(settings: dict[str, Any]) -> None:
+    """Refuse settings of layers beside a trained model, which has its own."""
+    if "layers" in settings["tables"]:
+        raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
+    if given := [f"--{name}" for name in ("hidden", "activation", "dropout") if settings[name] is not None]:
+        raise ConfigError(f"with --from the layers are those of that model; leave out {', '.join(given)}.")
 
 
 def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callback, ...]:

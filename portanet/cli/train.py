@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from portanet.cli import config, options
+from portanet.cli.groups import Grouped
 
 _EXAMPLES = """\b
 Examples:
@@ -21,10 +22,29 @@ Examples:
   portanet train --print-config > mine.toml  the settings, for --config
 """
 
+_GROUPS = {
+    "Data": ("--label", "--image", "--task", "--classes", "--class-weight", "--valid", "--test"),
+    "Model": ("--preset", "--hidden", "--activation", "--dropout", "--from", "--freeze", "--dtype"),
+    "Training": (
+        "--epochs", "--batch-size", "--optimizer", "--learning-rate", "--patience", "--time-limit", "--resume",
+        "--seed", "--accumulate", "--log-every", "--backend", "--device", "--workers", "--no-trace",
+    ),
+    "Settings and output": ("--config", "--print-config", "--out", "--json", "--quiet"),
+}  # fmt: skip
 
-@click.command(epilog=_EXAMPLES)
+
+@click.command(cls=Grouped, groups=_GROUPS, epilog=_EXAMPLES)
 @click.argument("data", required=False, metavar="[DATA]")
 @click.option("--preset", default="mlp", show_default=True, metavar="classic|mlp|cnn", help="Model and settings.")
+@click.option(
+    "--hidden", type=options.Sizes(), help="Sizes of the hidden layers, such as 64,32.  [default: the preset's]"
+)
+@click.option(
+    "--activation",
+    metavar="NAME",
+    help="relu, leaky_relu, elu, selu, gelu, silu, mish, sigmoid, tanh, softplus or identity, behind hidden layers.",
+)
+@click.option("--dropout", type=float, metavar="R", help="Share of the values to drop behind each hidden layer.")
 @options.data
 @click.option(
     "--task", type=click.Choice(["classify", "regress"]), default="classify", show_default=True,

@@ -17,7 +17,6 @@ from portanet.cli import config, options, outcome, overrides, plans, terminal
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
 from portanet.cli.terminal import echo
-from portanet.errors import ConfigError
 from portanet.metrics import Metric
 from portanet.storage.history_file import HistoryFile
 from portanet.storage.run_folder import RunFolder, require_empty
@@ -67,9 +66,9 @@ def train(
     if places["data"] is None:
         places["data"] = presets.DATA.get(places["preset"])
     chosen = choose(places, say, trace=trace)
+    if places["from"] is not None:
+        overrides.require_no_layers(settings)
     spec = overrides.spec_of(**settings)
-    if places["from"] is not None and "layers" in settings["tables"]:
-        raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
     job = plans.prepare(spec, places | {"workers": workers}, class_weight)
     if print_config:
         click.echo(config.text(job.settings()), nl=False)
@@ -159,5 +158,5 @@ def _command() -> list[str]:
         value = context.params.get(str(option.name))
         if given and isinstance(option, click.Option) and config.name_of(option) not in config.OF_ONE_CALL:
             value = context.meta.get(config.PATH) if option.name == "tables" else value
-            words += [option.opts[0], "x".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+            words += [option.opts[0], config.typed(config.name_of(option), value)]
     return words

@@ -152,7 +152,7 @@ DENSE = 'layers = [{{ type = "Dense", units = {} }}]'
 NESTED = 'layers = [{{ type = "Sequential", layers = [{}] }}, {{ type = "Dense", units = 3 }}]'
 ERRORS = [
     ("epoch = 3", ["own.toml", "unknown key 'epoch'", "did you mean 'epochs'"]),
-    ("zzz = 3", ["'zzz'", "accumulate, backend, batch_size", "workers"]),
+    ("zzz = 3", ["'zzz'", "accumulate, activation, backend", "workers"]),
     ("json = true", ["unknown key 'json'"]),
     ('out = "here"', ["unknown key 'out'"]),
     ("valid = true", ["valid", "a word or a number", "True"]),
