@@ -211,9 +211,9 @@ def task_of(loss: object) -> Task:
 
 
 def task_named(name: str) -> Task:
-    """The task of a name, as `read` takes it; ConfigError for an unknown one."""
-    for task in _TASKS.values():
-        if task.name == name:
+    """The task of a name: one of `TaskKind`; ConfigError for an unknown one."""
+    for kind, task in _TASKS.items():
+        if kind.value == name:
             return task
     raise ConfigError(f"task must be one of {', '.join(kind.value for kind in TaskKind)}, got {name!r}.")
 

@@ -211,6 +211,7 @@ def test_fit_takes_a_task_by_name() -> None:
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
     model = nn.Sequential(nn.Dense(1))
     by_name = portanet.fit(model, x, x[:, 0], task="regress", epochs=2)
+    assert portanet.fit(model, x, np.exp(x[:, 0]), task="count", epochs=1).loss == nn.poisson
     by_loss = portanet.fit(model, x, x[:, 0], loss=nn.mean_squared_error, epochs=2)
     assert by_name.loss == nn.mean_squared_error
     assert equal(by_name.params, by_loss.params)
