@@ -12,19 +12,23 @@ from portanet.nn import Layer, TaskKind
 from portanet.storage.model_card import ModelCard
 
 
-def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind, *, pixels: bool) -> Graph:
+def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind) -> Graph:
     """Return the graph that answers as the model does.
 
     params  the model's arrays on the host
     kind    what its outputs stand for
-    pixels  whether rows come in as uint8, else as float32
 
+    Its input is uint8 for pixels, float64 where columns are centred before they become float32, and else float32.
     Its outputs are `label` (N,) and `probabilities` (N, K) for classes, `label` (N, K) of ones and zeros and
-    `probabilities` for several classes at once, and `prediction`, (N,) or (N, K), for numbers.
+    `probabilities` for several classes at once, and `prediction` in float64, (N,) or (N, K), for numbers.
     Raises ModelError for a layer that has no form in standard operators.
     """
     graph = Graph()
-    x = graph.add_input("input", "uint8" if pixels else "float32", card.input_shape)
+    x = graph.add_input("input", _input_dtype(card), card.input_shape)
+    if card.offsets:
+        shape = (-1, 1, 1) if len(card.input_shape) == 3 else card.input_shape
+        x = graph.add("", "Sub", x, graph.constant("offsets", np.array(card.offsets).reshape(shape)))
+        graph.raw.add(x)
     logits = graph.as_float("", lower(model, Place(graph, "", params, card.input_shape), x))
     (outputs,) = model.output_shape(card.input_shape)
     _HEADS[kind](graph, logits, card, outputs)
@@ -48,13 +52,26 @@ def _multilabel(graph: Graph, logits: str, card: ModelCard, outputs: int) -> Non
 
 
 def _regress(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
-    single = outputs == 1  # one number for each row has no second axis, as in predict
-    graph.add("", "Reshape", numbers, shape=[-1] if single else [0, outputs], output="prediction")
-    graph.outputs.append(Value("prediction", "float32", () if single else (outputs,)))
+    _predict(graph, graph.add("", "Cast", numbers, to="float64"), card, outputs)
 
 
 def _count(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
-    _regress(graph, graph.add("", "Exp", numbers), card, outputs)
+    _predict(graph, graph.add("", "Exp", graph.add("", "Cast", numbers, to="float64")), card, outputs)
+
+
+def _predict(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
+    """Numbers in the unit of the targets; one for each row has no second axis, as in `TrainedModel.predict`."""
+    if card.target_scale:
+        scaled = graph.add("", "Mul", numbers, graph.constant("target_scale", np.array(card.target_scale)))
+        numbers = graph.add("", "Add", scaled, graph.constant("target_center", np.array(card.target_center)))
+    graph.add("", "Reshape", numbers, shape=[-1] if outputs == 1 else [0, outputs], output="prediction")
+    graph.outputs.append(Value("prediction", "float64", () if outputs == 1 else (outputs,)))
+
+
+def _input_dtype(card: ModelCard) -> str:
+    if card.offsets:
+        return "float64"
+    return "uint8" if card.pixels else "float32"
 
 
 def _labels(card: ModelCard, outputs: int) -> HostArray:

@@ -25,6 +25,7 @@ class ModelCard:
     label        the name of a table's label column
     offsets      what is subtracted from each column of a table, or channel of an image, in float64 before anything
                  else: see training/offsets.py; none where nothing is
+    pixels       whether rows are bytes (uint8), as pixels are in files
     target_center, target_scale
                  for each output, what a regression's number stands for: target = center + scale * number, see
                  training/units.py; none where it is the target itself, and for classes
@@ -37,6 +38,7 @@ class ModelCard:
     label: str | None = None
     offsets: tuple[float, ...] = ()
     class_kind: ClassKind | None = None
+    pixels: bool = False
     target_center: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
 
@@ -89,7 +91,7 @@ class ModelCard:
         if len(center) != len(scale) or not all(number > 0 for number in scale):
             raise ConfigError(f"its target_scale cannot be {brief(scale)}, beside the target_center {brief(center)}.")
         lists = {name: card.get(name) or () for name in _LISTS}
-        return cls(**{**card, **lists, "class_kind": kind and ClassKind(kind)})
+        return cls(**{**card, **lists, "pixels": bool(card.get("pixels")), "class_kind": kind and ClassKind(kind)})
 
 
 _LISTS = ("classes", "offsets", "target_center", "target_scale")
@@ -121,6 +123,7 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "label": lambda value: value is None or isinstance(value, str),
     "offsets": _is_numbers,
     "class_kind": lambda value: value is None or (isinstance(value, str) and value in list(ClassKind)),
+    "pixels": lambda value: value is None or isinstance(value, bool),
     "target_center": _is_numbers,
     "target_scale": _is_numbers,
 }

@@ -28,6 +28,7 @@ from portanet.training.history import History
 from portanet.training.labels import checked_labels, put_labels, row_weights
 from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel, TrainedParams, on_backend
+from portanet.training.offsets import name_of
 from portanet.training.progress import Progress, in_notebook
 from portanet.training.resume import Checkpoints, Resume
 from portanet.training.source import Source, as_source
@@ -152,7 +153,7 @@ def fit_spec(
         learned = unit.numbers(host_labels)
         examples = Examples(source, host_labels, put_labels(learned, chosen, spec.dtype), put_weights)
         card = ModelCard(
-            tuple(x.shape[1:]), spec.dtype, offsets=source.card_offsets,
+            tuple(x.shape[1:]), spec.dtype, offsets=source.card_offsets, pixels=name_of(x.dtype) == "uint8",
             target_center=unit.center, target_scale=unit.scale,
         )  # fmt: skip
         start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)

@@ -60,7 +60,7 @@ def a_table_model() -> tuple[nn.Layer, dict[str, Any], Graph]:
     model = nn.Sequential(nn.Standardize(), nn.Dense(4), nn.Tanh(), nn.Dense(3))
     params = tree_map(model.init(rng, (2,)), lambda array: array.astype(np.float32))
     card = ModelCard((2,), classes=("a", 'b"', "c,\n"), columns=("height", "weight"))
-    return model, params, model_graph(model, params, card, nn.TaskKind.CLASSIFY, pixels=False)
+    return model, params, model_graph(model, params, card, nn.TaskKind.CLASSIFY)
 
 
 def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
