@@ -7,11 +7,11 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
-from reprlib import repr as brief
 from typing import Any, TypeVar
 
 from portanet import _peers
 from portanet._settings import with_python_numbers
+from portanet._text import shown
 from portanet.errors import ConfigError, PortanetError
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
@@ -105,14 +105,14 @@ def _fault(
     by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if unknown := [word for word in keywords if word not in allowed]:
         word = unknown[0]
-        value = brief(keywords[word])
+        value = shown(keywords[word])
         return f"{name} has no setting {word!r}, got {value}", _peers.argument(name, word, keywords[word], allowed)
     if len(arguments) > len(by_position) and len(parameters) == len(allowed):
         others = [other for other in allowed if other not in by_position]
         names = " and ".join(by_position) or ("nothing" if others else "no settings")
         takes = f"{name} takes {names}{' by position' if others else ''}"
         advice = f"write {', '.join(f'{other}=...' for other in others)}" if others else "leave the rest out"
-        got = ", ".join(map(brief, arguments))
+        got = ", ".join(map(shown, arguments))
         return f"{takes}, got {name}({got})", _peers.call(name, arguments) or advice
     given = {*by_position[: len(arguments)], *keywords}
     for parameter in parameters:
@@ -126,4 +126,4 @@ def _require_kinds(made: Any, fields: Iterable[dataclasses.Field[Any]], error: t
     for field in fields:
         needed, is_right = _KINDS.get(str(field.type), ("", None))
         if is_right and field.init and not is_right(value := getattr(made, field.name, None)):
-            raise error(f"{type(made).__name__} needs {needed} for {field.name}, got {brief(value)}.")
+            raise error(f"{type(made).__name__} needs {needed} for {field.name}, got {shown(value)}.")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Sequence
-from reprlib import repr as brief
 from typing import Any
+
+from portanet._text import shown
 
 # Arguments of other libraries. One of ours in its place is a single word; anything else is what to do, in a sentence.
 
@@ -216,7 +217,7 @@ def argument(owner: str, word: str, value: Any, allowed: Collection[str]) -> str
     """Return what to write in place of an argument that `owner` does not take."""
     ours = _ARGUMENTS.get(owner, {}).get(word) or _EVERYWHERE.get(word, "")
     if ours in allowed:
-        return f"it is called {ours} here: {owner}({ours}={brief(value)})"
+        return f"it is called {ours} here: {owner}({ours}={shown(value)})"
     if " " in ours:
         return ours
     close = difflib.get_close_matches(word, allowed, 1)
@@ -227,13 +228,13 @@ def argument(owner: str, word: str, value: Any, allowed: Collection[str]) -> str
 def call(owner: str, arguments: Sequence[Any]) -> str:
     """Return what to write in place of a call with too many arguments by position; empty where that is not known."""
     if owner == "Reshape":
-        return f"write Reshape(({', '.join(map(brief, arguments))}))"
+        return f"write Reshape(({', '.join(map(shown, arguments))}))"
     if arguments and isinstance(arguments[-1], str) and owner in ("Dense", "Conv2D"):
         return _EVERYWHERE["activation"]
     if callable(arguments[-1]) and owner in ("Dense", "Conv2D", "Embedding"):
-        return f"write initializer={getattr(arguments[-1], '__name__', brief(arguments[-1]))}"
+        return f"write initializer={getattr(arguments[-1], '__name__', shown(arguments[-1]))}"
     form = _CALLS.get((owner, len(arguments)), "")
-    return f"write {form.format(*map(brief, arguments))}" if form else ""
+    return f"write {form.format(*map(shown, arguments))}" if form else ""
 
 
 def name(word: str, known: Collection[str]) -> str:

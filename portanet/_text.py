@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from reprlib import repr as brief
+
 
 def plain(text: object, most: int | None = 40) -> str:
     """Return the text on one line, without what would command a terminal, and not longer than `most`."""
     shown = str(text)
     shown = shown if shown.isprintable() else repr(shown)[1:-1]
     return shown if most is None or len(shown) <= most else f"{shown[:most]}..."
+
+
+def shown(value: object) -> str:
+    """Return a value as a message can show it: short, on one line; an array by its kind and shape."""
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape:
+        return f"{type(value).__name__} of shape {tuple(shape)}"
+    if name := getattr(value, "__name__", ""):
+        return str(name)  # of a class, a function or a module
+    try:
+        text = " ".join(brief(value).split())
+    except Exception:  # a repr of others may raise anything
+        text = ""
+    return type(value).__name__ if not text or text.startswith("<") or re.search(r"0x[0-9a-fA-F]{6}", text) else text

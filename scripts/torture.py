@@ -44,7 +44,7 @@ def train(folder: Path, words: list[str]) -> None:
 
 def settings(rng: random.Random) -> dict[str, Any]:
     """A training of the command line as a configuration file holds it, small and of any kind."""
-    from portanet.training.presets import OPTIMIZERS
+    from portanet.training.named import OPTIMIZERS
 
     preset = rng.choice(["classic", "mlp", "cnn", "own layers"])
     chosen: dict[str, Any] = {

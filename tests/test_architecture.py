@@ -20,8 +20,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports go strictly downward; files of one package may import each other.
 LEVELS = [
-    {"_typing", "errors", "_peers", "_cgroup"},
-    {"xp", "_machine", "rng", "_settings", "_text", "_tree"},
+    {"_typing", "errors", "_text", "_cgroup"},
+    {"_peers"},
+    {"xp", "_machine", "rng", "_settings", "_tree"},
     {"_calls"},
     {"tracing"},
     {"backends"},

@@ -12,7 +12,7 @@ import pytest
 from portanet import Checkpoints, ConfigError, EarlyStopping, ReduceOnPlateau, metrics, nn, read
 from portanet.data import Dataset
 from portanet.data.split import holdout
-from portanet.training import presets
+from portanet.training import named, presets
 from portanet.training.callbacks import CALLBACKS
 
 pytestmark = pytest.mark.libraries
@@ -40,7 +40,7 @@ REFUSED: list[tuple[Any, str, str, list[Any]]] = [
     (lambda k: metrics.top_k(LOGITS, LABELS, k), "k", "1 <= k <= 3", [0, 4, -1]),
     (lambda bins: metrics.calibration_error(LOGITS, LABELS, bins), "bins", ">= 1", [0, -2]),
     (lambda preset: presets.preset(preset), "preset", "classic, mlp, cnn", ["mpl", ""]),
-    (lambda optimizer: presets.optimizer(optimizer), "optimizer", "sgd, momentum", ["admn"]),
+    (lambda optimizer: named.optimizer(optimizer), "optimizer", "sgd, momentum", ["admn"]),
 ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from portanet.data import Dataset
 from portanet.errors import ConfigError
 from portanet.nn import CrossEntropy
 from portanet.optim.optimizer import with_learning_rate
-from portanet.training import presets
+from portanet.training import named, presets
 from portanet.training.callbacks import Callback, EarlyStopping
 from portanet.training.hidden import with_hidden
 from portanet.training.spec import TrainingSpec
@@ -21,9 +21,9 @@ def spec_of(
     *, preset: str, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
 ) -> TrainingSpec:  # fmt: skip
     """The preset with the file's tables and the options in place of its own settings."""
-    spec, named = presets.preset(preset), task_named(task)
-    if not named.suits(spec.loss):
-        spec = replace(spec, loss=named.loss)
+    spec, labels = presets.preset(preset), task_named(task)
+    if not labels.suits(spec.loss):
+        spec = replace(spec, loss=labels.loss)
     return changed(spec.with_settings({"dtype": dtype, "seed": seed, **tables}), **changes)
 
 
@@ -35,7 +35,7 @@ def changed(
     if (hidden, activation, dropout) != (None, None, None):
         changes["layers"] = with_hidden(spec.layers, hidden or (), activation, dropout)
     if optimizer is not None:
-        changes["optimizer"] = presets.optimizer(optimizer)
+        changes["optimizer"] = named.optimizer(optimizer)
     if learning_rate is not None:
         changes["optimizer"] = with_learning_rate(changes.get("optimizer", spec.optimizer), learning_rate)
     if patience is not None:

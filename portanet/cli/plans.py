@@ -21,8 +21,6 @@ from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
 from portanet.training.tasks import Classify, Regress, Task, task_named
 
-_SPLIT_SEED = 2026  # of the rows held out: its own, so that runs with other seeds are measured on the same rows
-
 PLACES = (
     "data", "label", "image", "task", "valid", "test", "from", "freeze", "preset", "backend", "device", "workers",
 )  # fmt: skip
@@ -69,7 +67,7 @@ def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None
     whole = read(source, label, places["image"], task, base)
     whole.require_targets()
     if places["valid"] is None:
-        training, validation = holdout(whole, spec.valid, _SPLIT_SEED) if spec.valid else (whole, None)
+        training, validation = holdout(whole, spec.valid) if spec.valid else (whole, None)
     else:
         training, validation = whole, facts.read_like(places["valid"], whole, label, task)
     _check_watched(spec, task, held_out=validation is not None)

@@ -9,8 +9,11 @@ from portanet.data.dataset import Dataset
 from portanet.errors import ConfigError
 from portanet.rng import SPLIT, generator
 
+SPLIT_SEED = 2026
+"""Of the rows held out: its own, so that runs with other seeds are measured on the same rows."""
 
-def holdout(dataset: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:
+
+def holdout(dataset: Dataset, share: float, seed: int = SPLIT_SEED) -> tuple[Dataset, Dataset]:
     """The rows to train on and the rows held out: a fraction below 1 of them, or a whole number of rows.
 
     Classes keep their proportions; without classes, or without labels, the choice is plainly random.

@@ -56,6 +56,10 @@ class ReLU(Layer):
     Nair and Hinton 2010, ICML.
     """
 
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return 0.0, math.inf
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         y = namespace(x).maximum(x, 0.0)
         return y, y
@@ -81,6 +85,10 @@ class LeakyReLU(Layer):
         if not 0 <= self.slope < 1:
             raise ModelError(f"LeakyReLU needs 0 <= slope < 1, got {self.slope!r}.")
 
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return (-math.inf if self.slope else 0.0), math.inf
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         y = namespace(x).maximum(x, self.slope * x)
         return y, y
@@ -105,6 +113,10 @@ class ELU(Layer):
         if not 0 < self.alpha < math.inf:
             raise ModelError(f"ELU needs a finite alpha above 0, got {self.alpha!r}.")
 
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return -self.alpha, math.inf
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         xp = namespace(x)
         y = xp.maximum(x, 0.0) + self.alpha * xp.expm1(xp.minimum(x, 0.0))
@@ -127,6 +139,10 @@ class SELU(Layer):
     Made for weights that start as `lecun_normal` draws. Klambauer et al. 2017, arXiv:1706.02515.
     """
 
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return -_SCALE * _ELU.alpha, math.inf
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         y, cache = _ELU.forward(params, x)
         return _SCALE * y, cache
@@ -143,6 +159,10 @@ class Sigmoid(Layer):
 
     Rumelhart et al. 1986, Nature 323.
     """
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         y = sigmoid(x)
@@ -162,6 +182,10 @@ class Tanh(Layer):
     LeCun et al. 1998, "Efficient BackProp".
     """
 
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return -1.0, 1.0
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         y = namespace(x).tanh(x)
         return y, y
@@ -179,6 +203,10 @@ class Softplus(Layer):
 
     Dugas et al. 2001, "Incorporating Second-Order Functional Knowledge for Better Option Pricing".
     """
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return 0.0, math.inf
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         xp = namespace(x)
@@ -198,6 +226,10 @@ class SiLU(Layer):
 
     Hendrycks and Gimpel 2016, arXiv:1606.08415; Elfwing et al. 2017, arXiv:1702.03118.
     """
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return -0.2785, math.inf
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         gate = sigmoid(x)
@@ -242,6 +274,10 @@ class GELU(Layer):
 
     The form with tanh is within 0.0005 of the exact one. Hendrycks and Gimpel 2016, arXiv:1606.08415.
     """
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return -0.1701, math.inf
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         gate = 0.5 + 0.5 * namespace(x).tanh(x * (_A + _A * _B * (x * x)))

@@ -58,6 +58,10 @@ class BatchNorm(Layer):
             raise ModelError(f"BatchNorm needs a finite eps above 0, got {self.eps!r}.")
 
     @property
+    def takes_images(self) -> bool:
+        return True
+
+    @property
     def rowwise(self) -> bool:
         return False
 

@@ -53,6 +53,10 @@ class Conv2D(Layer):
             raise ModelError(f"Conv2D takes padding 'valid', 'same' or 0 to kernel_size - 1, got {self.padding!r}.")
 
     @property
+    def takes_images(self) -> bool:
+        return True
+
+    @property
     def padding_sides(self) -> tuple[int, int]:
         """The rows of padding before and after; the columns are the same."""
         if self.padding == "same":

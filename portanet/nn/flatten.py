@@ -19,6 +19,10 @@ class Flatten(Layer):
     y = reshape(x, (N, -1))        x (N, C, H, W)   y (N, C*H*W), in row-major order
     """
 
+    @property
+    def takes_images(self) -> bool:
+        return False
+
     def output_shape(self, input_shape: Shape) -> Shape:
         return (math.prod(input_shape),)
 

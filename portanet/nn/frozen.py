@@ -53,6 +53,14 @@ class Frozen(Layer):
         return self.layer.is_unbounded
 
     @property
+    def output_range(self) -> tuple[float, float]:
+        return self.layer.output_range
+
+    @property
+    def takes_images(self) -> bool | None:
+        return self.layer.takes_images
+
+    @property
     def accepts_uint8(self) -> bool | None:
         return self.layer.accepts_uint8
 

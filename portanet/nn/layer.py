@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -127,6 +128,17 @@ class Layer:
         Rescale, targets in their own unit.
         """
         return self.is_trainable
+
+    @property
+    def output_range(self) -> tuple[float, float]:
+        """The least and the greatest output that there can be: none, but for a function such as Sigmoid."""
+        return -math.inf, math.inf
+
+    @property
+    def takes_images(self) -> bool | None:
+        """Whether it reads its input as (channels, height, width); None where another order would do as well."""
+        answers = (child.takes_images for child in self.children.values())
+        return next((answer for answer in answers if answer is not None), None)
 
     @property
     def keeps_values(self) -> bool:

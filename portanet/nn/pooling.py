@@ -26,6 +26,10 @@ class _Pool2D(Layer):
         if not isinstance(self.size, int) or self.size < 1:
             raise ModelError(f"{type(self).__name__} needs a size of at least 1, got {self.size!r}.")
 
+    @property
+    def takes_images(self) -> bool:
+        return True
+
     def output_shape(self, input_shape: Shape) -> Shape:
         channels, height, width = _image(self, input_shape)
         if min(height, width) < self.size:
@@ -115,6 +119,10 @@ class GlobalAveragePool2D(Layer):
 
     Lin et al. 2013, arXiv:1312.4400. Raises ModelError for what is not an image.
     """
+
+    @property
+    def takes_images(self) -> bool:
+        return True
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return (_image(self, input_shape)[0],)

@@ -44,6 +44,10 @@ class RandomAffine(Layer):
         if self.scale >= 1:
             raise ModelError(f"RandomAffine needs scale < 1, the relative change of size, got {self.scale!r}.")
 
+    @property
+    def takes_images(self) -> bool:
+        return True
+
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 3:
             raise ModelError(f"RandomAffine needs images (channels, height, width), got shape {input_shape}.")

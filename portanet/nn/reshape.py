@@ -29,6 +29,10 @@ class Reshape(Layer):
         if not sizes or not all(isinstance(size, int) and size >= 1 for size in sizes):
             raise ModelError(f"Reshape needs a tuple of sizes of at least 1, such as (1, 28, 28), got {self.shape!r}.")
 
+    @property
+    def takes_images(self) -> bool:
+        return False
+
     def output_shape(self, input_shape: Shape) -> Shape:
         given, wanted = math.prod(input_shape), math.prod(self.shape)
         if given != wanted:

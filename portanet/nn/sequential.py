@@ -77,6 +77,11 @@ class Sequential(Layer):
         last = next((layer for layer in reversed(self.layers) if not layer.keeps_values), self)
         return last.is_unbounded if self.is_chain and last is not self else super().is_unbounded
 
+    @property
+    def output_range(self) -> tuple[float, float]:
+        last = [layer for layer in self.layers if not layer.keeps_values][-1:]
+        return last[0].output_range if last and self.is_chain else super().output_range
+
     def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
         fitted, to_fit = dict(params), sum(layer.needs_fit for layer in self.layers)
         for name, layer in self.children.items():

@@ -12,6 +12,7 @@ from portanet.backends import Backend
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
 from portanet.nn.layer import Layer
+from portanet.training.kinds import require_array
 from portanet.xp import namespace
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -32,6 +33,7 @@ def as_array(x: Any, backend: Backend) -> Any:
 
     Raises DataError for a list that is not one array.
     """
+    require_array("x", x)
     if (mapped := as_rows(x)) is not None:
         return mapped
     if not is_host(x) and backends.name_of(x) == backend.name:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from portanet._calls import explained
 from portanet._settings import to_dict, with_python_numbers
 from portanet._tree import tree_items, tree_set
-from portanet._typing import HostArray, Params, Shape
+from portanet._typing import HostArray, Params
 from portanet.backends import Backend
 from portanet.data.fingerprint import fingerprint
 from portanet.errors import BackendError, ModelError
@@ -20,11 +21,14 @@ from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.rng import WEIGHTS, generator
 from portanet.storage.model_card import ModelCard
+from portanet.training.arguments import as_checkpoints, as_loss, require_model, require_params
 from portanet.training.arrays import as_array, backend_for, to_host
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
+from portanet.training.ends import outputs_of, require_reach
 from portanet.training.examples import Examples
 from portanet.training.history import History
+from portanet.training.kinds import require_rows
 from portanet.training.labels import checked_labels, put_labels, row_weights
 from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel, TrainedParams, on_backend
@@ -36,19 +40,21 @@ from portanet.training.spec import TrainingSpec, chain_of, require_whole
 from portanet.training.stopping import Stop
 from portanet.training.tasks import loss_for, task_of
 from portanet.training.units import Unit, require_squares
+from portanet.training.validation import hold_out, share_of
 from portanet.training.watchers import Watchers
 
 
+@explained
 def fit(
     model: Layer,
     x: Any,
     labels: Any,
     *,
-    valid: tuple[Any, Any] | None = None,
+    valid: tuple[Any, Any] | float | None = None,
     task: str | None = None,
-    loss: LossFunction | None = None,
-    optimizer: Optimizer = Adam(),  # noqa: B008 - frozen
-    schedule: Schedule = constant(),  # noqa: B008 - frozen
+    loss: LossFunction | str | None = None,
+    optimizer: Optimizer | str = Adam(),  # noqa: B008 - frozen
+    schedule: Schedule | str = constant(),  # noqa: B008 - frozen
     epochs: int = 10,
     batch_size: int | Literal["full"] = 128,
     sample_weight: Any = None,
@@ -60,7 +66,7 @@ def fit(
     class_weight: Sequence[float] | Literal["balanced"] | None = None,
     log_every: int = 1,
     workers: int | None = None,
-    callbacks: Sequence[Callback] | None = None,
+    callbacks: Sequence[Callback] | Callback | None = None,
     checkpoints: Checkpoints | str | Path | None = None,
     time_limit: float | None = None,
 ) -> TrainedModel:
@@ -70,13 +76,17 @@ def fit(
 
     labels         class numbers (N,) or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for
                    binary_cross_entropy (N, K) ones and zeros
-    valid          rows and labels to measure on at every logging point, never trained on
+    valid          rows and labels to measure on at every logging point, never trained on; or the share of the rows to
+                   hold out for that, 0.1 for a tenth, in which classes keep their proportions: the same rows for every
+                   seed, and as `portanet train` holds out
     task           "classify", "regress", "multilabel" or "count": what the labels are; the loss says it too
-    loss           what training makes small; the usual one of the task by default, cross_entropy without either;
-                   targets of a regression are standardised for it: see below
+    loss           what training makes small, or its name, such as "mse"; the usual one of the task by default,
+                   cross_entropy without either; targets of a regression are standardised for it: see below
     batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order
-    optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`
-    schedule       (step, steps) -> what the learning rate is multiplied by; its length is that of the run
+    optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`. Or a
+                   name, such as "sgd", for one with a rate that usually suits it
+    schedule       (step, steps) -> what the learning rate is multiplied by; its length is that of the run. Or the name
+                   of one with its usual settings, such as "cosine_decay"
     sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch; `loss` in the history is the
                    mean by these weights, times those of the classes if the loss has any, as `valid_loss` is
     params         arrays to start from in place of new ones, such as those of `load(path).params`
@@ -100,14 +110,18 @@ def fit(
     Raises DataError for rows or labels that cannot be used, ModelError where rows and layers do not fit, and
     ConfigError for impossible settings.
     """
+    require_model(model)
+    require_rows(x, labels)
     stop = Stop(time_limit)
     spec = TrainingSpec(
-        layers=chain_of(model), loss=loss_for(task, loss), optimizer=optimizer, schedule=schedule,
-        epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed,
-        callbacks=tuple(callbacks or ()), class_weight=class_weight, log_every=log_every,  # type: ignore[arg-type]
+        layers=chain_of(model), loss=loss_for(task, None if loss is None else as_loss(loss)), optimizer=optimizer,  # type: ignore[arg-type]
+        schedule=schedule, epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed,  # type: ignore[arg-type]
+        callbacks=callbacks, class_weight=class_weight, log_every=log_every, valid=share_of(valid),  # type: ignore[arg-type]
     )  # fmt: skip
+    rows = (x, labels, sample_weight)
+    (x, labels, sample_weight), held_out = hold_out(rows, valid, classes=task_of(spec.loss).is_classification)
     return fit_spec(
-        spec, model, x, labels, valid=valid, sample_weight=sample_weight, params=params, backend=backend,
+        spec, model, x, labels, valid=held_out, sample_weight=sample_weight, params=params, backend=backend,
         workers=workers, checkpoints=checkpoints, stop=stop,
         watchers=[Progress()] if callbacks is None and in_notebook() else (),
     )  # fmt: skip
@@ -137,8 +151,8 @@ def fit_spec(
     workers = None if workers is None else require_whole("workers", workers)
     chosen, full = backend_for(backend, x), spec.batch_size == "full"
     x, model = as_array(x, chosen), with_python_numbers(model)
-    outputs, task = _outputs(model, tuple(x.shape[1:])), task_of(spec.loss)
-    kept = Checkpoints(checkpoints) if isinstance(checkpoints, (str, Path)) else checkpoints
+    outputs, task = outputs_of(model, tuple(x.shape[1:]), spec.loss), task_of(spec.loss)
+    kept = as_checkpoints(checkpoints)
     size = None if spec.batch_size == "full" else spec.batch_size
     with chosen.session(spec.dtype), _advising(chosen, size or x.shape[0]):
         base = params.card if isinstance(params, TrainedParams) else None
@@ -146,6 +160,8 @@ def fit_spec(
         if full:
             source.require_full_batch()
         host_labels = checked_labels(spec.loss, labels, len(source), outputs)
+        if not task.is_classification:
+            require_reach(model, host_labels)
         spec = spec.with_weighted_loss(host_labels, outputs)
         weights = row_weights(sample_weight, getattr(spec.loss, "class_weight", ()), host_labels, outputs)
         put_weights = None if weights is None else chosen.put(weights, spec.dtype)
@@ -219,6 +235,7 @@ def _initial(model: Layer, source: Source, params: Params | None, seed: int, dty
 
 def _like(expected: Params, given: Params) -> Params:
     """`given` on the host; ModelError unless its names and shapes are those expected."""
+    require_params(given)
     found = dict(tree_items(given))
     for path, array in tree_items(expected):
         if path not in found or tuple(found[path].shape) != array.shape:
@@ -228,16 +245,3 @@ def _like(expected: Params, given: Params) -> Params:
     for path, _ in tree_items(expected):
         tree_set(host, path, to_host(found[path]))
     return host
-
-
-def _outputs(model: Layer, shape: Shape) -> int:
-    if not isinstance(model, Layer):
-        raise ModelError(f"the model must be a layer, got {type(model).__name__}; put several into Sequential(...).")
-    output = model.output_shape(shape)
-    if len(output) != 1:
-        raise ModelError(f"the model must end in one number for each class, got shape {output}; end it in Dense.")
-    if not model.is_trainable:
-        raise ModelError(
-            "the model has nothing to learn; give it a layer with weights, such as Dense, or unfreeze one."
-        )
-    return output[0]

@@ -22,6 +22,7 @@ from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import explained
 from portanet.training import shards
 from portanet.training.arrays import as_array
+from portanet.training.ends import shape_remedy
 from portanet.training.gradient import shard_rows
 from portanet.training.history import describe
 from portanet.training.labels import checked_labels, put_labels, row_weights
@@ -205,7 +206,9 @@ class TrainedModel:
         """At least one row in the model's shape."""
         x = as_array(x, self.backend)
         if tuple(x.shape[1:]) != self.input_shape:
-            raise ModelError(f"the model takes rows of shape {self.input_shape}, got {tuple(x.shape[1:])}.")
+            shapes = f"{self.input_shape}, got {tuple(x.shape[1:])}"
+            remedy = shape_remedy(self.input_shape, tuple(x.shape[1:]))
+            raise ModelError(f"the model takes rows of shape {shapes}.", remedy=remedy)
         if x.shape[0] == 0:
             raise DataError("x must have at least one row, got none.")
         return as_source(x, self.model, self.backend, self.dtype, offsets=self.card.offsets, place=place)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portanet.errors import ConfigError
 from portanet.nn import Conv2D, Dense, Flatten, MaxPool2D, RandomAffine, ReLU, Rescale, Standardize, uniform
-from portanet.optim import EMA, SGD, AdaGrad, Adam, AdamW, Lion, NAdam, Optimizer, RMSProp, cosine_decay
+from portanet.optim import EMA, SGD, AdamW, cosine_decay
 from portanet.training.spec import TrainingSpec
 
 _ARTICLE = uniform(-0.5, 0.5)
@@ -40,29 +40,9 @@ PRESETS = {
 DATA = {"classic": "mnist:article", "mlp": "mnist", "cnn": "mnist"}
 """What each preset is trained on where no data are named."""
 
-_OPTIMIZERS: dict[str, Optimizer] = {
-    "sgd": SGD(0.1),
-    "momentum": SGD(0.02, momentum=0.9),
-    "nesterov": SGD(0.02, momentum=0.9, nesterov=True),
-    "adagrad": AdaGrad(0.02),
-    "rmsprop": RMSProp(0.001),
-    "adam": Adam(0.001),
-    "adamw": AdamW(0.001),
-    "nadam": NAdam(0.001),
-    "lion": Lion(0.0003),
-}
-OPTIMIZERS = tuple(_OPTIMIZERS)
-
 
 def preset(name: str) -> TrainingSpec:
     """The preset of this name; ConfigError for an unknown one."""
     if name not in PRESETS:
         raise ConfigError(f"there is no preset {name!r}; choose from {', '.join(PRESETS)}.")
     return PRESETS[name]
-
-
-def optimizer(name: str) -> Optimizer:
-    """The optimizer of this name, with a learning rate that usually suits it; ConfigError for an unknown one."""
-    if name not in _OPTIMIZERS:
-        raise ConfigError(f"there is no optimizer {name!r}; choose from {', '.join(OPTIMIZERS)}.")
-    return _OPTIMIZERS[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from inspect import isfunction
 from itertools import dropwhile
@@ -18,16 +18,14 @@ from portanet.nn import Conv2D, Dense, Layer, RandomAffine, Rescale, Standardize
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.storage.model_card import ModelCard
+from portanet.training.arguments import OwnSettings, as_callbacks, as_dtype, as_loss, as_optimizer, as_schedule
 from portanet.training.callbacks import CALLBACKS, Callback
 
 _LEAST = {"epochs": 1, "accumulate": 1, "log_every": 1, "seed": 0}
-
-
-@dataclass(frozen=True)
-class OwnSettings:
-    """The written settings of an optimizer, a schedule or a callback that is not portanet's."""
-
-    settings: Any
+_READ: dict[str, Callable[[Any], Any]] = {
+    "loss": as_loss, "optimizer": as_optimizer, "schedule": as_schedule, "dtype": as_dtype,
+    "callbacks": as_callbacks,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,9 @@ class TrainingSpec:
         for field in fields(self):
             if field.name != "callbacks":  # they may have a state, and no array meets their numbers
                 object.__setattr__(self, field.name, _settings.with_python_numbers(getattr(self, field.name)))
+        for name, reading in _READ.items():
+            if not isinstance(getattr(self, name), OwnSettings):
+                object.__setattr__(self, name, reading(getattr(self, name)))
         for name, least in _LEAST.items():
             object.__setattr__(self, name, require_whole(name, getattr(self, name), least))
         if self.batch_size != "full":
@@ -72,9 +73,7 @@ class TrainingSpec:
             raise ConfigError(
                 f"class_weight must be one number for each class, or balanced; got {self.class_weight!r}."
             )
-        if self.dtype not in ("float32", "float64"):
-            raise ConfigError(f"dtype must be float32 or float64, got {self.dtype!r}.")
-        if not (isinstance(self.valid, (int, float)) and 0 <= self.valid < 1):
+        if isinstance(self.valid, bool) or not (isinstance(self.valid, (int, float)) and 0 <= self.valid < 1):
             raise ConfigError(f"valid must be a share from 0 and below 1, got {self.valid!r}.")
 
     def to_dict(self) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_a_folder_that_is_missing(tmp_path: Path) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Scale(Layer):
+class Stretch(Layer):
     """A layer of the caller's own: each column times a number that is learned."""
 
     start: float = 1.0
@@ -131,13 +131,13 @@ class Scale(Layer):
 
 
 def test_own_layers(tmp_path: Path) -> None:
-    run = portanet.fit(Sequential(Scale(0.5), Dense(3)), X, LABELS, epochs=1)
+    run = portanet.fit(Sequential(Stretch(0.5), Dense(3)), X, LABELS, epochs=1)
     assert not np.array_equal(run.params["0"]["scale"], np.full(4, 0.5))
     path = run.save(tmp_path / "m")
-    assert equal(portanet.load(path, layers=[Scale]).params, run.params)
-    with pytest.raises(CheckpointError, match="its layers cannot be made: 'Scale' is not known here; "):
+    assert equal(portanet.load(path, layers=[Stretch]).params, run.params)
+    with pytest.raises(CheckpointError, match="its layers cannot be made: 'Stretch' is not known here; "):
         portanet.load(path)
-    for wrong in ("Scale", [Scale(0.5)], [dict]):
+    for wrong in ("Stretch", [Stretch(0.5)], [dict]):
         with pytest.raises(ConfigError, match=r"layers takes classes of layers, as in layers=\[MyLayer\]; got "):
             portanet.load(path, layers=wrong)  # type: ignore[arg-type]
 

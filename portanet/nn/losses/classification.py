@@ -59,6 +59,7 @@ class CrossEntropy(Loss):
     """
 
     takes_shares: ClassVar[bool] = True
+    takes_logits: ClassVar[str] = "it contains the softmax"
 
     _: KW_ONLY
     label_smoothing: float = 0.0
@@ -136,6 +137,7 @@ class BinaryCrossEntropy(Loss):
     """
 
     task: ClassVar[TaskKind] = TaskKind.MULTILABEL
+    takes_logits: ClassVar[str] = "it contains the sigmoid"
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
         self.require_labels(outputs.shape, labels.shape)
@@ -159,6 +161,8 @@ class Hinge(Loss):
     """
 
     margin: float = 1.0
+
+    takes_logits: ClassVar[str] = "it compares scores of any size"
 
     def __post_init__(self) -> None:
         require_positive(self, "margin", self.margin)

@@ -39,11 +39,13 @@ class Loss:
     takes_shares  whether labels of one class for each row may also be a probability for each class, (N, K)
     own_unit      whether it needs targets and outputs in the unit of the data, as a relative error does; `fit`
                   standardises the targets of every other loss for numbers
+    takes_logits  why outputs must be any numbers, such as "it contains the softmax"; empty where they need not
     """
 
     task: ClassVar[TaskKind] = TaskKind.CLASSIFY
     takes_shares: ClassVar[bool] = False
     own_unit: ClassVar[bool] = False
+    takes_logits: ClassVar[str] = ""
 
     def require_labels(self, outputs: Shape, labels: Shape) -> None:
         """Raises DataError for labels of another shape than the loss takes, which would be stretched to fit."""

@@ -95,6 +95,7 @@ class Poisson(Loss):
     """
 
     task: ClassVar[TaskKind] = TaskKind.COUNT
+    takes_logits: ClassVar[str] = "it contains the exponential"
 
     def __call__(self, outputs: Array, targets: Array, weights: Array, /) -> tuple[Array, Array]:
         self.require_labels(outputs.shape, targets.shape)

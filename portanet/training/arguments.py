@@ -1,0 +1,136 @@
+"""The settings of `fit` as people write them: names stand for values, and what cannot be meant is refused."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portanet._text import shown
+from portanet.errors import ConfigError, ModelError
+from portanet.nn.layer import Layer
+from portanet.optim.optimizer import is_optimizer
+from portanet.training import named
+from portanet.training.callbacks import Callback
+from portanet.training.resume import Checkpoints
+
+
+@dataclass(frozen=True)
+class OwnSettings:
+    """The written settings of an optimizer, a schedule or a callback that is not portanet's."""
+
+    settings: Any
+
+
+_DTYPES = ("float32", "float64")
+
+
+def as_optimizer(value: Any) -> Any:
+    """Return an optimizer, or the one of this name."""
+    if isinstance(value, str):
+        return named.optimizer(value)
+    if not is_optimizer(value):
+        raise _refused("optimizer", "an optimizer such as Adam(0.001), or the name of one", value)
+    return value
+
+
+def as_loss(value: Any) -> Any:
+    """Return a loss, or the one of this name."""
+    if isinstance(value, str):
+        return named.loss(value)
+    if not _takes(value, 3) or callable(getattr(value, "forward", None)):
+        wanted = "a loss such as cross_entropy, the name of one, or a function of (outputs, labels, weights)"
+        raise _refused("loss", wanted, value)
+    return value
+
+
+def as_schedule(value: Any) -> Any:
+    """Return a schedule, or the one of this name."""
+    if isinstance(value, str):
+        return named.schedule(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise ConfigError(
+            f"schedule must be a factor of the rate in each step, such as cosine_decay(), got {value!r}",
+            remedy=f"the rate itself is the optimizer's: optimizer=Adam({value!r})",
+        )
+    if not _takes(value, 2):
+        raise _refused("schedule", "a schedule such as cosine_decay(), or a function of (step, steps)", value)
+    return value
+
+
+def as_callbacks(value: Any) -> tuple[Any, ...]:
+    """Return callbacks as a tuple; one by itself is a list of one, and None is none."""
+    if value is None or isinstance(value, Callback):
+        return () if value is None else (value,)
+    callbacks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
+    for callback in callbacks:
+        if not isinstance(callback, (Callback, OwnSettings)):
+            raise _refused("callbacks", "a list of callbacks, such as [EarlyStopping()]", callback)
+    return callbacks
+
+
+def as_dtype(value: Any) -> Any:
+    """Return the name of a dtype, which may be that of a library, as numpy.float32."""
+    name = str(value if isinstance(value, str) else getattr(value, "__name__", value)).rpartition(".")[2]
+    if name not in _DTYPES:
+        raise ConfigError(f"dtype must be float32 or float64, got {shown(value)}.")
+    return name
+
+
+def as_checkpoints(value: Any) -> Checkpoints | None:
+    """Return where a run is saved while it trains: Checkpoints, or a folder for them."""
+    if value is None or isinstance(value, Checkpoints):
+        return value
+    if not isinstance(value, (str, Path)):
+        raise _refused("checkpoints", "a folder, such as 'run', or Checkpoints('run')", value)
+    return Checkpoints(value)
+
+
+def require_model(model: Any) -> None:
+    """Raise ModelError unless this is a layer."""
+    if isinstance(model, Layer):
+        return
+    got = f"the model must be a layer, got {shown(model)}"
+    if isinstance(model, type) and issubclass(model, Layer):
+        raise ModelError(got, remedy=f"write {model.__name__}(...), with brackets")
+    if isinstance(model, (list, tuple)):
+        raise ModelError(got, remedy="put several into Sequential(...)")
+    if isinstance(getattr(model, "model", None), Layer):
+        raise ModelError(got, remedy="to train it further write fit(run.model, x, labels, params=run.params)")
+    if hasattr(model, "shape"):
+        raise ModelError(got, remedy="the model comes first: fit(model, x, labels)")
+    raise ModelError(got, remedy="write Sequential(Dense(16), ReLU(), Dense(3)) with the layers of portanet.nn")
+
+
+def require_params(params: Any) -> None:
+    """Raise ModelError unless arrays to start from are nested dicts."""
+    if isinstance(params, Mapping):
+        if flat := [name for name in params if "." in str(name)]:
+            raise ModelError(
+                f"params must be nested dicts of arrays by child name, got the flat name {flat[0]!r}",
+                remedy="for PyTorch's names write TrainedModel.from_state_dict(...).params",
+            )
+        return
+    remedy = "write params=run.params" if isinstance(getattr(params, "model", None), Layer) else ""
+    wanted = "params must be nested dicts of arrays by child name, such as load(path).params"
+    raise ModelError(f"{wanted}, got {shown(params)}.", remedy=remedy)
+
+
+def _takes(value: Any, count: int) -> bool:
+    """Whether a value is called with so many arguments; a class is not, it makes what is."""
+    if not callable(value) or isinstance(value, type):
+        return False
+    try:
+        inspect.signature(value).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # a function of C tells nothing
+        return True
+    return True
+
+
+def _refused(name: str, wanted: str, value: Any) -> ConfigError:
+    brackets = f"write {value.__name__}(), with brackets" if isinstance(value, type) else ""
+    return ConfigError(f"{name} must be {wanted}, got {shown(value)}.", remedy=brackets)

@@ -1,0 +1,74 @@
+"""The two ends of a model: the rows that it takes, and the outputs that the loss takes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from portanet._typing import HostArray, Shape
+from portanet.errors import DataError, ModelError
+from portanet.nn.layer import Layer
+from portanet.nn.losses.loss import LossFunction
+
+_CHANNELS = (1, 3, 4)  # grey, red green blue, and opacity
+
+
+def outputs_of(model: Layer, shape: Shape, loss: LossFunction) -> int:
+    """Return how many numbers a model gives for rows of this shape; ModelError unless the loss can train it on them."""
+    require_channels_first(model, shape)
+    output = model.output_shape(shape)
+    if len(output) != 1:
+        raise ModelError(f"the model must end in one number for each class, got shape {output}; end it in Dense.")
+    if not model.is_trainable:
+        raise ModelError(
+            "the model has nothing to learn; give it a layer with weights, such as Dense, or unfreeze one."
+        )
+    reason = getattr(loss, "takes_logits", "")
+    if reason and model.output_range != (-math.inf, math.inf):
+        name = type(_last(model)).__name__
+        raise ModelError(
+            f"the model ends in {name}, and the loss {type(loss).__name__} takes outputs of any size: {reason}",
+            remedy=f"leave the {name} out, so that the model ends in Dense({output[0]})",
+        )
+    return output[0]
+
+
+def require_channels_first(model: Layer, shape: Shape) -> None:
+    """Raise DataError where rows can only be images with their channels last, and the model takes them first."""
+    if model.takes_images and len(shape) == 3 and shape[2] in _CHANNELS and shape[0] not in _CHANNELS:
+        raise DataError(
+            f"the model takes images (channels, height, width), got rows of shape {shape}, with channels last",
+            remedy="put channels first, with numpy.moveaxis(x, 3, 1)",
+        )
+
+
+def require_reach(model: Layer, targets: HostArray) -> None:
+    """Raise ModelError where numbers to predict lie where the outputs of the last layer cannot."""
+    low, high = model.output_range
+    beyond = np.argwhere((targets < low) | (targets > high))
+    if beyond.size:
+        row, name = int(beyond[0, 0]), type(_last(model)).__name__
+        span = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        raise ModelError(
+            f"the model ends in {name}, whose outputs are {span}, and row {row} has the target "
+            f"{targets[tuple(beyond[0])]:g}",
+            remedy=f"leave the {name} out, so that the model ends in Dense({targets.shape[1]})",
+        )
+
+
+def shape_remedy(wanted: Shape, given: Shape) -> str:
+    """Return how rows of one shape become rows of another; empty where they cannot."""
+    if given == wanted[1:] and len(wanted) == 3 and wanted[0] == 1:
+        return "give each row its channel, as in x[:, None]"
+    if len(given) == 3 and (given[2], *given[:2]) == wanted:
+        return "put channels first, with numpy.moveaxis(x, 3, 1)"
+    if len(given) == len(wanted) - 1:
+        return "one row needs an axis for itself, as in x[None]"
+    return f"reshape them, with x.reshape(len(x), *{wanted})" if math.prod(given) == math.prod(wanted) else ""
+
+
+def _last(model: Layer) -> Layer:
+    """The layer that makes a model's outputs."""
+    children = [layer for layer in model.children.values() if not layer.keeps_values] if model.is_chain else []
+    return _last(children[-1]) if children else model

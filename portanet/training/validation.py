@@ -1,0 +1,88 @@
+"""Rows to validate on, as `fit` takes them: given, or a share of the rows to train on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from portanet import backends
+from portanet._text import shown
+from portanet._typing import HostArray
+from portanet.data import Dataset
+from portanet.data.memmap.rows import as_rows
+from portanet.data.split import SPLIT_SEED, stratified
+from portanet.errors import ConfigError
+from portanet.rng import SPLIT, generator
+from portanet.training.arrays import is_host, to_host
+from portanet.training.kinds import require_array
+from portanet.xp import namespace
+
+Rows = tuple[Any, Any, Any]
+"""Rows, their labels and their weights."""
+
+
+def share_of(valid: Any) -> float:
+    """Return the share of the rows that is to be held out; 0 where rows are given, or none. ConfigError for others."""
+    is_number = isinstance(valid, (int, float, np.number)) and not isinstance(valid, bool)
+    if is_number and 0 <= valid < 1:
+        return float(valid)
+    pair = isinstance(valid, tuple) and len(valid) == 2
+    if valid is None or pair or (isinstance(valid, Dataset) and not is_number):
+        return 0.0
+    remedy = "write valid=(rows, labels)"
+    if isinstance(valid, (str, Path)):
+        remedy = f"read it first: valid=read({str(valid)!r}, label=...)"
+    elif isinstance(valid, tuple) and len(valid) == 3:
+        remedy = "weights of rows to validate on are not taken: write valid=(rows, labels)"
+    elif is_number:
+        remedy = "write valid=0.1 for a tenth of the rows"
+    raise ConfigError(
+        f"valid must be (rows, labels), or a share from 0 and below 1 of the rows to hold out, got {shown(valid)}",
+        remedy=remedy,
+    )
+
+
+def hold_out(rows: Rows, valid: Any, *, classes: bool) -> tuple[Rows, Any]:
+    """Return the rows to train on (x, labels, sample_weight), and those to validate on: given, or held out.
+
+    A share is that of the rows which `portanet train` holds out too: classes keep their proportions; numbers, and
+    several classes at once, are drawn plainly. The choice follows from the labels alone, so that runs with other seeds
+    are measured on the same rows.
+    """
+    share = share_of(valid)
+    if share == 0:
+        return rows, valid if isinstance(valid, (tuple, Dataset)) else None
+    x, labels, weights = rows
+    whole = x if labels is None else labels
+    targets = whole.require_targets() if isinstance(whole, Dataset) else _on_host(whole)
+    count = round(share * len(targets))
+    if not 0 < count < len(targets):
+        raise ConfigError(
+            f"valid={share!r} of {len(targets)} rows is {count} rows; it must come to 1 to {len(targets) - 1}.",
+            remedy="hold out none with valid=0",
+        )
+    groups = targets if classes and targets.ndim == 1 else np.zeros(len(targets), np.int32)
+    kept, held = stratified(groups, count, generator(SPLIT_SEED, SPLIT))
+    left = (_rows(x, kept), _rows(labels, kept), _rows(weights, kept))
+    return left, (_rows(x, held) if labels is None else (_rows(x, held), _rows(labels, held)))
+
+
+def _on_host(labels: Any) -> HostArray:
+    require_array("labels", labels)
+    return to_host(labels)
+
+
+def _rows(x: Any, index: HostArray) -> Any:
+    """The rows with these numbers of an array of any library, a frame, a Dataset, a memory map or a list."""
+    if x is None or isinstance(x, Dataset):
+        return None if x is None else x.rows(index)
+    require_array("x", x)
+    if (mapped := as_rows(x)) is not None:
+        return mapped.select(index)
+    if not is_host(x):
+        return namespace(x).take(x, backends.of(x).put(index.astype(np.int32)), axis=0)
+    if hasattr(x, "iloc"):
+        return x.iloc[index]
+    return x[index] if hasattr(x, "shape") else [x[number] for number in index.tolist()]
