@@ -26,8 +26,9 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or writes the user's cache; processes that tests start inherit this."""
+    """No test reads or writes the user's cache, and none compiles in the background; so for processes they start."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PORTANET_CC", "")
         patch.setenv("PORTANET_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,14 +15,16 @@ from helpers import Host
 
 import portanet
 from portanet._tree import flatten, map_leaves
+from portanet.backends import c_kernels
+from portanet.backends.compiler import Compiler
 from portanet.training.shards import workers
 
 FAMILIES = {
-    "numpy": ("numpy", "numpy-readonly", "numpy-traced"),
+    "numpy": ("numpy", "numpy-readonly", "numpy-traced", "numpy-fused"),
     "strict": ("strict",),
     "torch": ("torch", "torch-meta", "torch-traced"),
     "jax": ("jax", "jax-jit"),
-    "cupy": ("cupy", "cupy-traced"),
+    "cupy": ("cupy", "cupy-traced", "cupy-fused"),
 }
 
 
@@ -31,6 +34,7 @@ class Leg:
 
     numpy-readonly  its inputs cannot be written to, so a function that modifies them raises
     *-traced      the function is traced and replayed (portanet/tracing), and must give the same bits as it is
+    *-fused       the same, with its elementwise calls in kernels
     strict          the standard and nothing else, on a device that is not the CPU, and reading a value raises
     torch-meta      tensors with a shape and no values: reading one raises, nothing can be compared
     jax-jit         the function is traced, so it cannot read values either
@@ -61,7 +65,7 @@ class Leg:
         """function(*arguments) as this leg runs it; arguments and result are nested dicts and tuples of arrays."""
         if self.name == "jax-jit":
             return importlib.import_module("jax").jit(function)(*arguments)
-        if self.name.endswith("-traced"):
+        if self.name.endswith(("-traced", "-fused")):
             return self._traced(function, arguments)
         with _unreadable() if self.name == "strict" else contextlib.nullcontext():
             return function(*arguments)
@@ -69,16 +73,17 @@ class Leg:
     def _traced(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Replay with the arrays that it was traced with, and with others, compared with the function."""
         expected = self._bits(function, self._copy(arguments))
-        one = self.backend.tracer(workers(1).run_pair)(function, warmup=0)
-        for given in (self._copy(arguments), self._copy(arguments)):
-            assert self._bits(one, given) == expected
-        other = self.backend.tracer(workers(1).run_pair)(function, warmup=0)
-        kept = self._copy(arguments)
-        other(*kept)
-        for array, start in zip(flatten(kept, []), flatten(arguments, []), strict=True):
-            if hasattr(array, "dtype"):
-                array[...] = start
-        assert self._bits(other, kept) == expected
+        self.backend.fuse = self.name.endswith("-fused")
+        one, other = (self.backend.tracer(workers(1).run_pair)(function, warmup=0) for _ in range(2))
+        given = [self._copy(arguments) for _ in range(3)]
+        with kernels_at_once():
+            for own in given[:2]:
+                assert self._bits(one, own) == expected
+            other(*given[2])
+            for array, start in zip(flatten(given[2], []), flatten(arguments, []), strict=True):
+                if hasattr(array, "dtype"):
+                    array[...] = start
+            assert self._bits(other, given[2]) == expected
         assert all(traced.programs() for traced in (one, other)), "it was called as it is"
         return one(*arguments)
 
@@ -125,3 +130,17 @@ def bare_strict() -> Iterator[None]:
         api_version="2024.12", boolean_indexing=False, data_dependent_shapes=False, enabled_extensions=()
     ):
         yield
+
+
+_compiler = Compiler()
+
+
+@contextlib.contextmanager
+def kernels_at_once() -> Iterator[Compiler]:
+    """While it lasts, kernels in C are compiled when they are asked for; without a compiler, none are there."""
+    ask = functools.partial(_compiler.ask, wait=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PORTANET_CC", raising=False)
+        patch.setattr(c_kernels, "compiler", lambda: _compiler)
+        patch.setattr(_compiler, "ask", ask)
+        yield _compiler

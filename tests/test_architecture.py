@@ -22,7 +22,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = [
     {"_typing", "errors", "_text", "_cgroup"},
     {"_peers"},
-    {"xp", "_machine", "rng", "_settings", "_tree"},
+    {"xp", "_cache", "_machine", "rng", "_settings", "_tree"},
     {"_calls"},
     {"tracing"},
     {"backends"},
@@ -40,7 +40,7 @@ LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 # Where each heavy library may be named: one file. Array libraries have a file each in backends/, and click is cli/.
 HOMES = {
     "pandas": "data/csv/table.py",
-    "platformdirs": "data/memmap/cache.py",
+    "platformdirs": "_cache.py",
     "safetensors": "storage/safetensors_file.py",
     "plotly": "report/",
     "jinja2": "report/page.py",

@@ -47,16 +47,17 @@ def wheels() -> dict[str, tuple[str, ...]]:
     return {several[-1]: several for several in names}
 
 
-def choose(name: str = "auto", device: str | None = None, *, trace: bool = True) -> Backend:
+def choose(name: str = "auto", device: str | None = None, *, trace: bool = True, fuse: bool = True) -> Backend:
     """The backend of this name, checked to work; "auto" takes CuPy where a kernel runs, and NumPy elsewhere.
 
     With `trace=False` functions are called as they are, with the same bits, which helps to debug a layer; JAX compiles
-    its steps all the same, and array-api-strict never traces.
+    its steps all the same, and array-api-strict never traces. With `fuse=False` traced steps are made of the library's
+    own calls, where NumPy and CuPy would join neighbouring ones into kernels; the bits are the same here too.
 
     Raises BackendError, with the remedy, where the named one cannot run: it never falls back to another.
     """
     chosen: Backend = _choose_automatically(device) if name == "auto" else _class(name)(device)
-    chosen.trace = trace
+    chosen.trace, chosen.fuse = trace, fuse
     return chosen
 
 

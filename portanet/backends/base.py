@@ -35,6 +35,7 @@ class Backend:
     reason   why it was chosen, for people
     remedy   what to do where it is installed but cannot compute
     trace    whether functions are traced, where the library can write into arrays that are there
+    fuse     whether traced functions have kernels, where there are any for the library
     """
 
     name: str
@@ -45,6 +46,7 @@ class Backend:
     reason: str = "named"
     remedy: str = "reinstall it"
     trace: bool = True
+    fuse: bool = True
 
     @classmethod
     def device_of(cls, x: Array) -> str | None:

@@ -51,7 +51,7 @@ class NumPy(Backend):
         return shard
 
     def library(self, run_pair: RunPair | None = None) -> Library | None:
-        return NumPyCalls(run_pair)
+        return NumPyCalls(run_pair, fuse=self.fuse)
 
     @contextlib.contextmanager
     def session(self, dtype: str = "float32") -> Iterator[None]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from portanet.tracing import Constant, Library, RunPair, Statement, Var, real
+from portanet._tree import is_array
+from portanet.backends import c_kernels
+from portanet.backends.expressions import form_of
+from portanet.tracing import Constant, Form, Kernel, Library, Op, RunPair, Statement, Var, real
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
 
 _LARGE = 2**16  # numbers
@@ -23,8 +27,8 @@ class NumPyCalls(Library):
         if isinstance(function, np.ufunc) and function.signature is None and name != "pow"  # which is not x**2
     )
 
-    def __init__(self, run_pair: RunPair | None) -> None:
-        self._run_pair = run_pair
+    def __init__(self, run_pair: RunPair | None, *, fuse: bool = True) -> None:
+        self._run_pair, self._fuse = run_pair, fuse
 
     def is_native(self, array: Any) -> bool:
         return type(array) in (np.ndarray, np.memmap) or isinstance(array, np.generic)
@@ -95,3 +99,56 @@ class NumPyCalls(Library):
     def write_reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Statement]:
         """A reshape that copies."""
         return [Statement(np.copyto, (out.reshape(real(x).shape), x), {})]
+
+    def form(self, op: Op) -> Form | None:
+        """A ufunc, a choice, a cast or a copy, of arrays and numbers of Python."""
+        if op.name not in self.elementwise | {"where", "astype", "reshape"} or (op.kwargs and op.name != "astype"):
+            return None
+        if any(isinstance(x.real, np.generic) for x in (*op.operands, *op.results)):
+            return None
+        form = form_of(op, getattr(np, op.name, None))
+        if form is None or op.name not in ("maximum", "minimum") or np.dtype(form.dtype).kind != "f":
+            return form
+        return self._form_of_extreme(op, form)
+
+    def _form_of_extreme(self, op: Op, form: Form) -> Form | None:
+        """Of two zeros a ufunc takes the second, on the processors that we know, and `clip` that of the array."""
+        second = op.args[1]
+        if not takes_second() or not (is_array(second) or type(second) in (int, float)):
+            return None
+        clipped = op.name == "maximum" and not op.inplace and type(second) is float and op.results[0].size > CLIPPED
+        return form._replace(name="maximum of first") if clipped else form
+
+    def gathers(self, op: Op) -> bool:
+        """Rows of a matrix whose rows lie in memory as one piece each."""
+        if len(op.operands) != 2 or op.operands[0] is not op.args[0] or op.kwargs.get("axis") != 0:
+            return False
+        x, indices = (operand.real for operand in op.operands)
+        if any(type(each) is not np.ndarray and type(each) is not np.memmap for each in (x, indices)):
+            return False
+        rows = indices.ndim == 1 and indices.dtype in (np.int32, np.int64) and indices.size > 0 and x.size > 0
+        return bool(rows and x[:1].flags.c_contiguous and op.results[0].real.flags.c_contiguous)
+
+    def pays(self, kernel: Kernel) -> bool:
+        """Two calls in one; what only moves numbers NumPy does as well."""
+        return sum(op.name not in ("take", "reshape") and not op.is_view for op in kernel.ops) > 1 or any(
+            op.name == "take" for op in kernel.ops
+        )
+
+    def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:
+        known = isinstance(array, np.ndarray) and array.flags.aligned and array.dtype.isnative
+        return (array.__array_interface__["data"][0], array.strides) if known else None
+
+    def prepare(self, kernels: list[Kernel]) -> Callable[[], bool] | None:
+        return c_kernels.ask(kernels) if self._fuse else None
+
+    def write_kernel(self, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
+        return c_kernels.statements(kernel, value)
+
+
+@functools.cache
+def takes_second() -> bool:
+    """Whether `np.maximum` and `np.minimum` of two zeros take the second, wherever they are in an array."""
+    zeros = [np.zeros(65, dtype) for dtype in (np.float32, np.float64)]
+    pairs = [(function, zero, np.negative(zero)) for function in (np.maximum, np.minimum) for zero in zeros]
+    return all(np.signbit(f(a, b)).all() and not np.signbit(f(b, a)).any() for f, a, b in pairs)

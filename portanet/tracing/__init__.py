@@ -83,9 +83,23 @@ True
 A guard (guard.py) lets this code run for arguments of the same kind only; others are traced for themselves.
 """
 
-from portanet.tracing.library import Constant, Library, RunPair, Statement, Var, real
+from portanet.tracing.kernel import Kernel
+from portanet.tracing.library import Constant, Form, Library, RunPair, Statement, Var, real
 from portanet.tracing.op import Op, show
 from portanet.tracing.replay import Traced
 from portanet.tracing.trace import Trace
 
-__all__ = ["Constant", "Library", "Op", "RunPair", "Statement", "Trace", "Traced", "Var", "real", "show"]
+__all__ = [
+    "Constant",
+    "Form",
+    "Kernel",
+    "Library",
+    "Op",
+    "RunPair",
+    "Statement",
+    "Trace",
+    "Traced",
+    "Var",
+    "real",
+    "show",
+]

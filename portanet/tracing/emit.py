@@ -9,7 +9,7 @@ from typing import Any
 from portanet._tree import flatten, is_array, map_leaves
 from portanet.tracing.code import Code
 from portanet.tracing.library import Constant, Library, Statement, Var, real
-from portanet.tracing.op import CONSTANT, FIXED, VIEW, Buffer, Op, Part
+from portanet.tracing.op import CONSTANT, FIXED, VIEW, Buffer, Op, Outs, Part
 from portanet.tracing.tracer import Tracer
 
 
@@ -31,7 +31,12 @@ class _Emitter:
         self._library, self._code = library, Code()
         self._values: dict[int, Any] = {}
         self._inputs: dict[int, str] = {}
-        self._buffers = {op.results[0].memory: op.out.array for op in ops if isinstance(op.out, Buffer)}
+        self._buffers = {
+            result.memory: out.array
+            for op in ops
+            for result, out in zip(op.results, op.out if isinstance(op.out, Outs) else [op.out], strict=False)
+            if isinstance(out, Buffer)
+        }
         self._constants = {result.memory for op in ops if op.out is CONSTANT for result in op.results}
 
     def write(self, op: Op) -> None:
@@ -41,6 +46,8 @@ class _Emitter:
             self._input(op)
         elif op.function is None:
             return
+        elif isinstance(op.out, Outs):
+            self._write_fused(op, op.out)
         elif op.out is CONSTANT:
             self._set(op, [Constant(result.real) for result in op.results])
         elif op.out is VIEW:
@@ -50,11 +57,8 @@ class _Emitter:
             written = op.name not in ("setitem", "product")
             statements = self._library.statements(op.name, args, {}, args[0]) if written else None
             self._code.write(statements or [Statement(op.function, args, {})])
-        elif isinstance(op.out, Buffer):
-            self._write_into(op.out.array, op, args, kwargs)
-        elif isinstance(op.out, Part):
-            vector = self._buffers[op.out.vector.memory]
-            self._write_into(op.out.within(vector, op.results[0].real), op, args, kwargs)
+        elif isinstance(op.out, (Buffer, Part)):
+            self._write_into(self._place(op.out, op.results[0]), op, args, kwargs)
         else:
             names = [Var(f"v{result.number}", result.real) for result in op.results]
             self._set(op, names)
@@ -64,6 +68,18 @@ class _Emitter:
         [place], [result] = op.args, op.results
         self._inputs[id(result)] = f"a{place}"
         self._set(op, [result.real if op.out is FIXED else Var(f"a{place}", result.real)])
+
+    def _write_fused(self, op: Op, outs: Outs) -> None:
+        """Write a kernel."""
+        for result, out in zip(op.results, outs, strict=False):
+            self._values[id(result)] = self._place(out, result)
+        self._code.write(self._library.write_kernel(op.kernel, self._value))
+
+    def _place(self, out: Any, result: Tracer) -> Any:
+        """The array in which a result is kept."""
+        if isinstance(out, Part):
+            return out.within(self._buffers[out.vector.memory], result.real)
+        return out.array
 
     def _write_into(self, array: Any, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Write an op whose result goes into an array that is there already."""

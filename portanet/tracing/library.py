@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from portanet.tracing.kernel import Kernel
+    from portanet.tracing.op import Op
 
 RunPair = Callable[[Callable[[], Any], Callable[[], Any]], None]
 """Calls two functions, at the same time if a second thread is there."""
@@ -38,6 +42,18 @@ class Statement(NamedTuple):
     kwargs: dict[str, Any]
 
 
+class Form(NamedTuple):
+    """How an elementwise call computes one element: what it is called, and the dtypes by name.
+
+    dtypes  to which each argument is cast
+    dtype   of the result
+    """
+
+    name: str
+    dtypes: tuple[str, ...]
+    dtype: str
+
+
 class Library:
     """A library whose arrays can be written to. A subclass adds `write_NAME(out, *args, **kwargs)` for functions of
     the standard, which returns the statements that write their result into `out`, or None where it cannot.
@@ -69,6 +85,30 @@ class Library:
 
     def write_elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Statement] | None:
         """The statements that write an elementwise function's result into `out`."""
+        raise NotImplementedError
+
+    def form(self, op: Op) -> Form | None:
+        """How a kernel computes an elementwise call; None where it cannot, so nothing is fused unless a library can."""
+        return None
+
+    def gathers(self, op: Op) -> bool:
+        """Whether a kernel can read by itself the rows that a call of `take` gives."""
+        return False
+
+    def pays(self, kernel: Kernel) -> bool:
+        """Whether a kernel is faster than the calls that it is made of."""
+        return True
+
+    def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:
+        """Where an array begins, and its strides in bytes; None where a kernel cannot read it."""
+        raise NotImplementedError
+
+    def prepare(self, kernels: list[Kernel]) -> Callable[[], bool] | None:
+        """Begin to compile kernels, if need be; says whether they are ready. None where kernels are not for here."""
+        return None
+
+    def write_kernel(self, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
+        """The statements that run a kernel, whose Tracers have these values."""
         raise NotImplementedError
 
     def statements(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Statement] | None:

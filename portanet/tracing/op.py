@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 from portanet._tree import flatten, is_array
 from portanet.tracing.tracer import Tracer
 from portanet.xp import namespace
+
+if TYPE_CHECKING:
+    from portanet.tracing.kernel import Kernel
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,10 @@ class Part:
         return f"{self.vector}[{self.start}:{self.stop}]"
 
 
+class Outs(tuple[Buffer | Part | None, ...]):
+    """Where the new arrays of a kernel are kept; what it changes in place stays where it is."""
+
+
 @dataclass(frozen=True, eq=False)
 class Op:
     """One call, written `%3 = maximum(%2, 0.0) -> buffer 1`.
@@ -73,9 +81,9 @@ class Op:
     kwargs: dict[str, Any] = field(default_factory=dict)
     results: tuple[Tracer, ...] = ()
     inplace: bool = False
-    out: Place | Buffer | Part | None = None
+    out: Place | Buffer | Part | Outs | None = None
 
-    @property
+    @cached_property
     def operands(self) -> list[Tracer]:
         """The Tracers among the arguments."""
         return [leaf for leaf in flatten([self.args, self.kwargs], []) if isinstance(leaf, Tracer)]
@@ -86,19 +94,38 @@ class Op:
         return self.function is not None
 
     @property
+    def is_fused(self) -> bool:
+        """Whether it is a kernel: what it reads is args[0], what it changes is args[1] and the last of its results."""
+        return isinstance(self.out, Outs)
+
+    @property
+    def kernel(self) -> Kernel:
+        """The function of a kernel."""
+        return cast("Kernel", self.function)
+
+    @cached_property
     def is_view(self) -> bool:
         """Whether the result lies in the memory of an argument."""
-        if self.inplace or not self.results or not is_array(self.results[0]):
+        if self.inplace or self.is_fused or not self.results or not is_array(self.results[0]):
             return False
         return self.results[0].memory in {operand.memory for operand in self.operands if is_array(operand)}
 
     def __str__(self) -> str:
+        if isinstance(self.out, Outs):
+            return self._fused_text(self.out)
         args = [_text(arg) for arg in self.args] + [f"{name}={_text(arg)}" for name, arg in self.kwargs.items()]
         text = f"{self.name}({', '.join(args)})"
         if self.results and not self.inplace:
             text = f"{', '.join(map(str, self.results))} = {text}"
         out = self.results[0] if self.inplace else self.out
         return text if out is None else f"{text} -> {out}"
+
+    def _fused_text(self, outs: Outs) -> str:
+        """A kernel, written `%3 = multiply+add(%1, %2) -> buffer 1, %2`."""
+        made = "".join([f"{result}, " for result in self.results[: len(outs)]])[:-2]
+        written = ", ".join(map(str, (*[out for out in outs if out is not None], *self.args[1])))
+        text = f"{made} = " * bool(outs) + f"{self.function}({', '.join(map(str, self.args[0]))})"
+        return f"{text} -> {written}" if written else text
 
 
 def show(ops: Sequence[Op]) -> str:

@@ -13,15 +13,18 @@ from dataclasses import replace
 from typing import Any
 
 from portanet._tree import is_array, map_leaves
+from portanet.tracing.fuse import fuse
 from portanet.tracing.library import Constant, Library, Var
-from portanet.tracing.op import CONSTANT, VIEW, Buffer, Op, Part
+from portanet.tracing.op import CONSTANT, VIEW, Buffer, Op, Outs, Part
 from portanet.tracing.tracer import Tracer
 
 
-def optimize(ops: list[Op], library: Library) -> list[Op]:
-    """The ops after all passes."""
+def optimize(ops: list[Op], library: Library, *, fused: bool = False) -> list[Op]:
+    """The ops after all passes; `fused`: with kernels."""
     ops = dead_code(constants(ops))  # in this order: a change that nobody reads makes a value unusable too
     ops = vectors(ops, library)
+    if fused:
+        ops = dead_code(fuse(ops, library))  # views that only kernels have read
     return views(buffers(ops, library))
 
 
@@ -131,13 +134,33 @@ def buffers(ops: list[Op], library: Library) -> list[Op]:
         held[result.memory] = buffer, result.real
         return replace(op, out=buffer)
 
+    def of_read(op: Op, number: int, result: Tracer, like: Any) -> Buffer | None:
+        """The buffer of an array that a kernel reads and nothing after it."""
+        for memory in dict.fromkeys(operand.memory for operand in op.args[0]):
+            buffer, root = held.get(memory, (None, None))
+            alone = last[memory] == number and all(x.real is root for x in op.args[0] if x.memory == memory)
+            if buffer is None or not alone or library.layout(buffer.array) != library.layout(like):
+                continue
+            if op.kernel.may_overwrite(memory, result):
+                return held.pop(memory)[0]
+        return None
+
+    def place_fused(op: Op, number: int) -> Op:
+        outs: list[Any] = list(op.out)  # type: ignore[arg-type]
+        for i, (result, out) in enumerate(zip(op.results, outs, strict=False)):
+            if out is None:
+                like = library.like(result.real)
+                outs[i] = of_read(op, number, result, like) or take(like)
+                held[result.memory] = outs[i], result.real
+        return replace(op, out=Outs(outs))
+
     for op in filter(_is_written, ops):
         if _is_vector(op):  # its parts may be written long before
             held[op.results[0].memory] = take(library.like(op.results[0].real)), op.results[0].real
     for number, op in enumerate(ops):
         if op.out is CONSTANT:
             known |= {id(result): Constant(result.real) for result in op.results}
-        planned.append(place(op, number) if _is_written(op) else op)
+        planned.append(place_fused(op, number) if op.is_fused else place(op, number) if _is_written(op) else op)
         for memory in ends[number]:
             if memory in held:
                 buffer, _ = held.pop(memory)
@@ -147,7 +170,7 @@ def buffers(ops: list[Op], library: Library) -> list[Op]:
 
 def _is_written(op: Op) -> bool:
     """Whether the op makes one new array in every call."""
-    one = op.is_call and not op.inplace and len(op.results) == 1 and is_array(op.results[0])
+    one = op.is_call and not op.inplace and not op.is_fused and len(op.results) == 1 and is_array(op.results[0])
     return one and op.out is not CONSTANT and not op.is_view
 
 
@@ -158,7 +181,9 @@ def views(ops: list[Op]) -> list[Op]:
     for op in ops:
         if op.out is None and op.is_call and op.is_view and all(id(operand) in static for operand in op.operands):
             op = replace(op, out=VIEW)
-        if op.out is not None:
+        if isinstance(op.out, Outs):
+            static |= set(map(id, op.results[: len(op.out)]))
+        elif op.out is not None:
             static |= set(map(id, op.results))
         marked.append(op)
     return marked

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 from portanet._tree import flatten, is_array
 from portanet.tracing.emit import emit
 from portanet.tracing.guard import Guard, make_guard, signature
 from portanet.tracing.library import Library
-from portanet.tracing.op import FIXED, Buffer, Op
+from portanet.tracing.op import FIXED, Buffer, Op, Outs
 from portanet.tracing.passes import optimize
 from portanet.tracing.trace import Trace, is_tracing
 
@@ -21,7 +22,8 @@ _CHECKS = 8  # whether the function still makes the calls that are replayed, eac
 _MOST = 64  # kinds of arguments: where new ones keep coming, tracing them costs more than it gains
 
 
-class Program(NamedTuple):
+@dataclass
+class Program:
     """What is called in place of the function.
 
     guard   takes the arguments and returns their leaves; None where they are of another kind
@@ -73,6 +75,8 @@ class Traced:
         here.calls += 1
         if here.calls == here.next_check:
             self._check(args, static, key)
+        if here.waiting:
+            here.take_kernels()
         for program in here.programs.get(key, ()):
             if (leaves := program.guard(*args)) is not None:
                 return program.replay(*leaves)
@@ -135,14 +139,27 @@ class Traced:
             trace.run(function, args, dynamic)
             if list(map(str, trace.ops)) != first:  # random numbers, or a clock
                 return None
-            ops = self._here.share(optimize(trace.ops, self._library), self._library)
-            fixed = {op.args[0]: op.results[0].real for op in ops if op.out is FIXED}
-            replay, source = emit(ops, self._library, len(flatten(args, [])), self._reused)
-            return Program(make_guard(args, fixed, self._library.layout), replay, fixed, source, first, kind)
+            fixed = {op.args[0]: op.results[0].real for op in trace.ops if op.out is FIXED}
+            guard, leaves = make_guard(args, fixed, self._library.layout), len(flatten(args, []))
+            replay, source = self._emit(optimize(trace.ops, self._library), leaves)
+            program = Program(guard, replay, fixed, source, first, kind)
+            self._fuse(trace.ops, program, leaves)
+            return program
         except Exception:  # whatever it is, a plain call raises it too, or does without
             return None
         finally:
             trace.rewind()
+
+    def _emit(self, ops: list[Op], leaves: int) -> tuple[Callable[..., Any], str]:
+        return emit(self._here.share(ops, self._library), self._library, leaves, self._reused)
+
+    def _fuse(self, ops: list[Op], program: Program, leaves: int) -> None:
+        """Let kernels take their place in a program as soon as they are there."""
+        ops = optimize(ops, self._library, fused=True)
+        kernels = [op.kernel for op in ops if op.is_fused]
+        ready = self._library.prepare(kernels) if kernels else None
+        if ready is not None:
+            self._here.waiting.append((program, ready, functools.partial(self._emit, ops, leaves)))
 
 
 class _Kind:
@@ -170,22 +187,38 @@ class _Here(threading.local):
         self.kinds: dict[Any, _Kind] = {}
         self.calls, self.next_check, self._checks = 0, 0, 0
         self._arrays: dict[Any, list[Any]] = {}  # by layout
+        self.waiting: list[tuple[Program, Callable[[], bool], Callable[[], Any]]] = []  # for kernels
 
     def check_later(self) -> None:
         """Plan the next check, after twice as many calls; not for ever."""
         self._checks += 1
         self.next_check = 2 * self.calls if self._checks <= _CHECKS else 0
 
+    def take_kernels(self) -> None:
+        """Let programs whose kernels are there go on with them."""
+        for program, ready, make in list(self.waiting):
+            if ready():
+                self.waiting.remove((program, ready, make))
+                with contextlib.suppress(Exception):  # its arrays may be none for kernels
+                    program.replay, program.source = make()
+
     def share(self, ops: list[Op], library: Library) -> list[Op]:
         """The ops with buffers that earlier programs have, where the layouts are equal."""
         buffers: dict[int, Buffer] = {}
         taken: dict[Any, int] = {}
-        for op in ops:
-            if isinstance(op.out, Buffer) and op.out.number not in buffers:
-                layout = library.layout(op.out.array)
+
+        def shared(out: Any) -> Any:
+            if isinstance(out, Outs):
+                return Outs(map(shared, out))
+            if not isinstance(out, Buffer):
+                return out
+            if out.number not in buffers:
+                layout = library.layout(out.array)
                 arrays, count = self._arrays.setdefault(layout, []), taken.get(layout, 0)
                 if count == len(arrays):
-                    arrays.append(op.out.array)
-                buffers[op.out.number] = Buffer(op.out.number, arrays[count])
+                    arrays.append(out.array)
+                buffers[out.number] = Buffer(out.number, arrays[count])
                 taken[layout] = count + 1
-        return [replace(op, out=buffers[op.out.number]) if isinstance(op.out, Buffer) else op for op in ops]
+            return buffers[out.number]
+
+        return [replace(op, out=shared(op.out)) for op in ops]

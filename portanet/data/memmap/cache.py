@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from portanet._cache import folder, size
 from portanet.storage import unfinished
+
+__all__ = ["CacheError", "folder", "kept", "require_room", "size", "usable"]
 
 T = TypeVar("T")
 
@@ -18,25 +21,6 @@ _RESERVE = 2**28  # bytes of a disk that stay free for others
 
 class CacheError(Exception):
     """The cache cannot be used; whoever meets this does without it."""
-
-
-def folder() -> Path:
-    """The folder that PORTANET_CACHE names, or portanet's own in the user's cache folder; it may not exist."""
-    if named := os.environ.get("PORTANET_CACHE"):
-        return Path(named)
-    import platformdirs
-
-    return platformdirs.user_cache_path("portanet", appauthor=False)
-
-
-def size() -> int:
-    """How many bytes the cache holds."""
-    total = 0
-    for path, _, names in os.walk(folder()):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(path, name)).st_size
-    return total
 
 
 def kept(name: str, find: Callable[[Path], T | None], make: Callable[[Path], None]) -> T:

@@ -1,0 +1,43 @@
+"""Where things are kept that can be made again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+
+def folder() -> Path:
+    """The folder that PORTANET_CACHE names, or portanet's own in the user's cache folder; it may not exist."""
+    if named := os.environ.get("PORTANET_CACHE"):
+        return Path(named)
+    import platformdirs
+
+    return platformdirs.user_cache_path("portanet", appauthor=False)
+
+
+def size() -> int:
+    """How many bytes the cache holds."""
+    total = 0
+    for path, _, names in os.walk(folder()):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(path, name)).st_size
+    return total
+
+
+def require_own(path: Path) -> None:
+    """OSError unless only this user, or the system's, can change what a path leads to.
+
+    Code is loaded from there. So the file and every folder above belong to this user or to root, and others may not
+    write to them; a folder with the sticky bit, as /tmp is, lets them change only what is theirs.
+    """
+    for place in (path, *path.absolute().parents):
+        found = os.lstat(place)
+        if stat.S_ISLNK(found.st_mode) and found.st_uid in (0, os.getuid()):
+            require_own(place.resolve())
+            continue
+        sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
+        if found.st_uid not in (0, os.getuid()) or (found.st_mode & 0o022 and not sticky):
+            raise PermissionError(f"others can write to {place}")

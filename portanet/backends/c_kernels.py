@@ -1,0 +1,87 @@
+"""Kernels on NumPy's arrays, as functions in C."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from portanet.backends.compiler import Function, compiler, name_of
+from portanet.backends.kernel_call import KernelCall
+from portanet.backends.loops import c_body, words
+from portanet.tracing import Kernel, Statement, Var, real
+from portanet.tracing.tracer import Tracer
+
+
+def ask(kernels: list[Kernel]) -> Callable[[], bool]:
+    """Begin to compile kernels; says whether they are all there."""
+    bodies = {name_of(body): body for body in map(c_body, kernels)}
+    compiler().ask(bodies)
+    return lambda: all(compiler().get(name) is not None for name in bodies)
+
+
+def statements(kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
+    """The call of a kernel that has been compiled."""
+    function = compiler().get(name_of(c_body(kernel)))
+    assert function is not None
+    return [_Call(kernel, function, value).statement()]
+
+
+class _Address(int):
+    """Where the words of a call begin, which stays as long as this does."""
+
+    call: _Call
+
+
+class _Call(KernelCall):
+    """The words that the function in C reads, of 8 bytes each."""
+
+    def __init__(self, kernel: Kernel, function: Function, value: Callable[[Any], Any]) -> None:
+        super().__init__(np, kernel, value)
+        self._function, self._checked = function, any(slot.rows for slot in kernel.slots)
+        self._block = np.zeros(2 + len(words(kernel)), np.uint64)
+        self._address = _Address(self._block.ctypes.data)
+        self._block[1] = kernel.shape[0]
+        self._places: dict[int, int] = {}
+        self._views: dict[int, tuple[Any, int]] = {}
+        for place, word in enumerate(words(kernel), start=2):
+            self._fill(kernel, place, *word)
+
+    def statement(self) -> Statement:
+        """The call in the emitted code: of the function itself where nothing differs."""
+        if self._given or self._checked:
+            return super().statement()
+        self._address.call = self
+        return Statement(self._function, (self._address,), {})
+
+    def _fill(self, kernel: Kernel, place: int, kind: str, i: int, dimension: int = 0) -> None:
+        if kind == "slot":
+            self._places[i] = place
+            if not isinstance(self._arrays[i], Var):
+                self.set_array(i, real(self._arrays[i]))
+        elif kind == "number":
+            number, dtype = kernel.numbers[i]
+            view = self._block.view(dtype)
+            self._views[i] = view, place * 8 // view.dtype.itemsize
+            if not isinstance(number, Tracer):
+                self.set_number(i, number)
+        elif kind == "size":
+            self._block[place] = kernel.shape[i]
+        else:
+            slot = kernel.slots[i]
+            self._block.view(np.int64)[place] = slot.tracer.shape[0] if kind == "rows" else slot.strides[dimension]
+
+    def may_take(self, array: Any, *, changed: bool) -> bool:
+        flags = array.flags
+        return bool(flags.aligned and (flags.writeable or not changed))
+
+    def set_array(self, i: int, array: Any) -> None:
+        self._block[self._places[i]] = array.ctypes.data
+
+    def set_number(self, i: int, number: float) -> None:
+        view, place = self._views[i]
+        view[place] = number
+
+    def run(self) -> bool:
+        return not self._function(self._address)

@@ -1,0 +1,174 @@
+"""The machine's C compiler: loops as functions, compiled in the background and kept in the user's cache."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from portanet import _cache
+from portanet.backends.loops import C_HEADER
+
+Function = Callable[[int], int]
+"""Takes the address of the words of a loop."""
+
+_FLAGS = (
+    "-O3", "-ffp-contract=off", "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-fPIC",
+    "-shared", "-nostdlib", "-pipe", "-w",
+)  # fmt: skip
+_SECONDS = 60  # for one call of the compiler
+_KEPT = 300  # files: the oldest go
+_NONE = "no kernels: "
+
+
+class Compiler:
+    """Compiles functions that are asked for, each once; without a compiler that works they never come."""
+
+    def __init__(self) -> None:
+        self.problem: str | None = None
+        self._functions: dict[str, Function] = {}
+        self._asked: set[str] = set()
+        self._lock = threading.Lock()
+        self._running: subprocess.Popen[str] | None = None
+
+    def ask(self, bodies: dict[str, str], *, wait: bool = False) -> None:
+        """Begin to compile functions, by name, unless they are there or in the making."""
+        with self._lock:
+            new = {name: body for name, body in bodies.items() if name not in self._asked}
+            self._asked |= set(new)
+        if not new or self.problem is not None:
+            return
+        if wait or self._load_kept(new):
+            self._build(new)
+            return
+        thread = threading.Thread(target=self._build, args=(new,), name="portanet-compiler", daemon=True)
+        with contextlib.suppress(RuntimeError):  # the system starts no more threads
+            thread.start()
+
+    def get(self, name: str) -> Function | None:
+        """A function that has been asked for; None as long as it is not there."""
+        return self._functions.get(name)
+
+    def _load_kept(self, bodies: dict[str, str]) -> bool:
+        """Whether these are in the cache, so that nothing has to be compiled."""
+        try:
+            return _place(_command(), _source(bodies)).exists()
+        except OSError:
+            return False
+
+    def _build(self, bodies: dict[str, str]) -> None:
+        try:
+            library = self._library(_source(bodies))
+            for name in bodies:
+                function = getattr(library, name)
+                function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
+                self._functions[name] = function
+        except Exception as error:  # a compiler, a disk, a loader: all can fail in many ways, and steps run plain
+            self.problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+    def _library(self, source: str) -> Any:
+        """The shared library of a source, from the cache."""
+        command = _command()
+        place = _place(command, source)
+        if not place.exists():
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _cache.require_own(place.parent)
+            self._compile(command, source, place)
+            _prune(place.parent)
+        _cache.require_own(place)
+        return ctypes.CDLL(str(place))
+
+    def _compile(self, command: list[str], source: str, place: Path) -> None:
+        """Write the library beside its place first: two processes at once do not meet, and it appears whole."""
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as folder:
+            made = Path(folder, place.name)
+            environment = {**os.environ, "TMPDIR": folder, "LC_ALL": "C"}
+            self._running = subprocess.Popen(
+                [*command, "-x", "c", "-", "-o", str(made)], env=environment, text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            try:
+                said, _ = self._running.communicate(source, timeout=_SECONDS)
+            finally:
+                self.stop()
+            if self._running.returncode or not made.exists():
+                raise OSError(f"{command[0]} says: {(said.strip().splitlines() or ['nothing'])[0]}")
+            made.chmod(0o700)
+            os.replace(made, place)
+
+    def stop(self) -> None:
+        """End what is compiling."""
+        if self._running is not None and self._running.poll() is None:
+            self._running.kill()
+
+
+@functools.cache
+def compiler() -> Compiler:
+    """The one compiler of this process."""
+    one = Compiler()
+    atexit.register(one.stop)
+    return one
+
+
+if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+    os.register_at_fork(after_in_child=compiler.cache_clear)
+
+
+def name_of(body: str) -> str:
+    """A function's name, from its body."""
+    return "kernel_" + hashlib.sha256(body.encode()).hexdigest()[:24]
+
+
+def _source(bodies: dict[str, str]) -> str:
+    functions = [f"int {name}(const word *w) {{\n{body}\n}}\n" for name, body in sorted(bodies.items())]
+    return "\n".join([C_HEADER, *functions])
+
+
+def _command() -> list[str]:
+    """The compiler that PORTANET_CC names, or `cc`, with our flags."""
+    named = os.environ.get("PORTANET_CC", "cc")
+    if not named.strip():
+        raise OSError("PORTANET_CC is empty")
+    if os.name != "posix":
+        raise OSError("only compilers of Unix are known")
+    program, *more = shlex.split(named)
+    if (found := shutil.which(program)) is None:
+        raise OSError(f"there is no compiler {program!r}")
+    native = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
+    return [found, *more, native, *_FLAGS]
+
+
+def _place(command: list[str], source: str) -> Path:
+    """Where the library of a source is kept: it is for this compiler and this processor."""
+    about = os.stat(command[0])
+    facts = [source, *command, str(about.st_size), str(about.st_mtime_ns), _processor()]
+    return _cache.folder() / "kernels" / f"{hashlib.sha256(repr(facts).encode()).hexdigest()}.so"
+
+
+@functools.cache
+def _processor() -> str:
+    """What the processor is, and what it can do."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+        told = ("vendor", "model", "cpu family", "stepping", "flags", "CPU ", "Features", "isa")
+        return "\n".join(line for line in lines if line.startswith(told) and "MHz" not in line)
+    return f"{platform.machine()} {platform.processor()} {platform.node()}"
+
+
+def _prune(folder: Path) -> None:
+    """Remove the oldest files where there are many."""
+    files = sorted(folder.glob("*.so"), key=lambda file: file.stat().st_mtime)
+    for file in files[:-_KEPT]:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,169 @@
+"""From a kernel to the text of its loop, in C or in CUDA's C++."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from portanet.backends.expressions import C_TYPES, expression
+from portanet.tracing import Kernel
+
+Word = tuple[Any, ...]
+"""What a loop is told when it runs: ("slot", 0) is an array's address, ("size", 1) the size of a dimension,
+("stride", 0, 1) a stride of an array, ("rows", 0) how many rows an array has, ("number", 0) a number."""
+
+
+def words(kernel: Kernel) -> list[Word]:
+    """All that the text leaves open, in a fixed order: kernels of other sizes have the same text."""
+    numbers, slots = range(len(kernel.numbers)), range(len(kernel.slots))
+    strides = [("stride", i, d) for i in slots for d in range(len(kernel.shape)) if _step(kernel, i, d) == "stride"]
+    rows = [("rows", i) for i in slots if kernel.slots[i].rows]
+    sizes = [("size", d) for d in range(len(kernel.shape))]
+    return [*[("slot", i) for i in slots], *sizes, *strides, *rows, *[("number", i) for i in numbers]]
+
+
+def _step(kernel: Kernel, number: int, dimension: int) -> str:
+    """How an array goes on along a dimension: not at all, from one element to the next, or by a stride."""
+    slot = kernel.slots[number]
+    stride = slot.strides[dimension]
+    along = slot.rows is not None and slot.rows[1] == dimension
+    if stride == 0 and not along:
+        return "none"
+    last = dimension == len(kernel.shape) - 1
+    return "next" if last and not along and stride == slot.tracer.dtype.itemsize else "stride"
+
+
+class Text:
+    """The parts of a loop's text that both dialects have."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._stored = {slot for slot, _ in kernel.stores}
+
+    def place(self, number: int, dimension: int) -> Iterator[str]:
+        """Where an array goes on to in one more dimension, and its value if it goes no further."""
+        slot, step = self.kernel.slots[number], _step(self.kernel, number, dimension)
+        before, now = self._pointer(number, dimension), f"p{number}_{dimension}"
+        at = f"i{dimension}"
+        if slot.rows is not None and slot.rows[1] == dimension:
+            yield f"const long long r{number} = {self.row(number)};"
+            at = f"r{number}"
+        if step == "stride":
+            yield f"char *const {now} = {before} + {at} * s{number}_{dimension};"
+        if dimension == self._last(number) and self._is_read(number):
+            yield self._load(number, dimension)
+
+    def row(self, number: int) -> str:
+        """The number of a row from the row that is asked for."""
+        index = self.kernel.slots[number].rows
+        assert index is not None
+        return f"x{index[0]} < 0 ? x{index[0]} + m{number} : x{index[0]}"
+
+    def constants(self) -> Iterator[str]:
+        """The values of arrays that are broadcast along all dimensions."""
+        for number in range(len(self.kernel.slots)):
+            if self._last(number) < 0 and self._is_read(number):
+                yield self._load(number, -1)
+
+    def compute(self) -> Iterator[str]:
+        """The lines and the stores."""
+        for number, (form, args) in enumerate(self.kernel.lines):
+            given = [f"({C_TYPES[dtype]}){_name(arg)}" for arg, dtype in zip(args, form.dtypes, strict=True)]
+            own, inside = C_TYPES[form.dtype], form.dtypes[-1]
+            yield f"const {own} t{number} = ({own})({expression(form.name, given, inside)});"
+        for slot, value in self.kernel.stores:
+            dtype = "uint8" if self.kernel.slots[slot].dtype == "bool" else self.kernel.slots[slot].dtype
+            yield f"{self._element(slot, dtype)} = {_name(value)};"
+
+    def slots_of(self, dimension: int) -> list[int]:
+        """The arrays that go on along a dimension; row numbers before the rows."""
+        own = [i for i in range(len(self.kernel.slots)) if _step(self.kernel, i, dimension) != "none"]
+        return sorted(own, key=lambda i: self.kernel.slots[i].rows is not None)
+
+    def _is_read(self, number: int) -> bool:
+        refs = [arg for line in self.kernel.lines for arg in line.args]
+        return ("array", number) in refs or any(slot.rows and slot.rows[0] == number for slot in self.kernel.slots)
+
+    def _last(self, number: int) -> int:
+        """The innermost dimension along which an array goes on."""
+        dimensions = range(len(self.kernel.shape))
+        return max((d for d in dimensions if _step(self.kernel, number, d) != "none"), default=-1)
+
+    def _pointer(self, number: int, dimension: int) -> str:
+        """The name of an array's place before a dimension."""
+        above = [d for d in range(dimension) if _step(self.kernel, number, d) == "stride"]
+        return f"p{number}_{above[-1]}" if above else f"p{number}"
+
+    def _element(self, number: int, dtype: str) -> str:
+        """An array's element, at the end."""
+        last = len(self.kernel.shape) - 1
+        if last >= 0 and _step(self.kernel, number, last) == "next":
+            return f"(({C_TYPES[dtype]} *){self._pointer(number, last)})[i{last}]"
+        return f"*({C_TYPES[dtype]} *){self._pointer(number, last + 1)}"
+
+    def _load(self, number: int, dimension: int) -> str:
+        dtype = self.kernel.slots[number].dtype
+        if dtype == "bool":
+            return f"const bool x{number} = {self._element(number, 'uint8')} != 0;"
+        return f"const {C_TYPES[dtype]} x{number} = {self._element(number, dtype)};"
+
+
+def _name(ref: tuple[str, int]) -> str:
+    return {"array": "x", "number": "c", "line": "t"}[ref[0]] + str(ref[1])
+
+
+def c_body(kernel: Kernel) -> str:
+    """The body of a C function of `const word *w`, which gives 1, and writes nothing, where a row does not exist.
+
+    It computes the places w[0].n to w[1].n of the first dimension; the words of the kernel follow.
+    """
+    text, last = Text(kernel), len(kernel.shape) - 1
+    lines = ["const long long start = w[0].n, stop = w[1].n;", *_c_words(kernel)]
+    for number, slot in enumerate(kernel.slots):
+        if slot.rows:
+            lines += _c_check(kernel, number)
+    lines += text.constants()
+    for d in range(last + 1):
+        begin, end = ("start", "stop") if d == 0 else ("0", f"n{d}")
+        lines += ["#pragma GCC ivdep"] if d == last else []
+        lines.append(f"for (long long i{d} = {begin}; i{d} < {end}; ++i{d}) {{")
+        for number in text.slots_of(d):
+            lines += text.place(number, d)
+    return "\n".join([*lines, *text.compute(), "}" * (last + 1), "return 0;"])
+
+
+def _c_words(kernel: Kernel) -> Iterator[str]:
+    for number, word in enumerate(words(kernel), start=2):
+        kind, i, *rest = word
+        if kind == "number":
+            dtype = kernel.numbers[i][1]
+            yield f"const {C_TYPES[dtype]} c{i} = w[{number}].{MEMBERS[dtype]};"
+        elif kind == "slot":
+            yield f"char *const p{i} = w[{number}].p;"
+        else:
+            name = {"size": f"n{i}", "stride": f"s{i}_{''.join(map(str, rest))}", "rows": f"m{i}"}[kind]
+            yield f"const long long {name} = w[{number}].n;"
+
+
+def _c_check(kernel: Kernel, number: int) -> Iterator[str]:
+    """A loop over the row numbers."""
+    index, d = kernel.slots[number].rows or (0, 0)
+    step = _step(kernel, index, d)
+    stride = f"s{index}_{d}" if step == "stride" else str(kernel.slots[index].tracer.dtype.itemsize)
+    yield f"for (long long i = 0; i < n{d}; ++i) {{"
+    yield f"const long long r = *({C_TYPES[kernel.slots[index].dtype]} *)(p{index} + i * {stride});"
+    yield f"if (r < -m{number} || r >= m{number}) return 1;"
+    yield "}"
+
+
+MEMBERS = {dtype: "truth" if dtype == "bool" else dtype for dtype in C_TYPES}
+
+C_HEADER = (
+    "#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0\n#error floats are computed in another precision\n"
+    "#endif\n#define bool _Bool\n"
+    + "".join(f"#define {name}{end} __builtin_{name}{end}\n" for name in ("sqrt", "fabs", "floor", "ceil", "trunc")
+              for end in ("", "f"))
+    + "typedef union { char *p; long long n; "
+    + "".join(f"{c} {MEMBERS[name]}; " for name, c in C_TYPES.items())
+    + "} word;\n"
+)  # fmt: skip

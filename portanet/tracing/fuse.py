@@ -1,0 +1,197 @@
+"""The pass that joins elementwise calls into kernels."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from typing import Any, cast
+
+from portanet.tracing.kernel import Kernel, kernel_of
+from portanet.tracing.library import Library
+from portanet.tracing.loop import Loop
+from portanet.tracing.op import CONSTANT, Op, Outs
+
+
+def fuse(ops: list[Op], library: Library) -> list[Op]:
+    """Join elementwise calls on as many elements: each chain is one op, whose function is a Kernel.
+
+    Calls join where no other call has to come between them: what one writes, another reads or writes. A chain ends at
+    sums and products. What is read inside alone is never written to memory. Rows that a chain takes by number, it
+    reads where they are.
+    """
+    given = Counter(op.results[0].memory for op in ops if op.name == "input")
+    if any(count > 1 for count in given.values()):
+        return ops  # arguments that share memory may not do so in the next call
+    order = {id(op): number for number, op in enumerate(ops)}
+    calls = [op for op in ops if op.is_call and op.out is not CONSTANT and not op.is_view]
+    graph = _Graph(calls)
+    loops = _joined(calls, graph, order, library)
+    _gather(calls, {x.memory for x in ops[-1].operands}, graph, loops, library)
+    views = [op for op in ops if op.is_view and op.out is not CONSTANT]
+    placed: dict[int, list[Op]] = {}
+    for node, loop in loops.items():
+        kernel = _kernel(loop, ops, views, library)
+        placed[node] = [_fused(kernel)] if library.pays(kernel) else [*loop.takes, *loop.ops]
+    head = [op for op in ops if not op.is_call or op.out is CONSTANT]
+    sequence = [op for node in graph.sequence() for op in placed.get(node, [calls[node]])]
+    return _with_views([*head[:-1], *sequence, head[-1]], views)
+
+
+def _joined(calls: list[Op], graph: _Graph, order: dict[int, int], library: Library) -> dict[int, Loop]:
+    """The loops, by the number of the call that each is named after.
+
+    From the last call to the first, each joins one that reads its result, else one that reads the same array, else any.
+    """
+    loops: dict[int, Loop] = {}
+    for node in reversed(range(len(calls))):
+        loop = Loop.of(calls[node], library)
+        if loop is None:
+            continue
+        near = [sorted(graph.after[node]), graph.beside(node), [*loops]]
+        for other in dict.fromkeys(n for some in near for n in map(graph.name, some) if n in loops and n != node):
+            both = loop.joined(loops[other], lambda op: order[id(op)]) if graph.may_join(node, other) else None
+            if both is not None:
+                graph.join(node, other)
+                loops[other] = both
+                break
+        else:
+            loops[node] = loop
+    return loops
+
+
+def _gather(calls: list[Op], returned: set[Any], graph: _Graph, loops: dict[int, Loop], library: Library) -> None:
+    """Let loops read rows themselves that they alone read."""
+    for node, op in enumerate(calls):
+        if op.name != "take" or op.results[0].memory in returned or not library.gathers(op):
+            continue
+        readers = {graph.name(after) for after in graph.after[node]}
+        if len(readers) == 1 and (reader := next(iter(readers))) in loops and graph.may_join(node, reader):
+            with_rows = loops[reader].with_rows(op)
+            if with_rows is not None:
+                graph.join(node, reader)
+                loops[reader] = with_rows
+
+
+def _kernel(loop: Loop, ops: list[Op], views: list[Op], library: Library) -> Kernel:
+    own = [*loop.takes, *loop.ops]
+    inside = set(map(id, own))
+    made = {result.memory for op in own if not op.inplace for result in op.results}
+    viewed = [op for op in views if op.results[0].memory in made]
+    others = (op for op in ops if id(op) not in inside and not (op.is_call and op.is_view))
+    needed = {x.memory for op in others for x in (op.operands if op.is_call or not op.results else op.results)}
+    return kernel_of(loop, _with_views(own, viewed), needed, library)
+
+
+def _fused(kernel: Kernel) -> Op:
+    """The op of a kernel: what it reads, what it changes; what it makes, and what it changes."""
+    kept: dict[int, Any] = {id(op.results[0]): op.out for op in kernel.ops}
+    outs = Outs([kept[id(tracer)] for tracer in kernel.made])
+    return Op(
+        "fused", cast(Any, kernel), (kernel.read, kernel.changed), results=(*kernel.made, *kernel.changed), out=outs
+    )
+
+
+def _with_views(ops: list[Op], views: list[Op]) -> list[Op]:
+    """The ops, and each view as soon as there is what it is of."""
+    waiting: dict[int, list[Op]] = defaultdict(list)
+    for view in views:
+        waiting[id(view.operands[0])].append(view)
+    placed: list[Op] = []
+    known: set[int] = set()
+
+    def place(op: Op) -> None:
+        placed.append(op)
+        for result in op.results:
+            known.add(id(result))
+            for view in waiting.pop(id(result), []):
+                missing = [operand for operand in view.operands if id(operand) not in known]
+                if missing:
+                    waiting[id(missing[0])].append(view)
+                else:
+                    place(view)
+
+    for op in ops:
+        place(op)
+    return placed
+
+
+class _Graph:
+    """Which calls must come before which others; joined ones count as one, under one of their numbers."""
+
+    def __init__(self, calls: list[Op]) -> None:
+        self.after: list[set[int]] = [set() for _ in calls]  # those that must follow, none between
+        self._names = list(range(len(calls)))
+        self._operands = [{operand.memory for operand in op.operands} for op in calls]
+        self._readers: dict[Any, list[int]] = defaultdict(list)
+        self._find_order(calls)
+        self._members = {node: [node] for node in self._names}
+        self._bits = {node: 1 << node for node in self._names}
+        self._below, self._above = [0] * len(calls), [0] * len(calls)  # as bits: all that must follow, and precede
+        for node in reversed(self._names):
+            for other in self.after[node]:
+                self._below[node] |= 1 << other | self._below[other]
+        for node in self._names:
+            for other in self.after[node]:
+                self._above[other] |= 1 << node | self._above[node]
+
+    def _find_order(self, calls: list[Op]) -> None:
+        """Find what must follow what: reading what was written, and writing what was read or written."""
+        writer: dict[Any, int] = {}
+        since: dict[Any, list[int]] = defaultdict(list)  # the readers since
+        for node, op in enumerate(calls):
+            for memory in self._operands[node]:
+                self._readers[memory].append(node)
+                since[memory].append(node)
+                if memory in writer:
+                    self.after[writer[memory]].add(node)
+            for memory in {result.memory for result in op.results}:
+                for before in (*since.pop(memory, ()), *([writer[memory]] if memory in writer else [])):
+                    self.after[before] |= {node} - {before}
+                writer[memory] = node
+
+    def name(self, node: int) -> int:
+        """The number under which a call counts now."""
+        while self._names[node] != node:
+            node = self._names[node]
+        return node
+
+    def beside(self, node: int) -> list[int]:
+        """The calls that read one of the same arrays."""
+        return [other for memory in self._operands[node] for other in self._readers[memory]]
+
+    def may_join(self, one: int, other: int) -> bool:
+        """Whether no other call has to come between them."""
+        between = (self._below[one] & self._above[other]) | (self._above[one] & self._below[other])
+        return not between & ~(self._bits[one] | self._bits[other])
+
+    def join(self, one: int, into: int) -> None:
+        """Let one count as a part of another."""
+        self._names[one] = into
+        self._members[into] += self._members.pop(one)
+        bits = self._bits[into] = self._bits.pop(one) | self._bits[into]
+        below = self._below[into] = (self._below[one] | self._below[into]) & ~bits
+        above = self._above[into] = (self._above[one] | self._above[into]) & ~bits
+        for node, own in self._bits.items():
+            if own & above:
+                self._below[node] |= below | bits
+            if own & below:
+                self._above[node] |= above | bits
+
+    def sequence(self) -> list[int]:
+        """An order of what counts as one, as near to that of the calls as it can be."""
+        follow = {
+            name: {self.name(other) for node in members for other in self.after[node]} - {name}
+            for name, members in self._members.items()
+        }
+        before = Counter(other for others in follow.values() for other in others)
+        ready = [(max(self._members[name]), name) for name in follow if not before[name]]
+        heapq.heapify(ready)
+        found = []
+        while ready:
+            _, name = heapq.heappop(ready)
+            found.append(name)
+            for other in follow[name]:
+                before[other] -= 1
+                if not before[other]:
+                    heapq.heappush(ready, (max(self._members[other]), other))
+        return found

@@ -1,0 +1,166 @@
+"""Which elementwise calls can be one loop: where the elements of their arrays lie."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from portanet._tree import is_array
+from portanet.tracing.library import Library
+from portanet.tracing.op import Op
+from portanet.tracing.tracer import Tracer
+
+Shape = tuple[int, ...]
+At = tuple[int, ...]
+"""The address of an array's first element, and its strides in bytes in each dimension of a loop."""
+
+
+Found = dict[Any, set[At]]
+"""By memory."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the arrays of one call lie, by the `id` of their Tracers, in as few dimensions as do."""
+
+    shape: Shape
+    at: dict[int, At]
+
+    def within(self, tracer: Tracer, shape: Shape) -> At:
+        """The place of an array in the finer dimensions of a loop."""
+        return _split(self.at[id(tracer)], self.shape, shape)
+
+
+class Loop:
+    """Calls that may become one kernel, and the dimensions that they have in common.
+
+    A memory that one of them writes to is met by all of them element for element: else no loop gives the same.
+    """
+
+    def __init__(self, ops: list[Op], shape: Shape, places: dict[int, Places], found: Found) -> None:
+        self.ops, self.shape, self.places = ops, shape, places
+        self.takes: list[Op] = []
+        self.written = {result.memory for op in ops for result in op.results}
+        self._found = found
+
+    @staticmethod
+    def of(op: Op, library: Library) -> Loop | None:
+        """A loop of this call alone; None where it has to stay a call."""
+        if not (op.is_call and len(op.results) == 1 and is_array(op.results[0]) and library.form(op)):
+            return None
+        if (places := _places(op, library)) is None:
+            return None
+        found: Found = defaultdict(set)
+        for tracer in (*op.operands, *op.results):
+            if is_array(tracer):
+                found[tracer.memory].add(places.at[id(tracer)])
+        return Loop([op], places.shape, {id(op): places}, found)._checked()
+
+    def joined(self, other: Loop, order: Callable[[Op], int]) -> Loop | None:
+        """Both in one loop; None where their dimensions do not fit, or one needs other elements of the other's."""
+        shape = _refined(self.shape, other.shape)
+        if shape is None:
+            return None
+        found = self._within(shape)
+        for memory, places in other._within(shape).items():
+            found[memory] = found.get(memory, set()) | places
+        return Loop(sorted([*self.ops, *other.ops], key=order), shape, self.places | other.places, found)._checked()
+
+    def with_rows(self, take: Op) -> Loop | None:
+        """The loop that reads the rows of an array itself; None where it cannot."""
+        rows = take.results[0]
+        shape = _refined(self.shape, tuple(rows.shape)) or self.shape
+        one = Loop(self.ops, shape, self.places, self._within(shape))
+        one.takes = [*self.takes, take]
+        if one.written & {x.memory for x in (rows, *take.operands)}:
+            return None
+        found = [one._row_dimension(at, rows) for at in one._found[rows.memory]]
+        return None if None in found else one
+
+    def _within(self, shape: Shape) -> Found:
+        """All places in each memory, in the finer dimensions of another loop."""
+        if shape == self.shape:
+            return dict(self._found)
+        return {memory: {_split(at, self.shape, shape) for at in places} for memory, places in self._found.items()}
+
+    def _checked(self) -> Loop | None:
+        return self if all(len(self._found[memory]) == 1 for memory in self.written) else None
+
+    def row_dimension(self, op: Op, tracer: Tracer, rows: Tracer) -> int:
+        """The dimension along which an array of gathered rows goes from row to row."""
+        found = self._row_dimension(self.places[id(op)].within(tracer, self.shape), rows)
+        assert found is not None
+        return found
+
+    def _row_dimension(self, at: At, rows: Tracer) -> int | None:
+        strides, size = at[1:], rows.dtype.itemsize * math.prod(rows.shape[1:])
+        along = [i for i, stride in enumerate(strides) if self.shape[i] > 1 and abs(stride) >= size]
+        whole = len(along) == 1 and strides[along[0]] == size and self.shape[along[0]] == rows.shape[0]
+        return along[0] if whole else None
+
+
+def _places(op: Op, library: Library) -> Places | None:
+    """Where a call's arrays lie; None where a loop cannot be there."""
+    result = op.results[0]
+    shape = tuple(result.shape)
+    arrays = {id(array): array for array in (*op.operands, result) if is_array(array)}
+    found = {key: _at(array, shape, library, copied=op.name == "reshape") for key, array in arrays.items()}
+    if 0 in shape or None in found.values():
+        return None
+    at = {key: place for key, place in found.items() if place is not None}
+    own = at[id(result)]
+    order = sorted((i for i, n in enumerate(shape) if n > 1), key=lambda i: -abs(own[i + 1]))
+    runs = collapsed([shape[i] for i in order], [[place[i + 1] for i in order] for place in at.values()])
+    sizes = tuple(math.prod(shape[order[i]] for i in run) for run in runs)
+    return Places(sizes, {key: (place[0], *[place[order[run[-1]] + 1] for run in runs]) for key, place in at.items()})
+
+
+def collapsed(shape: list[int], strides: list[list[int]], alone: set[int] | None = None) -> list[list[int]]:
+    """The dimensions in runs that are one dimension for every array; those `alone` stay so."""
+    runs: list[list[int]] = []
+    for i, n in enumerate(shape):
+        fits = bool(runs) and not {i, *runs[-1]} & (alone or set())
+        if fits and all(own[i - 1] == own[i] * n for own in strides):
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    return runs
+
+
+def _at(array: Any, shape: Shape, library: Library, *, copied: bool) -> At | None:
+    """An array's place in the dimensions of a result; a copy goes on in the order of the elements."""
+    if (found := library.address(array.real)) is None:
+        return None
+    own, (address, strides) = tuple(array.shape), found
+    if copied:
+        return _split((address, *strides), own, shape) if _refined(own, shape) == shape else None
+    missing = len(shape) - len(own)
+    return address, *[0] * missing, *[0 if n == 1 else s for n, s in zip(own, strides, strict=True)]
+
+
+@functools.lru_cache(maxsize=1024)
+def _refined(a: Shape, b: Shape) -> Shape | None:
+    """The dimensions that both shapes can be cut into; None where there are none."""
+    if math.prod(a) != math.prod(b):
+        return None
+    cuts = sorted({math.prod(shape[start:]) for shape in (a, b) for start in range(len(shape) + 1)}, reverse=True)
+    if any(first % second for first, second in itertools.pairwise(cuts)):
+        return None
+    return tuple(first // second for first, second in itertools.pairwise(cuts))
+
+
+def _split(at: At, shape: Shape, fine: Shape) -> At:
+    """A place in finer dimensions."""
+    strides: list[int] = []
+    left = list(fine)
+    for n, stride in zip(reversed(shape), reversed(at[1:]), strict=True):
+        covered = 1
+        while covered < n:
+            strides.append(stride * covered)
+            covered *= left.pop()
+    return at[0], *[0] * len(left), *reversed(strides)
