@@ -107,19 +107,40 @@ class _Lines:
         pass
 
 
+_NARROW, _LEAST = 60, 10  # columns: below the first a bar would take the place of the figures; of a bar
+_TIME, _FIGURES = 12, 58  # columns that the time left takes, and figures usually
+
+
 class _Bar:
     """A terminal."""
 
     def __init__(self, done: int, steps: int) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+        from rich.progress_bar import ProgressBar
+        from rich.table import Column
+        from rich.text import Text
+
+        self._console = console = Console(stderr=True)
+        widest = console.width
+
+        class Bar(BarColumn):
+            """As wide as time and figures let it, and no wider again when they get shorter."""
+
+            def render(self, task: Task) -> ProgressBar | Text:  # type: ignore[override]
+                nonlocal widest
+                if console.width < _NARROW:
+                    return Text()
+                widest = min(widest, console.width - _TIME - max(_FIGURES, len(task.description)))
+                self.bar_width = max(_LEAST, widest)
+                return super().render(task)
 
         self._bar = Progress(
-            BarColumn(bar_width=10),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
+            Bar(),
+            TimeRemainingColumn(compact=True, table_column=Column(min_width=5, no_wrap=True)),
+            TextColumn("left", table_column=Column(min_width=4, no_wrap=True)),
             TextColumn("{task.description}", markup=False),
-            console=Console(stderr=True),
+            console=self._console,
         )
         self._task = self._bar.add_task("", total=steps, completed=done)
         self._bar.start()
@@ -128,7 +149,9 @@ class _Bar:
         self._bar.update(self._task, completed=step)
 
     def say(self, text: str) -> None:
-        self._bar.update(self._task, description=text)
+        columns = self._console.width
+        room = columns - _TIME - (_LEAST + 1 if columns >= _NARROW else 1)
+        self._bar.update(self._task, description=text if len(text) <= room else f"{text[: room - 1]}…")
 
     def close(self) -> None:
         self._bar.stop()
