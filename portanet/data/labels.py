@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from portanet._text import plain
 from portanet._typing import HostArray
-from portanet.data.cells import INTEGER, NUMBER, as_floats, quoted
+from portanet.data.cells import INTEGER, NUMBER, as_floats, is_missing, quoted
 from portanet.errors import DataError
+
+_INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
 
 def encode(
@@ -18,11 +21,11 @@ def encode(
     """Labels (N,) as int32 indices into the classes, and the classes; row i is labelled `texts[codes[i]]`.
 
     Without `classes` they are the distinct labels: whole numbers in numeric order, others in text order.
-    With them, the ones a trained model knows, every label must be among them.
+    With them, every label must be among them. A word for a missing value is no class unless it is one of them, nor is
+    an infinite number: DataError says how many rows have no label.
     """
     names = [text.strip() for text in texts]
-    if "" in names:
-        raise DataError(f"{name}: row {_first(codes, names.index(''))}: the label is empty.")
+    _require_labels(name, names, codes, classes or ())
     if classes is None:
         names, classes = _discover(name, names)
     else:
@@ -32,8 +35,8 @@ def encode(
     for code, text in enumerate(names):
         if text not in index:
             raise DataError(
-                f"{name}: row {_first(codes, code)}: the label {quoted(text)} is not among the model's classes: "
-                f"{_listed(classes)}."
+                f"{name}: row {_first(codes, code)}: the label {quoted(text)} is not among the classes: "
+                f"{listed(classes)}."
             )
     table = np.array([index[text] for text in names], np.int32)
     return table[codes], tuple(classes)
@@ -44,17 +47,29 @@ def encode_array(
 ) -> tuple[HostArray, tuple[str, ...]]:
     """The same for labels that came as an array; for `regress` float32 or float64 targets and no classes."""
     if values.dtype.kind in "iuf":
+        if not (finite := np.isfinite(values)).all():
+            value = values[int(np.argmin(finite))]
+            raise DataError(f"{name}: {_without_label(~finite)} ({value}).", remedy="leave them out")
         targets = as_floats(values)
         if targets is None:
-            raise DataError(f"{name}: a label is NaN, infinite or too large.")
+            raise DataError(f"{name}: a label is too large.")
         if regress:
             return targets, ()
     elif regress:
         raise DataError(f"{name}: the labels are {values.dtype}; regression needs numbers.")
+    if values.dtype.kind == "S":
+        values = _decoded(name, values)
     if values.dtype.kind == "U":
         _require_unicode(name, values)
     distinct, codes = np.unique(values, return_inverse=True)
     return encode(name, [str(value) for value in distinct.tolist()], codes, classes)
+
+
+def _decoded(name: str, values: HostArray) -> HostArray:
+    try:
+        return np.char.decode(values, "utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: a label is not UTF-8 text ({error.reason}).") from error
 
 
 def _require_unicode(name: str, values: HostArray) -> None:
@@ -64,6 +79,26 @@ def _require_unicode(name: str, values: HostArray) -> None:
     if broken.any():
         row = int(np.argmax(broken)) * len(values) // broken.size + 1
         raise DataError(f"{name}: row {row}: the label is not text, as it holds {int(points[broken][0]):#x}.")
+
+
+def is_no_label(text: str) -> bool:
+    """Whether a label is a word for a missing value, or infinite."""
+    return is_missing(text) or _INFINITE.fullmatch(text.strip()) is not None
+
+
+def _require_labels(name: str, names: Sequence[str], codes: HostArray, classes: Sequence[str]) -> None:
+    absent = np.array([is_no_label(text) and text not in classes for text in names], bool)
+    if absent.any():
+        word = quoted(names[codes[int(np.argmax(absent[codes]))]])
+        is_open = word != "''" and not classes
+        remedy = f"leave them out, or if {word} is a class name all with classes=..." if is_open else "leave them out"
+        raise DataError(f"{name}: {_without_label(absent[codes])} ({word}).", remedy=remedy)
+
+
+def _without_label(rows: HostArray) -> str:
+    """How many rows have no label, and which is the first."""
+    first, count = int(np.argmax(rows)) + 1, int(rows.sum())
+    return f"row {first} has no label" if count == 1 else f"{count:,} rows have no label, the first is row {first}"
 
 
 def shortest(text: str) -> str:
@@ -92,5 +127,6 @@ def _first(codes: HostArray, code: int) -> int:
     return int(np.argmax(codes == code)) + 1
 
 
-def _listed(classes: Sequence[str]) -> str:
+def listed(classes: Sequence[str]) -> str:
+    """The first of the classes in a line, and how many there are."""
     return ", ".join(map(plain, classes[:12])) + (f", ... ({len(classes)} in all)" if len(classes) > 12 else "")

@@ -1,12 +1,13 @@
-"""NumPy's .npz files: `x` with `labels`, or Keras' x_train, y_train, x_test and y_test."""
+"""NumPy's .npz files: rows with their labels under one of the usual pairs of names, or Keras' four arrays."""
 
 from __future__ import annotations
 
 import math
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -20,8 +21,9 @@ from portanet.data.labels import encode_array
 from portanet.data.memmap.npy import read_header
 from portanet.errors import DataError
 
-_X = {"train": ("x", "images", "x_train"), "test": ("x_test",)}
-_LABELS = {"x": ("labels", "y"), "images": ("labels", "y"), "x_train": ("y_train",), "x_test": ("y_test",)}
+_ROWS = {"train": ("x", "images", "x_train", "data", "features", "arr_0"), "test": ("x_test",)}
+_LABELS = {"x_train": ("y_train",), "x_test": ("y_test",), "arr_0": ("arr_1",)}
+_USUAL = ("labels", "y", "target", "targets", "label")  # of the others
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 
 
@@ -45,24 +47,30 @@ def read_npz(
     rows = _rows(name, x, image)
     if labels is None:
         return Dataset(name, rows)
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (len(rows),):
         raise DataError(f"{name}: labels need the shape ({len(rows)},), not {labels.shape}.")
     return Dataset(name, rows, *encode_array(name, labels, regress=regress, classes=classes))
 
 
 def _arrays(archive: zipfile.ZipFile, part: str, name: str) -> tuple[HostArray, HostArray | None]:
-    members = {info.filename: info for info in archive.infolist()}
-    for key in _X[part]:
-        if f"{key}.npy" in members:
-            break
-    else:
-        found = ", ".join(plain(member.removesuffix(".npy")) for member in sorted(members)[:8]) or "none"
-        raise DataError(f"{name} has no array {' or '.join(_X[part])}; its arrays: {found}.")
-    labels = [other for other in _LABELS[key] if f"{other}.npy" in members]
-    x = _load(archive, members[f"{key}.npy"], "iuf", f"{name}: array {key!r}")
-    if not labels:
-        return x, None
-    return x, _load(archive, members[f"{labels[0]}.npy"], "iufbU", f"{name}: array {labels[0]!r}")
+    members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename[-4:] == ".npy"}
+    rows, wanted = _one_of(members, _ROWS[part], name), ", ".join(_ROWS[part][:-1]) or _ROWS[part][0]
+    if rows is None:
+        found = ", ".join(map(plain, sorted(members)[:8])) or "none"
+        more = f" or {_ROWS[part][-1]}" if len(_ROWS[part]) > 1 else ""
+        raise DataError(f"{name} has no array {wanted}{more}; its arrays: {found}.")
+    labels = _one_of(members, _LABELS.get(rows.lower(), _USUAL), name)
+    x = _load(archive, members[rows], "iuf", f"{name}: array {rows!r}")
+    return x, None if labels is None else _load(archive, members[labels], "iufbUS", f"{name}: array {labels!r}")
+
+
+def _one_of(members: Mapping[str, Any], names: Sequence[str], file: str) -> str | None:
+    """The array of one of the names, in upper or lower case; DataError where two are that."""
+    found = [member for member in members if member.lower() in names]
+    if len(found) > 1:
+        raise DataError(f"{file} has the arrays {found[0]} and {found[1]}, and either could be meant; rename one.")
+    return found[0] if found else None
 
 
 def _load(archive: zipfile.ZipFile, member: zipfile.ZipInfo, kinds: str, what: str) -> HostArray:

@@ -114,7 +114,7 @@ ERRORS = [
     ("evaluate flowers bare.csv", ["bare.csv has no labels"]),
     ("evaluate flowers narrow.csv", ["narrow.csv has no column 'd'"]),
     ("evaluate flowers strange.csv", ["strange.csv: row 8", "'rose'", "setosa, versicolor, virginica"]),
-    ("evaluate flowers mnist:test", ["mnist:test", "not among the model's classes"]),
+    ("evaluate flowers mnist:test", ["mnist:test", "not among the classes"]),
     ("evaluate flowers turned.csv", ["no column 'species'", "--label"]),
     ("evaluate flowers flowers.csv --label a", ["'a' is an input of the model"]),
     ("evaluate flowers flowers.csv --label nope", ["flowers.csv has no column 'nope'", "a, b, c, d, label"]),

@@ -126,14 +126,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "NaN": ({"x": np.array([[1, NAN]])}, "NaN"),
     "infinite": ({"x": np.array([[1, INF]])}, "infinite"),
     "too large": ({"x": np.array([[1, 1e39]])}, "too large"),
-    "NaN label": ({"x": X, "y": np.array([1, NAN, 2])}, "label is NaN"),
+    "NaN label": ({"x": X, "y": np.array([1, NAN, 2])}, "row 2 has no label"),
     "fraction label": ({"x": X, "y": np.array([1, 1.5, 2])}, "label 1.5 is a measurement"),
     "too few labels": ({"x": X, "y": Y[:2]}, r"labels need the shape \(3,\), not \(2,\)"),
     "one-hot labels": ({"x": X, "y": np.eye(3)}, r"labels need the shape \(3,\), not \(3, 3\)"),
     "one dimension": ({"x": Y}, r"not \(3,\)"),
     "five dimensions": ({"x": np.zeros((1, 1, 1, 1, 1))}, r"not \(1, 1, 1, 1, 1\)"),
     "no rows": ({"x": X[:0]}, r"not \(0, 2, 2\)"),
-    "other names": ({"a": X, "b": Y}, "no array x or images or x_train; its arrays: a, b"),
+    "other names": ({"a": X, "b": Y}, "no array x, images, x_train, .* or arr_0; its arrays: a, b"),
     "nothing": ({}, "its arrays: none"),
 }
 
