@@ -122,10 +122,7 @@ class _Trained:
         """The time of each logging point."""
         clock, card = _Clock(self.backend), ModelCard(self.data.x.shape[1:], classes=self.data.classes)
         spec = replace(self.spec.for_data(card), epochs=epochs, batch_size=self.batch_size, log_every=log_every, seed=0)
-        fit_spec(
-            spec, Sequential(*spec.layers), self.data.x, self.data.require_targets(), backend=self.backend,
-            watchers=[clock],
-        )  # fmt: skip
+        fit_spec(spec, Sequential(*spec.layers), self.data, backend=self.backend, watchers=[clock])
         return clock.times
 
 

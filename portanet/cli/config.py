@@ -22,7 +22,7 @@ _DEEP = re.compile(
 PATH = "portanet.config"  # where the file's path is kept, to repeat the command
 
 # Settings of several values, and how options join them.
-_LISTS = {"class_weight": ",", "freeze": ",", "hidden": ",", "image": "x"}
+_LISTS = {"class_weight": ",", "classes": ",", "freeze": ",", "hidden": ",", "image": "x"}
 
 # What says where results go or how one call talks: it stands in no file, nor in the command that repeats a run.
 OF_ONE_CALL = ("print_config", "out", "json", "quiet", "debug", "resume", "no_trace", "time_limit", "help")

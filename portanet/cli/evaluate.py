@@ -50,7 +50,7 @@ def command(
     if details and not run.task.is_classification:
         raise ConfigError("--details is for classes, and this model predicts numbers; leave it out.")
     rows = facts.read_for(run, "mnist:test" if data is None else data, label)
-    result: dict[str, Any] = run.evaluate(rows.x, rows.require_targets())
+    result: dict[str, Any] = run.evaluate(rows)
     if details:
         result |= _details(run, rows.x, rows.require_targets())
     if as_json:

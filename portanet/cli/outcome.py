@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-from dataclasses import replace
 from typing import Any
 
 from portanet import _machine, report
@@ -22,15 +21,13 @@ from portanet.training.summary import layers
 def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
     """The scores, the steps and the seconds of the run, with the places of its files."""
     score, names = run.task.metric.key, {"valid": job.validation, "test": job.tests}
-    scores = {
-        f"{name}_{score}": run.evaluate(data.x, data.targets)[score] if data else None for name, data in names.items()
-    }
+    scores = {f"{name}_{score}": run.evaluate(data)[score] if data else None for name, data in names.items()}
     return {
         "run": str(folder.path), "model": str(folder.model), "preset": job.places["preset"],
         "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.spec.seed,
         "steps": run.steps, "seconds": round(run.seconds, 3), "stopped": run.stopped,
         f"train_{score}": run.history[-1][score],
-        f"final_train_{score}": run.evaluate(job.training.x, job.training.targets)[score],
+        f"final_train_{score}": run.evaluate(job.training)[score],
         **scores,
     }  # fmt: skip
 
@@ -42,8 +39,6 @@ def write(
     training, preset = job.training, job.places["preset"]
     source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
     scores = {name: value for name, value in result.items() if name.endswith(run.task.metric.key)}
-    learned = {name: getattr(run.card, name) for name in ("offsets", "target_center", "target_scale")}
-    run.card = replace(job.card, **learned)
     run.about = {
         "data": source | {"name": _without_path(training.name)}, "preset": preset, "steps": run.steps, "scores": scores,
     }  # fmt: skip

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from portanet._settings import short_repr
 from portanet._typing import Params
-from portanet.cli import facts
+from portanet.cli import classes, facts
 from portanet.cli.overrides import weighted
 from portanet.data import Dataset
 from portanet.data.labels import encode
@@ -22,7 +23,8 @@ from portanet.training.spec import TrainingSpec
 from portanet.training.tasks import Classify, Regress, Task, task_named
 
 PLACES = (
-    "data", "label", "image", "task", "valid", "test", "from", "freeze", "preset", "backend", "device", "workers",
+    "data", "label", "classes", "image", "task", "valid", "test", "from", "freeze", "preset", "backend", "device",
+    "workers",
 )  # fmt: skip
 
 
@@ -58,14 +60,16 @@ class Job:
 def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None = None) -> Job:
     """The job for a spec, with the data that `places` names read, and the layers completed for them.
 
-    places  data, label, image, task, test, from, freeze, and valid where it names data
+    places  data, label, classes, image, task, test, from, freeze, and valid where it names data
     """
     label, task, freeze, source = places["label"], places["task"], places["freeze"], places["data"]
     if freeze is not None and places["from"] is None:
         raise ConfigError("--freeze names layers of a trained model; name that model with --from.")
     base = None if places["from"] is None else load(places["from"])
-    whole = read(source, label, places["image"], task, base)
+    option = places.get("classes")
+    whole = read(source, label, places["image"], task, base, classes.names_in(option))
     whole.require_targets()
+    classes.require_credible(whole, option)
     if places["valid"] is None:
         training, validation = holdout(whole, spec.valid) if spec.valid else (whole, None)
     else:
@@ -75,36 +79,28 @@ def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None
     card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label)
     made, params = model(spec, card, training, base, freeze)
     spec = weighted(replace(spec, layers=made.layers), class_weight, training)
-    notes = []
+    notes = [classes.line(whole)] if whole.classes else []
     if base is not None and _answers_else(base, training):
         notes.append(f"the last layer starts anew, for {source}: {len(training.classes) or 'no'} classes")
     notes.append(f"{short_repr(spec.optimizer, ['learning_rate'])}, {short_repr(spec.schedule)}")
     return Job(spec, places, card, training, validation, tests, made, params, notes)
 
 
-def read(source: str, label: str | None, image: Any, task: str, base: TrainedModel | None) -> Dataset:
+def read(
+    source: str, label: str | None, image: Any, task: str, base: TrainedModel | None, names: Sequence[str] | None
+) -> Dataset:
     """The data; for a model to go on from, in its columns and with its classes, if it knows them all."""
     if base is None:
-        found = facts.read(source, label=label, image=image, task=task)
-    else:
-        found = _read_for(base, source, label, image, task)
-    if len(found.classes) == 1:
-        raise DataError(
-            f"{source}: all {len(found)} rows are of the class {found.classes[0]!r}, so there is nothing to learn."
-        )
-    return found
-
-
-def _read_for(base: TrainedModel, source: str, label: str | None, image: Any, task: str) -> Dataset:
+        return facts.read(source, label=label, image=image, task=task, classes=names)
     known = facts.class_names(base)
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
     found = facts.read(
         source, label=label, usual_label=base.card.label, image=image, task=task,
-        columns=base.card.columns,
+        columns=base.card.columns, classes=names,
     )  # fmt: skip
     if found.classes and set(found.classes) <= set(known):
-        labels, classes = encode(source, found.classes, found.require_targets(), known)
-        found = replace(found, targets=labels, classes=classes)
+        targets, known_classes = encode(source, found.classes, found.require_targets(), known)
+        found = replace(found, targets=targets, classes=known_classes)
     if found.x.shape[1:] != base.input_shape:
         shapes = f"{found.x.shape[1:]}; the model takes {base.input_shape}"
         raise DataError(f"{source} has rows of the shape {shapes}.")

@@ -59,7 +59,7 @@ def command(
     def answers() -> Iterator[tuple[list[str], Any]]:
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             x: Any = rows.x[start : min(start + _ROWS_AT_ONCE, len(rows)), ...]
-            predictions = run.predict(x)
+            predictions = run.predict(x, codes=True)
             if not run.task.is_classification:
                 predictions = Unit.of_card(run.card).rounded(predictions, run.dtype)
             yield run.task.texts(predictions, classes), run.probabilities(x) if probabilities else None

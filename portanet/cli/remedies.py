@@ -9,6 +9,7 @@ import shlex
 FLAGS = {
     "accumulate": "--accumulate",
     "batch_size": "--batch-size",
+    "classes": "--classes",
     "device": "--device",
     "dtype": "--dtype",
     "force": "--force",

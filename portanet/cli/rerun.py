@@ -136,7 +136,7 @@ def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
     """Train again; the progress goes to stderr."""
     from portanet.cli import plans, training
 
-    places = record.places
+    places = {"classes": None} | record.places  # which older records do not have
     if missing := [name for name in plans.PLACES if name not in places]:
         raise ConfigError(f"{run / 'run.json'}: its places do not name {', '.join(missing)}.")
     _check_places(run, places)

@@ -74,6 +74,10 @@ _GROUPS = {
     help="sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, nadam or lion; with its own learning rate.",
 )
 @click.option(
+    "--classes", metavar="A,B,...|N",
+    help="The classes by name, in their order, if some look like missing values; or how many, to confirm over 100.",
+)  # fmt: skip
+@click.option(
     "--class-weight", metavar="balanced|CLASS=WEIGHT,...", help="How much classes count; balanced: all alike."
 )
 @click.option("--valid", metavar="FRACTION|PATH", help="Share to hold out, or data; 0: none.  [default: the preset's]")

@@ -60,7 +60,7 @@ def train(
     if out is not None and not resume:
         require_empty(out)
     start, valid, class_weight = settings.pop("start"), settings["valid"], settings.pop("class_weight")
-    names = ("data", "label", "image", "test", "freeze", "backend", "device")
+    names = ("data", "label", "classes", "image", "test", "freeze", "backend", "device")
     places = {name: settings.pop(name) for name in names} | {"preset": settings["preset"], "task": settings["task"]}
     places |= {"from": None if start is None else str(start), "valid": None if overrides.is_share(valid) else valid}
     if places["data"] is None:
@@ -131,11 +131,9 @@ def _fit(
     """The training; a signal lets it save where it stands, a second one does not wait for that."""
     checkpoints = Checkpoints(folder.path, say=say)
     history = HistoryFile(folder.history, say)
-    valid = job.validation
     with stopping(stop, say) as signals:
         run = fit_spec(
-            job.spec, job.model, job.training.x, job.training.targets,
-            valid=(valid.x, valid.targets) if valid else None, params=job.params, backend=chosen,
+            job.spec, job.model, job.training, valid=job.validation, params=job.params, backend=chosen,
             workers=job.places["workers"], checkpoints=checkpoints,
             watchers=[_Keep(history), *([] if quiet else [Progress()])], stop=stop,
         )  # fmt: skip

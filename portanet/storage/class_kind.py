@@ -62,7 +62,8 @@ class ClassKind(StrEnum):
             case ClassKind.BOOLEAN:
                 return np.array([name == "True" for name in names], np.bool_)
             case _:
-                fixed = max(map(len, names), default=0) <= _LETTERS  # every label takes the room of the longest
+                # Every label takes the room of the longest, and ends before its last NUL.
+                fixed = max(map(len, names), default=0) <= _LETTERS and not any(name[-1:] == "\0" for name in names)
                 is_bytes = self is ClassKind.BYTES
                 texts = [name.encode("utf-8", "surrogateescape") if is_bytes else name for name in names]
                 return np.array(texts, (np.bytes_ if is_bytes else np.str_) if fixed else object)

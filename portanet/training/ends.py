@@ -57,14 +57,15 @@ def require_reach(model: Layer, targets: HostArray) -> None:
         )
 
 
-def shape_remedy(wanted: Shape, given: Shape) -> str:
-    """Return how rows of one shape become rows of another; empty where they cannot."""
+def shape_remedy(wanted: Shape, array: Shape) -> str:
+    """Return how an array becomes rows of the wanted shape; empty where it cannot."""
+    given = array[1:]
+    if array == wanted:
+        return "one row needs an axis for itself, as in x[None]"
     if given == wanted[1:] and len(wanted) == 3 and wanted[0] == 1:
         return "give each row its channel, as in x[:, None]"
     if len(given) == 3 and (given[2], *given[:2]) == wanted:
         return "put channels first, with numpy.moveaxis(x, 3, 1)"
-    if len(given) == len(wanted) - 1:
-        return "one row needs an axis for itself, as in x[None]"
     return f"reshape them, with x.reshape(len(x), *{wanted})" if math.prod(given) == math.prod(wanted) else ""
 
 

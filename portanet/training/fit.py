@@ -14,6 +14,7 @@ from portanet._settings import to_dict, with_python_numbers
 from portanet._tree import tree_items, tree_set
 from portanet._typing import HostArray, Params
 from portanet.backends import Backend
+from portanet.data import Dataset
 from portanet.data.fingerprint import fingerprint
 from portanet.errors import BackendError, ModelError
 from portanet.nn.layer import Layer
@@ -27,9 +28,10 @@ from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
 from portanet.training.ends import outputs_of, require_reach
 from portanet.training.examples import Examples
+from portanet.training.frames import Given
 from portanet.training.history import History
 from portanet.training.kinds import require_rows
-from portanet.training.labels import checked_labels, put_labels, row_weights
+from portanet.training.labels import learn_labels, put_labels, row_weights
 from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel, TrainedParams, on_backend
 from portanet.training.offsets import name_of
@@ -40,7 +42,7 @@ from portanet.training.spec import TrainingSpec, chain_of, require_whole
 from portanet.training.stopping import Stop
 from portanet.training.tasks import loss_for, task_of
 from portanet.training.units import Unit, require_squares
-from portanet.training.validation import hold_out, share_of
+from portanet.training.validation import hold_out, pair_of, share_of
 from portanet.training.watchers import Watchers
 
 
@@ -48,9 +50,9 @@ from portanet.training.watchers import Watchers
 def fit(
     model: Layer,
     x: Any,
-    labels: Any,
+    labels: Any = None,
     *,
-    valid: tuple[Any, Any] | float | None = None,
+    valid: Dataset | tuple[Any, Any] | float | None = None,
     task: str | None = None,
     loss: LossFunction | str | None = None,
     optimizer: Optimizer | str = Adam(),  # noqa: B008 - frozen
@@ -70,15 +72,18 @@ def fit(
     checkpoints: Checkpoints | str | Path | None = None,
     time_limit: float | None = None,
 ) -> TrainedModel:
-    """Trains `model` on rows `x` (N, ...) with their `labels`, and returns the finished run.
+    """Trains `model` on rows `x` (N, ...) with their `labels`, or on a Dataset, which has both; the finished run.
 
     Rows are read and never changed; of a memory map no more are read at once than a step takes.
 
-    labels         class numbers (N,) or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for
-                   binary_cross_entropy (N, K) ones and zeros
-    valid          rows and labels to measure on at every logging point, never trained on; or the share of the rows to
-                   hold out for that, 0.1 for a tenth, in which classes keep their proportions: the same rows for every
-                   seed, and as `portanet train` holds out
+    x              an array, a frame of pandas or polars, whose columns the model then knows by name, or a Dataset
+    labels         whole numbers (N,) are class numbers from 0, as in PyTorch and Keras; text, truth values, categories
+                   and bytes are classes in ascending order, one for each output, and `predict` answers with them;
+                   or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for binary_cross_entropy
+                   (N, K) ones and zeros
+    valid          a Dataset, or rows and labels, to measure on at every logging point, never trained on; or the share
+                   of the rows to hold out for that, 0.1 for a tenth, in which classes keep their proportions: the same
+                   rows for every seed, and as `portanet train` holds out
     task           "classify", "regress", "multilabel" or "count": what the labels are; the loss says it too
     loss           what training makes small, or its name, such as "mse"; the usual one of the task by default,
                    cross_entropy without either; targets of a regression are standardised for it: see below
@@ -119,7 +124,7 @@ def fit(
         callbacks=callbacks, class_weight=class_weight, log_every=log_every, valid=share_of(valid),  # type: ignore[arg-type]
     )  # fmt: skip
     rows = (x, labels, sample_weight)
-    (x, labels, sample_weight), held_out = hold_out(rows, valid, classes=task_of(spec.loss).is_classification)
+    (x, labels, sample_weight), held_out = hold_out(rows, valid, classes=task_of(spec.loss).has_one_class)
     return fit_spec(
         spec, model, x, labels, valid=held_out, sample_weight=sample_weight, params=params, backend=backend,
         workers=workers, checkpoints=checkpoints, stop=stop,
@@ -131,9 +136,9 @@ def fit_spec(
     spec: TrainingSpec,
     model: Layer,
     x: Any,
-    labels: Any,
+    labels: Any = None,
     *,
-    valid: tuple[Any, Any] | None = None,
+    valid: Dataset | tuple[Any, Any] | None = None,
     sample_weight: Any = None,
     params: Params | None = None,
     backend: Backend | str | None = None,
@@ -149,36 +154,41 @@ def fit_spec(
     """
     stop = Stop() if stop is None else stop
     workers = None if workers is None else require_whole("workers", workers)
-    chosen, full = backend_for(backend, x), spec.batch_size == "full"
-    x, model = as_array(x, chosen), with_python_numbers(model)
+    given = Given.of(x, labels)
+    base = params.card if isinstance(params, TrainedParams) else None
+    known = ModelCard(()) if base is None else base
+    rows = given.rows(known)
+    chosen, full = backend_for(backend, rows), spec.batch_size == "full"
+    x, model = as_array(rows, chosen), with_python_numbers(model)
     outputs, task = outputs_of(model, tuple(x.shape[1:]), spec.loss), task_of(spec.loss)
     kept = as_checkpoints(checkpoints)
     size = None if spec.batch_size == "full" else spec.batch_size
     with chosen.session(spec.dtype), _advising(chosen, size or x.shape[0]):
-        base = params.card if isinstance(params, TrainedParams) else None
         source = as_source(x, model, chosen, spec.dtype, offsets=None if base is None else base.offsets)
         if full:
             source.require_full_batch()
-        host_labels = checked_labels(spec.loss, labels, len(source), outputs)
+        learned = learn_labels(spec.loss, given.labels, len(source), outputs, known.classes)
+        host_labels = learned.targets
         if not task.is_classification:
             require_reach(model, host_labels)
         spec = spec.with_weighted_loss(host_labels, outputs)
         weights = row_weights(sample_weight, getattr(spec.loss, "class_weight", ()), host_labels, outputs)
         put_weights = None if weights is None else chosen.put(weights, spec.dtype)
         unit = _unit(spec, model, host_labels, weights, base)
-        learned = unit.numbers(host_labels)
-        examples = Examples(source, host_labels, put_labels(learned, chosen, spec.dtype), put_weights)
+        targets = unit.numbers(host_labels)
+        examples = Examples(source, host_labels, put_labels(targets, chosen, spec.dtype), put_weights)
         card = ModelCard(
-            tuple(x.shape[1:]), spec.dtype, offsets=source.card_offsets, pixels=name_of(x.dtype) == "uint8",
-            target_center=unit.center, target_scale=unit.scale,
+            tuple(x.shape[1:]), spec.dtype, learned.classes, given.columns(known), given.label,
+            class_kind=learned.kind, offsets=source.card_offsets,
+            pixels=name_of(x.dtype) == "uint8", target_center=unit.center, target_scale=unit.scale,
         )  # fmt: skip
         start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
         run = TrainedModel(model, start, spec, chosen, card, workers=chosen.threads(workers))
-        held_out = None if valid is None else run.labelled(*valid, place=True)
+        held_out = None if valid is None else run.labelled(*pair_of(valid), place=True)
         plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
         identity = _identity(run, examples, held_out, params) if kept else {}
         resume = Resume(run, plan.watchers, kept, identity)
-        history = History(run, task, learned, weights, held_out)
+        history = History(run, task, targets, weights, held_out)
         with stop.listening():
             train(run, examples, plan, history, resume, stop)
     return run

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from portanet._typing import Array, HostArray
 from portanet.backends import Backend
-from portanet.errors import ConfigError, DataError
+from portanet.data import Dataset
+from portanet.data.labels import listed
+from portanet.errors import ConfigError, DataError, ModelError
 from portanet.nn.losses.loss import Loss
+from portanet.storage.class_kind import ClassKind
+from portanet.storage.model_card import ModelCard
 from portanet.training.arrays import to_host
+from portanet.training.classes import Named, as_named, by_number, codes_among, is_absent, require_present
+from portanet.training.frames import columns_of, rows_of, without_objects
 from portanet.training.tasks import task_of
 
 
@@ -20,12 +26,75 @@ def put_labels(labels: HostArray, backend: Backend, dtype: str) -> Array:
     return backend.as_device_array(labels, "int32" if labels.dtype.kind == "i" else dtype)
 
 
-def checked_labels(loss: object, labels: Any, count: int, outputs: int) -> HostArray:
-    """Return the labels of `count` rows on the host as the loss takes them; DataError for others."""
-    checked = task_of(loss).labels(to_host(labels), count, outputs)
+class Learned(NamedTuple):
+    """The labels to train on as the loss takes them, and the names of their classes if they have any."""
+
+    targets: HostArray
+    classes: tuple[str, ...] = ()
+    kind: ClassKind | None = None
+
+
+def learn_labels(loss: object, labels: Any, count: int, outputs: int, known: Sequence[str] = ()) -> Learned:
+    """Return the labels of `count` rows to train on, on the host; DataError for those that cannot be used.
+
+    The classes of labels by name are those that occur, in ascending order, or those `known` from before if there are no
+    others. ModelError unless there are as many as outputs.
+    """
+    task, columns = task_of(loss), _shares(labels)
+    if columns is not None or not task.has_one_class:
+        targets = _checked(loss, _numbers(labels), count, outputs)
+        return Learned(targets, columns) if columns is not None and task.is_classification else Learned(targets)
+    named = as_named(labels)
+    if not isinstance(named, Named):
+        return Learned(_checked(loss, named, count, outputs))
+    declared = (known if set(named.names) <= set(known) else ()) or named.further
+    classes = tuple(declared) if len(declared) == outputs else named.names
+    if len(classes) != outputs:
+        raise ModelError(
+            f"the labels have {len(classes)} classes ({listed(classes)}), the model has {outputs} outputs.",
+            remedy=f"end the model in Dense({len(classes)})",
+        )
+    if len(classes) == 1:
+        raise DataError(f"all {count} labels are {classes[0]!r}, so there is nothing to learn.")
+    return Learned(_checked(loss, codes_among(named, classes), count, outputs), classes, named.kind)
+
+
+def known_labels(loss: object, labels: Any, count: int, outputs: int, card: ModelCard) -> HostArray:
+    """Return labels for a trained model, on the host as the loss takes them; DataError for those it does not know."""
+    if _shares(labels) is not None or not task_of(loss).has_one_class:
+        return _checked(loss, _numbers(labels, card.classes), count, outputs)
+    named = as_named(labels)
+    if card.classes and not isinstance(named, Named) and named.ndim == 1:
+        named = by_number(named)
+    if not isinstance(named, Named):
+        return _checked(loss, named, count, outputs)
+    if card.classes:
+        return _checked(loss, codes_among(named, card.classes), count, outputs)
+    if named.kind in (ClassKind.TEXT, ClassKind.BYTES):
+        raise DataError(f"the labels are text; this model was trained on class numbers, 0 to {outputs - 1}.")
+    return _checked(loss, named.values().astype(np.int64), count, outputs)
+
+
+def _checked(loss: object, labels: HostArray, count: int, outputs: int) -> HostArray:
+    checked = task_of(loss).labels(labels, count, outputs)
     if isinstance(loss, Loss):
         loss.require_labels((count, outputs), checked.shape)
     return checked
+
+
+def _shares(labels: Any) -> tuple[str, ...] | None:
+    """The names of classes, where the labels are a frame with a column for each."""
+    columns = None if isinstance(labels, Dataset) else columns_of(labels)
+    return columns if columns is not None and len(columns) > 1 else None
+
+
+def _numbers(labels: Any, classes: Sequence[str] = ()) -> HostArray:
+    """Labels as numbers; the columns of a frame in the order of the classes."""
+    given = labels.require_labels() if isinstance(labels, Dataset) else labels
+    values = without_objects(to_host(rows_of(given, classes or None, what="the frame of labels")))
+    if values.dtype.kind == "O" and values.ndim == 1:
+        require_present(np.fromiter(map(is_absent, values), bool, len(values)))
+    return values
 
 
 def row_weights(sample_weight: Any, class_weight: Sequence[float], labels: HostArray, outputs: int) -> HostArray | None:

@@ -23,9 +23,10 @@ from portanet.storage.safetensors_file import explained
 from portanet.training import shards
 from portanet.training.arrays import as_array
 from portanet.training.ends import shape_remedy
+from portanet.training.frames import Given, rows_of
 from portanet.training.gradient import shard_rows
 from portanet.training.history import describe
-from portanet.training.labels import checked_labels, put_labels, row_weights
+from portanet.training.labels import known_labels, put_labels, row_weights
 from portanet.training.record import record_of
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of
@@ -111,14 +112,20 @@ class TrainedModel:
         """What the model is for: classes, several classes at once, or numbers."""
         return task_of(self.loss)
 
-    def predict(self, x: Any) -> npt.NDArray[Any]:
+    def predict(self, x: Any, *, codes: bool = False) -> npt.NDArray[Any]:
         """The answer for each row of `x`, on the host. ModelError for rows of another shape.
 
-        A class number (N,) int32; (N, K) int32 of ones and zeros for several classes at once; for a regression
-        model the numbers in the unit of its targets, float64, (N,) where it has one output and (N, K) else.
+        The labels (N,) of classes as they were in training: text, truth values, the whole numbers 3 and 7 of a file or
+        a Dataset, as in `Dataset.labels`; class numbers int32 where it was trained on those, and with `codes`.
+        (N, K) int32 of ones and zeros for several classes at once; for a regression model the numbers in the unit of
+        its targets, float64, (N,) where it has one output and (N, K) else.
+
+        x      an array, a frame or a Dataset; columns with names are matched with those of the training by name
+        codes  whether to answer class numbers, which count `card.classes`, as in `Dataset.targets`
         """
         if self.task.is_classification:
-            return self._over(x, self.task.predictions)
+            answers = self._over(x, self.task.predictions)
+            return self.card.named(answers) if self.task.has_one_class and not codes else answers
         outputs: Any = self._wide(self.outputs(x))
         return Unit.of_card(self.card).targets(np.asarray(self.task.predictions(outputs)))
 
@@ -130,9 +137,11 @@ class TrainedModel:
         """What the last layer gives for each row of `x`, (N, K), on the host: logits, or standardised numbers."""
         return self._over(x, lambda outputs: outputs)
 
-    def evaluate(self, x: Any, labels: Any) -> dict[str, float | int]:
+    def evaluate(self, x: Any, labels: Any = None) -> dict[str, float | int]:
         """Mean loss and metric over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
 
+        Rows and labels are of the kinds that `fit` takes, or a Dataset, which has both; labels are matched with the
+        classes of the training by name, whatever the order and the number of those that occur here.
         The loss is what training makes small: with class weights the mean by the weights of the rows' classes, in which
         a row of weight 0 does not count (0 where none does). The metric counts all rows alike. The loss of a regression
         is in the unit that it was trained in, that of standardised targets, as in the history; R2 has none.
@@ -141,11 +150,11 @@ class TrainedModel:
         with self.backend.session(self.dtype):
             return self.measure(*self.labelled(x, labels))
 
-    def labelled(self, x: Any, labels: Any, *, place: bool = False) -> tuple[Source, HostArray]:
+    def labelled(self, x: Any, labels: Any = None, *, place: bool = False) -> tuple[Source, HostArray]:
         """Rows and labels as `measure` takes them, placed on the device for more than one use, if that is wished."""
-        source = self._source(x, place=place)
+        source, given = self._source(x, place=place), Given.of(x, labels)
         outputs = self.model.output_shape(self.input_shape)[0]
-        return source, checked_labels(self.loss, labels, len(source), outputs)
+        return source, known_labels(self.loss, given.labels, len(source), outputs, self.card)
 
     def measure(self, source: Source, labels: HostArray) -> dict[str, float | int]:
         """What `evaluate` returns, within a session of the backend."""
@@ -204,10 +213,10 @@ class TrainedModel:
 
     def _source(self, x: Any, *, place: bool = False) -> Source:
         """At least one row in the model's shape."""
-        x = as_array(x, self.backend)
+        x = as_array(rows_of(x, self.card.columns, self.card.label), self.backend)
         if tuple(x.shape[1:]) != self.input_shape:
             shapes = f"{self.input_shape}, got {tuple(x.shape[1:])}"
-            remedy = shape_remedy(self.input_shape, tuple(x.shape[1:]))
+            remedy = shape_remedy(self.input_shape, tuple(x.shape))
             raise ModelError(f"the model takes rows of shape {shapes}.", remedy=remedy)
         if x.shape[0] == 0:
             raise DataError("x must have at least one row, got none.")

@@ -34,12 +34,14 @@ class Task(ABC):
     metric             how good its predictions are
     loss               the usual loss
     is_classification  whether labels and predictions are classes
+    has_one_class      whether each row is of one class
     """
 
     name: ClassVar[str]
     metric: ClassVar[Metric] = ACCURACY
     loss: ClassVar[Loss]
     is_classification: ClassVar[bool] = True
+    has_one_class: ClassVar[bool] = False
 
     @abstractmethod
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
@@ -79,6 +81,7 @@ class Classify(Task):
 
     name = TaskKind.CLASSIFY.value
     loss = cross_entropy
+    has_one_class = True
 
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
         if given.shape == (count, outputs) and outputs > 1:
@@ -91,7 +94,8 @@ class Classify(Task):
         if wrong.size:
             row = int(wrong[0])
             raise DataError(
-                f"row {row}: label {given[row]} is not one of the model's {outputs} classes, 0 to {outputs - 1}."
+                f"row {row}: label {given[row]} is not one of the model's {outputs} classes, 0 to {outputs - 1}.",
+                remedy=f"whole numbers count from 0{_last_layer(given)}; other classes are text, or in a Dataset",
             )
         return given.astype(np.int32)
 
@@ -193,6 +197,8 @@ class Count(Regress):
         return super().predictions(namespace(outputs).exp(outputs))
 
 
+_CLASSES = 1000  # at most, where labels above the outputs are likely to be class numbers
+
 _TASKS: dict[TaskKind, Task] = {
     TaskKind.CLASSIFY: Classify(),
     TaskKind.MULTILABEL: Multilabel(),
@@ -240,6 +246,12 @@ def _numbers(given: HostArray, count: int, outputs: int) -> HostArray:
     if not np.isfinite(wide).all():
         raise DataError(f"row {int(np.argwhere(~np.isfinite(wide))[0, 0])}: the label is NaN or infinite.")
     return wide
+
+
+def _last_layer(labels: HostArray) -> str:
+    """What the model must end in for class numbers that may be meant so, in words."""
+    most = int(labels.max()) + 1
+    return f", so end the model in Dense({most})" if labels.min() >= 0 and most <= _CLASSES else ""
 
 
 def _soft(given: HostArray) -> HostArray:

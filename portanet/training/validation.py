@@ -16,6 +16,7 @@ from portanet.data.split import SPLIT_SEED, stratified
 from portanet.errors import ConfigError
 from portanet.rng import SPLIT, generator
 from portanet.training.arrays import is_host, to_host
+from portanet.training.classes import Named, as_named
 from portanet.training.kinds import require_array
 from portanet.xp import namespace
 
@@ -56,7 +57,7 @@ def hold_out(rows: Rows, valid: Any, *, classes: bool) -> tuple[Rows, Any]:
         return rows, valid if isinstance(valid, (tuple, Dataset)) else None
     x, labels, weights = rows
     whole = x if labels is None else labels
-    targets = whole.require_targets() if isinstance(whole, Dataset) else _on_host(whole)
+    targets = _targets(whole, classes=classes)
     count = round(share * len(targets))
     if not 0 < count < len(targets):
         raise ConfigError(
@@ -69,9 +70,18 @@ def hold_out(rows: Rows, valid: Any, *, classes: bool) -> tuple[Rows, Any]:
     return left, (_rows(x, held) if labels is None else (_rows(x, held), _rows(labels, held)))
 
 
-def _on_host(labels: Any) -> HostArray:
+def pair_of(valid: Any) -> tuple[Any, Any]:
+    """Return rows to validate on, and their labels where they are not in them."""
+    return (valid, None) if isinstance(valid, Dataset) else valid
+
+
+def _targets(labels: Any, *, classes: bool) -> HostArray:
+    """Labels on the host; those of classes by name as numbers."""
+    if isinstance(labels, Dataset):
+        return labels.require_targets()
     require_array("labels", labels)
-    return to_host(labels)
+    named = as_named(labels) if classes else to_host(labels)
+    return named.codes if isinstance(named, Named) else named
 
 
 def _rows(x: Any, index: HostArray) -> Any:

@@ -194,8 +194,8 @@ def test_short_batches_are_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
 
     rows = []
 
-    def fit_spec(spec: Any, model: Any, x: Any, labels: Any, watchers: Any, **_: Any) -> None:
-        rows.append(len(x))
+    def fit_spec(spec: Any, model: Any, data: Any, watchers: Any, **_: Any) -> None:
+        rows.append(len(data))
         _log(watchers)
 
     monkeypatch.setattr(module, "fit_spec", fit_spec)

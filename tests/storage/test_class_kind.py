@@ -73,6 +73,10 @@ def test_names_that_are_not_of_the_kind(kind: str, classes: list[str]) -> None:
     assert len(str(caught.value)) < 300
 
 
+def test_a_name_that_ends_in_nul_is_not_cut() -> None:
+    assert ClassKind.TEXT.labels(("a", "a\0")).tolist() == ["a", "a\0"]
+
+
 def test_one_long_name_does_not_widen_all() -> None:
     """As text of fixed width it would take 400 GB."""
     names = ("a" * 10**6, *map(str, range(10**5)))

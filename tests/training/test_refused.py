@@ -44,9 +44,8 @@ REFUSED = [
     case("row 0: label -1 is not one of the model's 3 classes, 0 to 2", labels=LABELS - 1),
     case(r"labels must be one number for each of the 20 rows, got shape \(19,\)", labels=LABELS[1:]),
     case(r"labels must be one number for each of the 20 rows, got shape \(20, 2\)", labels=np.eye(2)[LABELS % 2]),
-    case("labels must be whole numbers from 0 to 2, got dtype float64", labels=LABELS.astype(float)),
-    case("labels must be whole numbers from 0 to 2, got dtype <U1", labels=LABELS.astype(str)),
-    case("labels must be whole numbers from 0 to 2, got dtype bool", labels=LABELS > 0),
+    case("row 0: the label 0.5 is not a class", labels=LABELS + 0.5),
+    case("the labels have 2 classes .False, True., the model has 3 outputs", ModelError, labels=LABELS > 0),
     case(
         r"the model must end in one number for each class, got shape \(4, 1\); end it in Dense",
         ModelError,

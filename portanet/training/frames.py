@@ -1,0 +1,134 @@
+"""Columns by name: frames of pandas or polars, and the tables that `read` gives, as rows of numbers."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from numbers import Number
+from reprlib import repr as brief
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from portanet._typing import HostArray
+from portanet.data import Dataset
+from portanet.data.memmap.rows import as_rows
+from portanet.errors import DataError
+from portanet.storage.model_card import ModelCard
+
+
+class Given(NamedTuple):
+    """What `fit` or `evaluate` was given: rows, their labels, and the name of the label column if there is one."""
+
+    x: Any
+    labels: Any
+    label: str | None
+
+    @classmethod
+    def of(cls, x: Any, labels: Any) -> Given:
+        """Return rows and labels; those of a Dataset are in it. DataError where there are none, or two of them."""
+        if labels is None and not isinstance(x, Dataset):
+            raise DataError("there are no labels; give them after x, or a Dataset, which has both.")
+        if isinstance(x, Dataset) and isinstance(labels, Dataset):
+            raise DataError("a Dataset has its labels, so there is no place for a second one; valid= takes one.")
+        if labels is None:
+            return cls(x, x, x.label)
+        columns = columns_of(labels)
+        name = columns[0] if columns is not None and len(columns) == 1 else getattr(labels, "name", None)
+        given = cls(x, labels, name if isinstance(name, str) and columns_of(x) else None)
+        if given.label in (columns_of(x) or ()):
+            raise DataError(f"the labels {name!r} are among the columns of x too; leave that column out of x.")
+        return given
+
+    def rows(self, card: ModelCard) -> Any:
+        """The rows of x, in the columns of a model that is known."""
+        return rows_of(self.x, card.columns, card.label)
+
+    def columns(self, card: ModelCard) -> tuple[str, ...] | None:
+        """The names of the columns of `rows`."""
+        columns = columns_of(self.x)
+        return columns if columns is None else card.columns or columns
+
+
+def columns_of(x: Any) -> tuple[str, ...] | None:
+    """The names of the columns of a frame or a Dataset; None for what has none. DataError where two are the same."""
+    columns = None if isinstance(x, np.ndarray) else getattr(x, "columns", None)
+    if columns is None or callable(columns):
+        return None
+    names = tuple(map(str, columns))
+    if len(set(names)) < len(names):
+        twice = next(name for i, name in enumerate(names) if name in names[:i])
+        raise DataError(f"two columns are named {brief(twice)}; give each its own name.")
+    return names
+
+
+def rows_of(x: Any, columns: Sequence[str] | None = None, label: str | None = None, *, what: str = "x") -> Any:
+    """The rows of `x`: the numbers of a frame or a Dataset, in the order of the model's `columns`; any other unchanged.
+
+    A column more than those is left out with a warning, but for the `label`.
+    DataError for a column that is not there, and for one that does not hold numbers.
+    """
+    names = columns_of(x)
+    in_order = names is None or columns is None or names == tuple(columns)
+    positions = None if in_order else _positions(names or (), columns or (), label, what)
+    if isinstance(x, Dataset):
+        return x.x if positions is None else _reordered(x, positions)
+    if names is None:
+        return x
+    own = list(x.columns)
+    return _numbers(x if positions is None else x[[own[position] for position in positions]])
+
+
+def _positions(names: Sequence[str], columns: Sequence[str], label: str | None, what: str) -> list[int]:
+    place = {name: position for position, name in enumerate(names)}
+    if missing := [name for name in columns if name not in place]:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise DataError(f"{what} has no column {brief(missing[0])}{more}, which the model needs.")
+    if others := [name for name in names if name not in set(columns) | {label}]:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        _say_once(f"the model has no column {brief(others[0])}{more}; left out")
+    return [place[name] for name in columns]
+
+
+@lru_cache(1024)
+def _say_once(message: str) -> None:
+    warnings.warn(message, stacklevel=7)  # where predict or evaluate was called
+
+
+def _reordered(table: Dataset, positions: list[int]) -> HostArray:
+    if as_rows(table.x) is not None:
+        raise DataError(
+            f"{table.name} is a memory map whose columns are not in the model's order.",
+            remedy="read it with columns=model.card.columns",
+        )
+    chosen: HostArray = table.x[:, positions]
+    return chosen
+
+
+def _numbers(frame: Any) -> HostArray:
+    """The values of a frame, of as few bytes as hold the numbers of each column."""
+    values = np.asarray(frame)
+    if values.dtype.kind in "buif":
+        return values
+    return np.stack([_column(str(name), frame[name]) for name in frame.columns], axis=1)
+
+
+def _column(name: str, column: Any) -> HostArray:
+    values = without_objects(np.asarray(column))
+    if values.dtype.kind not in "buif":
+        text = values.dtype.kind in "OUST"
+        wrong = brief(next(value for value in values.tolist() if not _is_number(value))) if text else values.dtype
+        raise DataError(f"column {brief(name)} holds {wrong}, which is not a number; encode it, or leave it out.")
+    return values
+
+
+def without_objects(values: HostArray) -> HostArray:
+    """Return objects that are numbers as float64, as frames have them; other arrays unchanged."""
+    if values.dtype.kind != "O" or not all(map(_is_number, values.flat)):
+        return values
+    return values.astype(np.float64)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (Number, np.bool_)) and not isinstance(value, complex)
