@@ -7,13 +7,16 @@ import sys
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from portanet._text import plain
 from portanet.cli import options
 from portanet.cli.terminal import Screen, echo
+
+if TYPE_CHECKING:
+    from portanet.training.model import TrainedModel
 
 _FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for the beginning of one
 _ROWS_AT_ONCE = 2**16  # predicted and held in memory
@@ -27,14 +30,16 @@ _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--label", metavar="COLUMN", help="Label column of a CSV, which is left out.  [default: label]")
 @options.backend
+@options.as_json
 @options.debug
 def command(
     model: Path, data: str, out: Path | None, probabilities: bool, force: bool, label: str | None,
-    backend: str, device: str | None,
+    backend: str, device: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Write a model's answers to a CSV file.
 
-    It holds ImageId,Label for images, as Kaggle takes it, and Row,Label for tables.
+    It holds ImageId,Label for images, as Kaggle takes it, and Row,Label for tables; with --json one object has them
+    all, as "predictions".
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels.
     """
@@ -48,6 +53,8 @@ def command(
     from portanet.training.model import load
     from portanet.training.units import Unit
 
+    if out is not None and as_json:
+        raise ConfigError("--json prints the answers on stdout; leave out --out.")
     if out is not None:
         require_free(out, force=force)
     run = load(model, backend=backends.choose(backend, device))
@@ -65,6 +72,9 @@ def command(
             yield run.task.texts(predictions, classes), run.probabilities(x) if probabilities else None
 
     blocks = answers()
+    if as_json:
+        options.print_json(_as_json(run, list(blocks), classes))
+        return
     first = next(blocks)  # before anything is written
     identifier = "ImageId" if facts.are_images(rows) else "Row"
     if formulas := [name for name in classes if name[:1] in _FORMULA and not NUMBER.fullmatch(name)]:
@@ -73,3 +83,14 @@ def command(
     screen: Any = Screen() if sys.stdout.isatty() else sys.stdout.buffer
     with contextlib.nullcontext(screen) if out is None else replacing(out) as file:
         write_answers(file, chain([first], blocks), identifier=identifier, classes=classes if probabilities else ())
+
+
+def _as_json(run: TrainedModel, blocks: list[tuple[list[str], Any]], classes: list[str]) -> dict[str, Any]:
+    """All answers; numbers as numbers, one list for each row where a model has several outputs."""
+    texts = [text for block, _ in blocks for text in block]
+    if not run.task.is_classification:
+        rows = [list(map(float, text.split())) for text in texts]
+        return {"rows": len(rows), "predictions": [row[0] if len(row) == 1 else row for row in rows]}
+    shares = [row for _, block in blocks if block is not None for row in block.tolist()]
+    found: dict[str, Any] = {"rows": len(texts), "predictions": texts, "classes": classes}
+    return found | ({"probabilities": shares} if shares else {})
