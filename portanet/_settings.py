@@ -26,6 +26,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 _KINDS |= dict.fromkeys(
     ("tuple[Layer, ...]", "tuple[float, ...]", "tuple[int, ...]"), ("a list", lambda value: isinstance(value, list))
 )
+_KINDS["ClassWeight"] = ("a list", lambda value: isinstance(value, (list, dict)) or value == "balanced")
 _KINDS |= dict.fromkeys(
     ("Initializer", "Layer", "Optimizer", "Schedule"),
     ("settings with a type", lambda value: isinstance(value, dict)),
@@ -148,7 +149,10 @@ def _from_dict(config: Any, known: Mapping[str, Any], depth: int) -> Any:
     fields = [field for field in dataclasses.fields(made) if field.init]
     _check(name, fields, settings)
     try:
-        arguments = {key: _from_dict(value, known, depth - 1) for key, value in settings.items()}
+        plain = [field.name for field in fields if field.type == "ClassWeight"]  # whose names are not types
+        arguments = {
+            key: value if key in plain else _from_dict(value, known, depth - 1) for key, value in settings.items()
+        }
         for field in fields:
             if field.type == "Initializer" and not callable(arguments.get(field.name, _from_dict)):
                 raise ConfigError(f"{name} needs an initializer for {field.name}, got {arguments[field.name]!r}.")

@@ -91,6 +91,8 @@ def _word(path: Path, key: str, value: Any) -> str:
     """A value as the option takes it, which then checks it."""
     if key in _LISTS and isinstance(value, list) and all(isinstance(entry, (str, int)) for entry in value):
         return _LISTS[key].join(map(str, value))
+    if key == "class_weight" and isinstance(value, dict):
+        value = ",".join(f"{name}={weight}" for name, weight in value.items())
     if isinstance(value, (dict, list, bool)) or value == "":
         raise ConfigError(f"{path}: {key} must be a word or a number, got {brief(value)}.")
     return str(value)

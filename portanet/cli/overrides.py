@@ -63,7 +63,7 @@ def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callba
 def weighted(spec: TrainingSpec, class_weight: str | None, training: Dataset) -> TrainingSpec:
     """The spec with a loss in which the classes count as asked."""
     if class_weight is None:
-        return spec
+        return spec.with_weighted_loss(training.require_targets(), len(training.classes), training.classes)
     if not isinstance(spec.loss, CrossEntropy) or not training.classes:
         raise ConfigError("--class-weight is for classes and their cross entropy.")
     weights: Any = "balanced" if class_weight == "balanced" else tuple(_weights(class_weight, training.classes))

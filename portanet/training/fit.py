@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,7 +65,7 @@ def fit(
     backend: Backend | str | None = None,
     dtype: Literal["float32", "float64"] = "float32",
     seed: int = 0,
-    class_weight: Sequence[float] | Literal["balanced"] | None = None,
+    class_weight: Mapping[Any, float] | Sequence[float] | Literal["balanced"] | None = None,
     log_every: int = 1,
     workers: int | None = None,
     callbacks: Sequence[Callback] | Callback | None = None,
@@ -97,7 +97,8 @@ def fit(
     params         arrays to start from in place of new ones, such as those of `load(path).params`
     accumulate     parts that each batch is computed in, one after the other, to need less memory at once
     backend        a Backend or its name; without one, the library that the arrays belong to
-    class_weight   a number for each class, or "balanced": inversely to how often it comes
+    class_weight   a number for each class; a dict of numbers by class, in which one that is left out counts 1; or
+                   "balanced": inversely to how often it comes
     log_every      epochs from one line of history to the next
     callbacks      told of each step and row, in this order; by default a notebook shows the progress, [] shows nothing
     checkpoints    a folder to save the training in while it runs, and to go on from: see `Checkpoints`
@@ -171,7 +172,7 @@ def fit_spec(
         host_labels = learned.targets
         if not task.is_classification:
             require_reach(model, host_labels)
-        spec = spec.with_weighted_loss(host_labels, outputs)
+        spec = spec.with_weighted_loss(host_labels, outputs, learned.classes)
         weights = row_weights(sample_weight, getattr(spec.loss, "class_weight", ()), host_labels, outputs)
         put_weights = None if weights is None else chosen.put(weights, spec.dtype)
         unit = _unit(spec, model, host_labels, weights, base)

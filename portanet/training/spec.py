@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from inspect import isfunction
 from itertools import dropwhile
 from typing import Any, Literal
 
-import numpy as np
-
 from portanet import _settings, nn, optim
 from portanet._typing import HostArray
 from portanet.errors import ConfigError, PortanetError
 from portanet.nn import Conv2D, Dense, Layer, RandomAffine, Rescale, Standardize, cross_entropy
+from portanet.nn.losses.class_weight import ClassWeight, as_class_weight, is_resolved
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.storage.model_card import ModelCard
 from portanet.training.arguments import OwnSettings, as_callbacks, as_dtype, as_loss, as_optimizer, as_schedule
 from portanet.training.callbacks import CALLBACKS, Callback
+from portanet.training.class_weights import class_weights
 
 _LEAST = {"epochs": 1, "accumulate": 1, "log_every": 1, "seed": 0}
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -37,7 +37,7 @@ class TrainingSpec:
     accumulate    parts that each batch is computed in
     dtype         of the parameters: "float32" or "float64"
     valid         the share of the rows that is held out
-    class_weight  how much each class counts, or "balanced": inversely to its frequency
+    class_weight  how much each class counts, as in `CrossEntropy`
     log_every     epochs from one row of the history to the next
 
     Stopping conditions and places (checkpoints, backend, workers) are not in it, so they never stop a resume.
@@ -55,7 +55,7 @@ class TrainingSpec:
     seed: int = 0
     valid: float = 0.0
     callbacks: tuple[Callback, ...] = ()
-    class_weight: tuple[float, ...] | Literal["balanced"] | None = None
+    class_weight: ClassWeight | None = None
     log_every: int = 1
 
     def __post_init__(self) -> None:
@@ -69,10 +69,8 @@ class TrainingSpec:
             object.__setattr__(self, name, require_whole(name, getattr(self, name), least))
         if self.batch_size != "full":
             object.__setattr__(self, "batch_size", require_whole("batch_size", self.batch_size))
-        if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, tuple)):
-            raise ConfigError(
-                f"class_weight must be one number for each class, or balanced; got {self.class_weight!r}."
-            )
+        if self.class_weight is not None:
+            object.__setattr__(self, "class_weight", as_class_weight("fit", self.class_weight))
         if isinstance(self.valid, bool) or not (isinstance(self.valid, (int, float)) and 0 <= self.valid < 1):
             raise ConfigError(f"valid must be a share from 0 and below 1, got {self.valid!r}.")
 
@@ -132,17 +130,21 @@ class TrainingSpec:
             layers = [Standardize("feature"), *body]
         return replace(self, layers=tuple(layers))
 
-    def with_weighted_loss(self, labels: HostArray, outputs: int) -> TrainingSpec:
-        """Return the spec with `class_weight` as a setting of the loss."""
-        if self.class_weight is None:
+    def with_weighted_loss(self, labels: HostArray, outputs: int, classes: Sequence[str] = ()) -> TrainingSpec:
+        """Return the spec with the class weights as a setting of the loss, one number for each class.
+
+        Raises ConfigError for a class that is not among those of the data.
+        """
+        own = getattr(self.loss, "class_weight", ())
+        given = own if self.class_weight is None else self.class_weight
+        if self.class_weight is None and is_resolved(own):
             return self
-        if not isinstance(self.loss, nn.CrossEntropy) or labels.ndim != 1:
+        if not isinstance(self.loss, nn.CrossEntropy) or (labels.ndim != 1 and given == "balanced"):
             raise ConfigError(f"class_weight is for class numbers and their cross entropy, got the loss {self.loss!r}.")
-        weights = self.class_weight
-        if weights == "balanced":
-            counts = np.bincount(labels, minlength=outputs)
-            weights = tuple(len(labels) / (len(counts) * int(count)) if count else 0.0 for count in counts)
-        return replace(self, loss=replace(self.loss, class_weight=tuple(weights)), class_weight=None)
+        if self.class_weight is not None and own:
+            raise ConfigError("class_weight is given twice, to fit and to the loss; give it once.")
+        weights = class_weights(given, labels, outputs, classes)
+        return replace(self, loss=replace(self.loss, class_weight=weights), class_weight=None)
 
 
 _KNOWN: dict[str, Mapping[str, Any]] = {

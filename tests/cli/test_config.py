@@ -165,7 +165,7 @@ ERRORS = [
     ('preset = "clasic"', ["no preset 'clasic'", "classic, mlp"]),
     ('optimizer = "adm"', ["no optimizer 'adm'", "adam, adamw"]),
     ("class_weight = [1, 2, 3]", ["--class-weight", "balanced", "CLASS=WEIGHT", "'1'"]),
-    ("class_weight = { setosa = 2 }", ["class_weight", "a word or a number"]),
+    ("class_weight = { rose = 2 }", ["--class-weight", "'rose'", "setosa"]),
     ('layers = [{ type = "Dens", units = 3 }]', ["layers: 'Dens'", "Conv2D, Dense"]),
     ("layers = [{ units = 3 }]", ["layers: settings have no type", "Dense"]),
     ('layers = [{ type = ["Dense"] }]', ["layers: ['Dense'] is not known"]),

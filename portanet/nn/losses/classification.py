@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
+from portanet.nn.losses.class_weight import ClassWeight, as_class_weight, is_resolved
 from portanet.nn.losses.loss import Loss as Loss
 from portanet.nn.losses.loss import TaskKind, require_positive
 from portanet.xp import cast, device, namespace
@@ -43,7 +43,9 @@ class CrossEntropy(Loss):
     Each row's maximum is subtracted first, so nothing overflows.
 
     label_smoothing  e: a label counts 1 - e, and every class e / K (Szegedy et al. 2016, arXiv:1512.00567)
-    class_weight     w: how much each class counts, one number per class; none is 1 for all
+    class_weight     w: how much each class counts, one number per class; none is 1 for all. Or a dict of numbers by
+                     class, in which a class that is left out counts 1, or "balanced", inversely to how often a class
+                     comes: `fit`, which knows the classes, makes numbers of both
 
     As in torch.nn.functional.cross_entropy, with class weights the loss is a sum over rows divided by the sum of
     their labels' weights, or by N where labels are probabilities. So for class numbers the caller, as `fit` and
@@ -63,21 +65,12 @@ class CrossEntropy(Loss):
 
     _: KW_ONLY
     label_smoothing: float = 0.0
-    class_weight: tuple[float, ...] = ()
+    class_weight: ClassWeight = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_smoothing <= 1:
             raise ConfigError(f"CrossEntropy needs 0 <= label_smoothing <= 1, got {self.label_smoothing!r}.")
-        try:
-            class_weight = tuple(float(weight) for weight in self.class_weight)
-        except (TypeError, ValueError):
-            class_weight = (-1.0,)
-        if class_weight and not (all(0 <= weight < math.inf for weight in class_weight) and any(class_weight)):
-            raise ConfigError(
-                f"CrossEntropy needs class_weight >= 0, one number for each class and not all 0, "
-                f"got {self.class_weight!r}."
-            )
-        object.__setattr__(self, "class_weight", class_weight)
+        object.__setattr__(self, "class_weight", as_class_weight(type(self).__name__, self.class_weight))
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
         self.require_labels(outputs.shape, labels.shape)
@@ -96,6 +89,8 @@ class CrossEntropy(Loss):
         """How much each nll counts, (K, N), and its sum over the classes."""
         xp = namespace(z)
         classes = xp.arange(z.shape[0], dtype=xp.int32, device=device(z))[:, None]
+        if not is_resolved(self.class_weight):
+            raise ConfigError("CrossEntropy has class weights by name, which fit makes numbers: call it with numbers.")
         if self.class_weight and len(self.class_weight) != z.shape[0]:
             raise ConfigError(f"CrossEntropy has {len(self.class_weight)} class weights for {z.shape[0]} outputs.")
         if labels.ndim == 1:
@@ -108,8 +103,9 @@ class CrossEntropy(Loss):
         if self.label_smoothing:
             shares = shares * (1.0 - self.label_smoothing) + weights * (self.label_smoothing / z.shape[0])
         if self.class_weight:
-            largest = max(self.class_weight) if labels.ndim == 1 else 1.0  # only ratios count there, in any dtype
-            of_class = self._of_class([weight / largest for weight in self.class_weight], classes, z)
+            numbers = [float(weight) for weight in self.class_weight]
+            largest = max(numbers) if labels.ndim == 1 else 1.0  # only ratios count there, in any dtype
+            of_class = self._of_class([weight / largest for weight in numbers], classes, z)
             shares *= of_class
             if labels.ndim == 1:
                 of_label = xp.take(of_class[:, 0], labels, axis=0)
