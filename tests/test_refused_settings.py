@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from portanet import Checkpoints, ConfigError, EarlyStopping, ReduceOnPlateau, metrics, nn, read
+from portanet import Checkpoints, ConfigError, EarlyStopping, KeepBest, ReduceOnPlateau, metrics, nn, read
 from portanet.data import Dataset
 from portanet.data.split import holdout
 from portanet.training import named, presets
@@ -24,6 +24,7 @@ REFUSED: list[tuple[Any, str, str, list[Any]]] = [
     (EarlyStopping, "monitor", "name of an entry", [3, None]),
     (EarlyStopping, "patience", ">= 1", [0, -1, 2.5, "3", True, None]),
     (EarlyStopping, "min_change", ">= 0", [-1.0, math.nan, math.inf, "0.1", None]),
+    (KeepBest, "monitor", "name of an entry", [3, None]),
     (ReduceOnPlateau, "monitor", "name of an entry", [3]),
     (ReduceOnPlateau, "factor", "> 0 and < 1", [0.0, 1.0, -0.5, math.nan, "0.5"]),
     (ReduceOnPlateau, "patience", ">= 0", [-1, 0.5, "3"]),
@@ -40,7 +41,7 @@ REFUSED: list[tuple[Any, str, str, list[Any]]] = [
     (lambda valid: holdout(Dataset("rows", LOGITS), valid, 0), "valid", "1 to 3 rows", [0, 0.01, 4, 2.5, -1, math.nan]),
     (lambda k: metrics.top_k(LOGITS, LABELS, k), "k", "1 <= k <= 3", [0, 4, -1]),
     (lambda bins: metrics.calibration_error(LOGITS, LABELS, bins), "bins", ">= 1", [0, -2]),
-    (lambda preset: presets.preset(preset), "preset", "classic, mlp, cnn", ["mpl", ""]),
+    (lambda preset: presets.preset(preset), "preset", "classic, mlp, cnn, table", ["mpl", ""]),
     (lambda optimizer: named.optimizer(optimizer), "optimizer", "sgd, momentum", ["admn"]),
 ]  # fmt: skip
 

@@ -56,8 +56,8 @@ def bench(
     Mini-batches are drawn from at most 16,384 rows, cut to whole batches. The clock runs from one reading of the
     device to the next, so what a device still has to do is counted.
     """
-    asked = batch_size or spec.batch_size
-    size = len(data) if asked == "full" else min(asked, len(data))
+    asked = batch_size or spec.for_rows(len(data)).batch_size
+    size = len(data) if asked == "full" else min(int(asked), len(data))
     used = data.rows(slice(0, max(size, min(len(data), _ROWS) // size * size)))
     trained = [_Trained(backend, spec, used, size) for backend in backends]
     epochs = []

@@ -57,7 +57,7 @@ def command(
             if backends:
                 raise
             echo(f"{name} is left out: {error}", err=True)
-    dataset = readers.read(data or presets.DATA[preset], label=label, image=image)
+    dataset = readers.read(data or presets.data(preset), label=label, image=image)
     card = ModelCard(dataset.x.shape[1:], dtype, dataset.classes)
     model = Sequential(*plan.for_data(card).layers)
     found = compare(

@@ -11,7 +11,7 @@ from portanet.errors import ConfigError
 from portanet.nn import CrossEntropy
 from portanet.optim.optimizer import with_learning_rate
 from portanet.training import named, presets
-from portanet.training.callbacks import Callback, EarlyStopping
+from portanet.training.callbacks import Callback, EarlyStopping, KeepBest
 from portanet.training.hidden import with_hidden
 from portanet.training.spec import TrainingSpec
 from portanet.training.tasks import task_named
@@ -21,9 +21,7 @@ def spec_of(
     *, preset: str, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
 ) -> TrainingSpec:  # fmt: skip
     """The preset with the file's tables and the options in place of its own settings."""
-    spec, labels = presets.preset(preset), task_named(task)
-    if not labels.suits(spec.loss):
-        spec = replace(spec, loss=labels.loss)
+    spec = presets.preset(preset, task_named(task))
     return changed(spec.with_settings({"dtype": dtype, "seed": seed, **tables}), **changes)
 
 
@@ -42,6 +40,8 @@ def changed(
         changes["callbacks"] = _with_patience(spec.callbacks, patience)
     if valid is not None and is_share(valid):
         changes["valid"] = _share(valid)
+        if changes["valid"] == 0 and patience is None:  # with it, the history lacks what is to be watched
+            changes["callbacks"] = tuple(each for each in spec.callbacks if type(each) is not KeepBest)
     return replace(spec, **{name: value for name, value in changes.items() if value is not None})
 
 
@@ -54,10 +54,16 @@ def require_no_layers(settings: dict[str, Any]) -> None:
 
 
 def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callback, ...]:
-    """The callbacks with this patience of early stopping; a file's own keeps what it watches."""
-    if not any(isinstance(each, EarlyStopping) for each in callbacks):
+    """The callbacks with this patience of early stopping; what there was before keeps what it watches."""
+    if not any(isinstance(each, KeepBest) for each in callbacks):
         return *callbacks, EarlyStopping(patience=patience)
-    return tuple(replace(each, patience=patience) if isinstance(each, EarlyStopping) else each for each in callbacks)
+    return tuple(_patient(each, patience) for each in callbacks)
+
+
+def _patient(callback: Callback, patience: int) -> Callback:
+    if isinstance(callback, EarlyStopping):
+        return replace(callback, patience=patience)
+    return EarlyStopping(callback.monitor, patience=patience) if isinstance(callback, KeepBest) else callback
 
 
 def weighted(spec: TrainingSpec, class_weight: str | None, training: Dataset) -> TrainingSpec:

@@ -78,7 +78,7 @@ def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None
     tests = None if places["test"] is None else facts.read_like(places["test"], whole, label, task)
     card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label)
     made, params = model(spec, card, training, base, freeze)
-    spec = weighted(replace(spec, layers=made.layers), class_weight, training)
+    spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
     notes = [classes.line(whole)] if whole.classes else []
     if base is not None and _answers_else(base, training):
         notes.append(f"the last layer starts anew, for {source}: {len(training.classes) or 'no'} classes")

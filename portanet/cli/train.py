@@ -16,7 +16,7 @@ Examples:
   portanet train --preset classic            the article's network
   portanet train --preset cnn                a convolutional network
   portanet train plants.csv --label species  a table with a text label
-  portanet train houses.csv --label price --task regress
+  portanet train houses.csv --label price --task regress --preset table
   portanet train --backend cupy              on a GPU
   portanet train more.csv --from runs/mlp-1  go on from a trained model
   portanet train --print-config > mine.toml  the settings, for --config
@@ -35,7 +35,7 @@ _GROUPS = {
 
 @click.command(cls=Grouped, groups=_GROUPS, epilog=_EXAMPLES)
 @click.argument("data", required=False, metavar="[DATA]")
-@click.option("--preset", default="mlp", show_default=True, metavar="classic|mlp|cnn", help="Model and settings.")
+@click.option("--preset", default="mlp", show_default=True, metavar="classic|mlp|cnn|table", help="Model and settings.")
 @click.option(
     "--hidden", type=options.Sizes(), help="Sizes of the hidden layers, such as 64,32.  [default: the preset's]"
 )
@@ -62,9 +62,9 @@ _GROUPS = {
 @click.option("--epochs", type=options.Whole(), help="Passes over the data.  [default: the preset's]")
 @click.option(
     "--batch-size",
-    type=options.Whole(words=("full",)),
-    metavar="N|full",
-    help="Rows in a step; full: all.  [default: the preset's]",
+    type=options.Whole(words=("full", "auto")),
+    metavar="N|full|auto",
+    help="Rows in a step; full: all; auto: up to 256.  [default: the preset's]",
 )
 @click.option("--accumulate", type=options.Whole(), help="Compute each batch in N parts, to need less memory.")
 @click.option("--learning-rate", type=float, metavar="R", help="The optimizer's rate.  [default: its own]")

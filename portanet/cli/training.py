@@ -64,7 +64,7 @@ def train(
     places = {name: settings.pop(name) for name in names} | {"preset": settings["preset"], "task": settings["task"]}
     places |= {"from": None if start is None else str(start), "valid": None if overrides.is_share(valid) else valid}
     if places["data"] is None:
-        places["data"] = presets.DATA.get(places["preset"])
+        places["data"] = presets.data(places["preset"])
     chosen = choose(places, say, trace=trace)
     if places["from"] is not None:
         overrides.require_no_layers(settings)

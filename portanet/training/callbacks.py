@@ -68,8 +68,8 @@ class KeepBest(Callback):
     """
 
     monitor: str = "valid_loss"
-    _best: float = field(default=math.nan, init=False, repr=False)
-    _best_params: Params = field(default_factory=dict, init=False, repr=False)
+    _best: float = field(default=math.nan, init=False, repr=False, compare=False)
+    _best_params: Params = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _require_monitor(self, self.monitor)
@@ -108,7 +108,7 @@ class EarlyStopping(KeepBest):
     _: KW_ONLY
     patience: int = 5
     min_change: float = 0.0
-    _waited: int = field(default=0, init=False, repr=False)
+    _waited: int = field(default=0, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -153,10 +153,10 @@ class ReduceOnPlateau(Callback):
     patience: int = 10
     threshold: float = 1e-4
     cooldown: int = 0
-    rate_factor: float = field(default=1.0, init=False, repr=False)
-    _best: float = field(default=math.nan, init=False, repr=False)
-    _waited: int = field(default=0, init=False, repr=False)
-    _cooling: int = field(default=0, init=False, repr=False)
+    rate_factor: float = field(default=1.0, init=False, repr=False, compare=False)
+    _best: float = field(default=math.nan, init=False, repr=False, compare=False)
+    _waited: int = field(default=0, init=False, repr=False, compare=False)
+    _cooling: int = field(default=0, init=False, repr=False, compare=False)
 
     saved: ClassVar[tuple[str, ...]] = ("rate_factor", "_best", "_waited", "_cooling")
 

@@ -58,7 +58,7 @@ def fit(
     optimizer: Optimizer | str = Adam(),  # noqa: B008 - frozen
     schedule: Schedule | str = constant(),  # noqa: B008 - frozen
     epochs: int = 10,
-    batch_size: int | Literal["full"] = 128,
+    batch_size: int | Literal["full", "auto"] = 128,
     sample_weight: Any = None,
     params: Params | None = None,
     accumulate: int = 1,
@@ -87,7 +87,8 @@ def fit(
     task           "classify", "regress", "multilabel" or "count": what the labels are; the loss says it too
     loss           what training makes small, or its name, such as "mse"; the usual one of the task by default,
                    cross_entropy without either; targets of a regression are standardised for it: see below
-    batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order
+    batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order;
+                   "auto" as many as make equal batches of at most 256
     optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`. Or a
                    name, such as "sgd", for one with a rate that usually suits it
     schedule       (step, steps) -> what the learning rate is multiplied by; its length is that of the run. Or the name
@@ -161,9 +162,10 @@ def fit_spec(
     rows = given.rows(known)
     chosen, full = backend_for(backend, rows), spec.batch_size == "full"
     x, model = as_array(rows, chosen), with_python_numbers(model)
+    spec = spec.for_rows(x.shape[0])
     outputs, task = outputs_of(model, tuple(x.shape[1:]), spec.loss), task_of(spec.loss)
     kept = as_checkpoints(checkpoints)
-    size = None if spec.batch_size == "full" else spec.batch_size
+    size = None if full else int(spec.batch_size)
     with chosen.session(spec.dtype), _advising(chosen, size or x.shape[0]):
         source = as_source(x, model, chosen, spec.dtype, offsets=None if base is None else base.offsets)
         if full:

@@ -29,6 +29,7 @@ from portanet.optim import (
     RMSProp,
     Schedule,
     constant,
+    cos_log,
     cosine_decay,
     inverse_scaling,
     one_cycle,
@@ -69,6 +70,7 @@ _LOSSES_ELSEWHERE: dict[str, Any] = {  # in Keras, PyTorch and scikit-learn
 }
 _SCHEDULES: dict[str, Schedule] = {
     "constant": constant(),
+    "cos_log": cos_log(),
     "cosine_decay": cosine_decay(),
     "inverse_scaling": inverse_scaling(),
     "one_cycle": one_cycle(),

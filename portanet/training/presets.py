@@ -1,13 +1,44 @@
-"""Ready-made training specs: the article's network, a better one, and a convolutional one."""
+"""Ready-made training specs: the article's network, a better one, a convolutional one, and one for tables."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from portanet.errors import ConfigError
-from portanet.nn import Conv2D, Dense, Flatten, MaxPool2D, RandomAffine, ReLU, Rescale, Standardize, uniform
-from portanet.optim import EMA, SGD, AdamW, cosine_decay
+from portanet.metrics import ACCURACY
+from portanet.nn import (
+    SELU,
+    Columns,
+    Conv2D,
+    CrossEntropy,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool2D,
+    Mish,
+    NTKDense,
+    RandomAffine,
+    ReLU,
+    Rescale,
+    Scale,
+    Standardize,
+    mean_squared_error,
+    uniform,
+    zeros,
+)
+from portanet.optim import EMA, SGD, Adam, AdamW, cos_log, cosine_decay
+from portanet.training.callbacks import KeepBest
 from portanet.training.spec import TrainingSpec
+from portanet.training.tasks import Task
 
 _ARTICLE = uniform(-0.5, 0.5)
+
+
+def _of_table(activation: Layer) -> tuple[Layer, ...]:
+    """The layers of RealMLP-TD-S: Holzmueller et al. 2024, arXiv:2407.04491."""
+    hidden = (NTKDense(256), activation) * 3
+    return (Columns(), Scale(), *hidden, NTKDense(None, initializer=zeros))
+
 
 PRESETS = {
     "classic": TrainingSpec(
@@ -36,13 +67,40 @@ PRESETS = {
         epochs=10,
         valid=1 / 12,
     ),
+    "table": TrainingSpec(
+        layers=_of_table(SELU()),
+        loss=CrossEntropy(label_smoothing=0.1),
+        optimizer=Adam(0.04, beta2=0.95),
+        schedule=cos_log(),
+        epochs=256,
+        batch_size="auto",
+        valid=0.2,
+        callbacks=(KeepBest(f"valid_{ACCURACY.key}"),),
+    ),
 }  # fmt: skip
+_FOR_NUMBERS = {
+    "table": replace(
+        PRESETS["table"],
+        layers=_of_table(Mish()),
+        loss=mean_squared_error,
+        optimizer=Adam(0.07, beta2=0.95),
+        callbacks=(KeepBest(),),
+    )
+}
 DATA = {"classic": "mnist:article", "mlp": "mnist", "cnn": "mnist"}
-"""What each preset is trained on where no data are named."""
+"""What a preset is trained on where no data are named; that for tables needs some."""
 
 
-def preset(name: str) -> TrainingSpec:
-    """The preset of this name; ConfigError for an unknown one."""
+def preset(name: str, task: Task | None = None) -> TrainingSpec:
+    """The preset of this name, for classes or as the task says; ConfigError for an unknown one."""
     if name not in PRESETS:
         raise ConfigError(f"there is no preset {name!r}; choose from {', '.join(PRESETS)}.")
-    return PRESETS[name]
+    spec = PRESETS[name] if task is None or task.is_classification else _FOR_NUMBERS.get(name, PRESETS[name])
+    return spec if task is None or task.suits(spec.loss) else replace(spec, loss=task.loss)
+
+
+def data(name: str) -> str:
+    """What the preset of this name is trained on where no data are named; ConfigError if it needs some."""
+    if name in PRESETS and name not in DATA:
+        raise ConfigError(f"the preset {name!r} needs data, such as a CSV file.")
+    return DATA.get(name, "")

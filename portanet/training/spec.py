@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any, Literal
 from portanet import _settings, nn, optim
 from portanet._typing import HostArray
 from portanet.errors import ConfigError, PortanetError
-from portanet.nn import Conv2D, Dense, Layer, RandomAffine, Rescale, Standardize, cross_entropy
+from portanet.nn import Columns, Conv2D, Dense, Layer, RandomAffine, Rescale, Standardize, cross_entropy
 from portanet.nn.losses.class_weight import ClassWeight, as_class_weight, is_resolved
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
@@ -21,6 +22,7 @@ from portanet.training.arguments import OwnSettings, as_callbacks, as_dtype, as_
 from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.class_weights import class_weights
 
+_ROWS = 256  # in a batch, for "auto"
 _LEAST = {"epochs": 1, "accumulate": 1, "log_every": 1, "seed": 0}
 _READ: dict[str, Callable[[Any], Any]] = {
     "loss": as_loss, "optimizer": as_optimizer, "schedule": as_schedule, "dtype": as_dtype,
@@ -33,7 +35,7 @@ class TrainingSpec:
     """What is trained, and how. Equal specs, data and machines give equal bits.
 
     layers        of the model; a Dense(units=None) has one unit for each output of the data, see `for_data`
-    batch_size    rows in a step; "full": all rows in every step
+    batch_size    rows in a step; "full": all rows in every step; "auto": a number that `for_rows` finds
     accumulate    parts that each batch is computed in
     dtype         of the parameters: "float32" or "float64"
     valid         the share of the rows that is held out
@@ -49,7 +51,7 @@ class TrainingSpec:
     optimizer: Optimizer = Adam()  # noqa: RUF009 - frozen
     schedule: Schedule = constant()  # noqa: RUF009 - frozen
     epochs: int = 10
-    batch_size: int | Literal["full"] = 128
+    batch_size: int | Literal["full", "auto"] = 128
     accumulate: int = 1
     dtype: Literal["float32", "float64"] = "float32"
     seed: int = 0
@@ -67,7 +69,7 @@ class TrainingSpec:
                 object.__setattr__(self, name, reading(getattr(self, name)))
         for name, least in _LEAST.items():
             object.__setattr__(self, name, require_whole(name, getattr(self, name), least))
-        if self.batch_size != "full":
+        if self.batch_size not in ("full", "auto"):
             object.__setattr__(self, "batch_size", require_whole("batch_size", self.batch_size))
         if self.class_weight is not None:
             object.__setattr__(self, "class_weight", as_class_weight("fit", self.class_weight))
@@ -112,15 +114,19 @@ class TrainingSpec:
     def for_data(self, card: ModelCard) -> TrainingSpec:
         """Return the spec for these data: units for the Dense that has none.
 
-        For the rows of a table, each column has its own scale in place of the layers that prepare pixels. A spec
-        whose layers are complete stays unchanged. Raises ConfigError for a table where the layers take images only.
+        For the rows of a table, each column has its own scale in place of the layers that prepare pixels, unless
+        `Columns` comes first. A spec whose layers are complete stays unchanged. Raises ConfigError for a table where
+        the layers take images only, and for images where they take tables.
         """
         open_layers = [place for place, layer in enumerate(self.layers) if isinstance(layer, Dense) and not layer.units]
         if not open_layers:
             return self
         place, layers = open_layers[-1], list(self.layers)
         layers[place] = replace(self.layers[place], units=card.outputs)  # type: ignore[type-var]
-        if not card.has_images:
+        if isinstance(layers[0], Columns):
+            if card.has_images:
+                raise ConfigError("this preset takes the rows of a table.", remedy='for images use preset="mlp"')
+        elif not card.has_images:
             if any(isinstance(layer, Conv2D) for layer in layers):
                 raise ConfigError(
                     "this preset takes images.",
@@ -129,6 +135,12 @@ class TrainingSpec:
             body = dropwhile(lambda layer: isinstance(layer, (Rescale, Standardize, RandomAffine)), layers)
             layers = [Standardize("feature"), *body]
         return replace(self, layers=tuple(layers))
+
+    def for_rows(self, rows: int) -> TrainingSpec:
+        """Return the spec for this many training rows: batches of one size, and of 256 rows at most, for "auto"."""
+        if self.batch_size != "auto":
+            return self
+        return replace(self, batch_size=math.ceil(rows / math.ceil(rows / _ROWS)))
 
     def with_weighted_loss(self, labels: HostArray, outputs: int, classes: Sequence[str] = ()) -> TrainingSpec:
         """Return the spec with the class weights as a setting of the loss, one number for each class.

@@ -14,8 +14,9 @@ import portanet
 from portanet import nn, optim
 from portanet.errors import ConfigError, ModelError
 from portanet.storage.model_card import ModelCard
-from portanet.training.presets import PRESETS
+from portanet.training.presets import PRESETS, preset
 from portanet.training.spec import TrainingSpec
+from portanet.training.tasks import Classify, Regress
 
 X, LABELS = blobs(60)
 
@@ -35,8 +36,39 @@ def test_completed_for_data() -> None:
     assert complete.for_data(table) is complete
     with pytest.raises(ConfigError, match="takes images"):
         PRESETS["cnn"].for_data(table)
+    assert PRESETS["table"].for_data(table).layers[0] == nn.Columns()
+    assert PRESETS["table"].for_data(table).layers[-1] == nn.NTKDense(1, initializer=nn.zeros)
+    with pytest.raises(ConfigError, match="takes the rows of a table"):
+        PRESETS["table"].for_data(images)
     with pytest.raises(ModelError, match="Dense needs units, got None"):
         nn.Dense(None).output_shape((3,))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 150, 256, 257, 300, 513, 10_000, 53_940])
+def test_equal_batches_for_any_number_of_rows(rows: int) -> None:
+    size = TrainingSpec(batch_size="auto").for_rows(rows).batch_size
+    assert isinstance(size, int)
+    assert 128 < size <= 256 or size == rows
+    steps = -(-rows // size)
+    assert steps == -(-rows // 256)
+    assert steps * size - rows < steps  # the last batch lacks fewer rows than there are batches
+    assert TrainingSpec(batch_size="full").for_rows(rows).batch_size == "full"
+    assert TrainingSpec(batch_size=7).for_rows(rows).batch_size == 7
+
+
+def test_what_is_recorded_is_the_size_that_was_used(tmp_path: Path) -> None:
+    run = portanet.fit(nn.Sequential(nn.Dense(3)), X, LABELS, epochs=2, batch_size="auto")
+    assert (run.spec.batch_size, run.steps) == (60, 2)
+    assert portanet.load(run.save(tmp_path / "m")).spec.batch_size == 60
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_for_a_task(name: str) -> None:
+    for task in (Classify(), Regress()):
+        assert task.suits(preset(name, task).loss)
+    assert preset(name, Classify()) == preset(name) == PRESETS[name]
+    numbers = preset(name, Regress())
+    assert TrainingSpec.from_dict(json.loads(json.dumps(numbers.to_dict()))) == numbers
 
 
 def test_numpy_numbers_are_pythons(tmp_path: Path) -> None:
