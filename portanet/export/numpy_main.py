@@ -13,6 +13,8 @@ import numpy as np
 ROW_SHAPE: tuple[int, ...] = ()
 ROW_DTYPE: Any = np.float32
 COLUMNS: list[str] | None = None
+LABEL = "label"
+CLASSES: list[str] | None = None
 FIRST = "Row"
 
 
@@ -35,7 +37,7 @@ def read(path: str) -> Any:
     names = [name.strip() for name in names]
     if COLUMNS is not None and (missing := [name for name in COLUMNS if name not in names]):
         sys.exit(f"{path} has no column {missing[0]!r}.")
-    wanted = [name for name in names if name != "label"] if COLUMNS is None else COLUMNS
+    wanted = [name for name in names if name != LABEL] if COLUMNS is None else COLUMNS
     places = [names.index(name) for name in wanted]
     return np.array([[float(row[place]) for place in places] for row in rows if row])
 
@@ -46,8 +48,15 @@ def main(arguments: list[str]) -> None:
         sys.exit("usage: python predict.py FILE.csv|FILE.npy")
     answers = predict(read(arguments[0]))
     labels = answers["label"] if "label" in answers else answers["prediction"]
-    cells = [" ".join(map(str, label)) if isinstance(label, list) else str(label) for label in labels.tolist()]
+    cells = [_text(label) for label in labels.tolist()]
     returns = any("\r" in cell for cell in cells)  # readers end a line there, and csv quotes it in no cell
     writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL, lineterminator="\n")
     writer.writerow([FIRST, "Label"])
     writer.writerows(enumerate(cells, start=1))
+
+
+def _text(label: Any) -> str:
+    """A label or a number, the names of several classes, or several numbers."""
+    if not isinstance(label, list):
+        return str(label)
+    return " ".join(name for name, there in zip(CLASSES, label) if there) if CLASSES else " ".join(map(str, label))

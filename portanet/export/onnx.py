@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,15 +39,20 @@ def onnx_bytes(graph: Graph, metadata: Mapping[str, str]) -> bytes:
     return data
 
 
-def run_onnx(path: str, feeds: Mapping[str, HostArray]) -> dict[str, HostArray]:
-    """Return the outputs that onnxruntime computes from a file, by name."""
+def load_onnx(path: str | Path) -> Callable[[HostArray], dict[str, HostArray]]:
+    """Return a function of rows that gives the outputs of a file by name, computed by onnxruntime."""
     try:
         import onnxruntime
     except ImportError as error:
         raise _missing("onnxruntime") from error
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (source,), names = session.get_inputs(), [output.name for output in session.get_outputs()]
+    dtype = {"tensor(uint8)": np.uint8, "tensor(double)": np.float64}.get(source.type, np.float32)
+
+    def answer(rows: HostArray) -> dict[str, HostArray]:
+        return dict(zip(names, session.run(names, {source.name: rows.astype(dtype)}), strict=True))
+
+    return answer
 
 
 def _onnx() -> Any:

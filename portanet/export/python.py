@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import inspect
 import re
-import textwrap
 from collections.abc import Callable, Iterator
 from types import ModuleType
 
@@ -14,6 +13,7 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.export import numpy_main, numpy_ops
 from portanet.export.graph import Graph, Node
+from portanet.storage.model_card import ModelCard
 
 _INLINE = 8  # numbers that a constant may have to stand in the code
 
@@ -58,14 +58,14 @@ _EXPRESSIONS = {
     "Where": "np.where({0}, {1}, {2})",
 }
 
-_HEAD = '''"""Predictions of a model trained with portanet {version}; this file needs NumPy alone.
+_HEAD = '''"""Predictions of a model trained with portanet; this file needs NumPy alone.
 
-{about}
+It takes rows of the shape {shape}, as {dtype}, and answers with {outputs}.
 
     python predict.py rows.csv > answers.csv    # or an array of rows, rows.npy
 
     from predict import predict
-    predict(rows)                               # a dict with {outputs}
+    predict(rows)                               # a dict of arrays
 """
 
 import base64
@@ -75,23 +75,20 @@ import sys
 import numpy as np'''
 
 
-def python_source(graph: Graph, *, version: str, about: str, columns: tuple[str, ...] | None, image: bool) -> str:
-    """Return the text of predict.py.
-
-    version, about  of the model, for the docstring
-    columns         the names of a table's columns, by which a CSV file is read
-    image           whether rows are images, which a CSV file holds as pixels in reading order
-    """
+def python_source(graph: Graph, card: ModelCard) -> str:
+    """Return the text of predict.py; names from data stand in it as literals alone."""
     (source,) = graph.inputs
-    outputs = [value.name for value in graph.outputs]
-    head = _HEAD.format(version=version, about=textwrap.fill(about, 100), outputs=", ".join(map(repr, outputs)))
+    outputs = " and ".join(value.name for value in graph.outputs)
     facts = [
         f"ROW_SHAPE = {source.shape!r}",
         f"ROW_DTYPE = np.{source.dtype}",
-        f"COLUMNS = {list(columns)!r}" if columns else "COLUMNS = None",
-        f"FIRST = {'ImageId' if image else 'Row'!r}",
+        f"COLUMNS = {list(card.columns) if card.columns else None!r}",
+        f"LABEL = {card.label or 'label'!r}",
+        f"CLASSES = {list(card.classes) if graph.outputs[0].shape else None!r}  # of several at once",
+        f"FIRST = {'ImageId' if card.has_images else 'Row'!r}",
     ]
     code = _function(graph)
+    head = _HEAD.format(shape=source.shape, dtype=source.dtype, outputs=outputs)
     parts = [head, "\n".join(facts), *_sources(numpy_ops, code), code, *_sources(numpy_main), _weights(graph)]
     return "\n\n\n".join([*parts, 'if __name__ == "__main__":\n    main(sys.argv[1:])\n'])
 

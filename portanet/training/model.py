@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from portanet._tree import tree_items, tree_set
+from portanet._tree import tree_items, tree_map, tree_set
 from portanet._typing import Array, HostArray, Params, Shape
 from portanet.backends import Backend, choose
 from portanet.errors import CheckpointError, DataError, ModelError
+from portanet.export.files import FORMATS, write_export
 from portanet.nn.layer import Layer
-from portanet.nn.losses.loss import LossFunction
+from portanet.nn.losses.loss import LossFunction, TaskKind
 from portanet.storage import model_file
 from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import explained
@@ -179,7 +180,15 @@ class TrainedModel:
         return {self.task.metric.key: value, "loss": float(loss) / (total or 1.0), "samples": len(source)}
 
     def save(self, path: str | Path) -> Path:
-        """Writes the model to one safetensors file, which `load` reads on any backend."""
+        """Write the model to one file and return its path; equal models give equal bytes.
+
+        A .safetensors file is what `load` reads, on any backend. A .onnx file (extra `onnx`) runs in onnxruntime and
+        other programs, a .py file in any Python with NumPy: see `portanet.export`.
+        """
+        if Path(path).suffix in FORMATS:
+            host = tree_map(dict(self.params), self.backend.to_numpy)
+            kind = getattr(self.loss, "task", TaskKind.CLASSIFY)
+            return write_export(Path(path), self.model, host, self.card, kind)
         host = {path: self.backend.to_numpy(array) for path, array in tree_items(self.params)}
         return model_file.save_model(Path(path), self.model, host, self.card, self.spec.to_dict(), self.about)
 

@@ -11,8 +11,9 @@ from portanet import TrainedModel, fit, nn
 from portanet._tree import tree_map
 from portanet.export.graph import Graph
 from portanet.export.model_graph import model_graph
-from portanet.export.onnx import onnx_bytes, run_onnx
+from portanet.export.onnx import load_onnx, onnx_bytes
 from portanet.export.python import python_source
+from portanet.storage.model_card import ModelCard
 
 pytest.importorskip("onnxruntime")
 
@@ -24,14 +25,14 @@ def graph_of(run: TrainedModel) -> Graph:
 
 def by_python(graph: Graph, x: Any) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "predict"}
-    exec(python_source(graph, version="0", about="", columns=None, image=False), names)
+    exec(python_source(graph, ModelCard(graph.inputs[0].shape)), names)
     answers: dict[str, Any] = names["predict"](x)
     return answers
 
 
 def by_onnx(graph: Graph, x: Any, path: Any) -> dict[str, Any]:
     (path / "model.onnx").write_bytes(onnx_bytes(graph, {}))
-    return run_onnx(str(path / "model.onnx"), {"input": x})
+    return load_onnx(path / "model.onnx")(x)
 
 
 def rows(count: int = 60, seed: int = 0) -> Any:

@@ -13,14 +13,14 @@ pytest.importorskip("onnxruntime")
 from portanet._tree import tree_map
 from portanet.export.graph import Graph, Value
 from portanet.export.lowering import LOWERINGS, lower
-from portanet.export.onnx import onnx_bytes, run_onnx
+from portanet.export.onnx import load_onnx, onnx_bytes
 from portanet.export.place import Place
 from portanet.nn import LAYERS, Layer
 
 
 def run(data: bytes, x: Any, tmp_path: Any) -> dict[str, Any]:
     (tmp_path / "model.onnx").write_bytes(data)
-    return run_onnx(str(tmp_path / "model.onnx"), {"input": x})
+    return load_onnx(tmp_path / "model.onnx")(x)
 
 
 def exported(row: Row, params: Any) -> bytes:

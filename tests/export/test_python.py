@@ -24,9 +24,8 @@ WITHOUT_PORTANET = (
     "runpy.run_path(sys.argv[0], run_name='__main__')"
 )
 
-
-def source(graph: Graph, **settings: Any) -> str:
-    return python_source(graph, **({"version": "0", "about": "A test.", "columns": None, "image": False} | settings))
+CLASSES = ("a", '"""\nraise SystemExit(7)\n"""', "c,\n")
+"""Names that must not leave their literals."""
 
 
 def imported(text: str) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def test_every_layer_gives_what_it_gives_here(row: Row) -> None:
     zero = graph.constant("zero", np.zeros((), np.float32))
     graph.add("", "Add", value, zero, output="output")
     graph.outputs.append(Value("output", "float32", row.output_shape))
-    predict = imported(source(graph))["predict"]
+    predict = imported(python_source(graph, ModelCard(row.input_shape)))["predict"]
     for rows in (0, 1, 7):
         batch = x[:rows].astype(np.float32)
         expected = layer.forward(params, batch)[0] if rows else np.zeros((0, *row.output_shape))
@@ -55,23 +54,23 @@ def test_every_layer_gives_what_it_gives_here(row: Row) -> None:
         np.testing.assert_allclose(output, expected, rtol=1e-5, atol=1e-5)
 
 
-def a_table_model() -> tuple[nn.Layer, dict[str, Any], Graph]:
+def a_table_model() -> tuple[nn.Layer, dict[str, Any], str]:
     rng = np.random.default_rng(3)
     model = nn.Sequential(nn.Standardize(), nn.Dense(4), nn.Tanh(), nn.Dense(3))
     params = tree_map(model.init(rng, (2,)), lambda array: array.astype(np.float32))
-    card = ModelCard((2,), classes=("a", 'b"', "c,\n"), columns=("height", "weight"))
-    return model, params, model_graph(model, params, card, nn.TaskKind.CLASSIFY)
+    card = ModelCard((2,), classes=CLASSES, columns=("height", "weight"))
+    return model, params, python_source(model_graph(model, params, card, nn.TaskKind.CLASSIFY), card)
 
 
 def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
-    model, params, graph = a_table_model()
-    (tmp_path / "predict.py").write_text(source(graph, columns=("height", "weight")), encoding="utf-8")
+    model, params, text = a_table_model()
+    (tmp_path / "predict.py").write_text(text, encoding="utf-8")
     x = np.random.default_rng(4).normal(size=(9, 2)).astype(np.float32)
     lines = ["weight,name,height", *(f"{float(b)!r},x,{float(a)!r}" for a, b in x)]
     (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
     command = [sys.executable, "-I", "-c", WITHOUT_PORTANET, "predict.py", "rows.csv"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    expected = np.array(["a", 'b"', "c,\n"])[model.forward(params, x)[0].argmax(axis=1)]
+    expected = np.array(CLASSES)[model.forward(params, x)[0].argmax(axis=1)]
     import csv
 
     rows = list(csv.reader(result.stdout.splitlines(keepends=True)))
@@ -79,8 +78,8 @@ def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
-    *_, graph = a_table_model()
-    (tmp_path / "predict.py").write_text(source(graph, columns=("height", "weight")), encoding="utf-8")
+    *_, text = a_table_model()
+    (tmp_path / "predict.py").write_text(text, encoding="utf-8")
     (tmp_path / "rows.csv").write_text("height\n1\n")
     command = [sys.executable, "-I", "-c", WITHOUT_PORTANET, "predict.py", "rows.csv"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

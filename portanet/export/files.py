@@ -1,0 +1,38 @@
+"""Exported files: a model's graph in the format that the file's suffix names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from portanet._typing import Params
+from portanet.export.graph import Graph
+from portanet.export.model_graph import model_graph
+from portanet.export.onnx import onnx_bytes
+from portanet.export.python import python_source
+from portanet.nn import Layer, TaskKind
+from portanet.storage import atomic
+from portanet.storage.model_card import ModelCard
+
+
+def write_export(path: Path, model: Layer, params: Params, card: ModelCard, kind: TaskKind) -> Path:
+    """Write a model for other programs; the same model gives the same bytes.
+
+    path    ends in one of FORMATS: ".onnx" or ".py"
+    params  the model's arrays on the host
+    kind    what its outputs stand for
+
+    Raises ModelError for a layer that has no form in standard operators, ConfigError where a library is missing,
+    DataError where the file cannot be written.
+    """
+    return atomic.write(path, FORMATS[path.suffix](model_graph(model, params, card, kind), card))
+
+
+def _onnx(graph: Graph, card: ModelCard) -> bytes:
+    named = {"classes": card.classes, "columns": card.columns, "label": card.label}
+    return onnx_bytes(graph, {name: json.dumps(value) for name, value in named.items() if value})
+
+
+FORMATS: dict[str, Callable[[Graph, ModelCard], bytes | str]] = {".onnx": _onnx, ".py": python_source}
+"""The writer of each format, by the suffix of its files."""
