@@ -39,7 +39,7 @@ Reader = Callable[[bytes, Path], None]
 def csv(content: bytes, folder: Path) -> None:
     from portanet.data.csv.table import read_table
 
-    read_table(written(folder / "rows.csv", content.removeprefix(b"#")), regress=content[:1] == b"#")
+    read_table(written(folder / "rows.csv", grown(content.removeprefix(b"#"))), regress=content[:1] == b"#")
 
 
 def idx(content: bytes, folder: Path) -> None:
@@ -66,12 +66,20 @@ def npz(content: bytes, folder: Path) -> None:
 
 
 def model(content: bytes, folder: Path) -> None:
+    import numpy as np
+
     from portanet import load
+    from portanet.cli import facts
+    from portanet.data.kaggle import write_answers
     from portanet.storage.model_file import load_model
 
     path = written(folder / "model.safetensors", sealed(content))
     load_model(path)
-    load(path)
+    run = load(path)
+    shape, classes = run.input_shape, facts.class_names(run)
+    if math.prod(shape) < 10_000:  # a card may contradict the layers
+        answers = run.predict(np.zeros((2, *shape), np.float32), codes=True)
+        write_answers(io.BytesIO(), [(run.task.texts(answers, classes), None)], classes=classes)
 
 
 def snapshot(content: bytes, folder: Path) -> None:
@@ -88,7 +96,7 @@ def config(content: bytes, folder: Path) -> None:
     from portanet.storage.model_card import ModelCard
     from portanet.training import presets
 
-    path = written(folder / "settings.toml", swapped(content) if content[:1] == b"\0" else content)
+    path = written(folder / "settings.toml", swapped(content) if content[:1] == b"\0" else grown(content))
     try:
         context = command.make_context("train", ["--config", str(path)])
     except click.UsageError:  # the command line's own way to say it
@@ -98,7 +106,43 @@ def config(content: bytes, folder: Path) -> None:
     spec.for_data(ModelCard((1, 28, 28), classes=tuple("0123456789")))
 
 
-READERS: dict[str, Reader] = {each.__name__: each for each in (csv, idx, npz, model, snapshot, config)}
+def record(content: bytes, folder: Path) -> None:
+    """run.json, |||, history.jsonl: what report and rerun read."""
+    from portanet.report import charts, tables
+    from portanet.storage.run_record import has_ended, read_record
+    from portanet.training.spec import TrainingSpec
+
+    run, _, history = grown(content).partition(b"|||")
+    written(folder / "run.json", run)
+    written(folder / "history.jsonl", history)
+    has_ended(folder)
+    found = read_record(folder)
+    charts.charts(found)
+    tables.summary(found), tables.settings(found.spec), tables.layers(found), tables.parameters(found)
+    TrainingSpec.from_dict(found.spec)
+
+
+def answers(content: bytes, folder: Path) -> None:
+    """Names of classes, with any characters, come back from predict's CSV as they were."""
+    import csv
+
+    import numpy as np
+
+    from portanet.data.kaggle import write_answers
+
+    names = list(dict.fromkeys(content.decode("utf-8", "replace").split("|")))
+    write_answers(file := io.BytesIO(), [(names, np.eye(len(names), dtype=np.float32))], classes=names)
+    header, *rows = csv.reader(io.StringIO(file.getvalue().decode(), newline=""))
+    assert header[2:] == [f"probability_{name}" for name in names], names
+    assert [row[1] for row in rows] == names, names
+
+
+READERS: dict[str, Reader] = {each.__name__: each for each in (csv, idx, npz, model, snapshot, config, record, answers)}
+
+
+def grown(content: bytes) -> bytes:
+    """The content, in which two bytes stand for what is longer than an input: 5,000 digits, and 5,000 brackets."""
+    return content.replace(b"\x01", b"9" * 5000).replace(b"\x02", b"[" * 5000)
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -111,6 +155,9 @@ ODD = [
     [], [1], ["x"], [[]], {}, {"type": "Dense"}, {"type": "Dense", "units": 3}, {"type": "zeros"},
     {"type": "step_decay", "factor": 0.1},
 ]  # fmt: skip
+
+
+ODD_KINDS = ["<c8", ">f4", "<f2", "?", "<i8", ">u2", "S3", "<U3", "<M8[D]", "<m8[s]", "<V4", "<f4,<i4"]  # of arrays
 
 
 def swapped(content: bytes) -> bytes:
@@ -220,6 +267,8 @@ def seeds() -> dict[str, list[bytes]]:
         host = {".".join(path): np.ones(value.shape, np.float32) for path, value in drawn}
         arrays = {name: value.shape for name, value in host.items()}
         models.append(header | {"arrays": arrays})
+    for classes in (["a", "b"], ["a", "b", "c"], ["a", "a"], ["\x1b[2J", "\ud800"], ["1", "01"]):
+        models.append(models[1] | {"card": ModelCard((3,)).to_dict() | {"classes": classes}})
     tree = {"flat": {"$array": "/flat"}, "steps": 3, "$$x": [1, {"$float": "inf"}], "history": [{"loss": 1.5}]}
     tables = {"optimizer": optim.AdamW(), "loss": nn.cross_entropy, "schedule": optim.cosine_decay(warmup=0.1)}
     packed = safetensors_file.encoded({key: value for key, value in models[-1].items() if key != "arrays"}, host)
@@ -236,7 +285,11 @@ def seeds() -> dict[str, list[bytes]]:
             b"G" + images + b"|G" + labels,
             image((3, 1, 2), bytes(24), 13) + b"|" + labels,
         ],
-        "npz": [archive.getvalue(), b"A" + array(np.ones((2, 3))) + b"|||" + array(np.array([1, 2]))],
+        "npz": [
+            archive.getvalue(),
+            b"A" + array(np.ones((2, 3))) + b"|||" + array(np.array([1, 2])),
+            *(b"A" + array(np.zeros((2, 3), kind)) + b"|||" + array(np.zeros(2, kind)) for kind in ODD_KINDS),
+        ],
         "model": [*(json.dumps(each).encode() for each in models), packed],
         "snapshot": [
             json.dumps({"tree": tree, "arrays": {"/flat": [2, 3]}}).encode(),
@@ -248,7 +301,20 @@ def seeds() -> dict[str, list[bytes]]:
             text(own).encode(),
             *tables_by_number,
             b'callbacks = [{ type = "EarlyStopping", patience = 3 }, { type = "ReduceOnPlateau", factor = 0.5 }]\n',
+            b"epochs = \x01\n",
+            b"layers = \x02\n",
+            b'hidden = [64, 32]\nactivation = "tanh"\ndropout = 0.1\n',
+            b'label = "\\U0001F600"\n',
         ],
+        "record": [
+            json.dumps({"result": {"steps": 3, "stopped": "finished"}, "layers": [{"name": "0"}]}).encode()
+            + b'|||{"step": 1, "epoch": 1, "loss": 2.5, "accuracy": 0.5}\n{"step": 2, "epoch": 2, "loss": NaN}\n',
+            b'{"result": {"steps": \x01}}|||{"loss": \x01}\n',
+            b'{"spec": \x02}|||{"loss": \x02}\n',
+            b'{"run": "\\ud800", "command": "\\u0000"}|||{"\\udfff": "\\ud800"}\n',
+            json.dumps({"spec": TrainingSpec().to_dict()}).encode() + b"|||",
+        ],
+        "answers": [b"cat|dog", b'a\r\nb|\x00|\x1b[31m|=1+1|,|"|\xe2\x80\xa8| '],
     }
 
 
@@ -282,7 +348,7 @@ def fuzz(name: str, folder: Path, flags: list[str]) -> None:
     corpus.mkdir()
     for number, seed in enumerate(seeds()[name]):
         (corpus / str(number)).write_bytes(seed)
-        READERS[name](seed, folder)  # it is valid
+        held(READERS[name], folder)(seed)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     limits = [f"-rss_limit_mb={used + MEGABYTES}", f"-timeout={30 * SECONDS}", f"-max_len={LONGEST}"]
     atheris.Setup([sys.argv[0], *flags, *limits, "-print_final_stats=1", str(corpus)], held(READERS[name], folder))

@@ -2,8 +2,8 @@
 
 `python scripts/torture.py --minutes 5` (or `nox -s torture -- --minutes 5`) draws settings, trains once without
 disturbance, then once under SIGKILL, going on each time with `--resume`, where the history may be gone, cut or linked
-by then; the models must have the same bytes and the histories the same rows. What differs is left in the folder that
-it names.
+by then; the models must have the same bytes and the histories the same rows. Then two trainings begin in one folder, at
+a random distance: one must win, and come to the same. What differs is left in the folder that it names.
 """
 
 from __future__ import annotations
@@ -143,7 +143,21 @@ def tortured(folder: Path, rng: random.Random) -> int:
         ended(process)
         break
     assert result(folder / "killed") == result(folder / "whole"), "the results differ"
+    contested(folder, rng, whole)
     return kills
+
+
+def contested(folder: Path, rng: random.Random, seconds: float) -> None:
+    """Two trainings for one folder, the second up to somewhat later than the first takes: one of them has it."""
+    pair = [started(folder, "--out", "shared")]
+    time.sleep(1.2 * seconds * rng.random() ** 3)
+    pair.append(started(folder, "--out", "shared"))
+    for process in pair:
+        process.join(LONGEST)
+        process.kill()
+    codes = sorted(process.exitcode for process in pair)
+    assert codes == [0, 1], f"two trainings in one folder ended with {codes}: see output.txt"
+    assert result(folder / "shared") == result(folder / "whole"), "a second training for the folder has changed it"
 
 
 def resuming(run: Path) -> list[str]:
@@ -175,7 +189,8 @@ def main() -> None:
         if sys.stderr.isatty():
             print(f"\r{kills} kills, {runs} runs", end="", file=sys.stderr)
     minutes = (time.monotonic() - start) / 60
-    print(f"{kills} kills survived, {runs} runs compared in {minutes:.1f} minutes: nothing lost")
+    words = f"{kills} kills survived, {runs} runs compared, {runs} folders wanted twice"
+    print(f"{words}, in {minutes:.1f} minutes: nothing lost")
 
 
 if __name__ == "__main__":

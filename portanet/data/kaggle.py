@@ -53,7 +53,7 @@ def write_answers(
     `answers` are labels, some at a time, each time with the probabilities (N, classes) of `classes`, which become one
     column `probability_NAME` each. The rows of a table are better called something else than `ImageId`, such as `Row`.
     """
-    text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")  # names may be any bytes
     write_row = _row_writer(text)
     write_row([identifier, "Label", *(f"probability_{name}" for name in classes)])
     number = count(1)

@@ -105,7 +105,16 @@ def _is_names(value: Any) -> bool:
     """Whether there are none, or each is a text and no other one's."""
     if not isinstance(value, list):
         return value is None
-    return all(isinstance(name, str) for name in value) and len(set(value)) == len(value)
+    return all(isinstance(name, str) and _is_text(name) for name in value) and len(set(value)) == len(value)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file can hold it: JSON may have half a character."""
+    try:
+        name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_numbers(value: Any) -> bool:

@@ -344,3 +344,14 @@ def test_own_layers_that_raise_anything(tmp_path: Path) -> None:
     path = made(tmp_path / "m", model={"type": "Wild", "units": 2})
     with pytest.raises(CheckpointError, match="its layers cannot be made: two lines"):
         portanet.load(path, layers=[Wild])
+
+
+def test_a_class_whose_name_is_half_a_character() -> None:
+    """JSON can say it, and no file or terminal can hold it; bytes that are no text are another matter."""
+    from portanet.errors import ConfigError
+    from portanet.storage.model_card import ModelCard
+
+    card = ModelCard((3,), classes=("a", "b")).to_dict()
+    with pytest.raises(ConfigError, match="its classes cannot be"):
+        ModelCard.from_dict(card | {"classes": ["a", "\ud800"]})
+    assert ModelCard.from_dict(card | {"classes": ["a", "\udcff"]}).classes == ("a", "\udcff")
