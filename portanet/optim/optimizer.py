@@ -17,7 +17,8 @@ class Optimizer(Protocol):
     `learning_rate` is the first field. The training loop multiplies it by the schedule's factor and hands the product
     to `update`. An optimizer without this field has the rate 1, so the factor itself is its rate.
 
-    The state is a NamedTuple (a dict or a tuple is as good) of arrays and numbers, None where an entry is not used.
+    The state is a NamedTuple (a dict, a tuple or a list is as good) of arrays and numbers, None where an entry is not
+    used. Its arrays are made from `flat`, and `update` returns a state of the same form.
 
     `update` consumes and returns: it owns `flat`, `grads` and `state`, writes in place where arrays allow it, and
     the caller uses what it returns. It keeps nothing of `grads`, so the caller may fill that memory again.

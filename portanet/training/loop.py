@@ -20,7 +20,7 @@ from portanet.training.history import History
 from portanet.training.model import TrainedModel, TrainedParams
 from portanet.training.resume import Resume
 from portanet.training.spec import TrainingSpec
-from portanet.training.state import Data, Position, State
+from portanet.training.state import Data, Position, State, require_state
 from portanet.training.step import Step
 from portanet.training.stopping import DIVERGED, EARLY, FINISHED, Stop
 from portanet.training.watchers import Watchers
@@ -123,4 +123,5 @@ def _start(run: TrainedModel, layout: Layout, plan: Plan) -> Position:
     flat = layout.pack(run.params)
     optimizer, buffers = plan.spec.optimizer, tree_map(layout.buffers(run.params), copied)
     state = optimizer.init(flat, decayed=layout.decayed)
+    require_state(optimizer, state, flat)
     return Position(State(flat, buffers, state, average_buffers(optimizer, buffers, buffers, state)))

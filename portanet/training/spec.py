@@ -198,12 +198,12 @@ def _written(value: Any) -> Any:
         return [_written(entry) for entry in value]
     if isinstance(value, OwnSettings):
         return value.settings
+    if is_dataclass(value) or isfunction(value):
+        return {name: _written(entry) for name, entry in _settings.to_dict(value).items()}
+    if isinstance(value, dict):
+        return {name: _written(entry) for name, entry in value.items()}
     plain = value is None or isinstance(value, (bool, int, float, str))
-    return (
-        _settings.to_dict(value)
-        if plain or is_dataclass(value) or isfunction(value)
-        else {"type": type(value).__name__}
-    )
+    return value if plain else {"type": type(value).__name__}
 
 
 def _read(name: str, value: Any) -> Any:

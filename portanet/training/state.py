@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from reprlib import repr as brief
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from portanet._tree import flatten, map_leaves
 from portanet._typing import Array, Params
+from portanet.errors import ConfigError
 from portanet.xp import namespace
 
 
@@ -51,6 +56,32 @@ class Data(NamedTuple):
         """The same x with the labels and weights of these rows alone."""
         weights = None if self.weights is None else take(self.weights, rows)
         return Data(self.x, take(self.labels, rows), weights)
+
+
+def require_state(optimizer: Any, state: Any, flat: Array) -> None:
+    """Raise ConfigError for the state of an optimizer that holds other values than arrays like `flat` and numbers."""
+    kinds = (type(flat), np.generic) if isinstance(flat, np.ndarray) else (type(flat),)
+    for leaf in flatten([state], []):
+        if not (leaf is None or type(leaf) in (bool, int, float) or isinstance(leaf, kinds)):
+            raise ConfigError(
+                f"the state of {type(optimizer).__name__} holds {brief(leaf)} of type {type(leaf).__name__}; it takes "
+                "arrays made from flat, numbers and None, in dicts, tuples and lists."
+            )
+
+
+def require_form(optimizer: Any, state: Any, before: Any) -> None:
+    """Raise ConfigError where an optimizer's state has other entries, or other shapes of arrays, than it had before."""
+    found, expected = (map_leaves(tree, _form) for tree in (state, before))
+    if found != expected:
+        raise ConfigError(
+            f"update of {type(optimizer).__name__} must return a state of the form that it was given: got "
+            f"{brief(found)} after {brief(expected)}."
+        )
+
+
+def _form(leaf: Any) -> Any:
+    """The shape of an array; that of a number is ()."""
+    return None if leaf is None else tuple(getattr(leaf, "shape", ()))
 
 
 def take(x: Array, rows: Array) -> Array:

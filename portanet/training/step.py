@@ -9,13 +9,13 @@ from typing import Any
 
 from portanet._settings import is_frozen
 from portanet._tree import tree_map
-from portanet._typing import Array
+from portanet._typing import Array, Shape
 from portanet.backends.steps import Metrics
 from portanet.nn.noise import Key
 from portanet.optim import Optimizer
 from portanet.optim.optimizer import average_buffers
 from portanet.training.gradient import Gradient
-from portanet.training.state import Data, State
+from portanet.training.state import Data, State, require_form
 from portanet.xp import namespace
 
 
@@ -53,11 +53,15 @@ class Step:
 
     @cached_property
     def _traced_update(self) -> Callable[..., tuple[Any, Any]]:
-        update = self.optimizer.update
-        return self.gradient.trace(
-            lambda flat, grads, state, rate: update(flat, grads, state, learning_rate=rate),
-            pure=is_frozen(self.optimizer),
-        )
+        optimizer, known = self.optimizer, is_frozen(self.optimizer)
+
+        def update(flat: Any, grads: Any, state: Any, rate: float) -> tuple[Any, Any]:
+            flat, after = optimizer.update(flat, grads, state, learning_rate=rate)
+            if not known:
+                require_form(optimizer, after, state)
+            return flat, after
+
+        return self.gradient.trace(update, pure=known)
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,8 @@ class PerArrayStep(Step):
 
     def join(self, state: State) -> State:
         """The state with flat vectors again."""
-        return State(_join(state.flat), state.buffers, _join(state.optimizer), state.averaged)
+        shapes = [vector.shape for vector in state.flat]
+        return State(_join(state.flat, shapes), state.buffers, _join(state.optimizer, shapes), state.averaged)
 
     def _of_all(self, state: Any) -> Any:
         return state[0]  # the numbers are the same in every part
@@ -87,12 +92,13 @@ class PerArrayStep(Step):
         return new, states
 
 
-def _join(parts: Sequence[Any]) -> Any:
-    """Vectors put together, in dicts, tuples and lists too; of numbers, which are the same in every part, the first."""
+def _join(parts: Sequence[Any], shapes: list[Shape]) -> Any:
+    """Vectors of these shapes put together, in dicts, tuples and lists too; of all else, equal in each part, one."""
     first = parts[0]
     if isinstance(first, dict):
-        return {name: _join([part[name] for part in parts]) for name in first}
+        return {name: _join([part[name] for part in parts], shapes) for name in first}
     if isinstance(first, (tuple, list)):
-        fields = [_join(values) for values in zip(*parts, strict=True)]
+        fields = [_join(values, shapes) for values in zip(*parts, strict=True)]
         return type(first)(*fields) if hasattr(first, "_fields") else type(first)(fields)
-    return namespace(first).concat(list(parts)) if getattr(first, "ndim", 0) else first
+    are_parts = [getattr(part, "shape", None) for part in parts] == shapes
+    return namespace(first).concat(list(parts)) if are_parts else first

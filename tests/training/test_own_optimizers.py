@@ -12,6 +12,7 @@ from helpers import blobs
 
 import portanet
 from portanet import Callback, nn, optim
+from portanet.errors import ConfigError
 from portanet.optim.optimizer import weights
 from portanet.training.resume import Checkpoints
 
@@ -130,3 +131,60 @@ def test_a_state_may_be_a_list(backend: portanet.Backend, tmp_path: Any) -> None
         fit(Listed(), backend, checkpoints=portanet.Checkpoints(tmp_path, every=0), callbacks=[Dies(7)], **settings)
     resumed = fit(Listed(), backend, checkpoints=portanet.Checkpoints(tmp_path, every=0), **settings)
     np.testing.assert_allclose(host(resumed), host(momentum), rtol=1e-4, atol=1e-6)
+
+
+@dataclass(frozen=True)
+class Holding(Descent):
+    """Holds something in its state, and gives back what `after` makes of that."""
+
+    held: Any
+    after: Any = None
+    elementwise: bool = False
+
+    def init(self, flat: Any, *, decayed: int) -> Any:
+        return [flat * 0.0, self.held(flat) if callable(self.held) else self.held]
+
+    def update(self, flat: Any, grads: Any, state: Any, *, learning_rate: float) -> Any:
+        return flat - learning_rate * grads, [state[0], self.after(state[1]) if self.after else state[1]]
+
+
+@pytest.mark.parametrize("held", ["text", 1j, {1, 2}, object(), [np.float32]], ids=lambda held: type(held).__name__)
+def test_a_state_that_cannot_be_saved_is_refused(backend: portanet.Backend, held: Any) -> None:
+    with pytest.raises(ConfigError, match=r"the state of Holding holds .* it takes arrays made from flat, numbers"):
+        fit(Holding(held), backend)
+
+
+def test_arrays_of_another_library_are_refused(backend: portanet.Backend) -> None:
+    if backend.name != "numpy":
+        with pytest.raises(ConfigError, match=r"the state of Holding holds array\(.* of type ndarray"):
+            fit(Holding(np.zeros(3)), backend)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [lambda held: [*held, 1.0], lambda held: None, lambda held: held[:-1], lambda held: [held[0], None]],
+    ids=["longer", "none", "shorter", "entry"],
+)
+@pytest.mark.parametrize("elementwise", [True, False])
+def test_a_state_keeps_its_form(backend: portanet.Backend, after: Any, elementwise: bool) -> None:
+    for optimizer in (Holding([1.0, 2.0], after, elementwise), optim.EMA(Holding([1.0, 2.0], after, elementwise))):
+        with pytest.raises(ConfigError, match=r"update of .* must return a state of the form that it was given"):
+            fit(optimizer, backend)
+
+
+def test_an_array_that_is_not_one_of_the_vector_stays_one(backend: portanet.Backend) -> None:
+    """It is in each part of the state, and would grow with each run of steps if the parts were put together."""
+    held = Holding(lambda flat: flat[:2] * 0.0, lambda array: array + 1.0, elementwise=True)
+    run = fit(held, backend)
+    np.testing.assert_allclose(host(run), host(fit(Descent(), backend)), rtol=1e-5, atol=1e-6)
+
+
+def test_wrappers_of_an_own_optimizer_have_settings_to_save(tmp_path: Path) -> None:
+    """Named by its class where it is no dataclass: in checkpoints, in model files, and for a resumed run."""
+    for number, wrapper in enumerate((optim.EMA(Descent()), optim.ClipByGlobalNorm(Descent(), 1.0))):
+        folder = tmp_path / str(number)
+        run = fit(wrapper, portanet.choose("numpy"), checkpoints=Checkpoints(folder))
+        again = fit(wrapper, portanet.choose("numpy"), checkpoints=Checkpoints(folder))
+        assert np.array_equal(host(run), host(again))
+        assert run.spec.to_dict()["optimizer"]["optimizer"] == {"type": "Descent"}
+        portanet.load(run.save(folder / "model.safetensors"))
