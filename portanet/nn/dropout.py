@@ -33,6 +33,10 @@ class Dropout(Layer):
     def keeps_values(self) -> bool:
         return True
 
+    @property
+    def is_random(self) -> bool:
+        return self.rate > 0
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         if not train or self.rate == 0:
             return x, None

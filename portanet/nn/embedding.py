@@ -28,7 +28,8 @@ class Embedding(Layer):
     (vocabulary, N * T) numbers, so this layer is for vocabularies of up to some thousands; that for x is zero,
     because what picks a row does not change by a little. Bengio et al. 2003, JMLR 3.
     Raises ModelError for rows that are not flat, and DataError in `check` for values that pick no row,
-    wherever it stands behind layers that hand values on, such as Flatten.
+    wherever it stands behind layers that hand values on, such as Flatten. Behind any other, such as Dropout, its ids
+    would be changed, and a model of that order is a ModelError where it meets rows.
     """
 
     vocabulary: int
@@ -55,6 +56,10 @@ class Embedding(Layer):
 
     def macs(self, input_shape: Shape) -> int:
         return input_shape[0] * self.vocabulary * self.features  # of the gradient: forward has no product
+
+    @property
+    def reads_ids(self) -> bool:
+        return True
 
     def check(self, x: Array) -> None:
         xp, last = namespace(x), self.vocabulary - 1

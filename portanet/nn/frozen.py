@@ -49,8 +49,12 @@ class Frozen(Layer):
         return self.layer.keeps_values
 
     @property
-    def is_unbounded(self) -> bool:
-        return self.layer.is_unbounded
+    def reads_ids(self) -> bool:
+        return self.layer.reads_ids
+
+    @property
+    def learns_unit(self) -> bool:
+        return self.layer.learns_unit
 
     @property
     def output_range(self) -> tuple[float, float]:

@@ -121,11 +121,11 @@ class Layer:
         return bool(self.trainable_names) or any(child.is_trainable for child in self.children.values())
 
     @property
-    def is_unbounded(self) -> bool:
-        """Whether its outputs may be any numbers, as those of a layer with weights.
+    def learns_unit(self) -> bool:
+        """Whether weights of its own decide the unit of its outputs, so that any unit of targets is as good.
 
-        A regression model that ends in one learns standardised targets, one that ends in another, such as Softplus or
-        Rescale, targets in their own unit.
+        A regression model that ends in such a layer learns standardised targets, one that ends in another, such as
+        Softplus or Rescale, targets in their own unit.
         """
         return self.is_trainable
 
@@ -144,6 +144,16 @@ class Layer:
     def keeps_values(self) -> bool:
         """Whether its output in prediction holds the values of its input, so that those behind it can be checked."""
         return False
+
+    @property
+    def is_random(self) -> bool:
+        """Whether it draws random numbers in training, which change there what it keeps in prediction."""
+        return any(child.is_random for child in self.children.values())
+
+    @property
+    def reads_ids(self) -> bool:
+        """Whether it reads the rows' own whole numbers, as Embedding does: no layer before it may change them."""
+        return any(child.reads_ids for child in self.children.values())
 
     @property
     def accepts_uint8(self) -> bool | None:

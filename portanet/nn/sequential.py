@@ -63,19 +63,29 @@ class Sequential(Layer):
         return next((answer for answer in answers if answer is not None), None)
 
     def check(self, x: Array) -> None:
-        for layer in self.layers:
+        for name, layer in self.children.items():
             layer.check(x)
+            if layer.is_random or not layer.keeps_values:
+                self._require_no_ids(name, layer)
             if not layer.keeps_values:
                 break
+
+    def _require_no_ids(self, name: str, changing: Layer) -> None:
+        for other in self.layers[int(name) + 1 :]:
+            if other.reads_ids:
+                raise ModelError(
+                    f"{other!r} reads the whole numbers of the rows, and layer {name}, {changing!r}, changes them; put "
+                    "it before that layer."
+                )
 
     @property
     def keeps_values(self) -> bool:
         return self.is_chain and all(layer.keeps_values for layer in self.layers)
 
     @property
-    def is_unbounded(self) -> bool:
+    def learns_unit(self) -> bool:
         last = next((layer for layer in reversed(self.layers) if not layer.keeps_values), self)
-        return last.is_unbounded if self.is_chain and last is not self else super().is_unbounded
+        return last.learns_unit if self.is_chain and last is not self else super().learns_unit
 
     @property
     def output_range(self) -> tuple[float, float]:

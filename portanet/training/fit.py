@@ -228,7 +228,7 @@ def _unit(
     task = task_of(spec.loss)
     if task.is_classification:
         return Unit()
-    if getattr(spec.loss, "own_unit", False) or not model.is_unbounded:
+    if getattr(spec.loss, "own_unit", False) or not model.learns_unit:
         require_squares(labels, spec.dtype)
         return Unit()
     if base is not None and base.target_scale:

@@ -8,8 +8,22 @@ import numpy as np
 import pytest
 from legs import Leg
 
-from portanet.errors import DataError
-from portanet.nn import Dense, Embedding, Flatten, Layer, Sequential
+import portanet
+from portanet.errors import DataError, ModelError
+from portanet.nn import (
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    Frozen,
+    Identity,
+    Layer,
+    ReLU,
+    Rescale,
+    Residual,
+    Sequential,
+    Standardize,
+)
 
 
 def test_rows_are_picked_and_repeats_add_up(xp: Leg) -> None:
@@ -62,3 +76,28 @@ def test_numbers_that_pick_a_row(xp: Leg, dtype: str) -> None:
         x = xp.put(np.asarray([[0, 4], [2, 2]], dtype))
         for model in (Embedding(5, 2), Sequential(Embedding(5, 2)), Sequential(Flatten(), Dense(2)), Sequential()):
             model.check(x)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [Dropout(0.5), Rescale(2.0), ReLU(), Standardize(), Sequential(Identity(), Dropout(0.1)), Residual(Dropout(0.1))],
+    ids=str,
+)
+@pytest.mark.parametrize("wrap", [lambda layer: layer, Sequential, Frozen], ids=["plain", "inside", "frozen"])
+def test_no_layer_before_it_may_change_its_numbers(before: Layer, wrap: Any) -> None:
+    """Dropout would do so in training alone."""
+    x = np.asarray([[0, 4], [2, 2]])
+    model = Sequential(Flatten(), before, wrap(Embedding(5, 2)), Flatten(), Dense(2))
+    with pytest.raises(
+        ModelError, match=r"Embedding.* reads the whole numbers .*layer 1, .*, changes them; put it bef"
+    ):
+        portanet.fit(model, x, [0, 1], epochs=1)
+    good = Sequential(Flatten(), wrap(Embedding(5, 2)), before, Flatten(), Dense(2))
+    assert portanet.fit(good, x, [0, 1], epochs=1).predict(x).shape == (2,)
+
+
+def test_a_dropout_that_never_drops_hands_them_on() -> None:
+    model = Sequential(Dropout(0.0), Frozen(Dropout(0.5)), Identity(), Embedding(5, 2), Flatten(), Dense(2))
+    portanet.fit(model, np.asarray([[0, 4], [2, 2]]), [0, 1], epochs=1)
+    with pytest.raises(DataError, match="got values from 0 to 9"):
+        portanet.fit(model, np.asarray([[0, 9], [2, 2]]), [0, 1], epochs=1)

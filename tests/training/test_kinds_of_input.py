@@ -44,7 +44,7 @@ MODELS = [
     Sequential(Flatten(), Embedding(5, 2), Flatten(), Dense(2)),
     Sequential(Identity(), Embedding(5, 2), Flatten(), Dense(2)),
     Sequential(Reshape((2,)), Embedding(5, 2), Flatten(), Dense(2)),
-    Sequential(nn.Dropout(0.1), Embedding(5, 2), Flatten(), Dense(2)),
+    Sequential(nn.Dropout(0.0), Embedding(5, 2), Flatten(), Dense(2)),
     Sequential(
         nn.Frozen(Flatten()), Sequential(Identity(), Sequential(Flatten(), Embedding(5, 2))), Flatten(), Dense(2)
     ),

@@ -219,9 +219,9 @@ def test_a_model_that_bounds_its_outputs_gives_targets_in_their_own_unit(last: A
     model = Sequential(Standardize(), Dense(1), *last)
     run = portanet.fit(model, X, targets, task="regress", **SHORT)
     assert bool(run.card.target_scale) == standardised
-    assert model.freeze("1").is_unbounded == standardised
+    assert model.freeze("1").learns_unit == standardised
     frozen = Sequential(Dense(1), nn.Frozen(Sequential(*last)))
-    assert frozen.is_unbounded == standardised
+    assert frozen.learns_unit == standardised
     if not standardised:
         assert np.array_equal(run.predict(X), run.outputs(X)[:, 0].astype(np.float64))
 
