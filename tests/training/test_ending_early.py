@@ -19,8 +19,10 @@ import portanet
 from portanet import Callback, nn, optim
 from portanet.backends import Backend
 from portanet.errors import ConfigError, DivergenceError
+from portanet.storage.snapshot import read_snapshot
 from portanet.training import stopping
 from portanet.training.callbacks import EarlyStopping
+from portanet.training.resume import Checkpoints
 
 X, LABELS = blobs(90)
 VALID = blobs(30, seed=6)
@@ -134,6 +136,7 @@ def test_with_checkpoints_the_next_call_resumes(tmp_path: Path, step: int) -> No
 
     first = train(*settings(), Presses(step), checkpoints=tmp_path)
     assert (first.stopped, first.steps) == ("interrupted", step)
+    assert read_snapshot(tmp_path)[0]["steps"] == step
     run, whole = train(*settings(), checkpoints=tmp_path), train(*settings())
     assert (run.stopped, rows(run)) == (whole.stopped, rows(whole))
     assert equal(host(run), host(whole))
@@ -197,6 +200,7 @@ def test_a_time_limit(backend: Backend, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(stopping, "time", SimpleNamespace(monotonic=lambda: float(next(ticks))))
     run = train(backend=backend, time_limit=20.0, checkpoints=tmp_path)
     assert (run.stopped, run.steps, run.history[-1]["step"]) == ("time limit", 20, 20)
+    assert read_snapshot(tmp_path)[0]["steps"] == 20
     again = train(backend=backend, checkpoints=tmp_path)
     whole = train(backend=backend)
     assert (again.stopped, rows(again)) == ("finished", rows(whole))
@@ -250,6 +254,17 @@ def test_a_divergence_carries_the_last_finite_model(backend: Backend, tmp_path: 
     usual = train(optimizer=optim.SGD(0.05), epochs=4, backend=backend)
     assert equal(host(run), host(usual))
     assert np.array_equal(portanet.load(run.save(tmp_path / "m")).predict(X), run.predict(X))
+
+
+def test_a_divergence_carries_the_model_of_the_last_checkpoint(tmp_path: Path) -> None:
+    """Which is later than the last row of the history."""
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.due = lambda: True  # type: ignore[method-assign]
+    run = diverging(checkpoints=checkpoints).model
+    assert run is not None
+    assert 52 < run.steps == read_snapshot(tmp_path)[0]["steps"] <= 61
+    alone = train(Presses(run.steps), optimizer=optim.SGD(0.05), schedule=Jump(), epochs=8)
+    assert equal(host(run), host(alone))
 
 
 def test_a_divergence_carries_the_best_model_of_early_stopping() -> None:

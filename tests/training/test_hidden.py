@@ -32,6 +32,9 @@ MLP, CLASSIC = PRESETS["mlp"].layers, PRESETS["classic"].layers
             Dense(5), BatchNorm(), ReLU(), Dense(6), BatchNorm(), ReLU(), Dense(2), Rescale(3.0))),
         ((Dense(4), Dense(2)), {"activation": "relu"}, (Dense(4), ReLU(), Dense(2))),
         ((Dense(4), nn.LeakyReLU(0.3), Dense(2)), {"units": (3,)}, (Dense(3), nn.LeakyReLU(0.3), Dense(2))),
+        (PRESETS["table"].layers, {"units": (64, 32), "activation": "tanh", "dropout": 0.1}, (
+            nn.Columns(), nn.Scale(), nn.NTKDense(64), Tanh(), Dropout(0.1), nn.NTKDense(32), Tanh(), Dropout(0.1),
+            nn.NTKDense(None, initializer=nn.zeros))),
         (MLP, {}, MLP),
     ],
 )  # fmt: skip
