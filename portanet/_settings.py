@@ -13,6 +13,18 @@ from typing import Any
 from portanet import _peers
 from portanet.errors import ConfigError
 
+
+class UnknownNameError(ConfigError):
+    """Settings name a type that is not among those known.
+
+    name  that type; empty where it is not a name
+    """
+
+    def __init__(self, message: str, name: str = "", *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.name = name if name.isidentifier() and len(name) < 100 else ""
+
+
 _DEPTH = 200  # of lists and settings within each other: more than any model has, and less than Python can follow
 
 # What a setting needs, by the annotation of its field, where that is one of these; its own class says the rest.
@@ -140,13 +152,16 @@ def _from_dict(config: Any, known: Mapping[str, Any], depth: int) -> Any:
     name = settings.pop("type", None)
     if not isinstance(name, str) or name not in known:
         fault = "settings have no type" if name is None else f"{brief(name)} is not known here"
-        raise ConfigError(fault, remedy=_peers.name(name if isinstance(name, str) else "", known))
+        word = name if isinstance(name, str) else ""
+        raise UnknownNameError(fault, word, remedy=_peers.name(word, known))
     made = known[name]
     if inspect.isfunction(made):
         if settings:
             raise ConfigError(f"{name} takes no settings, got {brief(', '.join(settings))[1:-1]}.")
         return made
-    fields = [field for field in dataclasses.fields(made) if field.init]
+    if not dataclasses.is_dataclass(made) and (settings or inspect.signature(made).parameters):
+        raise ConfigError(f"{name} is not a dataclass, so its settings are not in the file; make it one.")
+    fields = [field for field in dataclasses.fields(made) if field.init] if dataclasses.is_dataclass(made) else []
     _check(name, fields, settings)
     try:
         plain = [field.name for field in fields if field.type == "ClassWeight"]  # whose names are not types

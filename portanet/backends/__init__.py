@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from portanet._calls import explained
+from portanet._text import shown
 from portanet.errors import BackendError
 
 if TYPE_CHECKING:
@@ -27,6 +29,14 @@ PREFERRED = "cupy"
 """The backend that "auto" takes where it works."""
 
 
+_ELSEWHERE = {  # what people call a backend, or a device
+    "gpu": "'cupy' computes on a GPU as NumPy does: ",
+    "cuda": "'cupy' computes on a GPU as NumPy does, choose('torch', 'cuda') with PyTorch: ",
+    "cpu": "'numpy' computes on the CPU: ",
+    "pytorch": "did you mean 'torch'? ",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name == "Backend":
         return importlib.import_module("portanet.backends.base").Backend
@@ -35,8 +45,10 @@ def __getattr__(name: str) -> Any:
 
 def _class(name: str) -> Any:
     """The subclass of Backend with this name."""
-    if name not in _CLASSES:
-        raise BackendError(f"there is no backend {name!r}; choose from auto, {', '.join(NAMES)}.")
+    if not isinstance(name, str) or name not in _CLASSES:
+        word = name.lower() if isinstance(name, str) else ""
+        hint = _ELSEWHERE.get(word) or (f"did you mean {word!r}? " if word in _CLASSES else "")
+        raise BackendError(f"there is no backend {shown(name)}; {hint}choose from auto, {', '.join(NAMES)}.")
     return getattr(importlib.import_module(f"{__name__}.{name}"), _CLASSES[name])
 
 
@@ -47,6 +59,7 @@ def wheels() -> dict[str, tuple[str, ...]]:
     return {several[-1]: several for several in names}
 
 
+@explained
 def choose(name: str = "auto", device: str | None = None, *, trace: bool = True, fuse: bool = True) -> Backend:
     """The backend of this name, checked to work; "auto" takes CuPy where a kernel runs, and NumPy elsewhere.
 

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from portanet._tree import Path, copy_dicts, tree_get, tree_items, tree_set
 from portanet._typing import Array, Params, Shape
+from portanet.errors import ModelError
 from portanet.nn.layer import Layer
 from portanet.xp import namespace
 
@@ -44,7 +45,7 @@ class Layout:
 
     def pieces(self, params: Params) -> tuple[Array, ...]:
         """The same, not yet put together."""
-        arrays = [tree_get(params, path) for path, _, _ in self.places]
+        arrays = [_array(params, path, shape) for path, shape, _ in self.places]
         reshape = namespace(arrays[0]).reshape
         return tuple([reshape(array, (-1,)) for array in arrays])
 
@@ -74,8 +75,24 @@ class Layout:
         return kept
 
 
+def _array(params: Params, path: Path, shape: Shape) -> Array:
+    """One trained array, or its gradient; ModelError where it is missing, or of another shape."""
+    try:
+        array: Array = tree_get(params, path)
+    except (KeyError, TypeError, IndexError):
+        array = None  # type: ignore[assignment]
+    if array is None or tuple(array.shape) != shape:
+        got = "none" if array is None else f"one of shape {tuple(array.shape)}"
+        raise ModelError(f"{'.'.join(path)}: backward must return a gradient of shape {shape} for it, got {got}.")
+    return array
+
+
 def _trained(layer: Layer, params: Params, above: Path) -> Iterator[tuple[Path, Shape, bool]]:
     for name in layer.trainable_names:
+        if not isinstance(params, dict) or name not in params:
+            there = ", ".join(map(repr, params)) or "none"
+            own = f"{type(layer).__name__} names {name!r} among its trainable_names"
+            raise ModelError(f"{own}, but init returns no such array; there is {there}.")
         yield (*above, name), tuple(params[name].shape), name in layer.decayed
     for name, child in layer.children.items():
         yield from _trained(child, params.get(name, {}), (*above, name))

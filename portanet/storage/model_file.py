@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from reprlib import repr as brief
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from portanet import nn
 from portanet._settings import from_dict, to_dict
 from portanet._tree import tree_items, tree_set
 from portanet._typing import Params, Shape
-from portanet.errors import CheckpointError, ConfigError
+from portanet.errors import CheckpointError, ConfigError, ModelError
 from portanet.nn.layer import Layer
 from portanet.storage import atomic
 from portanet.storage.model_card import ModelCard
@@ -59,21 +60,17 @@ def save_model(
     return atomic.write(path, encoded(header, named))
 
 
-def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> ModelFile:
+def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> ModelFile:
     """Return what the file holds.
 
-    Layer classes of your own are named by `layers`. Raises CheckpointError for a file that is damaged, is no
-    portanet model, or names a layer that is not known, ConfigError for `layers` that are none. A small file never
-    takes much memory or time.
+    Layers and initializers of your own are in `custom`, by name. Raises CheckpointError for a file that is damaged, is
+    no portanet model, or names a layer that is not known. A small file never takes much memory or time.
     """
-    for own in layers:
-        if not (isinstance(own, type) and issubclass(own, Layer)):
-            raise ConfigError(f"layers takes classes of layers, as in layers=[MyLayer]; got {brief(own)}.")
     header, named = decoded(path, "model file", "portanet train writes model.safetensors in its run folder")
     if "tree" in header:
         raise CheckpointError(f"{path} holds a training to resume, not a model; load model.safetensors.")
     with explained(f"{path}: its layers cannot be made"):
-        model = from_dict(header["model"], nn.LAYERS | {layer.__name__: layer for layer in layers})
+        model = from_dict(header["model"], {**nn.LAYERS, **custom})
         if not isinstance(model, Layer):
             raise ConfigError(f"{brief(model)} is no layer.")
     with explained(f"{path}: its header cannot be used"):
@@ -96,6 +93,28 @@ def load_model(path: Path, layers: Sequence[type[Layer]] = ()) -> ModelFile:
     if card.target_scale and len(card.target_scale) != sum(outputs):
         raise CheckpointError(f"{path} has {len(card.target_scale)} scales, its layers give {sum(outputs)} outputs.")
     return ModelFile(model, params, card, spec, about)
+
+
+def require_arrays(model: Layer, arrays: Mapping[tuple[str, ...], Any], card: ModelCard) -> None:
+    """Raise ModelError unless these are the arrays of a model for rows of the card's shape, all finite.
+
+    A file of others could not be loaded.
+    """
+    needed = dict(_arrays(model.unfrozen(), card.input_shape, 2**63))
+    for path in (*needed, *arrays):
+        shape, array = needed.get(path), arrays.get(path)
+        name = ".".join(path)
+        if shape is None or array is None:
+            fault = f"lack {name} of shape {shape}" if array is None else f"hold {name}, which belongs to no layer"
+            raise ModelError(f"params {fault}, for rows of shape {card.input_shape}.")
+        if tuple(array.shape) != shape or array.dtype.name != card.dtype:
+            got = f"{tuple(array.shape)} in {array.dtype.name}"
+            raise ModelError(f"params must hold {name} of shape {shape} in {card.dtype}, got {got}.")
+        if not np.isfinite(array).all():
+            raise ModelError(f"params hold NaN or infinity in {name}.")
+    outputs = sum(model.output_shape(card.input_shape)[:1])
+    if card.classes and len(card.classes) != outputs:
+        raise ModelError(f"the card names {len(card.classes)} classes, the layers give {outputs} outputs.")
 
 
 def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tuple[str, ...], Shape]]:

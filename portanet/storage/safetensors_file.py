@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from portanet._settings import UnknownNameError
 from portanet.errors import CheckpointError, ConfigError
 
 HostArrays = dict[str, npt.NDArray[Any]]
@@ -103,6 +104,9 @@ def explained(what: str) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
+    except UnknownNameError as error:
+        own = f"if it is your own, give load its class: custom=[{error.name or '...'}]"
+        raise CheckpointError(f"{what}: {_line(error)}", remedy=own) from error
     except Exception as error:
         raise CheckpointError(f"{what}: {_line(error)}") from error
 

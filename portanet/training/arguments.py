@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,39 @@ def as_checkpoints(value: Any) -> Checkpoints | None:
     if not isinstance(value, (str, Path)):
         raise _refused("checkpoints", "a folder, such as 'run', or Checkpoints('run')", value)
     return Checkpoints(value)
+
+
+def as_path(name: str, value: Any) -> Path:
+    """Return a path; ConfigError for what is none."""
+    if isinstance(value, (str, Path)) and str(value):
+        return Path(value)
+    raise ConfigError(f"{name} must be the path of a file or a folder, got {shown(value)}.")
+
+
+def model_path(value: Any, exports: Collection[str] = ()) -> Path:
+    """Return where a model is saved; ConfigError for a name that says a format that is not written."""
+    path = as_path("path", value)
+    ending = path.suffix.lower().removeprefix(".")
+    if ending != "safetensors" and path.suffix not in exports and (ending.isalpha() or ending in ("h5", "hdf5", "7z")):
+        formats = ", ".join((".safetensors", *exports))
+        remedy = f"save it as {path.stem}.safetensors"
+        raise ConfigError(f"a model is saved as {formats}, and {path.name} says .{ending}", remedy=remedy)
+    return path
+
+
+def as_custom(custom: Any) -> dict[str, Any]:
+    """Return classes and functions of people's own by name: from a list, a dict by name, or one alone."""
+    if isinstance(custom, Mapping):
+        entries = dict(custom)
+    else:
+        several = custom if isinstance(custom, (list, tuple)) else (custom,)
+        entries = {str(getattr(entry, "__name__", "")): entry for entry in several}
+    for entry in entries.values():
+        if not (isinstance(entry, type) or inspect.isfunction(entry)):
+            raise ConfigError(
+                f"custom takes classes and functions of your own, as in custom=[MyLayer]; got {shown(entry)}."
+            )
+    return entries
 
 
 def require_model(model: Any) -> None:

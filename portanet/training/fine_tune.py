@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from portanet._calls import explained
+from portanet._text import shown
 from portanet._tree import tree_map
 from portanet._typing import Params
-from portanet.errors import ModelError
+from portanet.errors import ConfigError, ModelError
 from portanet.nn import Dense, Sequential
 from portanet.rng import WEIGHTS, generator
 from portanet.training.model import TrainedModel, TrainedParams
+from portanet.training.spec import require_whole
 
 
+@explained
 def fine_tune(
     run: TrainedModel,
     outputs: int,
     *,
-    freeze: Sequence[str] = (),
+    freeze: Sequence[str | int] | str = (),
     new_head: bool = False,
     seed: int = 0,
 ) -> tuple[Sequential, Params]:
@@ -29,13 +34,16 @@ def fine_tune(
     The offsets of the columns stay those of the trained model, and so does the unit of a regression's targets where the
     last Dense does; with a new one, `fit` standardises by the new targets.
 
-    freeze    names of the children whose arrays stay as they are
+    freeze    names of the children whose arrays stay as they are, such as ["0", "2"], or their numbers
     new_head  whether the last Dense is new in any case, as for other classes
     seed      of the new weights
 
     Raises ModelError for a child that is not there, and where a new Dense is needed and the last layer with weights
     is not a Dense.
     """
+    if not isinstance(run, TrainedModel):
+        raise ModelError(f"fine_tune starts from a trained model, as fit and load return it, got {shown(run)}.")
+    names, outputs = _names(freeze), require_whole("outputs", outputs)
     model, params = Sequential(run.model), {"0": run.params}
     if run.model.is_chain:
         model, params = Sequential(*run.model.children.values()), run.params
@@ -45,12 +53,20 @@ def fine_tune(
     if new_head or model.output_shape(run.input_shape) != (outputs,):
         index, head = _head(model)
         model = Sequential(*model.layers[:index], Dense(outputs, initializer=head.initializer))
-        drawn = model.init(generator(seed, WEIGHTS), run.input_shape)
+        drawn = model.init(generator(require_whole("seed", seed, 0), WEIGHTS), run.input_shape)
         host = {name: array for name, array in host.items() if int(name) < index} | {
             name: array for name, array in drawn.items() if int(name) >= index
         }
         card = replace(card, target_center=(), target_scale=())
-    return model.freeze(*freeze), TrainedParams(host, card)
+    return model.freeze(*names), TrainedParams(host, card)
+
+
+def _names(freeze: Any) -> list[str]:
+    """The names of children; one name is a list of one."""
+    names = [freeze] if isinstance(freeze, (str, int)) and not isinstance(freeze, bool) else freeze
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, (str, int)) for name in names):
+        raise ConfigError(f'freeze must be names of children, such as ["0", "2"], got {shown(freeze)}.')
+    return [str(name) for name in names]
 
 
 def _head(model: Sequential) -> tuple[int, Dense]:

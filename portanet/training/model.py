@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from portanet._calls import explained as explains
 from portanet._tree import tree_items, tree_map, tree_set
 from portanet._typing import Array, HostArray, Params, Shape
 from portanet.backends import Backend, choose
@@ -22,7 +23,8 @@ from portanet.storage import model_file
 from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import explained
 from portanet.training import shards
-from portanet.training.arrays import as_array
+from portanet.training.arguments import as_custom, as_path, model_path
+from portanet.training.arrays import as_array, to_host
 from portanet.training.ends import shape_remedy
 from portanet.training.frames import Given, rows_of
 from portanet.training.gradient import shard_rows
@@ -113,6 +115,7 @@ class TrainedModel:
         """What the model is for: classes, several classes at once, or numbers."""
         return task_of(self.loss)
 
+    @explains
     def predict(self, x: Any, *, codes: bool = False) -> npt.NDArray[Any]:
         """The answer for each row of `x`, on the host. ModelError for rows of another shape.
 
@@ -130,14 +133,17 @@ class TrainedModel:
         outputs: Any = self._wide(self.outputs(x))
         return Unit.of_card(self.card).targets(np.asarray(self.task.predictions(outputs)))
 
+    @explains
     def probabilities(self, x: Any) -> npt.NDArray[Any]:
         """The probability of each class for each row of `x`, (N, K), on the host; ModelError for a model of numbers."""
         return self._over(x, self.task.probabilities)
 
+    @explains
     def outputs(self, x: Any) -> npt.NDArray[Any]:
         """What the last layer gives for each row of `x`, (N, K), on the host: logits, or standardised numbers."""
         return self._over(x, lambda outputs: outputs)
 
+    @explains
     def evaluate(self, x: Any, labels: Any = None) -> dict[str, float | int]:
         """Mean loss and metric over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
 
@@ -179,18 +185,21 @@ class TrainedModel:
         value, total = self.task.finalize(counted, labels), len(source) if weights is None else float(weights.sum())
         return {self.task.metric.key: value, "loss": float(loss) / (total or 1.0), "samples": len(source)}
 
+    @explains
     def save(self, path: str | Path) -> Path:
         """Write the model to one file and return its path; equal models give equal bytes.
 
         A .safetensors file is what `load` reads, on any backend. A .onnx file (extra `onnx`) runs in onnxruntime and
-        other programs, a .py file in any Python with NumPy: see `portanet.export`.
+        other programs, a .py file in any Python with NumPy: see `portanet.export`. Raises ConfigError for the name of
+        another format, ModelError for arrays that are not those of the layers.
         """
-        if Path(path).suffix in FORMATS:
-            host = tree_map(dict(self.params), self.backend.to_numpy)
+        target = model_path(path, FORMATS)
+        host = {name: to_host(array) for name, array in tree_items(self.params)}
+        model_file.require_arrays(self.model, host, self.card)
+        if target.suffix in FORMATS:
             kind = getattr(self.loss, "task", TaskKind.CLASSIFY)
-            return write_export(Path(path), self.model, host, self.card, kind)
-        host = {path: self.backend.to_numpy(array) for path, array in tree_items(self.params)}
-        return model_file.save_model(Path(path), self.model, host, self.card, self.spec.to_dict(), self.about)
+            return write_export(target, self.model, tree_map(dict(self.params), to_host), self.card, kind)
+        return model_file.save_model(target, self.model, host, self.card, self.spec.to_dict(), self.about)
 
     def plot(self) -> Any:
         """The curves of the history as a Plotly figure: a notebook shows it, and `write_html(path)` saves it.
@@ -241,18 +250,23 @@ class TrainedModel:
         )
 
 
-def load(path: str | Path, *, layers: Sequence[type[Layer]] = (), backend: Backend | str = "numpy") -> TrainedModel:
+@explains
+def load(
+    path: str | Path, *, custom: Sequence[Any] | Mapping[str, Any] = (), backend: Backend | str = "numpy"
+) -> TrainedModel:
     """The model in a file, or the one in a run folder, on a backend; trained on any other, it gives the same answers.
 
-    Layer classes of your own are named by `layers`, never by the file.
-    Raises CheckpointError for a file that is missing, damaged, or no model.
+    custom  your own layers, losses, optimizers, schedules, callbacks (dataclasses) and functions, as in
+            `custom=[MyLayer]`: a file names what it needs, and never holds code
+
+    Raises CheckpointError for a file that is missing, damaged, or no model, or that names what is not known.
     """
-    path = Path(path)
+    path, own = as_path("path", path), as_custom(custom)
     path = path / "model.safetensors" if path.is_dir() else path
     chosen = backend if isinstance(backend, Backend) else choose(backend)
-    file = model_file.load_model(path, layers)
+    file = model_file.load_model(path, own)
     with explained(f"{path}: its settings cannot be used"):
-        spec = replace(TrainingSpec.of_file(file.spec), layers=chain_of(file.model))
+        spec = replace(TrainingSpec.of_file(file.spec, own), layers=chain_of(file.model))
     if not callable(spec.loss):
         raise CheckpointError(f"{path} does not name its loss.")
     with chosen.session(file.card.dtype):

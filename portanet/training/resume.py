@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import portanet
+from portanet._calls import explain_calls
 from portanet._settings import flat
+from portanet._text import shown
 from portanet._tree import from_plain, to_plain, tree_map
 from portanet.errors import ConfigError
 from portanet.optim import Schedule
@@ -55,7 +57,9 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, *, every: float = 1.0, say: Callable[[str], Any] = print) -> None:
-        if not 0 <= every < math.inf:
+        if not isinstance(folder, (str, Path)):
+            raise ConfigError(f"Checkpoints: folder must be the path of a folder, got {shown(folder)}.")
+        if isinstance(every, bool) or not isinstance(every, (int, float)) or not 0 <= every < math.inf:
             raise ConfigError(f"Checkpoints: every must be a finite number of seconds >= 0, got {every!r}.")
         self.folder, self.every, self.say = Path(folder), every, say
         self._identity: dict[str, Any] = {}
@@ -116,6 +120,9 @@ class Checkpoints:
         raise ConfigError(
             f"{self.folder} holds a training with other settings ({'; '.join(pairs)}); use them, or another folder."
         )
+
+
+explain_calls([Checkpoints], ConfigError)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from inspect import isfunction
 from itertools import dropwhile
+from types import MappingProxyType
 from typing import Any, Literal
 
 from portanet import _settings, nn, optim
@@ -23,6 +24,7 @@ from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.class_weights import class_weights
 
 _ROWS = 256  # in a batch, for "auto"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _LEAST = {"epochs": 1, "accumulate": 1, "log_every": 1, "seed": 0}
 _READ: dict[str, Callable[[Any], Any]] = {
     "loss": as_loss, "optimizer": as_optimizer, "schedule": as_schedule, "dtype": as_dtype,
@@ -88,28 +90,29 @@ class TrainingSpec:
         return cls().with_settings(settings)
 
     @classmethod
-    def of_file(cls, settings: Mapping[str, Any]) -> TrainingSpec:
-        """Return the spec of a model file; what only the program that trained it can build stays `OwnSettings`."""
+    def of_file(cls, settings: Mapping[str, Any], custom: Mapping[str, Any] = _NOTHING) -> TrainingSpec:
+        """Return the spec of a model file; what neither portanet nor `custom` can build stays `OwnSettings`."""
         own: dict[str, Any] = {}
         for name in ("optimizer", "schedule", "callbacks"):
             try:
-                cls().with_settings({name: settings[name]})
+                cls().with_settings({name: settings[name]}, custom)
             except ConfigError:
                 entry = settings[name]
                 own[name] = tuple(map(OwnSettings, entry)) if isinstance(entry, list) else OwnSettings(entry)
         others = {"loss": settings["loss"]} | {name: value for name, value in settings.items() if name not in own}
-        return replace(cls.from_dict(others), **own)
+        return replace(cls().with_settings(others, custom), **own)
 
-    def with_settings(self, settings: Mapping[str, Any]) -> TrainingSpec:
+    def with_settings(self, settings: Mapping[str, Any], custom: Mapping[str, Any] = _NOTHING) -> TrainingSpec:
         """Return the spec with some settings replaced, each as `to_dict` writes it, such as those of a file.
 
+        custom  classes and functions that are not portanet's, by name
         Raises ConfigError that names the setting, and what is allowed, where one cannot be used.
         """
         names = [field.name for field in fields(self)]
         for name in settings:
             if name not in names:
                 raise ConfigError(f"there is no setting {name!r}; known are {', '.join(names)}.")
-        return replace(self, **{name: _read(name, value) for name, value in settings.items()})
+        return replace(self, **{name: _read(name, value, custom) for name, value in settings.items()})
 
     def for_data(self, card: ModelCard) -> TrainingSpec:
         """Return the spec for these data: units for the Dense that has none.
@@ -206,7 +209,7 @@ def _written(value: Any) -> Any:
     return value if plain else {"type": type(value).__name__}
 
 
-def _read(name: str, value: Any) -> Any:
+def _read(name: str, value: Any, custom: Mapping[str, Any]) -> Any:
     """Return a setting from the data that `_written` gave."""
     if name not in _KNOWN:
         return tuple(value) if isinstance(value, list) else value
@@ -214,11 +217,13 @@ def _read(name: str, value: Any) -> Any:
     if not isinstance(value, kind):
         raise ConfigError(f"{name} must be {words} with a type, as in {TABLES[name]}.")
     try:
-        built = _settings.from_dict(value, _KNOWN[name])
+        built = _settings.from_dict(value, {**_KNOWN[name], **custom})
         for part in built if name in _LISTS else ():
             if not isinstance(part, _LISTS[name]):
                 label = getattr(part, "__name__", None) or repr(part)
                 raise ConfigError(f"{label} is not a {_LISTS[name].__name__.lower()}.")
+    except _settings.UnknownNameError as error:
+        raise _settings.UnknownNameError(f"{name}: {error.message}", error.name, remedy=error.remedy) from error
     except PortanetError as error:
         raise ConfigError(f"{name}: {error}") from error
     return built

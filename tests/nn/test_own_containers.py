@@ -202,7 +202,7 @@ def test_what_holds_for_a_child_holds_for_the_container() -> None:
 def test_saved_and_loaded(tmp_path: Path) -> None:
     run = trained(branches())
     path = run.save(tmp_path / "model.safetensors")
-    loaded = portanet.load(path, layers=OWN)
+    loaded = portanet.load(path, custom=OWN)
     assert loaded.model == run.model
     assert equal(loaded.params, run.params)
     np.testing.assert_array_equal(loaded.outputs(X), run.outputs(X))
@@ -214,7 +214,7 @@ def test_frozen_and_saved(tmp_path: Path) -> None:
     start = trained(branches())
     run = trained(branches().freeze("0", "1"), params=start.params)
     assert equal(run.params["0"], start.params["0"])
-    loaded = portanet.load(run.save(tmp_path / "m"), layers=OWN)
+    loaded = portanet.load(run.save(tmp_path / "m"), custom=OWN)
     assert loaded.model == run.model
     assert equal(loaded.params, run.params)
 
@@ -231,7 +231,7 @@ def test_a_small_file_takes_little_memory(tmp_path: Path, monkeypatch: pytest.Mo
         header = {"model": to_dict(model), "card": card, "spec": TrainingSpec().to_dict(), "about": {}}
         (tmp_path / "m").write_bytes(safetensors_file.encoded(header, {}))
         with pytest.raises(CheckpointError, match=r"mean is missing"):
-            portanet.load(tmp_path / "m", layers=OWN)
+            portanet.load(tmp_path / "m", custom=OWN)
         assert len(made) == 1
 
 

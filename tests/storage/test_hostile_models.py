@@ -343,7 +343,7 @@ def test_own_layers_that_raise_anything(tmp_path: Path) -> None:
 
     path = made(tmp_path / "m", model={"type": "Wild", "units": 2})
     with pytest.raises(CheckpointError, match="its layers cannot be made: two lines"):
-        portanet.load(path, layers=[Wild])
+        portanet.load(path, custom=[Wild])
 
 
 def test_a_class_whose_name_is_half_a_character() -> None:

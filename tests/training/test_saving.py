@@ -134,20 +134,23 @@ def test_own_layers(tmp_path: Path) -> None:
     run = portanet.fit(Sequential(Stretch(0.5), Dense(3)), X, LABELS, epochs=1)
     assert not np.array_equal(run.params["0"]["scale"], np.full(4, 0.5))
     path = run.save(tmp_path / "m")
-    assert equal(portanet.load(path, layers=[Stretch]).params, run.params)
-    with pytest.raises(CheckpointError, match="its layers cannot be made: 'Stretch' is not known here; "):
+    for custom in ([Stretch], (Stretch,), {"Stretch": Stretch}, Stretch):
+        assert equal(portanet.load(path, custom=custom).params, run.params)  # type: ignore[arg-type]
+    with pytest.raises(CheckpointError, match=r"'Stretch' is not known here; .*custom=\[Stretch\]"):
         portanet.load(path)
-    for wrong in ("Stretch", [Stretch(0.5)], [dict]):
-        with pytest.raises(ConfigError, match=r"layers takes classes of layers, as in layers=\[MyLayer\]; got "):
-            portanet.load(path, layers=wrong)  # type: ignore[arg-type]
+    for wrong in ("Stretch", [Stretch(0.5)], 3, None):
+        with pytest.raises(ConfigError, match=r"custom takes classes and functions .* custom=\[MyLayer\]; got "):
+            portanet.load(path, custom=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r"'layers'.* it is called custom here"):
+        portanet.load(path, layers=[Stretch])
 
 
-def test_an_own_loss_cannot_be_loaded(tmp_path: Path) -> None:
+def test_an_own_loss_is_not_loaded_by_itself(tmp_path: Path) -> None:
     def own(logits: Any, labels: Any, weights: Any) -> Any:
         return portanet.nn.cross_entropy(logits, labels, weights)
 
     path = trained(loss=own).save(tmp_path / "m")
-    with pytest.raises(CheckpointError, match="'own' is not known here; known: BinaryCrossEntropy, CrossEntropy"):
+    with pytest.raises(CheckpointError, match=r"'own' is not known here; known: BinaryCrossEntropy.*custom=\[own\]"):
         portanet.load(path)
 
 
