@@ -22,7 +22,9 @@ from portanet.nn.noise import Key
 pytestmark = pytest.mark.libraries
 
 START = nn.uniform(-0.5, 0.5)
-CLASSIC = nn.Sequential(nn.Rescale(1 / 255), nn.Flatten(), nn.Dense(16, START), nn.ReLU(), nn.Dense(10, START))
+CLASSIC = nn.Sequential(
+    nn.Rescale(1 / 255), nn.Flatten(), nn.Dense(16, initializer=START), nn.ReLU(), nn.Dense(10, initializer=START)
+)
 MLP = nn.Sequential(
     nn.Standardize("all"), nn.Flatten(), nn.Dense(32), nn.ReLU(), nn.Dense(16), nn.ReLU(), nn.Dense(10)
 )  # fmt: skip
@@ -33,11 +35,11 @@ CNN = nn.Sequential(
 )  # fmt: skip
 
 LAUNCHES: list[tuple[str, nn.Layer, optim.Optimizer, Any, int]] = [
-    ("classic, SGD", CLASSIC, optim.SGD(), "full", 29),
-    ("classic, momentum", CLASSIC, optim.SGD(momentum=0.9), "full", 31),
-    ("classic, Adam", CLASSIC, optim.Adam(), "full", 37),
-    ("mlp, AdamW", MLP, optim.AdamW(), 32, 51),
-    ("small convolutional net, Adam", CNN, optim.Adam(), 32, 91),
+    ("classic, SGD", CLASSIC, optim.SGD(), "full", 18),
+    ("classic, momentum", CLASSIC, optim.SGD(momentum=0.9), "full", 18),
+    ("classic, Adam", CLASSIC, optim.Adam(), "full", 18),
+    ("mlp, AdamW", MLP, optim.AdamW(), 32, 22),
+    ("small convolutional net, Adam", CNN, optim.Adam(), 32, 48),
 ]
 
 
@@ -144,7 +146,7 @@ def passes(layer: nn.Layer) -> Callable[..., Any]:
 
 def test_dropout(counts: Any) -> None:
     x = portanet.choose("cupy").put(np.ones((32, 16)), "float32")
-    assert spent(counts, passes(nn.Dropout(0.3)), {}, x, x, 3, 5) == {"launches": 21}
+    assert spent(counts, passes(nn.Dropout(0.3)), {}, x, x, 3, 5) == {"launches": 2}
 
 
 def test_random_affine(counts: Any) -> None:
@@ -153,12 +155,12 @@ def test_random_affine(counts: Any) -> None:
     def forward(x: Any, value: Any, position: Any) -> Any:
         return layer.forward({}, x, train=True, key=Key(value, position))[0]
 
-    assert spent(counts, forward, x, 3, 5) == {"launches": 87}
+    assert spent(counts, forward, x, 3, 5) == {"launches": 15}
 
 
 @pytest.mark.parametrize(
     ("layer", "shape", "launches"),
-    [(nn.BatchNorm(), (16,), 29), (nn.BatchNorm(), (3, 4, 4), 29), (nn.LayerNorm(), (16,), 20)],
+    [(nn.BatchNorm(), (16,), 7), (nn.BatchNorm(), (3, 4, 4), 9), (nn.LayerNorm(), (16,), 10)],
     ids=str,
 )
 def test_normalisation(counts: Any, layer: nn.Layer, shape: tuple[int, ...], launches: int) -> None:
@@ -174,8 +176,8 @@ def test_normalisation(counts: Any, layer: nn.Layer, shape: tuple[int, ...], lau
     [
         (nn.Conv2D(4, 3), 14),
         (nn.Conv2D(4, 3, stride=2, padding="same"), 24),
-        (nn.MaxPool2D(), 20),
-        (nn.AveragePool2D(), 6),
+        (nn.MaxPool2D(), 8),
+        (nn.AveragePool2D(), 2),
         (nn.GlobalAveragePool2D(), 3),
     ],
     ids=str,

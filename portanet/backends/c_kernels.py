@@ -68,9 +68,11 @@ class _Call(KernelCall):
                 self.set_number(i, number)
         elif kind == "size":
             self._block[place] = kernel.shape[i]
-        else:
+        elif kind == "rows":
             slot = kernel.slots[i]
-            self._block.view(np.int64)[place] = slot.tracer.shape[0] if kind == "rows" else slot.strides[dimension]
+            self._block[place] = slot.tracer.shape[slot.rows[2] if slot.rows else 0]
+        else:
+            self._block.view(np.int64)[place] = kernel.slots[i].strides[dimension]
 
     def may_take(self, array: Any, *, changed: bool) -> bool:
         flags = array.flags

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ _FLAGS = (
 )  # fmt: skip
 _SECONDS = 60  # for one call of the compiler
 _KEPT = 300  # files: the oldest go
-_NONE = "no kernels: "
+_LEFT = 3600  # seconds
 
 
 class Compiler:
@@ -95,15 +96,16 @@ class Compiler:
         with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as folder:
             made = Path(folder, place.name)
             environment = {**os.environ, "TMPDIR": folder, "LC_ALL": "C"}
-            self._running = subprocess.Popen(
+            with subprocess.Popen(
                 [*command, "-x", "c", "-", "-o", str(made)], env=environment, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            try:
-                said, _ = self._running.communicate(source, timeout=_SECONDS)
-            finally:
-                self.stop()
-            if self._running.returncode or not made.exists():
+            ) as running:  # fmt: skip
+                self._running = running
+                try:
+                    said, _ = running.communicate(source, timeout=_SECONDS)
+                finally:
+                    self.stop()
+            if running.returncode or not made.exists():
                 raise OSError(f"{command[0]} says: {(said.strip().splitlines() or ['nothing'])[0]}")
             made.chmod(0o700)
             os.replace(made, place)
@@ -124,6 +126,13 @@ def compiler() -> Compiler:
 
 if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
     os.register_at_fork(after_in_child=compiler.cache_clear)
+
+
+def problem() -> str | None:
+    """Why no kernels are compiled here, after trying one; None where they are."""
+    one, body = Compiler(), "return 0;"
+    one.ask({name_of(body): body}, wait=True)
+    return one.problem
 
 
 def name_of(body: str) -> str:
@@ -168,7 +177,10 @@ def _processor() -> str:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the oldest files where there are many."""
+    """Remove the oldest files where there are many, and what a process left that was ended."""
+    for left in folder.glob("new-*"):
+        if left.stat().st_mtime < time.time() - _LEFT:
+            shutil.rmtree(left, ignore_errors=True)
     files = sorted(folder.glob("*.so"), key=lambda file: file.stat().st_mtime)
     for file in files[:-_KEPT]:
         file.unlink(missing_ok=True)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from portanet._typing import Array, HostArray
+from portanet.backends import cupy_kernels
 from portanet.backends.base import Backend
+from portanet.backends.expressions import cuda_expression, form_of, gathers
 from portanet.backends.package import import_package
 from portanet.errors import BackendError
-from portanet.tracing import Library, RunPair, Statement, real
+from portanet.tracing import Form, Kernel, Library, Op, RunPair, Statement, real
 
 
 class CuPy(Backend):
@@ -60,7 +64,7 @@ class CuPy(Backend):
         return str(self._cupy.cuda.runtime.getDeviceProperties(self._number)["name"].decode())
 
     def library(self, run_pair: RunPair | None = None) -> Library | None:
-        return CuPyCalls(self._cupy)
+        return CuPyCalls(self._cupy, fuse=self.fuse)
 
     def put(self, array: Any, dtype: Any = None) -> Array:
         with self._cupy.cuda.Device(self._number):
@@ -88,8 +92,8 @@ class CuPy(Backend):
 class CuPyCalls(Library):
     """CuPy, given as a module, as a library to trace."""
 
-    def __init__(self, module: Any) -> None:
-        self._module = module
+    def __init__(self, module: Any, *, fuse: bool = True) -> None:
+        self._module, self._fuse = module, fuse
         self.elementwise = frozenset(
             name for name, function in vars(module).items() if isinstance(function, module.ufunc) and name != "pow"
         )
@@ -132,3 +136,25 @@ class CuPyCalls(Library):
     def write_reshape(self, out: Any, x: Any, shape: Any, *, copy: bool | None = None) -> list[Statement]:
         """A reshape that copies."""
         return [Statement(self._module.copyto, (out.reshape(real(x).shape), x), {})]
+
+    def form(self, op: Op) -> Form | None:
+        """A ufunc, a choice, a cast or a copy, of arrays and numbers of Python."""
+        if op.name not in self.elementwise | {"where", "astype", "reshape"} or (op.kwargs and op.name != "astype"):
+            return None
+        return form_of(op, getattr(np, op.name, None), cuda_expression, truncates=True)
+
+    def gathers(self, op: Op) -> bool:
+        return gathers(op)
+
+    def pays(self, kernel: Kernel) -> bool:
+        """Two calls in one launch."""
+        return sum(not op.is_view for op in kernel.ops) > 1
+
+    def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:
+        return (array.data.ptr, array.strides) if isinstance(array, self._module.ndarray) else None
+
+    def prepare(self, kernels: list[Kernel]) -> Callable[[], bool] | None:
+        return (lambda: True) if self._fuse else None
+
+    def write_kernel(self, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
+        return cupy_kernels.statements(self._module, kernel, value)

@@ -5,6 +5,7 @@ All of them are exactly rounded, or of integers: no order of evaluation and no c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,19 @@ def expression(name: str, args: list[str], dtype: str) -> str | None:
             "isnan": f"{a} != {a}", "isfinite": f"{a} - {a} == 0" if kind == "f" else "1",
         }[name]  # fmt: skip
     return {"b": _of_bools, "i": _of_integers, "u": _of_integers, "f": _of_floats}[kind](name, a, b, dtype)
+
+
+def cuda_expression(name: str, args: list[str], dtype: str) -> str | None:
+    """The same in CUDA's C++, by the words of CuPy's own functions where the processors of both would differ."""
+    if name in ("maximum", "minimum") and np.dtype(dtype).kind == "f":
+        a, b = args
+        return f"(isnan({a}) | isnan({b})) ? ({C_TYPES[dtype]})NAN : {name[:3]}({a}, {b})"
+    if name in CUDA_FUNCTIONS and np.dtype(dtype).kind == "f":
+        return f"{name}({', '.join(args)})"
+    return expression(name, args, dtype)
+
+
+CUDA_FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos")
 
 
 def _extreme(name: str, a: str, b: str, kind: str) -> str:
@@ -94,8 +108,13 @@ def _of_floats(name: str, a: str, b: str, dtype: str) -> str | None:
     }.get(name)  # fmt: skip
 
 
-def form_of(op: Op, ufunc: Any) -> Form | None:
-    """`Library.form` by NumPy's rules of promotion, which CuPy has too; `ufunc` is NumPy's function of that name."""
+def form_of(
+    op: Op, ufunc: Any, expression: Callable[..., str | None] = expression, *, truncates: bool = False
+) -> Form | None:
+    """`Library.form` by NumPy's rules of promotion, which CuPy has too; `ufunc` is NumPy's function of that name.
+
+    truncates  whether casts of floats to integers are defined for all floats, as they are on a GPU and not in C
+    """
     result = str(op.results[0].dtype)
     given = [arg.dtype if is_array(arg) else type(getattr(arg, "real", arg)) for arg in op.args]
     if op.name in ("astype", "reshape"):
@@ -108,12 +127,16 @@ def form_of(op: Op, ufunc: Any) -> Form | None:
         *inside, last = ufunc.resolve_dtypes((*weak, None))
         out = str(last)
         dtypes = (out,) * len(inside) if op.name == "divide" else tuple(map(str, inside))
-    form = Form(op.name, dtypes, result)
+    form = Form("astype" if op.name == "reshape" else op.name, dtypes, result)
     known = {str(arg.dtype) for arg in op.args if is_array(arg)} <= set(C_TYPES) and (out == result or op.inplace)
-    return form if known and _is_known(form) and _is_safe(op, form) else None
+    return (
+        form
+        if known and _is_known(form, expression) and (_is_safe(op, form) or (truncates and op.name == "astype"))
+        else None
+    )
 
 
-def _is_known(form: Form) -> bool:
+def _is_known(form: Form, expression: Callable[..., str | None]) -> bool:
     """Whether there is an expression."""
     if not {*form.dtypes, form.dtype} <= set(C_TYPES):
         return False
@@ -136,3 +159,20 @@ def _fits(number: Any, dtype: str) -> bool:
     if type(number) is not int or np.dtype(dtype).kind not in "iu":
         return True
     return bool(np.iinfo(dtype).min <= number <= np.iinfo(dtype).max)
+
+
+def gathers(op: Op) -> bool:
+    """Whether a kernel can read what a call of `take` gives where it is: along an axis that has none before it."""
+    axis = op.kwargs.get("axis")
+    if len(op.operands) != 2 or op.operands[0] is not op.args[0] or type(axis) is not int or axis < 0:
+        return False
+    x, rows, result = (tracer.real for tracer in (*op.operands, *op.results))
+    if (
+        rows.ndim != 1
+        or str(rows.dtype) not in ("int32", "int64")
+        or 0 in (rows.size, x.size)
+        or not {*x.shape[:axis]} <= {1}
+    ):
+        return False
+    row = x[(0,) * (axis + 1)] if x.ndim > axis + 1 else None
+    return bool(result.flags.c_contiguous and (row is None or row.flags.c_contiguous))

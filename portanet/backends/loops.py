@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
-from portanet.backends.expressions import C_TYPES, expression
+from portanet.backends.expressions import C_TYPES, cuda_expression, expression
 from portanet.tracing import Kernel
 
 Word = tuple[Any, ...]
@@ -36,9 +38,10 @@ def _step(kernel: Kernel, number: int, dimension: int) -> str:
 class Text:
     """The parts of a loop's text that both dialects have."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self._stored = {slot for slot, _ in kernel.stores}
+    def __init__(
+        self, kernel: Kernel, expression: Callable[..., str | None] = expression, *, wraps: bool = False
+    ) -> None:
+        self.kernel, self._expression, self._wraps = kernel, expression, wraps
 
     def place(self, number: int, dimension: int) -> Iterator[str]:
         """Where an array goes on to in one more dimension, and its value if it goes no further."""
@@ -57,6 +60,8 @@ class Text:
         """The number of a row from the row that is asked for."""
         index = self.kernel.slots[number].rows
         assert index is not None
+        if self._wraps:
+            return f"((long long)x{index[0]} % m{number} + m{number}) % m{number}"
         return f"x{index[0]} < 0 ? x{index[0]} + m{number} : x{index[0]}"
 
     def constants(self) -> Iterator[str]:
@@ -70,7 +75,7 @@ class Text:
         for number, (form, args) in enumerate(self.kernel.lines):
             given = [f"({C_TYPES[dtype]}){_name(arg)}" for arg, dtype in zip(args, form.dtypes, strict=True)]
             own, inside = C_TYPES[form.dtype], form.dtypes[-1]
-            yield f"const {own} t{number} = ({own})({expression(form.name, given, inside)});"
+            yield f"const {own} t{number} = ({own})({self._expression(form.name, given, inside)});"
         for slot, value in self.kernel.stores:
             dtype = "uint8" if self.kernel.slots[slot].dtype == "bool" else self.kernel.slots[slot].dtype
             yield f"{self._element(slot, dtype)} = {_name(value)};"
@@ -147,13 +152,44 @@ def _c_words(kernel: Kernel) -> Iterator[str]:
 
 def _c_check(kernel: Kernel, number: int) -> Iterator[str]:
     """A loop over the row numbers."""
-    index, d = kernel.slots[number].rows or (0, 0)
+    index, d, _ = kernel.slots[number].rows or (0, 0, 0)
     step = _step(kernel, index, d)
     stride = f"s{index}_{d}" if step == "stride" else str(kernel.slots[index].tracer.dtype.itemsize)
     yield f"for (long long i = 0; i < n{d}; ++i) {{"
     yield f"const long long r = *({C_TYPES[kernel.slots[index].dtype]} *)(p{index} + i * {stride});"
     yield f"if (r < -m{number} || r >= m{number}) return 1;"
     yield "}"
+
+
+class CudaBody(NamedTuple):
+    """The operation of an ElementwiseKernel, and the names of the words that it reads."""
+
+    text: str
+    names: set[str]
+
+
+def cuda_body(kernel: Kernel) -> CudaBody:
+    """One element of the loop, number `i` of all; arrays are `a0`, ..., and what is not there is not looked for.
+
+    Row numbers wrap, as in CuPy's own `take`.
+    """
+    text, last = Text(kernel, expression=cuda_expression, wraps=True), len(kernel.shape) - 1
+    lines = []
+    for d in range(last, -1, -1):
+        whole = "i" if d == last else f"q{d + 1}"
+        kind = "unsigned" if math.prod(kernel.shape) < 2**31 else "long long"
+        if d == 0:
+            lines.append(f"const long long i0 = {whole};")
+        else:
+            lines.append(f"const {kind} u{d} = {whole}, q{d} = u{d} / ({kind})n{d};")
+            lines.append(f"const long long i{d} = u{d} - q{d} * ({kind})n{d};")
+    lines += [f"char *const p{i} = (char *)&a{i}[0];" for i in range(len(kernel.slots))]
+    lines += text.constants()
+    for d in range(last + 1):
+        for number in text.slots_of(d):
+            lines += text.place(number, d)
+    body = "\n".join([*lines, *text.compute()])
+    return CudaBody(body, set(re.findall(r"\b[a-z]\w*\b", body)))
 
 
 MEMBERS = {dtype: "truth" if dtype == "bool" else dtype for dtype in C_TYPES}

@@ -11,7 +11,7 @@ import numpy as np
 
 from portanet._tree import is_array
 from portanet.backends import c_kernels
-from portanet.backends.expressions import form_of
+from portanet.backends.expressions import form_of, gathers
 from portanet.tracing import Constant, Form, Kernel, Library, Op, RunPair, Statement, Var, real
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
 
@@ -120,20 +120,15 @@ class NumPyCalls(Library):
         return form._replace(name="maximum of first") if clipped else form
 
     def gathers(self, op: Op) -> bool:
-        """Rows of a matrix whose rows lie in memory as one piece each."""
-        if len(op.operands) != 2 or op.operands[0] is not op.args[0] or op.kwargs.get("axis") != 0:
-            return False
-        x, indices = (operand.real for operand in op.operands)
-        if any(type(each) is not np.ndarray and type(each) is not np.memmap for each in (x, indices)):
-            return False
-        rows = indices.ndim == 1 and indices.dtype in (np.int32, np.int64) and indices.size > 0 and x.size > 0
-        return bool(rows and x[:1].flags.c_contiguous and op.results[0].real.flags.c_contiguous)
+        arrays = [tracer.real for tracer in op.operands]
+        return all(type(array) in (np.ndarray, np.memmap) for array in arrays) and gathers(op)
+
+    def spreads(self, shape: tuple[int, ...]) -> bool:
+        return math.prod(shape) <= CLIPPED
 
     def pays(self, kernel: Kernel) -> bool:
-        """Two calls in one; what only moves numbers NumPy does as well."""
-        return sum(op.name not in ("take", "reshape") and not op.is_view for op in kernel.ops) > 1 or any(
-            op.name == "take" for op in kernel.ops
-        )
+        """Two calls in one."""
+        return sum(not op.is_view for op in kernel.ops) > 1
 
     def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:
         known = isinstance(array, np.ndarray) and array.flags.aligned and array.dtype.isnative

@@ -29,7 +29,7 @@ def command(backend: str | None, as_json: bool) -> None:
         sys.exit(0 if _parity(backend, as_json) else 1)
     found: dict[str, Any] = {
         "versions": _versions(), "cores": _cores(), "threads": _threads(), "blas": _blas(),
-        "cache": _cache(), "backends": _backends(),
+        "cache": _cache(), "kernels": _kernels(), "backends": _backends(),
     }  # fmt: skip
     if as_json:
         options.print_json(found)
@@ -45,6 +45,8 @@ def command(backend: str | None, as_json: bool) -> None:
         limit = "" if library["limitable"] else f"; {warning}"
         echo(f"{'BLAS':18}{library['name']} {library['version']}, {library['threads']} threads{limit}")
     echo(f"{'cache':18}{found['cache']['folder']}, {found['cache']['bytes'] / 1e6:,.0f} MB")
+    kernels = found["kernels"]["problem"]
+    echo(f"{'kernels':18}{'compiled here' if kernels is None else f'none, so steps are slower: {kernels}'}")
     echo()
     for name, state in found["backends"].items():
         checks = "  ".join(f"{stage} {_WORDS[state[stage]]}" for stage in _STAGES)
@@ -119,6 +121,14 @@ def _blas() -> list[dict[str, Any]]:
         for library in _machine.blas().info()
         if library["user_api"] == "blas"
     ]
+
+
+def _kernels() -> dict[str, Any]:
+    """Whether the machine's compiler makes kernels for NumPy's steps, which are slower without; it is tried."""
+    from portanet.backends import compiler
+
+    problem = compiler.problem()
+    return {"compiled": problem is None, "problem": problem}
 
 
 def _cache() -> dict[str, Any]:

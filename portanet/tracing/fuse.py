@@ -9,7 +9,7 @@ from typing import Any, cast
 from portanet.tracing.kernel import Kernel, kernel_of
 from portanet.tracing.library import Library
 from portanet.tracing.loop import Loop
-from portanet.tracing.op import CONSTANT, Op, Outs
+from portanet.tracing.op import CONSTANT, Op, Outs, Part
 
 
 def fuse(ops: list[Op], library: Library) -> list[Op]:
@@ -20,17 +20,19 @@ def fuse(ops: list[Op], library: Library) -> list[Op]:
     reads where they are.
     """
     given = Counter(op.results[0].memory for op in ops if op.name == "input")
-    if any(count > 1 for count in given.values()):
-        return ops  # arguments that share memory may not do so in the next call
+    shared = {memory for memory, count in given.items() if count > 1}  # not in the next call, maybe
+    if any(op.inplace and op.results[0].memory in shared for op in ops):
+        return ops
     order = {id(op): number for number, op in enumerate(ops)}
     calls = [op for op in ops if op.is_call and op.out is not CONSTANT and not op.is_view]
     graph = _Graph(calls)
     loops = _joined(calls, graph, order, library)
+    _spread(calls, ops, graph, loops, order, library)
     _gather(calls, {x.memory for x in ops[-1].operands}, graph, loops, library)
     views = [op for op in ops if op.is_view and op.out is not CONSTANT]
     placed: dict[int, list[Op]] = {}
     for node, loop in loops.items():
-        kernel = _kernel(loop, ops, views, library)
+        kernel = _kernel(loop, ops, views, shared, library)
         placed[node] = [_fused(kernel)] if library.pays(kernel) else [*loop.takes, *loop.ops]
     head = [op for op in ops if not op.is_call or op.out is CONSTANT]
     sequence = [op for node in graph.sequence() for op in placed.get(node, [calls[node]])]
@@ -72,14 +74,39 @@ def _gather(calls: list[Op], returned: set[Any], graph: _Graph, loops: dict[int,
                 loops[reader] = with_rows
 
 
-def _kernel(loop: Loop, ops: list[Op], views: list[Op], library: Library) -> Kernel:
+def _spread(
+    calls: list[Op], ops: list[Op], graph: _Graph, loops: dict[int, Loop], order: dict[int, int], library: Library
+) -> None:
+    """Let loops compute for each element what a smaller one gives them alone: a number for each row, say."""
+    for node, loop in list(loops.items()):
+        made = {result.memory for op in loop.ops for result in op.results}
+        inside = set(map(id, loop.ops))
+        readers = [op for op in ops if not (op.is_call and op.is_view) and made & {x.memory for x in op.operands}]
+        outside = [op for op in readers if id(op) not in inside]
+        if any(op.inplace for op in loop.ops) or any(isinstance(op.out, Part) for op in loop.ops):
+            continue
+        names = {name for name, other in loops.items() if any(op in other.ops for op in outside)}
+        if len(names) != 1 or node in names or not graph.may_join(node, reader := names.pop()):
+            continue
+        read = {x.memory: x for op in outside for x in op.operands if x.memory in made}
+        whole = all(op in loops[reader].ops for op in outside) and library.spreads(loops[reader].shape)
+        if whole and len(read) == 1:
+            results = {result.memory: result for op in loop.ops for result in op.results}
+            both = loops[reader].with_broadcast(loop, results[next(iter(read))], lambda op: order[id(op)])
+            if both is not None:
+                graph.join(node, reader)
+                loops[reader] = both
+                del loops[node]
+
+
+def _kernel(loop: Loop, ops: list[Op], views: list[Op], shared: set[Any], library: Library) -> Kernel:
     own = [*loop.takes, *loop.ops]
     inside = set(map(id, own))
     made = {result.memory for op in own if not op.inplace for result in op.results}
     viewed = [op for op in views if op.results[0].memory in made]
     others = (op for op in ops if id(op) not in inside and not (op.is_call and op.is_view))
     needed = {x.memory for op in others for x in (op.operands if op.is_call or not op.results else op.results)}
-    return kernel_of(loop, _with_views(own, viewed), needed, library)
+    return kernel_of(loop, _with_views(own, viewed), needed, shared, library)
 
 
 def _fused(kernel: Kernel) -> Op:

@@ -34,13 +34,13 @@ class Slot(NamedTuple):
     tracer   the array
     dtype    by name
     strides  in bytes, for each dimension of the loop; 0 where it is broadcast
-    rows     (slot, dimension): along this dimension it is read at the row numbers that are in that slot
+    rows     (slot, dimension, axis): along this dimension it goes along an axis by the numbers that are in that slot
     """
 
     tracer: Tracer
     dtype: str
     strides: tuple[int, ...]
-    rows: tuple[int, int] | None = None
+    rows: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,19 +113,21 @@ class Kernel:
         return "+".join(op.name for op in self.ops if not op.is_view)
 
 
-def kernel_of(loop: Loop, ops: Sequence[Op], needed: set[Any], library: Library) -> Kernel:
+def kernel_of(loop: Loop, ops: Sequence[Op], needed: set[Any], shared: set[Any], library: Library) -> Kernel:
     """The kernel for a loop.
 
     ops     its calls, and the views that they read of each other's results
     needed  the memory of results that are read elsewhere
+    shared  that of arguments which may be arrays of their own in the next call
     """
-    return _Builder(loop, ops, needed, library).kernel()
+    return _Builder(loop, ops, needed, shared, library).kernel()
 
 
 class _Builder:
     """Goes through the calls in their order; each value of the loop gets a reference."""
 
-    def __init__(self, loop: Loop, ops: Sequence[Op], needed: set[Any], library: Library) -> None:
+    def __init__(self, loop: Loop, ops: Sequence[Op], needed: set[Any], shared: set[Any], library: Library) -> None:
+        self._shared = shared
         self._loop, self._ops, self._needed, self._library = loop, ops, needed, library
         self._slots: list[Slot] = []
         self._numbers: dict[Any, tuple[int, Any, str]] = {}
@@ -172,24 +174,29 @@ class _Builder:
         address, *strides = self._loop.places[id(op)].within(array, self._loop.shape)
         if (take := self._takes.get(array.memory)) is not None:
             source, rows = take.operands
-            return self._gathered(source, rows, tuple(strides), self._loop.row_dimension(op, array, take.results[0]))
+            dimension = self._loop.row_dimension(op, array, take)
+            return self._gathered(source, rows, tuple(strides), dimension, take.kwargs["axis"])
         return self._number(Slot(array, str(array.dtype), tuple(strides)), address)
 
     def _number(self, slot: Slot, address: int) -> int:
         """The number of a slot, which may be there already: its elements are the same."""
         for number, there in enumerate(self._slots):
-            if self._addresses[number] == address and there[1:] == slot[1:] and there[0].memory == slot[0].memory:
+            same = self._addresses[number] == address and there.tracer.memory == slot.tracer.memory
+            known = there.tracer is slot.tracer or (same and slot.tracer.memory not in self._shared)
+            if known and there[1:] == slot[1:]:
                 return number
         self._slots.append(slot)
         self._addresses.append(address)
         return len(self._slots) - 1
 
-    def _gathered(self, source: Tracer, rows: Tracer, strides: tuple[int, ...], dimension: int) -> int:
+    def _gathered(self, source: Tracer, rows: Tracer, strides: tuple[int, ...], dimension: int, axis: int) -> int:
         """The slot of rows that are read where they are; along that dimension their numbers lead to them."""
-        (start, [row, *_]), (first, [step]) = map(self._library.address, (source.real, rows.real))  # type: ignore[misc]
+        (start, steps), (first, [step]) = map(self._library.address, (source.real, rows.real))  # type: ignore[misc]
         numbers = Slot(rows, str(rows.dtype), tuple(step * (i == dimension) for i in range(len(strides))))
-        there = tuple(row if i == dimension else stride for i, stride in enumerate(strides))
-        return self._number(Slot(source, str(source.dtype), there, (self._number(numbers, first), dimension)), start)
+        there = tuple(steps[axis] if i == dimension else stride for i, stride in enumerate(strides))
+        return self._number(
+            Slot(source, str(source.dtype), there, (self._number(numbers, first), dimension, axis)), start
+        )
 
 
 def _in_order(shape: tuple[int, ...], slots: list[Slot], first: int) -> tuple[tuple[int, ...], tuple[Slot, ...]]:
@@ -203,6 +210,6 @@ def _in_order(shape: tuple[int, ...], slots: list[Slot], first: int) -> tuple[tu
         if slot.rows is None:
             return slot._replace(strides=strides)
         along = next(n for n, run in enumerate(runs) if order.index(slot.rows[1]) in run)
-        return slot._replace(strides=strides, rows=(slot.rows[0], along))
+        return slot._replace(strides=strides, rows=(slot.rows[0], along, slot.rows[2]))
 
     return tuple(math.prod(shape[order[i]] for i in run) for run in runs), tuple(map(moved, slots))

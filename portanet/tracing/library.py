@@ -95,6 +95,10 @@ class Library:
         """Whether a kernel can read by itself the rows that a call of `take` gives."""
         return False
 
+    def spreads(self, shape: tuple[int, ...]) -> bool:
+        """Whether a loop of this shape had better compute what is broadcast for each element than read it."""
+        return True
+
     def pays(self, kernel: Kernel) -> bool:
         """Whether a kernel is faster than the calls that it is made of."""
         return True

@@ -63,6 +63,56 @@ class Loop:
 
     def joined(self, other: Loop, order: Callable[[Op], int]) -> Loop | None:
         """Both in one loop; None where their dimensions do not fit, or one needs other elements of the other's."""
+        both = self._together(other, order)
+        for memory in (self.written | other.written) & set(self._found) & set(other._found) if both is None else ():
+            # The order of the dimensions is free: both may go through what they share as it lies in memory.
+            one, two = self._along(memory), other._along(memory)
+            both = both or (one and two and one._together(two, order))
+        return both
+
+    def _along(self, memory: Any) -> Loop | None:
+        """The same loop with its dimensions in the order in which an array lies in memory."""
+        if len(self._found[memory]) != 1:
+            return None
+        [at] = self._found[memory]
+        order = sorted(range(len(self.shape)), key=lambda i: -abs(at[i + 1]))
+
+        def moved(at: At) -> At:
+            return at[0], *[at[i + 1] for i in order]
+
+        shape = tuple(self.shape[i] for i in order)
+        places = {
+            key: Places(shape, {one: moved(_split(at, own.shape, self.shape)) for one, at in own.at.items()})
+            for key, own in self.places.items()
+        }
+        return Loop(self.ops, shape, places, {one: set(map(moved, found)) for one, found in self._found.items()})
+
+    def with_broadcast(self, other: Loop, result: Tracer, order: Callable[[Op], int]) -> Loop | None:
+        """The loop that computes for each element what a smaller one gives; None where it cannot."""
+        if len(self._found[result.memory]) != 1 or self.takes or other.takes:
+            return None
+        [at] = self._found[result.memory]
+        along = [i for i, stride in enumerate(at[1:]) if stride]
+        shape = tuple(self.shape[i] for i in along)
+        if _refined(shape, other.shape) != shape or {
+            _split(own, other.shape, shape) for own in other._found[result.memory]
+        } != {(at[0], *[at[i + 1] for i in along])}:
+            return None
+
+        def moved(at: At) -> At:
+            strides = dict(zip(along, _split(at, other.shape, shape)[1:], strict=True))
+            return at[0], *[strides.get(i, 0) for i in range(len(self.shape))]
+
+        places = {
+            key: Places(self.shape, {one: moved(_split(at, own.shape, other.shape)) for one, at in own.at.items()})
+            for key, own in other.places.items()
+        }
+        found = {memory: self._found.get(memory, set()) | set(map(moved, own)) for memory, own in other._found.items()}
+        ops = sorted([*self.ops, *other.ops], key=order)
+        return Loop(ops, self.shape, self.places | places, {**self._found, **found})._checked()
+
+    def _together(self, other: Loop, order: Callable[[Op], int]) -> Loop | None:
+        """Both in one loop, in the order of dimensions that they have."""
         shape = _refined(self.shape, other.shape)
         if shape is None:
             return None
@@ -77,9 +127,9 @@ class Loop:
         shape = _refined(self.shape, tuple(rows.shape)) or self.shape
         one = Loop(self.ops, shape, self.places, self._within(shape))
         one.takes = [*self.takes, take]
-        if one.written & {x.memory for x in (rows, *take.operands)}:
+        if one.written & {operand.memory for operand in take.operands}:
             return None
-        found = [one._row_dimension(at, rows) for at in one._found[rows.memory]]
+        found = [one._row_dimension(at, take) for at in one._found[rows.memory]]
         return None if None in found else one
 
     def _within(self, shape: Shape) -> Found:
@@ -91,26 +141,31 @@ class Loop:
     def _checked(self) -> Loop | None:
         return self if all(len(self._found[memory]) == 1 for memory in self.written) else None
 
-    def row_dimension(self, op: Op, tracer: Tracer, rows: Tracer) -> int:
+    def row_dimension(self, op: Op, tracer: Tracer, take: Op) -> int:
         """The dimension along which an array of gathered rows goes from row to row."""
-        found = self._row_dimension(self.places[id(op)].within(tracer, self.shape), rows)
+        found = self._row_dimension(self.places[id(op)].within(tracer, self.shape), take)
         assert found is not None
         return found
 
-    def _row_dimension(self, at: At, rows: Tracer) -> int | None:
-        strides, size = at[1:], rows.dtype.itemsize * math.prod(rows.shape[1:])
+    def _row_dimension(self, at: At, take: Op) -> int | None:
+        rows, axis = take.results[0], take.kwargs["axis"]
+        strides, size = at[1:], rows.dtype.itemsize * math.prod(rows.shape[axis + 1 :])
         along = [i for i, stride in enumerate(strides) if self.shape[i] > 1 and abs(stride) >= size]
-        whole = len(along) == 1 and strides[along[0]] == size and self.shape[along[0]] == rows.shape[0]
+        whole = len(along) == 1 and strides[along[0]] == size and self.shape[along[0]] == rows.shape[axis]
         return along[0] if whole else None
 
 
 def _places(op: Op, library: Library) -> Places | None:
     """Where a call's arrays lie; None where a loop cannot be there."""
     result = op.results[0]
-    shape = tuple(result.shape)
+    shape: Shape | None = tuple(result.shape)
     arrays = {id(array): array for array in (*op.operands, result) if is_array(array)}
+    if op.name == "reshape":  # a copy, in the order of the elements
+        shape = _refined(tuple(op.operands[0].shape), tuple(result.shape))
+    if shape is None or 0 in shape:
+        return None
     found = {key: _at(array, shape, library, copied=op.name == "reshape") for key, array in arrays.items()}
-    if 0 in shape or None in found.values():
+    if None in found.values():
         return None
     at = {key: place for key, place in found.items() if place is not None}
     own = at[id(result)]
@@ -138,7 +193,7 @@ def _at(array: Any, shape: Shape, library: Library, *, copied: bool) -> At | Non
         return None
     own, (address, strides) = tuple(array.shape), found
     if copied:
-        return _split((address, *strides), own, shape) if _refined(own, shape) == shape else None
+        return _split((address, *strides), own, shape)
     missing = len(shape) - len(own)
     return address, *[0] * missing, *[0 if n == 1 else s for n, s in zip(own, strides, strict=True)]
 

@@ -28,7 +28,7 @@ def reached(state: dict[str, Any]) -> list[bool | None]:
 
 def test_json_and_text_say_the_same(cli: Call) -> None:
     found = cli("doctor", "--json").json
-    assert list(found) == ["versions", "cores", "threads", "blas", "cache", "backends"]
+    assert list(found) == ["versions", "cores", "threads", "blas", "cache", "kernels", "backends"]
     assert found["cache"]["folder"] == os.environ["PORTANET_CACHE"]
     assert found["versions"]["portanet"] == portanet.__version__
     assert found["versions"]["numpy"] == importlib.metadata.version("numpy")
@@ -37,6 +37,8 @@ def test_json_and_text_say_the_same(cli: Call) -> None:
     assert found["backends"]["numpy"] == dict.fromkeys(STAGES, True) | {"name": "cpu", "problem": None}
     assert all(state["name"] or state["problem"] for state in found["backends"].values())
     lines = cli("doctor").out.splitlines()
+    assert found["kernels"] == {"compiled": False, "problem": "PORTANET_CC is empty"}
+    assert f"{'kernels':18}none, so steps are slower: PORTANET_CC is empty" in lines
     assert f"{'threads':18}{found['threads']['number']}: {found['threads']['reason']}" in lines
     megabytes = f"{found['cache']['bytes'] / 1e6:,.0f}"
     assert ["cache", f"{found['cache']['folder']},", megabytes, "MB"] in [line.split() for line in lines]
