@@ -99,7 +99,7 @@ def _fault(
     name: str, signature: inspect.Signature, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> tuple[str, str]:
     """What is wrong with a call, and what to write."""
-    parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "self"]
+    parameters = [parameter for parameter in signature.parameters.values() if parameter.name not in ("self", "cls")]
     arguments = arguments[len(signature.parameters) - len(parameters) :]
     allowed = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
     by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -250,6 +250,10 @@ class Mish(Layer):
     Misra 2019, arXiv:1908.08681, as torch.nn.Mish. From x = 20 on the gate is 1 to the last bit of float64.
     """
 
+    @property
+    def output_range(self) -> tuple[float, float]:
+        return -0.3089, math.inf
+
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         xp = namespace(x)
         e = xp.exp(xp.minimum(x, 20.0))

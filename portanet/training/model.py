@@ -37,6 +37,7 @@ from portanet.training.stopping import FINISHED
 from portanet.training.summary import html_table, table
 from portanet.training.tasks import Task, task_of
 from portanet.training.units import Unit
+from portanet.training.weights import Weights
 from portanet.xp import device, namespace
 
 _PREDICTED_ROWS = 2048  # at once, at most: bounds the memory, whatever the number of rows
@@ -55,7 +56,7 @@ class TrainedParams(dict[str, Any]):
 
 
 @dataclass(repr=False)
-class TrainedModel:
+class TrainedModel(Weights):
     """What `fit` returns and `load` reads.
 
     model    the layers

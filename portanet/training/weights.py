@@ -1,0 +1,154 @@
+"""Weights from elsewhere and for elsewhere: nested dicts of arrays, and PyTorch's flat state dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from portanet._calls import explained
+from portanet._text import shown
+from portanet._tree import Path, tree_items, tree_map, tree_set
+from portanet._typing import HostArray, Params, Shape
+from portanet.backends import Backend, choose
+from portanet.errors import ModelError
+from portanet.nn import BatchNorm, Dense, Layer, LayerNorm, cross_entropy
+from portanet.storage.model_card import ModelCard
+from portanet.storage.model_file import require_arrays
+from portanet.training.arguments import require_model, require_params
+from portanet.training.arrays import to_host
+from portanet.training.spec import TrainingSpec, chain_of
+
+# What PyTorch calls the arrays of a layer, where it has other names than ours.
+_NAMES: list[tuple[type[Layer], dict[str, str]]] = [
+    (BatchNorm, {"scale": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}),
+    (LayerNorm, {"scale": "weight", "shift": "bias"}),
+]
+_COUNTERS = "num_batches_tracked"  # of PyTorch's BatchNorm, which no array here follows
+
+
+class Weights:
+    """The part of `TrainedModel` that takes weights from elsewhere, and gives them."""
+
+    @classmethod
+    @explained
+    def from_params(
+        cls,
+        network: Layer,
+        params: Params,
+        input_shape: Shape,
+        *,
+        loss: Any = cross_entropy,
+        classes: Sequence[str] = (),
+        dtype: str = "float32",
+        backend: Backend | str = "numpy",
+    ) -> Self:
+        """A model of these layers and arrays, as if it had been trained here: it predicts, evaluates and is saved.
+
+        params       arrays by child name, as `TrainedModel.params` has them: {"0": {"weight": ..., "bias": ...}}
+        input_shape  of one row, such as (784,) or (1, 28, 28)
+        loss         what `evaluate` measures, and what its outputs are: logits for cross_entropy
+        classes      the name of each class, if they have names
+
+        Raises ModelError unless the arrays are those of the layers, by name and shape.
+        """
+        require_model(network)
+        require_params(params)
+        spec = TrainingSpec(layers=chain_of(network), loss=loss, dtype=dtype)  # type: ignore[arg-type]
+        card = ModelCard(_shape(input_shape), spec.dtype, tuple(map(str, classes)))
+        host = tree_map(dict(params), lambda array: np.asarray(to_host(array), spec.dtype))
+        require_arrays(network, dict(tree_items(host)), card)
+        chosen = backend if isinstance(backend, Backend) else choose(backend)
+        with chosen.session(spec.dtype):
+            placed = tree_map(host, lambda array: chosen.put(array, spec.dtype))
+        made: Any = cls
+        return made(network, placed, spec, chosen, card)
+
+    @classmethod
+    @explained
+    def from_state_dict(
+        cls,
+        network: Layer,
+        state: Mapping[str, Any],
+        input_shape: Shape,
+        *,
+        loss: Any = cross_entropy,
+        classes: Sequence[str] = (),
+        dtype: str = "float32",
+        backend: Backend | str = "numpy",
+    ) -> Self:
+        """A model of these layers with the arrays of a state dict of PyTorch, in the layout of `to_state_dict`.
+
+        state  tensors or arrays by name, as `torch_model.state_dict()` gives them; the rest is as in `from_params`
+
+        Layers that PyTorch lacks, such as Rescale, keep the arrays that `init` gives where the state has none.
+        Raises ModelError for names that are missing or left over, and for other shapes.
+        """
+        require_model(network)
+        if not isinstance(state, Mapping):
+            raise ModelError(f"state must be a dict of arrays by name, got {shown(state)}.")
+        drawn = network.init(np.random.default_rng(0), _shape(input_shape))
+        left = {str(name) for name in state if not str(name).endswith(_COUNTERS)}
+        params: Params = {}
+        for entry in _entries(network.unfrozen(), drawn, ()):
+            if entry.name in left:
+                array = to_host(state[entry.name])
+                tree_set(params, entry.path, array.T if entry.turned else array)
+                left.remove(entry.name)
+            elif entry.is_fixed:
+                tree_set(params, entry.path, entry.array)
+            else:
+                there = ", ".join(sorted(left)[:6]) or "nothing"
+                raise ModelError(f"the state dict has no {entry.name}, which {entry.owner} needs; there is {there}.")
+        if left:
+            raise ModelError(f"the state dict has {min(left)}, which belongs to no layer of the network.")
+        return cls.from_params(network, params, input_shape, loss=loss, classes=classes, dtype=dtype, backend=backend)
+
+    def to_state_dict(self) -> dict[str, HostArray]:
+        """The arrays on the host under the names and in the layout of PyTorch, for a `torch.nn.Sequential` like it.
+
+        A Dense is a Linear, whose weight is transposed, (units, inputs); a BatchNorm's mean and variance are
+        running_mean and running_var. `{name: torch.from_numpy(array) for name, array in ...}` makes tensors of them.
+        """
+        own: Any = self
+        host = tree_map(dict(own.params), lambda array: np.array(to_host(array)))
+        entries = _entries(own.model.unfrozen(), host, ())
+        return {entry.name: np.array(entry.array.T if entry.turned else entry.array, order="C") for entry in entries}
+
+
+def _shape(given: Any) -> Shape:
+    """The shape of a row; ModelError for what is none."""
+    sizes = (given,) if isinstance(given, int) else given
+    if not isinstance(sizes, (tuple, list)) or not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise ModelError(f"input_shape must be the shape of one row, such as (784,), got {shown(given)}.")
+    return tuple(sizes)
+
+
+class _Entry(NamedTuple):
+    """An array of a model: its path here, and its name in PyTorch.
+
+    turned    whether PyTorch has it transposed
+    is_fixed  whether it follows from the layer's settings alone
+    owner     the layer, as a message calls it
+    """
+
+    path: Path
+    name: str
+    array: HostArray
+    turned: bool
+    is_fixed: bool
+    owner: str
+
+
+def _entries(layer: Layer, params: Params, above: Path) -> Iterator[_Entry]:
+    """Each array of a layer and of those inside."""
+    names = next((names for kind, names in _NAMES if isinstance(layer, kind)), {})
+    for name, array in params.items():
+        if name in layer.children:
+            yield from _entries(layer.children[name], array, (*above, name))
+            continue
+        theirs = ".".join((*above, names.get(name, name)))
+        turned = isinstance(layer, Dense) and name == "weight"
+        is_fixed = not (layer.trainable_names or layer.needs_fit)
+        yield _Entry((*above, name), theirs, array, turned, is_fixed, repr(layer))
