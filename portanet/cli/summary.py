@@ -40,4 +40,4 @@ def _unit(center: tuple[float, ...], scale: tuple[float, ...]) -> str:
     """What the only number of a model is learned in; nothing for several, or for the target itself."""
     if len(scale) != 1:
         return ""
-    return f", learned as deviations of {scale[0]:.4g} from {center[0]:.4g}" if center[0] else f", over {scale[0]:.4g}"
+    return f", learned as deviations of {scale[0]:.4g} from {center[0]:.10g}" if center[0] else f", over {scale[0]:.4g}"

@@ -223,3 +223,23 @@ def test_offsets_of_a_file_that_cannot_be(card: dict[str, Any]) -> None:
     with pytest.raises(portanet.errors.ConfigError, match="offsets"):
         ModelCard.from_dict({"input_shape": [3], "dtype": "float32"} | card)
     assert ModelCard.from_dict(ModelCard((3,), offsets=(0.1, 0.0, 1e300)).to_dict()).offsets == (0.1, 0.0, 1e300)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_csv_of_dates_and_large_targets(tmp_path: Path, mapped: bool) -> None:
+    """R2 is measured against the numbers in the file, and is that of least squares in float64."""
+    rng = np.random.default_rng(7)
+    days, minutes, noise = np.arange(280) % 28, rng.permutation(280) % 60, rng.normal(size=280)
+    prices = 1.7e9 + 10.0 * days + minutes + noise
+    rows = zip(20230101 + days, 1_700_000_000 + 60 * minutes, prices, strict=True)
+    path = tmp_path / "prices.csv"
+    path.write_text("date,second,price\n" + "".join(f"{day},{second},{price:.3f}\n" for day, second, price in rows))
+    data = portanet.read(str(path), label="price", task="regress", mapped=mapped)
+    run = portanet.fit(MODEL, data.x, data.targets, **SETTINGS | {"epochs": 60})
+    source = as_source(data.x, MODEL, portanet.choose("numpy"), "float32")
+    assert [len(np.unique(column)) for column in np.concatenate(list(source.blocks(100))).T] == [28, 60]
+    design = np.stack([days, minutes, np.ones(280)], axis=1)
+    line = design @ np.linalg.lstsq(design, prices - 1.7e9, rcond=None)[0] + 1.7e9
+    expected = 1.0 - ((prices - line) ** 2).sum() / ((prices - prices.mean()) ** 2).sum()
+    assert run.evaluate(data.x, data.targets)["r2"] == pytest.approx(expected, abs=1e-4)
+    np.testing.assert_allclose(run.predict(data.x), line, rtol=0, atol=1.0)
