@@ -54,6 +54,22 @@ def explained(function: FunctionT) -> FunctionT:
     return result
 
 
+def prepares(function: FunctionT) -> FunctionT:
+    """Let a layer's `fit`, which prepares preprocessing, send those who want to train to `portanet.fit`."""
+
+    @functools.wraps(function)
+    def call(self: Any, params: Any, *arguments: Any, **keywords: Any) -> Any:
+        if not isinstance(params, dict) or len(arguments) + len(keywords) != 1:
+            raise ConfigError(
+                f"{type(self).__name__}.fit prepares preprocessing alone",
+                remedy="to train write run = portanet.fit(model, x, labels)",
+            )
+        return function(self, params, *arguments, **keywords)
+
+    result: Any = call
+    return result
+
+
 def _explained(made: type, init: Callable[..., None], error: type[PortanetError]) -> Callable[..., None]:
     signature = inspect.signature(init)
     fields = dataclasses.fields(made) if dataclasses.is_dataclass(made) else ()

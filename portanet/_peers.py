@@ -127,6 +127,10 @@ _ARGUMENTS = {
         "layers": "custom", "custom_objects": "custom", "map_location": "name a backend: backend='torch'",
         "device": "name a backend: backend=choose('torch', 'cuda')",
     },
+    "read": {
+        "y": "label", "target": "label", "label_column": "label", "target_column": "label", "filepath": "source",
+        "path": "source", "sep": "separator", "delimiter": "separator", "na_values": "missing",
+    },
     "predict": {"batch_size": "leave it out: memory stays bounded, whatever the number of rows"},
     "evaluate": {
         "batch_size": "leave it out: memory stays bounded, whatever the number of rows", "y": "labels",
@@ -211,6 +215,48 @@ _NAMES = {
     "ReduceLROnPlateau": "ReduceOnPlateau",
     "ModelCheckpoint": "fit keeps checkpoints itself: fit(..., checkpoints='folder')",
 }
+
+
+_TRAIN = "train with run = portanet.fit(model, x, labels), "
+
+# Methods of other libraries' models, of layers and of trained models.
+_METHODS = {
+    "Layer": {
+        "compile": f"{_TRAIN}which takes loss, optimizer and epochs",
+        "predict": f"{_TRAIN}then run.predict(x)",
+        "predict_proba": f"{_TRAIN}then run.probabilities(x)",
+        "evaluate": f"{_TRAIN}then run.evaluate(x, labels)",
+        "score": f"{_TRAIN}then run.evaluate(x, labels)",
+        "summary": f"{_TRAIN}then print(run)",
+        "parameters": f"{_TRAIN}then run.params; a layer holds no arrays",
+        "state_dict": f"{_TRAIN}then run.to_state_dict(); a layer holds no arrays",
+        "load_state_dict": "write TrainedModel.from_state_dict(model, state, input_shape)",
+        "train": f"{_TRAIN}which knows when it trains",
+        "eval": f"{_TRAIN}which knows when it trains",
+        "to": f"{_TRAIN}with backend='cupy' or backend=choose('torch', 'cuda')",
+        "cuda": f"{_TRAIN}with backend='cupy' or backend=choose('torch', 'cuda')",
+        "add": "give all layers at once: Sequential(Dense(16), ReLU(), Dense(3))",
+        "append": "give all layers at once: Sequential(Dense(16), ReLU(), Dense(3))",
+    },
+    "TrainedModel": {
+        "predict_proba": "write run.probabilities(x)",
+        "decision_function": "write run.outputs(x)",
+        "score": "write run.evaluate(x, labels)",
+        "fit": "to train it further write fit(run.model, x, labels, params=run.params)",
+        "summary": "write print(run)",
+        "parameters": "write run.params",
+        "state_dict": "write run.to_state_dict()",
+        "load_state_dict": "write TrainedModel.from_state_dict(network, state, input_shape)",
+        "save_weights": "write run.save('model.safetensors')",
+        "eval": "leave it out: a trained model only predicts",
+    },
+}
+
+
+def attribute(owner: str, word: str) -> str:
+    """Return why there is no such attribute, and what to write in place of another library's method."""
+    remedy = _METHODS[owner].get(word, "")
+    return f"{owner} has no {word!r}" + (f"; {remedy}." if remedy else "")
 
 
 def argument(owner: str, word: str, value: Any, allowed: Collection[str]) -> str:

@@ -69,6 +69,10 @@ def choose(name: str = "auto", device: str | None = None, *, trace: bool = True,
 
     Raises BackendError, with the remedy, where the named one cannot run: it never falls back to another.
     """
+    if device is not None and not isinstance(device, str):
+        if getattr(type(device), "__name__", "") != "device":  # of PyTorch
+            raise BackendError(f"device must be a name such as 'cuda' or 'cuda:0', got {shown(device)}.")
+        device = str(device)
     chosen: Backend = _choose_automatically(device) if name == "auto" else _class(name)(device)
     chosen.trace, chosen.fuse = trace, fuse
     return chosen

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from portanet._calls import explained
 from portanet._typing import Shape
 from portanet.data.csv.table import read_table
 from portanet.data.dataset import Dataset
@@ -27,6 +28,7 @@ _BUILT_IN: dict[str, Callable[[], Dataset]] = {
 }
 
 
+@explained
 def read(
     source: str,
     *,

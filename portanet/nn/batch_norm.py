@@ -51,8 +51,8 @@ class BatchNorm(Layer):
             )
         if 0.9 <= self.momentum < 1:
             raise ModelError(
-                f"BatchNorm got momentum={self.momentum!r}, which is the weight of the newest batch, as in PyTorch",
-                remedy=f"for Keras' {self.momentum!r} write momentum={1 - self.momentum:.6g}",
+                f"BatchNorm got momentum={self.momentum!r}, the weight of the newest batch, as in PyTorch; for "
+                f"Keras' {self.momentum!r} write momentum={1 - self.momentum:.6g}."
             )
         if not 0 < self.eps < math.inf:
             raise ModelError(f"BatchNorm needs a finite eps above 0, got {self.eps!r}.")

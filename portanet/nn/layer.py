@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from portanet import _peers
+from portanet._calls import prepares
 from portanet._settings import short_repr
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
@@ -33,6 +35,11 @@ class Layer:
 
     trainable_names: ClassVar[tuple[str, ...]] = ()
     decayed: ClassVar[tuple[str, ...]] = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(_peers.attribute("Layer", name).replace("Layer", type(self).__name__, 1), name=name)
 
     def __repr__(self) -> str:
         """The layer as one would write it, without the settings that are as always."""
@@ -87,6 +94,7 @@ class Layer:
         """Whether `fit` takes arrays from the training data; True for preprocessing."""
         return any(child.needs_fit for child in self.children.values())
 
+    @prepares
     def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
         """`params` with what preprocessing takes from the training rows: once, on the host.
 

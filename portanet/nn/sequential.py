@@ -8,6 +8,7 @@ from functools import cached_property
 from reprlib import repr as brief
 from typing import Any, Self
 
+from portanet._calls import prepares
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.nn.layer import Layer
@@ -92,6 +93,7 @@ class Sequential(Layer):
         last = [layer for layer in self.layers if not layer.keeps_values][-1:]
         return last[0].output_range if last and self.is_chain else super().output_range
 
+    @prepares
     def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
         fitted, to_fit = dict(params), sum(layer.needs_fit for layer in self.layers)
         for name, layer in self.children.items():

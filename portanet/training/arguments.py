@@ -52,8 +52,8 @@ def as_schedule(value: Any) -> Any:
         return named.schedule(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         raise ConfigError(
-            f"schedule must be a factor of the rate in each step, such as cosine_decay(), got {value!r}",
-            remedy=f"the rate itself is the optimizer's: optimizer=Adam({value!r})",
+            f"schedule must be a factor of the rate in each step, such as cosine_decay(), got {value!r}; the rate "
+            f"itself is the optimizer's: optimizer=Adam({value!r})."
         )
     if not _takes(value, 2):
         raise _refused("schedule", "a schedule such as cosine_decay(), or a function of (step, steps)", value)
@@ -131,7 +131,7 @@ def require_model(model: Any) -> None:
     if isinstance(model, (list, tuple)):
         raise ModelError(got, remedy="put several into Sequential(...)")
     if isinstance(getattr(model, "model", None), Layer):
-        raise ModelError(got, remedy="to train it further write fit(run.model, x, labels, params=run.params)")
+        raise ModelError(f"{got}; to train it further write fit(run.model, x, labels, params=run.params).")
     if hasattr(model, "shape"):
         raise ModelError(got, remedy="the model comes first: fit(model, x, labels)")
     raise ModelError(got, remedy="write Sequential(Dense(16), ReLU(), Dense(3)) with the layers of portanet.nn")

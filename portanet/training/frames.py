@@ -93,14 +93,14 @@ def _positions(names: Sequence[str], columns: Sequence[str], label: str | None, 
 
 @lru_cache(1024)
 def _say_once(message: str) -> None:
-    warnings.warn(message, stacklevel=7)  # where predict or evaluate was called
+    warnings.warn(message, stacklevel=8)  # where predict or evaluate was called
 
 
 def _reordered(table: Dataset, positions: list[int]) -> HostArray:
     if as_rows(table.x) is not None:
         raise DataError(
             f"{table.name} is a memory map whose columns are not in the model's order.",
-            remedy="read it with columns=model.card.columns",
+            remedy="read it in the order of model.card.columns",
         )
     chosen: HostArray = table.x[:, positions]
     return chosen

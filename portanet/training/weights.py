@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
+from portanet import _peers
 from portanet._calls import explained
 from portanet._text import shown
 from portanet._tree import Path, tree_items, tree_map, tree_set
@@ -30,6 +31,11 @@ _COUNTERS = "num_batches_tracked"  # of PyTorch's BatchNorm, which no array here
 
 class Weights:
     """The part of `TrainedModel` that takes weights from elsewhere, and gives them."""
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(_peers.attribute("TrainedModel", name), name=name)
 
     @classmethod
     @explained

@@ -287,3 +287,83 @@ def test_images_of_any_order_without_a_layer_that_looks_at_them() -> None:
     fit(Sequential(Conv2D(2, 3), Flatten(), Dense(2)), three, Y[:8] % 2, epochs=1)
     with pytest.raises(DataError, match="channels last"):
         fit(Sequential(nn.GlobalAveragePool2D(), Dense(2)), np.zeros((8, 9, 7, 3)), Y[:8] % 2, epochs=1)
+
+
+# The other front doors.
+DOORS: list[tuple[str, list[str]]] = [
+    ("portanet.choose('cuda')", ["'cuda'", "'cupy'", "choose('torch', 'cuda')"]),
+    ("portanet.choose('gpu')", ["'gpu'", "'cupy'"]),
+    ("portanet.choose('NumPy')", ["'NumPy'", "did you mean 'numpy'"]),
+    ("portanet.choose('pytorch')", ["'pytorch'", "'torch'"]),
+    ("portanet.choose(3)", ["3", "numpy, cupy"]),
+    ("portanet.choose(['numpy'])", ["['numpy']", "numpy, cupy"]),
+    ("portanet.choose(np)", ["numpy", "numpy, cupy"]),
+    ("portanet.choose('torch', 0)", ["device", "0", "'cuda:0'"]),
+    ("portanet.choose('numpy', traced=False)", ["'traced'", "trace"]),
+    ("portanet.load(3)", ["path", "3"]),
+    ("portanet.load(None)", ["path", "None"]),
+    ("portanet.load('m', layers=[Dense])", ["'layers'", "custom="]),
+    ("portanet.load('m', map_location='cpu')", ["'map_location'", "backend="]),
+    ("portanet.load('m', custom=3)", ["custom", "3", "custom=[MyLayer]"]),
+    ("portanet.read('mnist', target='a')", ["'target'", "label='a'"]),
+    ("portanet.fine_tune(MODEL, 2)", ["Sequential", "trained model"]),
+    ("portanet.fine_tune(run(), '2')", ["outputs", "'2'", "whole number"]),
+    ("portanet.fine_tune(run())", ["outputs"]),
+    ("portanet.fine_tune(run(), 2, freeze={'a': 1})", ["freeze", "names of children"]),
+    ("portanet.fine_tune(run(), 2, freeze='9')", ["'9'", "'0'"]),
+    ("portanet.Checkpoints(True)", ["folder", "True"]),
+    ("portanet.Checkpoints('a', 3)", ["folder", "every="]),
+    ("portanet.Checkpoints('a', every='epoch')", ["every", "'epoch'", "seconds"]),
+    ("portanet.Checkpoints(filepath='a')", ["'filepath'", "folder='a'"]),
+    ("run().predict(X, batch_size=3)", ["'batch_size'", "leave it out"]),
+    ("run().predict()", ["needs x"]),
+    ("run().evaluate(X, y=Y)", ["'y'", "labels="]),
+    ("run().save()", ["needs path"]),
+    ("run().save(3)", ["path", "3"]),
+    ("MODEL.fit(X, Y)", ["Sequential.fit", "portanet.fit(model, x, labels"]),
+    ("MODEL.fit(X, Y, epochs=3)", ["Sequential.fit", "portanet.fit(model, x, labels"]),
+    ("Dense(3).fit(X, Y)", ["Dense.fit", "portanet.fit(model, x, labels"]),
+]
+
+
+@pytest.mark.parametrize(("call", "facts"), DOORS, ids=[call for call, _ in DOORS])
+def test_other_doors(call: str, facts: list[str]) -> None:
+    refused(lambda: eval(call, NAMES), facts)
+
+
+def test_names_of_children_by_number_or_alone() -> None:
+    trained = run()
+    for freeze in ("0", 0, [0], ["0"], ("0",)):
+        assert portanet.fine_tune(trained, 2, freeze=freeze)[0] == portanet.fine_tune(trained, 2, freeze=["0"])[0]
+    assert "Frozen(Dense(units=8))" in repr(portanet.fine_tune(trained, 3, freeze="0")[0])
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "fact"),
+    [
+        ("MODEL", "compile", "portanet.fit(model, x, labels)"),
+        ("MODEL", "predict", "run.predict(x)"),
+        ("MODEL", "summary", "print(run)"),
+        ("MODEL", "parameters", "run.params"),
+        ("Dense(3)", "to", "backend="),
+        ("run()", "predict_proba", "run.probabilities(x)"),
+        ("run()", "score", "run.evaluate(x, labels)"),
+        ("run()", "state_dict", "run.to_state_dict()"),
+    ],
+)
+def test_methods_of_others_name_ours(owner: str, name: str, fact: str) -> None:
+    """As an AttributeError, so that hasattr says no."""
+    thing = eval(owner, NAMES)
+    assert not hasattr(thing, name)
+    with pytest.raises(AttributeError, match=f"has no '{name}'") as caught:
+        getattr(thing, name)
+    assert fact in str(caught.value)
+    assert not hasattr(thing, "unheard_of")
+
+
+def test_a_warning_points_to_the_line_that_called() -> None:
+    table = pd.DataFrame(X, columns=list("abcd"))
+    trained = fit(MODEL, table, Y, epochs=1)
+    with pytest.warns(UserWarning, match="'extra'") as found:
+        trained.predict(table.assign(extra=1.0))
+    assert found[0].filename == __file__
