@@ -25,6 +25,7 @@ from portanet.nn import (
     MaxPool2D,
     Mish,
     NTKDense,
+    PeriodicEmbedding,
     RandomAffine,
     ReLU,
     Rescale,
@@ -47,6 +48,8 @@ def in_torch(torch: Any, layer: Layer, params: Any, x: Any, key: noise.Key, trai
     match layer:
         case NTKDense(bias_rate=rate):
             return functional.linear(x, params["weight"].T / x.shape[1] ** 0.5, rate * params["bias"])
+        case PeriodicEmbedding():
+            return _periodic(torch, layer, params, x)
         case Scale(rate):
             return rate * (params["scale"] * x)
         case Mish():
@@ -148,6 +151,16 @@ def _columns(torch: Any, layer: Columns, params: Any, x: Any) -> Any:
         parts.append(s / torch.sqrt(1 + torch.square(s / 3)))
     parts += [flag[:, None] for flag in flags]
     return torch.cat([*parts, *vectors], dim=1) + 0.0 * torch.nan_to_num(x).sum()
+
+
+def _periodic(torch: Any, layer: PeriodicEmbedding, params: Any, x: Any) -> Any:
+    """Column by column, with a linear layer for each."""
+    parts, names = [], ("frequency", "phase", "weight", "bias")
+    for i, column in enumerate(x.T):
+        frequency, phase, weight, bias = (layer.rate * params[name][i] for name in names)
+        waves = torch.cos(2 * torch.pi * torch.outer(column, frequency) + phase)
+        parts += [column[:, None], torch.nn.functional.linear(waves, weight.T, bias)]
+    return torch.cat(parts, dim=1)
 
 
 def _affine(torch: Any, layer: RandomAffine, x: Any, key: noise.Key) -> Any:

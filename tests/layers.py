@@ -71,6 +71,8 @@ ROWS = [
     Row(nn.Dense(2, initializer=nn.glorot_normal), (5,), (2,)),
     Row(nn.NTKDense(3), (4,), (3,)),
     Row(nn.NTKDense(2, initializer=nn.zeros, bias_rate=2.0), (5,), (2,)),
+    Row(nn.PeriodicEmbedding(), (3,), (12,)),
+    Row(nn.PeriodicEmbedding(2, frequencies=3, sigma=0.5, rate=2.0), (1,), (2,)),
     Row(nn.Scale(), (5,), (5,)),
     Row(nn.Scale(0.5), (2, 3, 2), (2, 3, 2)),
     Row(nn.Sequential(nn.Scale(), nn.NTKDense(4), nn.Mish(), nn.NTKDense(2)), (3,), (2,)),

@@ -30,6 +30,7 @@ from portanet.nn import (
     MaxPool2D,
     Mish,
     NTKDense,
+    PeriodicEmbedding,
     RandomAffine,
     ReLU,
     Rescale,
@@ -108,6 +109,18 @@ def _standardize(layer: Standardize, place: Place, x: str) -> str:
     return place.add("Div", centred, place.array("deviation"))
 
 
+def _periodic(layer: PeriodicEmbedding, place: Place, x: str) -> str:
+    (columns,), arrays = place.shape, {name: layer.rate * array for name, array in place.params.items()}
+    x = place.add("Reshape", place.floats(x), shape=[0, columns, 1])
+    angles = place.add("Mul", x, place.constant("frequency", 2 * math.pi * arrays["frequency"]))
+    angles = place.add("Add", angles, place.constant("phase", arrays["phase"]))
+    waves = place.add("Reshape", place.add("Cos", angles), shape=[0, columns, layer.frequencies, 1])
+    weighted = place.add("Mul", waves, place.constant("weight", layer.frequencies * arrays["weight"]))
+    sums = place.add("ReduceMean", weighted, axes=[2], keepdims=0)
+    y = place.add("Concat", x, place.add("Add", sums, place.constant("bias", arrays["bias"])), axis=2)
+    return place.add("Reshape", y, shape=[0, columns * layer.features])
+
+
 def _scale(layer: Scale, place: Place, x: str) -> str:
     return place.add("Mul", place.floats(x), place.constant("scale", place.params["scale"] * layer.rate))
 
@@ -172,6 +185,7 @@ Lowering = Callable[[Any, Place, str], str]
 LOWERINGS: dict[type[Layer], Lowering] = {
     Dense: _dense,
     NTKDense: _ntk_dense,
+    PeriodicEmbedding: _periodic,
     Conv2D: _conv,
     MaxPool2D: _pool("MaxPool"),
     AveragePool2D: _pool("AveragePool"),

@@ -58,6 +58,7 @@ from portanet.nn.losses import sigmoid as sigmoid
 from portanet.nn.losses import softmax as softmax
 from portanet.nn.losses.loss import TaskKind as TaskKind
 from portanet.nn.ntk_dense import NTKDense as NTKDense
+from portanet.nn.periodic import PeriodicEmbedding as PeriodicEmbedding
 from portanet.nn.pooling import AveragePool2D as AveragePool2D
 from portanet.nn.pooling import GlobalAveragePool2D as GlobalAveragePool2D
 from portanet.nn.pooling import MaxPool2D as MaxPool2D
