@@ -367,3 +367,11 @@ def test_a_warning_points_to_the_line_that_called() -> None:
     with pytest.warns(UserWarning, match="'extra'") as found:
         trained.predict(table.assign(extra=1.0))
     assert found[0].filename == __file__
+
+
+def test_a_share_of_a_dataset() -> None:
+    whole = Dataset("rows", X, Y, ("a", "b", "c"))
+    training, held = holdout(whole, 0.25)
+    found, expected = fit(MODEL, whole, valid=0.25, epochs=2), fit(MODEL, training, valid=held, epochs=2)  # type: ignore[call-arg]
+    assert found.history[-1]["valid_loss"] == expected.history[-1]["valid_loss"]
+    assert found.card.classes == ("a", "b", "c")
