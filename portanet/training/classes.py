@@ -46,10 +46,11 @@ def one_column(labels: Any) -> Any:
     return labels[labels.columns[0]] if columns is not None and len(columns) == 1 else labels
 
 
-def as_named(labels: Any) -> Named | HostArray:
+def as_named(labels: Any, known: Sequence[str] = ()) -> Named | HostArray:
     """Labels by name; as an array on the host what is numbers: of classes, whole floats among them, or probabilities.
 
-    DataError for labels that are missing, infinite or of several types.
+    DataError for labels that are missing, infinite or of several types; a word for a missing one is a class if it is
+    among those `known`.
     """
     if isinstance(labels, Dataset):
         targets = labels.require_targets()
@@ -63,7 +64,7 @@ def as_named(labels: Any) -> Named | HostArray:
         return _whole(values) if values.ndim == 1 and values.dtype.kind == "f" else values
     named = _named(values)
     if categories is None:
-        _require_classes(named)
+        _require_classes(named, known)
         return named
     return named._replace(further=_named(_of_one_type(np.asarray(categories, object))).names)
 
@@ -169,9 +170,10 @@ def name_of(label: Any) -> str:
     return str(label)
 
 
-def _require_classes(named: Named) -> None:
+def _require_classes(named: Named, known: Sequence[str]) -> None:
     """Raise DataError for words that stand for a missing label, which a category may declare as a class."""
-    absent = [is_no_label(name) and named.kind in (ClassKind.TEXT, ClassKind.BYTES) for name in named.names]
+    is_text = named.kind in (ClassKind.TEXT, ClassKind.BYTES)
+    absent = [is_text and is_no_label(name) and name not in known for name in named.names]
     if any(absent):
         require_present(np.array(absent)[named.codes], named.names[absent.index(True)])
 

@@ -44,7 +44,7 @@ def learn_labels(loss: object, labels: Any, count: int, outputs: int, known: Seq
     if columns is not None or not task.has_one_class:
         targets = _checked(loss, _numbers(labels), count, outputs)
         return Learned(targets, columns) if columns is not None and task.is_classification else Learned(targets)
-    named = as_named(labels)
+    named = as_named(labels, known)
     if not isinstance(named, Named):
         return Learned(_checked(loss, named, count, outputs))
     declared = (known if set(named.names) <= set(known) else ()) or named.further
@@ -63,7 +63,7 @@ def known_labels(loss: object, labels: Any, count: int, outputs: int, card: Mode
     """Return labels for a trained model, on the host as the loss takes them; DataError for those it does not know."""
     if _shares(labels) is not None or not task_of(loss).has_one_class:
         return _checked(loss, _numbers(labels, card.classes), count, outputs)
-    named = as_named(labels)
+    named = as_named(labels, card.classes)
     if card.classes and not isinstance(named, Named) and named.ndim == 1:
         named = by_number(named)
     if not isinstance(named, Named):

@@ -225,3 +225,11 @@ def test_numbers_to_predict_of_any_kind() -> None:
 def test_labels_of_tensors(backend: Backend) -> None:
     run = trained(X, backend.put(CODES), backend=backend)
     assert run.predict(X).dtype == np.int32
+
+
+def test_words_that_a_model_knows_as_classes_are_labels(tmp_path: Any) -> None:
+    """Namibia's NA, in text as in a category."""
+    names = np.array(["NA", "EU", "?"])[CODES]
+    run = trained(X, pd.Series(names, dtype="category"))
+    assert run.evaluate(X, names)["accuracy"] == run.evaluate(X, pd.Series(names, dtype="category"))["accuracy"]
+    assert trained(X, names, params=run.params).card.classes == ("?", "EU", "NA")
