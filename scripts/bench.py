@@ -29,6 +29,7 @@ from bench_peers.jobs import JOBS, Job
 
 TITLES = {
     "portanet": "portanet",
+    "portanet-traced": "portanet, traced without kernels",
     "portanet-plain": "portanet `--no-trace`",
     "portanet-jax": "portanet `--backend jax`",
     "portanet-torch": "portanet `--backend torch`",

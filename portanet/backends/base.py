@@ -35,6 +35,7 @@ class Backend:
     reason   why it was chosen, for people
     remedy   what to do where it is installed but cannot compute
     trace    whether functions are traced, where the library can write into arrays that are there
+    prefers_wide_rows  whether steps are faster on rows that have been cast, if there is the memory
     fuse     whether traced functions have kernels, where there are any for the library
     """
 
@@ -47,6 +48,7 @@ class Backend:
     remedy: str = "reinstall it"
     trace: bool = True
     fuse: bool = True
+    prefers_wide_rows: bool = False
 
     @classmethod
     def device_of(cls, x: Array) -> str | None:

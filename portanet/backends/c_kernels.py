@@ -28,6 +28,9 @@ def statements(kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
     return [_Call(kernel, function, value).statement()]
 
 
+_SMALL = 4096  # bytes
+
+
 class _Address(int):
     """Where the words of a call begin, which stays as long as this does."""
 
@@ -50,10 +53,29 @@ class _Call(KernelCall):
 
     def statement(self) -> Statement:
         """The call in the emitted code: of the function itself where nothing differs."""
-        if self._given or self._checked:
-            return super().statement()
-        self._address.call = self
-        return Statement(self._function, (self._address,), {})
+        if not self.given and not self._checked:
+            self._address.call = self
+            return Statement(self._function, (self._address,), {})
+        small = len(self.given) == 1 and hasattr(self.given[0].real, "nbytes") and not self.outward
+        if small and self.given[0].real.nbytes <= _SMALL:
+            return Statement(self._with_copy(self.given[0]), (self.given[0],), {})
+        return super().statement()
+
+    def _with_copy(self, var: Var) -> Callable[[Any], None]:
+        """The call where a few row numbers differ: to copy them takes less than to ask where they lie."""
+        [i, *more] = [i for i, array in enumerate(self._arrays) if array is var]
+        own = np.empty_like(var.real)
+        if more or own.strides != var.real.strides:
+            return self.kernel
+        self.set_array(i, own)
+        copyto, function, address, make_calls = np.copyto, self._function, self._address, self.make_calls
+
+        def kernel(array: Any) -> None:
+            copyto(own, array)
+            if function(address):
+                make_calls((array,))
+
+        return kernel
 
     def _fill(self, kernel: Kernel, place: int, kind: str, i: int, dimension: int = 0) -> None:
         if kind == "slot":

@@ -54,7 +54,7 @@ class _Launch(KernelCall):
 
     def statement(self) -> Statement:
         """The launch in the emitted code: of the kernel itself where nothing differs."""
-        if self._given:
+        if self.given:
             return super().statement()
         return Statement(self._kernel, tuple(self._arguments), {"size": self._size})
 

@@ -26,7 +26,8 @@ class KernelCall:
         self._arrays = [value(slot.tracer) for slot in kernel.slots]
         changed = {id(tracer) for tracer in kernel.changed}
         self._changed = [id(slot.tracer) in changed for slot in kernel.slots]
-        self._given: list[Var] = []  # what differs from call to call: arrays first
+        self.outward = kernel.outward
+        self.given: list[Var] = []  # what differs from call to call: arrays first
         self._slots: list[list[int]] = []  # of each such array
         self._numbers: list[int] = []  # those that differ
         for i, array in enumerate(self._arrays):
@@ -34,7 +35,7 @@ class KernelCall:
                 self._add_slot(i, array)
         for i, (number, _) in enumerate(kernel.numbers):
             if isinstance(number, Tracer):
-                self._given.append(self._read[[*map(id, kernel.read)].index(id(number))])
+                self.given.append(self._read[[*map(id, kernel.read)].index(id(number))])
                 self._numbers.append(i)
         self._seen: list[Any] = [None] * len(self._slots)
         if not all(self._is_alone(i, array) for i, array in enumerate(self._arrays) if not isinstance(array, Var)):
@@ -42,21 +43,21 @@ class KernelCall:
 
     def statement(self) -> Statement:
         """The call in the emitted code."""
-        return Statement(self.kernel, tuple(self._given), {})
+        return Statement(self.kernel, tuple(self.given), {})
 
     def kernel(self, *given: Any) -> None:
         """Run it with what differs from call to call."""
         seen = self._seen
         for n, array in enumerate(seen):
             if given[n] is not array and not self._meets(n, given[n]):
-                return self._make_calls(given)
+                return self.make_calls(given)
         try:
             for i, number in zip(self._numbers, given[len(seen) :], strict=True):
                 self.set_number(i, number)
         except OverflowError:
-            return self._make_calls(given)
+            return self.make_calls(given)
         if not self.run():
-            self._make_calls(given)
+            self.make_calls(given)
         return None
 
     def may_take(self, array: Any, *, changed: bool) -> bool:
@@ -76,9 +77,9 @@ class KernelCall:
         raise NotImplementedError
 
     def _add_slot(self, i: int, array: Var) -> None:
-        n = next((n for n, given in enumerate(self._given) if given is array), len(self._given))
-        if n == len(self._given):
-            self._given.append(array)
+        n = next((n for n, given in enumerate(self.given) if given is array), len(self.given))
+        if n == len(self.given):
+            self.given.append(array)
             self._slots.append([])
         self._slots[n].append(i)
 
@@ -96,9 +97,9 @@ class KernelCall:
 
     def _is_alone(self, i: int, array: Any) -> bool:
         """Whether an array shares no memory with others, if one of them is written to."""
-        if not any(self._changed):
+        if not self.outward:
             return True
-        now = {id(var): seen for var, seen in zip(self._given, self._seen, strict=False)}
+        now = {id(var): seen for var, seen in zip(self.given, self._seen, strict=False)}
         others = [
             now.get(id(other)) if isinstance(other, Var) else real(other)
             for j, other in enumerate(self._arrays)
@@ -107,10 +108,10 @@ class KernelCall:
         share = self._module.may_share_memory
         return not any(share(real(array), other) for other in others if other is not None)
 
-    def _make_calls(self, given: tuple[Any, ...]) -> None:
+    def make_calls(self, given: tuple[Any, ...]) -> None:
         """Make the calls one after the other."""
         self._seen = [None] * len(self._seen)
-        now = {id(var): value for var, value in zip(self._given, given, strict=True)}
+        now = {id(var): value for var, value in zip(self.given, given, strict=True)}
         made = self._plainly(*[now[id(value)] if isinstance(value, Var) else real(value) for value in self._read])
         for place, result in zip(self._made, made, strict=True):
             self._module.copyto(place, result)

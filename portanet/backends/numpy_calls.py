@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+import time
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,33 @@ from portanet.tracing import Constant, Form, Kernel, Library, Op, RunPair, State
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
 
 _LARGE = 2**16  # numbers
+_TRIES = 15  # of each way to compute two halves
+
+
+class _Pair:
+    """Two halves of a product, at the same time or one after the other: as was faster in the first calls."""
+
+    def __init__(self, run_pair: RunPair, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        def in_turn() -> None:
+            first()
+            second()
+
+        self._ways: list[Callable[[], None]] = [functools.partial(run_pair, first, second), in_turn]
+        self._seconds: list[list[float]] = [[], []]
+        self._faster: Callable[[], None] | None = None
+
+    def __call__(self) -> None:
+        """Compute both."""
+        if self._faster is not None:
+            self._faster()
+            return
+        together, in_turn = self._seconds
+        way = int(len(in_turn) < len(together))
+        start = time.perf_counter()
+        self._ways[way]()
+        self._seconds[way].append(time.perf_counter() - start)
+        if len(in_turn) == _TRIES:
+            self._faster = self._ways[median(in_turn) <= median(together)]
 
 
 class NumPyCalls(Library):
@@ -66,7 +95,7 @@ class NumPyCalls(Library):
         if self._run_pair is None or len(parts) < 2:
             return self.write_product(out, a, b) if len(parts) == 1 else [Statement(write_product, (a, b, out), {})]
         pair = [functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]
-        return [Statement(self._run_pair, tuple(pair), {})]
+        return [Statement(_Pair(self._run_pair, *pair), (), {})]
 
     def write_product(self, out: Any, a: Any, b: Any) -> list[Statement]:
         """The operator @, which is never cut."""

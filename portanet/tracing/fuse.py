@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import Any, cast
 
 from portanet.tracing.kernel import Kernel, kernel_of
@@ -106,7 +107,9 @@ def _kernel(loop: Loop, ops: list[Op], views: list[Op], shared: set[Any], librar
     viewed = [op for op in views if op.results[0].memory in made]
     others = (op for op in ops if id(op) not in inside and not (op.is_call and op.is_view))
     needed = {x.memory for op in others for x in (op.operands if op.is_call or not op.results else op.results)}
-    return kernel_of(loop, _with_views(own, viewed), needed, shared, library)
+    kernel = kernel_of(loop, _with_views(own, viewed), needed, shared, library)
+    given = {op.results[0].memory for op in ops if op.name == "input"}
+    return replace(kernel, outward=any(tracer.memory in given for tracer in kernel.changed))
 
 
 def _fused(kernel: Kernel) -> Op:

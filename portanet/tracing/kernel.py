@@ -55,6 +55,7 @@ class Kernel:
     made     new arrays
     changed  arrays that are written to in place
     ops      the calls that it takes the place of, and the views that they read of each other's results
+    outward  whether an array that it changes is an argument, which may share memory with others in another call
     """
 
     shape: tuple[int, ...]
@@ -65,6 +66,7 @@ class Kernel:
     made: tuple[Tracer, ...]
     changed: tuple[Tracer, ...]
     ops: tuple[Op, ...]
+    outward: bool = True
 
     @property
     def read(self) -> tuple[Tracer, ...]:

@@ -212,9 +212,9 @@ def as_source(
     offsets  those of a model's card, which it was trained with; None: what `find_offsets` finds in these rows
     place    without it host rows stay there and are checked as blocks of them are read, for a single walk over them
 
-    uint8 stays where the model's first layer casts it; every other kind becomes `dtype`, without the offsets. Raises
-    DataError for what is not an array of finite numbers with at least one row, or holds values that the model cannot
-    take.
+    uint8 stays where the model's first layer casts it, unless the backend prefers to cast once; every other kind
+    becomes `dtype`, without the offsets. Raises DataError for what is not an array of finite numbers with at least one
+    row, or holds values that the model cannot take.
     """
     x = as_array(x, backend)
     require_numbers(x)
@@ -226,7 +226,9 @@ def as_source(
         source = replace(source, offsets=in_a_row(offsets, source.shape[1:]))
     elif dtype == "float32" and is_wide(x.dtype):
         source = replace(source, offsets=find_offsets(source.host_rows))
-    if source.offsets is None and name_of(x.dtype) == "uint8" and model.accepts_uint8:
+    narrow = source.offsets is None and name_of(x.dtype) == "uint8" and model.accepts_uint8
+    wide = place and is_host(x) and backend.prefers_wide_rows and 2 * _nbytes(source) < _SHARE * backend.free_memory()
+    if narrow and not wide:
         source = replace(source, transfer=None)
     return _placed(source) if place or not is_host(x) else source
 

@@ -21,6 +21,7 @@ from bench_peers.jobs import Array, Job, read_back
 # The module of each peer, and what it is told beside the job.
 MODULES = {
     "portanet": ("portanet_fit", "numpy"),
+    "portanet-traced": ("portanet_fit", "numpy traced"),
     "portanet-plain": ("portanet_fit", "numpy plain"),
     "portanet-jax": ("portanet_fit", "jax"),
     "portanet-torch": ("portanet_fit", "torch"),

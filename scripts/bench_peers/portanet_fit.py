@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 from bench_peers.child import Pace, Way
 from bench_peers.jobs import Data, Job
 
@@ -23,13 +24,16 @@ def model(job: Job) -> Sequential:
         layers += [Conv2D(filters, 5), ReLU(), MaxPool2D(2)]
     layers.append(Flatten())
     for units in job.units:
-        layers += [Dense(units, start), ReLU()]
+        layers += [Dense(units, initializer=start), ReLU()]
     return Sequential(*layers[:-1])
 
 
 def run(job: Job, data: Data, pace: Pace, told: str) -> None:
-    name, _, plain = told.partition(" ")
-    backend = choose(name, trace=not plain)
+    name, _, kind = told.partition(" ")
+    backend = choose(name, trace=kind != "plain", fuse=kind != "traced")
+    if job.name.startswith("adam"):
+        pace.drive({"": optimizer_alone(job, backend)})
+        return
     if job.name == "predict":
         predict(job, data, pace, backend)
         return
@@ -37,6 +41,25 @@ def run(job: Job, data: Data, pace: Pace, told: str) -> None:
     train(job, data, backend, epochs=9 if job.batch is None else 4, log_every=1, callback=first)
     count = pace.epochs(first.fastest)
     train(job, data, backend, epochs=FOREVER, log_every=count, callback=_Rounds(pace, count))
+
+
+def optimizer_alone(job: Job, backend: Backend) -> Way:
+    """Updates of a flat vector by gradients that stay the same."""
+    rng = np.random.default_rng(0)
+    flat, grads = (backend.put(rng.normal(size=job.units[0]), "float32") for _ in range(2))
+    optimizer = Adam()
+    update = backend.tracer()(lambda *given: optimizer.update(*given[:3], learning_rate=given[3]), pure=True)
+    now = flat, optimizer.init(flat, decayed=0)
+
+    def updates(count: int) -> None:
+        nonlocal now
+        for _ in range(count):
+            grads[...] = 0.01  # Adam squares them in place
+            now = update(now[0], grads, now[1], 0.001)
+
+    updates(100)
+    time.sleep(2)  # a kernel is compiled in the background
+    return Way(updates)
 
 
 def predict(job: Job, data: Data, pace: Pace, backend: Backend) -> None:

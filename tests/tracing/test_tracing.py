@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import random
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -702,3 +703,22 @@ def test_an_error_in_half_a_product() -> None:
 
     with pytest.raises(ValueError, match="nobody"):
         Traced(lambda a, b: namespace(a).matmul(a, b), NumPyCalls(both), warmup=0)(*product((128, 784, 64)))
+
+
+@pytest.mark.parametrize(("pause", "asked"), [(0.0, 116), (0.003, 15)])
+def test_halves_are_handed_over_only_where_that_is_faster(pause: float, asked: int) -> None:
+    """Found out in the first calls, by the time that each way takes."""
+    calls = []
+
+    def both(first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        calls.append(1)
+        time.sleep(pause)
+        if pause:
+            first()
+            second()
+
+    one = Traced(lambda a, b: namespace(a).matmul(a, b), NumPyCalls(both, fuse=False), warmup=0)
+    a, b = product((128, 784, 128))
+    for _ in range(131):
+        one(a, b)
+    assert len(calls) == asked

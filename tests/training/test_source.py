@@ -84,8 +84,9 @@ def test_bytes_stay_bytes_where_the_first_layer_casts_them(backend: Backend) -> 
     for model, dtype in ((MODEL, "uint8"), (nn.Sequential(nn.ReLU(), nn.Dense(2)), "float32")):
         for place in (True, False):
             source = as_source(pixels, model, backend, "float32", place=place)
-            assert str(source.batch(None).dtype).rpartition(".")[2] == dtype
-            assert all(str(block.dtype) == dtype for block in source.host_blocks())
+            own = "float32" if place and backend.prefers_wide_rows else dtype
+            assert str(source.batch(None).dtype).rpartition(".")[2] == own
+            assert all(str(block.dtype) == own for block in source.host_blocks())
 
 
 def test_a_full_batch_of_rows_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,3 +104,11 @@ def test_values_that_a_model_cannot_take(place: bool) -> None:
     bad[8500, 1] = np.inf
     with pytest.raises(DataError, match="NaN or infinity"):
         list(as_source(bad, MODEL, portanet.choose("numpy"), "float32", place=place).blocks(1000))
+
+
+def test_rows_are_cast_once_only_where_there_is_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, numpy = np.arange(24, dtype=np.uint8).reshape(6, 4), portanet.choose("numpy")
+    monkeypatch.setattr(numpy, "prefers_wide_rows", True)
+    for free, dtype in ((385, np.float32), (383, np.uint8)):
+        monkeypatch.setattr(numpy, "free_memory", lambda free=free: free)
+        assert as_source(pixels, MODEL, numpy, "float32").batch(None).dtype == dtype
