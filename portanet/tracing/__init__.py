@@ -80,6 +80,19 @@ def code(c0, c1, dot, c3, add, c5, maximum, copy):
 >>> bool((replay(weight, x) == layer(weight, x)).all())
 True
 
+Where the library has kernels, a pass (fuse.py) joins neighbouring elementwise calls into one loop before results get
+their buffers, and the code goes on with them once they are compiled. Nothing between the calls is written to memory:
+
+>>> print(show(passes.fuse(passes.dead_code(passes.constants(trace.ops)), library)))
+%0 = input(0) -> same array
+%4 = T(%0)
+%1 = input(1)
+%2 = arange(2, dtype=float32) -> constant
+%3 = multiply(%2, 0.5) -> constant
+%5 = product(%1, %4)
+%8 = add+maximum(%5, %3)
+return(%8)
+
 A guard (guard.py) lets this code run for arguments of the same kind only; others are traced for themselves.
 """
 
