@@ -37,9 +37,10 @@ Reader = Callable[[bytes, Path], None]
 
 
 def csv(content: bytes, folder: Path) -> None:
-    from portanet.data.csv.table import read_table
+    from portanet.data.source import read
 
-    read_table(written(folder / "rows.csv", grown(content.removeprefix(b"#"))), regress=content[:1] == b"#")
+    task = "regress" if content[:1] == b"#" else "auto"
+    read(written(folder / "rows.csv", grown(content.removeprefix(b"#"))), task=task)
 
 
 def idx(content: bytes, folder: Path) -> None:

@@ -39,7 +39,8 @@ LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 
 # Where each heavy library may be named: one file. Array libraries have a file each in backends/, and click is cli/.
 HOMES = {
-    "pandas": "data/csv/table.py",
+    "pandas": "data/csv/frames.py",
+    "pyarrow": "data/parquet.py",
     "platformdirs": "_cache.py",
     "safetensors": "storage/safetensors_file.py",
     "plotly": "report/",

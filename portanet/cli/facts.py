@@ -30,7 +30,10 @@ def read(source: str, **settings: Any) -> Dataset:
 def read_like(source: str, training: Dataset, label: str | None, task: str) -> Dataset:
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
-    rows = read(source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns)
+    rows = read(
+        source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns,
+        table=training.table,
+    )  # fmt: skip
     rows.require_targets()
     if rows.x.shape[1:] != training.x.shape[1:]:
         shapes = f"{rows.x.shape[1:]}; {training.name} has rows of {training.x.shape[1:]}"
@@ -44,7 +47,7 @@ def read_for(run: TrainedModel, source: str, label: str | None = None) -> Datase
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
     return read(
         source, label=label, usual_label=run.card.label, image=image,
-        task=run.task.name, classes=class_names(run), columns=columns,
+        task=run.task.name, classes=class_names(run), columns=columns, table=run.card.table,
     )  # fmt: skip
 
 

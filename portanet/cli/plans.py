@@ -76,10 +76,10 @@ def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None
         training, validation = whole, facts.read_like(places["valid"], whole, label, task)
     _check_watched(spec, task, held_out=validation is not None)
     tests = None if places["test"] is None else facts.read_like(places["test"], whole, label, task)
-    card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label)
+    card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label, table=training.table)
     made, params = model(spec, card, training, base, freeze)
     spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
-    notes = [classes.line(whole)] if whole.classes else []
+    notes = [*whole.notes, *([classes.line(whole)] if whole.classes else [])]
     if base is not None and _answers_else(base, training):
         notes.append(f"the last layer starts anew, for {source}: {len(training.classes) or 'no'} classes")
     notes.append(f"{short_repr(spec.optimizer, ['learning_rate'])}, {short_repr(spec.schedule)}")
@@ -96,7 +96,7 @@ def read(
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
     found = facts.read(
         source, label=label, usual_label=base.card.label, image=image, task=task,
-        columns=base.card.columns, classes=names,
+        columns=base.card.columns, table=base.card.table, classes=names,
     )  # fmt: skip
     if found.classes and set(found.classes) <= set(known):
         targets, known_classes = encode(source, found.classes, found.require_targets(), known)

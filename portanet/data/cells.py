@@ -9,12 +9,15 @@ import numpy as np
 
 from portanet._text import plain
 from portanet._typing import HostArray
+from portanet.storage.schema import Dialect
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
 MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none"})
 """What stands for a value that is not there, in lower case: the one set for numbers, categories and labels."""
+
+LARGEST = float(np.finfo(np.float32).max)
 
 # From here on float32 rounds to infinity: half a step above its largest number.
 _OVERFLOW = 2.0**128 - 2.0**103
@@ -28,6 +31,16 @@ def quoted(text: str) -> str:
 def is_missing(text: str) -> bool:
     """Whether a cell is empty or one of the words for a missing value, in upper or lower case."""
     return text.strip().lower() in MISSING
+
+
+def number_of(text: str, dialect: Dialect) -> float | None:
+    """The number that a cell holds, with the marks of its file; None where it holds none."""
+    text = text.strip()
+    if dialect.thousands:
+        text = text.replace(dialect.thousands, "")
+    if dialect.decimal != ".":
+        text = text.replace(".", "x").replace(dialect.decimal, ".")
+    return float(text) if NUMBER.fullmatch(text) else None
 
 
 def is_text(text: str) -> bool:

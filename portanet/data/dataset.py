@@ -12,6 +12,7 @@ from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
 from portanet.storage.class_kind import ClassKind
+from portanet.storage.schema import Schema
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,6 +27,8 @@ class Dataset:
     classes  the name of each class, as text: ("0", ..., "9")
     columns  the names of a table's columns in x's order; None for images
     label    the name of a table's label column
+    table    which columns the source has, what they hold, and which are left out
+    notes    what people should know of how it was read, a line each
 
     `labels` are the same as the source has them, and as `TrainedModel.predict` answers.
     """
@@ -36,6 +39,8 @@ class Dataset:
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
     label: str | None = None
+    table: Schema | None = None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """The name, and how many rows of what there are, without the arrays."""

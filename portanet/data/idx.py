@@ -106,9 +106,9 @@ def _mapped(path: str | Path, progress: Progress | None) -> HostArray:
                 done += rows.nbytes
                 if progress is not None:
                     progress(done, math.prod(shape) * dtype.itemsize)
-        return None, ()
+        return None, (), {}
 
-    return kept(path, ["idx"], shape[1:], read).x
+    return kept(path, ["idx"], read).x
 
 
 def read_labels(path: str | Path) -> HostArray:

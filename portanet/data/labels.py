@@ -25,7 +25,7 @@ def encode(
     an infinite number: DataError says how many rows have no label.
     """
     names = [text.strip() for text in texts]
-    _require_labels(name, names, codes, classes or ())
+    require_labels(name, names, codes, classes or ())
     if classes is None:
         names, classes = _discover(name, names)
     else:
@@ -86,7 +86,8 @@ def is_no_label(text: str) -> bool:
     return is_missing(text) or _INFINITE.fullmatch(text.strip()) is not None
 
 
-def _require_labels(name: str, names: Sequence[str], codes: HostArray, classes: Sequence[str]) -> None:
+def require_labels(name: str, names: Sequence[str], codes: HostArray, classes: Sequence[str]) -> None:
+    """DataError that says how many rows have no label; a word for a missing value is one where it is a class."""
     absent = np.array([is_no_label(text) and text not in classes for text in names], bool)
     if absent.any():
         word = quoted(names[codes[int(np.argmax(absent[codes]))]])

@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from portanet._calls import explained
 from portanet._typing import Shape
+from portanet.data.csv.dialect import Asked
 from portanet.data.csv.table import read_table
 from portanet.data.dataset import Dataset
 from portanet.data.files import require_regular
+from portanet.data.frame import is_frame, read_frame
 from portanet.data.idx import read_folder
 from portanet.data.labels import encode
 from portanet.data.memmap.mapped import Progress
 from portanet.data.mnist import mnist, mnist_article, mnist_test
 from portanet.data.npz import read_npz
+from portanet.data.packed import SUFFIXES, stdin_as_file
+from portanet.data.parquet import read_parquet
+from portanet.data.tables import Request
 from portanet.errors import ConfigError, DataError
+from portanet.storage.schema import Column, Schema
 
+_TABLES = (".csv", ".tsv", ".txt", ".data")
+_TASKS = {"auto": None, "classify": False, "regress": True}
 _BUILT_IN: dict[str, Callable[[], Dataset]] = {
     "mnist": mnist,
     "mnist:article": mnist_article,
@@ -30,7 +40,7 @@ _BUILT_IN: dict[str, Callable[[], Dataset]] = {
 
 @explained
 def read(
-    source: str,
+    source: Any,
     *,
     label: str | None = None,
     usual_label: str | None = None,
@@ -38,69 +48,98 @@ def read(
     task: str = "classify",
     classes: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
+    table: Schema | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+    missing: Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    coerce: bool = False,
     mapped: bool | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The rows of `mnist`, `mnist:article`, `mnist:test`, `FILE.csv`, `FOLDER`, `FILE.npz`, a `:test` part.
+    """The rows of `mnist`, `mnist:article`, `mnist:test`, a text or Parquet file, `FOLDER`, `FILE.npz`, a data frame.
 
-    `label` names a CSV's label column, or `usual_label` one that may be missing for a trained model;
-    `image` (C, H, W) is the shape of its rows of pixels.
-    `classes` and `columns` are those of a trained model: labels and columns are matched to them by name.
-    A CSV or IDX file of more than 256 MB, or an eighth of the free memory, is `mapped`: its rows stay on disk. The map
-    is made in the cache the first time, when `progress(bytes done, bytes in all)` is told how far it is.
+    A table's text file may be compressed (.gz .bz2 .xz .zst .zip); "-" is stdin. A `:test` names a part of a folder or
+    an .npz file.
+
+    label      a table's label column, or `usual_label` one that may be missing for a trained model
+    image      (C, H, W) of a table's rows of pixels
+    task       "classify", "regress", or "auto": text, and whole numbers of up to 20 values, are classes
+    classes    of a trained model, to which labels are matched by name
+    table      what a trained model knows of its columns, `card.table`; or their names alone, `columns`
+    separator  between cells, such as ";"; " " for runs of spaces. What is not said is found, as are the next four
+    decimal    "." or ","
+    header     whether the first row names the columns; without, they are numbered from 1
+    encoding   such as "cp1252"
+    missing    more words for a missing value, beside nothing, "?", "-", "NA", "NaN", "null" and the like
+    kinds      "number", "category", "date", "id" or "drop" for columns by name, in place of what is found
+    coerce     take a cell that does not fit its column as missing, which is an error otherwise
+    mapped     whether rows stay on disk, as they do of a file of more than 256 MB, or an eighth of the free memory. The
+               map is made in the cache the first time, when `progress(bytes done, bytes in all)` is told how far it is
+
     DataError says what is wrong with the source, and where.
     """
-    if task not in ("classify", "regress"):
-        raise ConfigError(f"task must be 'classify' or 'regress', got {task!r}.")
-    regress = task == "regress"
-    if regress:
-        classes = None if classes is None else ()
-    dataset = _read(
-        source, label=label, usual_label=usual_label, image=image, regress=regress, classes=classes, columns=columns,
-        mapped=mapped, progress=progress,
-    )  # fmt: skip
+    if task not in _TASKS:
+        raise ConfigError(f"task must be {', '.join(map(repr, _TASKS))}, got {task!r}.")
+    regress = _TASKS[task]
+    classes = () if regress and classes is not None else classes
+    if table is None and columns is not None:
+        table = Schema(tuple(Column(column) for column in columns))
+    asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
+    request = Request(label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce)
+    dataset = _read(source, request, mapped=mapped, progress=progress)
     shape = dataset.x.shape[1:]
-    if image is not None and columns is None and shape != tuple(image):
-        raise DataError(f"{source} has rows of the shape {shape}, not images of {tuple(image)}.")
-    if columns is not None and shape != (len(columns),):
-        raise DataError(f"{source} has rows of the shape {shape}; the model needs {len(columns)} columns.")
+    if image is not None and table is None and shape != tuple(image):
+        raise DataError(f"{dataset.name} has rows of the shape {shape}, not images of {tuple(image)}.")
+    if table is not None and shape != (len(table.names),):
+        raise DataError(f"{dataset.name} has rows of the shape {shape}; the model needs {len(table.names)} columns.")
     return dataset
 
 
-def _read(
-    source: str,
-    *,
-    label: str | None,
-    usual_label: str | None,
-    image: Shape | None,
-    regress: bool,
-    classes: Sequence[str] | None,
-    columns: Sequence[str] | None,
-    mapped: bool | None,
-    progress: Progress | None,
-) -> Dataset:
-    if source in _BUILT_IN:
-        _require_no_label(source, label)
-        return _built_in(_BUILT_IN[source](), classes, regress=regress)
-    path, part = _locate(source)
+def _words(missing: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word.strip().lower() for word in ([missing] if isinstance(missing, str) else missing))
+
+
+def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progress | None) -> Dataset:
+    if is_frame(source):
+        return read_frame(source, request)
+    if not isinstance(source, (str, os.PathLike)):
+        raise DataError(f"read takes the name of a source, a Path or a data frame, got {type(source).__name__}.")
+    name = os.fspath(source)
+    if name in _BUILT_IN and isinstance(source, str):
+        _require_no_label(name, request.label)
+        return _built_in(_BUILT_IN[name](), request.classes, regress=bool(request.regress))
+    if name == "-":
+        with stdin_as_file() as file:
+            return read_table(file, request, name="stdin", mapped=False)
+    path, part = _locate(name)
     if Path(path).is_dir() or path.lower().endswith(".npz"):
-        _require_no_label(source, label)
+        _require_no_label(name, request.label)
+    settings: dict[str, Any] = {"name": name, "regress": bool(request.regress), "classes": request.classes}
     if Path(path).is_dir():
-        return read_folder(
-            path, part or "train", name=source, regress=regress, classes=classes, mapped=mapped, progress=progress
-        )
+        return read_folder(path, part or "train", mapped=mapped, progress=progress, **settings)
     require_regular(path)
-    suffix = Path(path).suffix.lower()
-    if suffix == ".npz":
-        return read_npz(path, part or "train", name=source, image=image, regress=regress, classes=classes)
-    if suffix != ".csv":
-        raise DataError(f"{source} is no .csv, .npz or folder of IDX files; unpack or convert it.")
+    if path.lower().endswith(".npz"):
+        return read_npz(path, part or "train", image=request.image, **settings)
     if part:
-        raise DataError(f"{source}: a CSV has no parts; name the file alone.")
-    return read_table(
-        path, label=label, usual_label=usual_label, image=image, regress=regress, classes=classes, columns=columns,
-        mapped=mapped, progress=progress,
-    )  # fmt: skip
+        raise DataError(f"{name}: a table has no parts; name the file alone.")
+    suffix = _suffix(path)
+    if suffix == ".parquet":
+        return read_parquet(path, request, name=name)
+    if suffix not in _TABLES:
+        raise DataError(
+            f"{name} is not a table ({', '.join(_TABLES)}, compressed or not), .parquet, .npz or folder of IDX files; "
+            "convert it."
+        )
+    return read_table(path, request, mapped=mapped, progress=progress)
+
+
+def _suffix(path: str) -> str:
+    """The suffix of a file, of what is in it where it is compressed."""
+    inner = Path(path.lower())
+    return inner.with_suffix("").suffix or inner.suffix if inner.suffix in SUFFIXES else inner.suffix
 
 
 def _require_no_label(source: str, label: str | None) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from reprlib import repr as brief
 from typing import Any
 
 from portanet._typing import HostArray, Shape
 from portanet.errors import ConfigError
 from portanet.storage.class_kind import ClassKind
+from portanet.storage.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class ModelCard:
     target_center, target_scale
                  for each output, what a regression's number stands for: target = center + scale * number, see
                  training/units.py; none where it is the target itself, and for classes
+    table        what a table's columns hold, and how its file is written, to read the next one alike
     """
 
     input_shape: Shape
@@ -41,6 +43,7 @@ class ModelCard:
     pixels: bool = False
     target_center: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
+    table: Schema | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
@@ -66,7 +69,8 @@ class ModelCard:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the card as JSON data."""
-        return {name: list(entry) if isinstance(entry, tuple) else entry for name, entry in asdict(self).items()}
+        entries = asdict(replace(self, table=None)) | {"table": self.table and self.table.to_dict()}
+        return {name: list(entry) if isinstance(entry, tuple) else entry for name, entry in entries.items()}
 
     @classmethod
     def from_dict(cls, card: Mapping[str, Any]) -> ModelCard:
@@ -90,8 +94,12 @@ class ModelCard:
         center, scale = card.get("target_center") or (), card.get("target_scale") or ()
         if len(center) != len(scale) or not all(number > 0 for number in scale):
             raise ConfigError(f"its target_scale cannot be {brief(scale)}, beside the target_center {brief(center)}.")
-        lists = {name: card.get(name) or () for name in _LISTS}
-        return cls(**{**card, **lists, "pixels": bool(card.get("pixels")), "class_kind": kind and ClassKind(kind)})
+        table = None if card.get("table") is None else Schema.from_dict(card["table"])
+        if table is not None and tuple(columns or ()) != table.names:
+            raise ConfigError("its columns are not those of its table.")
+        typed: dict[str, Any] = {name: card.get(name) or () for name in _LISTS}
+        typed |= {"pixels": bool(card.get("pixels")), "class_kind": kind and ClassKind(kind), "table": table}
+        return cls(**{**card, **typed})
 
 
 _LISTS = ("classes", "offsets", "target_center", "target_scale")
@@ -131,6 +139,7 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "columns": _is_names,
     "label": lambda value: value is None or isinstance(value, str),
     "offsets": _is_numbers,
+    "table": lambda value: value is None or isinstance(value, dict),
     "class_kind": lambda value: value is None or (isinstance(value, str) and value in list(ClassKind)),
     "pixels": lambda value: value is None or isinstance(value, bool),
     "target_center": _is_numbers,

@@ -184,6 +184,7 @@ def fit_spec(
             tuple(x.shape[1:]), spec.dtype, learned.classes, given.columns(known), given.label,
             class_kind=learned.kind, offsets=source.card_offsets,
             pixels=name_of(x.dtype) == "uint8", target_center=unit.center, target_scale=unit.scale,
+            table=given.table(known),
         )  # fmt: skip
         start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
         run = TrainedModel(model, start, spec, chosen, card, workers=chosen.threads(workers))

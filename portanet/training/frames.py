@@ -16,6 +16,7 @@ from portanet.data import Dataset
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
 from portanet.storage.model_card import ModelCard
+from portanet.storage.schema import Schema
 
 
 class Given(NamedTuple):
@@ -44,6 +45,11 @@ class Given(NamedTuple):
     def rows(self, card: ModelCard) -> Any:
         """The rows of x, in the columns of a model that is known."""
         return rows_of(self.x, card.columns, card.label)
+
+    def table(self, card: ModelCard) -> Schema | None:
+        """What the columns of `rows` hold, of a Dataset."""
+        own = self.x.table if isinstance(self.x, Dataset) else None
+        return card.table if own is None or card.columns else own
 
     def columns(self, card: ModelCard) -> tuple[str, ...] | None:
         """The names of the columns of `rows`."""

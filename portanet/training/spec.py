@@ -129,6 +129,8 @@ class TrainingSpec:
         if isinstance(layers[0], Columns):
             if card.has_images:
                 raise ConfigError("this preset takes the rows of a table.", remedy='for images use preset="mlp"')
+            if card.table is not None and not layers[0].kinds:
+                layers[0] = replace(layers[0], kinds=card.table.kinds)
         elif not card.has_images:
             if any(isinstance(layer, Conv2D) for layer in layers):
                 raise ConfigError(
@@ -136,7 +138,8 @@ class TrainingSpec:
                     remedy='name their shape, as with image=(1, 28, 28), or use preset="mlp"',
                 )
             body = dropwhile(lambda layer: isinstance(layer, (Rescale, Standardize, RandomAffine)), layers)
-            layers = [Standardize("feature"), *body]
+            is_plain = card.table is None or card.table.is_plain
+            layers = [Standardize("feature") if is_plain else Columns(card.table.kinds), *body]  # type: ignore[union-attr]
         return replace(self, layers=tuple(layers))
 
     def for_rows(self, rows: int) -> TrainingSpec:

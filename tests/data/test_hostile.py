@@ -25,6 +25,7 @@ from portanet.data.cells import NUMBER
 from portanet.data.csv.table import read_table
 from portanet.data.idx import read_idx, read_images, read_labels
 from portanet.data.npz import read_npz
+from portanet.data.source import read
 from portanet.errors import DataError, PortanetError
 
 READERS: dict[str, Callable[[Path], object]] = {
@@ -154,19 +155,23 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
     "an archive within": (zipped(("x.npy", x("(3, 1)", body=b"123"))), "damaged"),
     "a locked member": (npz(x=X).replace(*LOCKED), "damaged"),
 }
+NUMBERS = b"".join(b"%d,%d\n" % (i, i * i) for i in range(30))
 TABLES: dict[str, tuple[bytes, str]] = {
-    "a name for a terminal": (b'"a\n\x1b[2J",label\nx,1\n', r"column 'a\\n\\x1b\[2J': 'x' is not"),
-    "a name of 100,000 letters": (b"a" * 100_000 + b",label\nx,1\n", r"column 'a{40}'\.\.\.: 'x' is not"),
+    "a name for a terminal": (b'"a\n\x1b[2J",b\n' + NUMBERS + b"x,1\n", r"column 'a\\n\\x1b\[2J': 'x' is not"),
+    "a name of 100,000 letters": (b"a" * 100_000 + b",b\n" + NUMBERS + b"x,1\n", r"column 'a{40}'\.\.\.: 'x' is not"),
     "a label of a megabyte": (b"a,label\n1,1" + b"1" * 2**20 + b"\n1,1.5\n", "."),
-    "a number but for its end": (b"a,b\n1,2\n1," + b"1" * 100_000 + b"x\n", r"'b': '1{40}'\.\.\. is not a number"),
-    "a name that is nearly a number": (b"1" * 100_000 + b"x,1\n1,y\n", "column '1': 'y' is not"),
+    "a number but for its end": (
+        b"a,b\n" + NUMBERS + b"1," + b"1" * 100_000 + b"x\n",
+        r"'b': '1{40}'\.\.\. is not a number",
+    ),
+    "a name that is nearly a number": (b"1" * 100_000 + b"x,b\n" + NUMBERS + b"1,y\n", "column 'b': 'y' is not"),
     "100,000 columns": (b",".join(b"c%d" % i for i in range(100_000)) + b"\n1,2\n", "2 cells, .* has 100000"),
     "200,000 columns": (b",".join(b"c%d" % i for i in range(200_000)) + b"\n1,2\n", "200000 columns, .* as .npz"),
     "a cell that never ends": (b'a,b\n1,"' + b"2\n" * 500_000, r"row 1 \(line \d+\): field larger than"),
     "a first row that never ends": (b"a,b\n" + b"1," * 1_000_000, r"row 1 \(line 2\): 1000001 cells, .* has 2"),
     "a later row that never ends": (b"a,b\n1,2\n" + b"1," * 1_000_000, r"row 2 \(line 3\): 1000001 cells"),
-    "a blank first row of one column": (b"a\n\n1\n", r"row 1 \(line 2\), column 'a': the cell is empty"),
-    "carriage returns alone": (b"a,b\r1,2\r3,x\r", r"row 2 .*column 'b': 'x' is not a number"),
+    "a blank first row of one column": (b"pixel0\n\n1\n", r"row 1 \(line 2\), column 'pixel0': the cell is empty"),
+    "carriage returns alone": (b"pixel0,label\r1,2\rx,3\r", r"row 2 .*column 'pixel0': 'x' is not a number"),
     "a number of 4000 digits": (b"a,b\n1,1" + b"0" * 4000 + b"\n", "is too large"),
 }
 MALICE = [(name, case) for name, cases in (("rows.npz", ARCHIVES), ("rows.csv", TABLES)) for case in cases]
@@ -183,7 +188,7 @@ def test_malice(tmp_path: Path, name: str, case: str) -> None:
 
 def test_names_from_a_file_in_messages(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_bytes(b'"a\n\x1b[2J",b\n1,2\n')
-    refused(lambda path: read_table(path, label="kind"), tmp_path / "rows.csv", r"its columns: a\\n\\x1b\[2J, b\.")
+    refused(lambda path: read(path, label="kind"), tmp_path / "rows.csv", r"its columns: a\\n\\x1b\[2J, b\.")
 
 
 def test_a_number_is_recognised_in_time_that_grows_with_its_length() -> None:
@@ -254,7 +259,7 @@ def test_files_that_are_large_for_what_they_hold(tmp_path: Path) -> None:
         "one line.csv": (b"a" * 2**26, 0),
         "blank.csv": (b"\n" * 10**7, 0),
         "blank before.csv": (b"a,label\n" + b"\n" * 10**7 + b"1,x\n", 0),
-        "blank within.csv": (b"a,label\n1,x\n" + b"\n" * 10**7 + b"b,x\n", 0),
+        "blank within.csv": (b"a,label\n1,x\n" + b"\n" * 10**7 + b"b,x,y\n", 0),
         "tail.gz": (gzip.compress(idx((3, 2, 2), bytes(12))), 2**30),
     }
     paths = []
@@ -268,7 +273,14 @@ def test_files_that_are_large_for_what_they_hold(tmp_path: Path) -> None:
         "(read_idx if path.endswith('gz') else read_table)(path)"
     )
     answers = limited(action, *paths, megabytes=400, seconds=3)
-    told = ["NUL bytes", "NUL bytes", "letters", *["blank lines"] * 3, "ends in over 65,536 zero bytes"]
+    told = [
+        "NUL bytes",
+        "NUL bytes",
+        "begin with a row",
+        "is empty",
+        *["blank lines"] * 2,
+        "ends in over 65,536 zero bytes",
+    ]
     assert [want in answer for want, answer in zip(told, answers, strict=True)] == [True] * 7, answers
 
 

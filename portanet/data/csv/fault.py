@@ -1,78 +1,115 @@
-"""Where a table is wrong: a slow second look at a file that the fast parser refused."""
+"""Where a table is wrong: a slow second look at a file that was refused, for all its faults at once."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from portanet.data.cells import complaint, is_text, quoted
-from portanet.data.csv.header import Header
+from portanet.data.cells import is_text, quoted
+from portanet.data.csv.dialect import split
+from portanet.data.csv.text import first_row, opened, without_blanks
 from portanet.errors import DataError
+from portanet.storage.schema import Dialect
 
-_BLANKS = 100_000
+_CELLS = 2**22  # that are looked at
+_SHOWN = 8  # faults in a message
 
-
-def read_names(lines: Iterable[list[str]]) -> list[str]:
-    """The cells of the first line that is not blank; none at the end of the file."""
-    return next(without_blanks(lines), [])
-
-
-def without_blanks(lines: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Yield the lines that are not blank; csv.Error where too many in a row are."""
-    blanks = 0
-    for cells in lines:
-        blanks = blanks + 1 if is_blank(cells) else 0
-        if blanks > _BLANKS:
-            raise csv.Error(f"over {_BLANKS:,} blank lines")
-        if not blanks:
-            yield cells
+Check = Callable[[str], str | None]
+"""What is wrong with a cell; None where nothing is."""
 
 
-def is_blank(cells: list[str]) -> bool:
-    """Whether a line holds nothing but spaces."""
-    return not cells or (len(cells) == 1 and not cells[0].strip())
+@dataclass
+class Fault:
+    """What is wrong with some rows: the first, in words, and how many there are."""
+
+    row: int
+    line: int
+    words: str
+    count: int = 0
+
+    def __str__(self) -> str:
+        more = f" and {self.count - 1:,} more" if self.count > 1 else ""
+        return f"row {self.row} (line {self.line}){self.words}{more}"
 
 
-def find_fault(path: str | Path, header: Header, *, regress: bool, sound: int) -> DataError | None:
-    """The first fault with its row (1 is the first below the header), line and column; None without one.
+def find_faults(
+    path: str | Path,
+    name: str,
+    dialect: Dialect,
+    names: Sequence[str],
+    checks: Mapping[int, Check],
+    *,
+    valid_rows: int = 0,
+) -> DataError | None:
+    """All faults with their first rows (1 is the first below the header) and lines, in one error; None without one.
 
-    The first `sound` rows are known to be without fault.
+    The first `valid_rows` are known to be without fault. `checks` are those of columns, by their position.
     """
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        lines = csv.reader(file, strict=True)
-        row = 0
+    faults: dict[object, Fault] = {}
+    row, left, widest = 0, _CELLS, len(names)
+    with opened(path, dialect) as text:
+        rows = split(text, dialect, strict=True)
+        known = {position: lru_cache(2**16)(check) for position, check in checks.items()}
         try:
-            read_names(lines)
-            for cells in without_blanks(lines) if len(header.names) > 1 else lines:
+            if dialect.header:
+                first_row(rows)
+            for cells in without_blanks(rows) if len(names) > 1 else rows:
                 row += 1
-                if row > sound and (fault := next(_faults(cells or [""], header, regress), None)):
-                    return DataError(f"{path}: row {row} (line {lines.line_num}){fault[0]}.", remedy=fault[1])
+                widest = max(widest, len(cells)) if row == 1 else widest
+                if row <= valid_rows:
+                    continue
+                for key, words in _faults(cells or [""], names, widest, known):
+                    fault = faults.setdefault(key, Fault(row, rows.line_num + text.skipped, words))
+                    fault.count += 1
+                left -= len(cells)
+                if faults and left < 0:
+                    break
         except csv.Error as error:
-            return DataError(f"{path}: row {row + 1} (line {lines.line_num}): {error}.")
-    return None
+            faults["csv"] = Fault(row + 1, rows.line_num + text.skipped, f": {error}", 1)
+    return _error(name, list(faults.values())) if faults else None
 
 
-def _faults(cells: list[str], header: Header, regress: bool) -> Iterator[tuple[str, str]]:
-    """What is wrong with a row, and the remedy."""
-    if len(cells) != len(header.names):
-        yield f": {len(cells)} cells, but the header has {len(header.names)}", "give every row as many"
+def sound_rows(path: str | Path, dialect: Dialect, width: int) -> Iterator[list[str]]:
+    """The rows that have as many cells as the header, as far as they can be read; not those of a very large file."""
+    left = _CELLS // 8
+    with opened(path, dialect) as text, contextlib.suppress(csv.Error):
+        rows = split(text, dialect)
+        if dialect.header:
+            first_row(rows)
+        for cells in without_blanks(rows):
+            if (left := left - width) < 0:
+                return
+            if len(cells) >= width and not any(cell.strip() for cell in cells[width:]):
+                yield cells[:width]
+
+
+def _error(file: str, faults: Sequence[Fault]) -> DataError:
+    faults = sorted(faults, key=lambda fault: fault.row)
+    more = f"; and faults of {len(faults) - _SHOWN} more columns" if len(faults) > _SHOWN else ""
+    remedy = ""
+    if any("cells, but" in fault.words for fault in faults):
+        remedy = "give every row as many"
+    elif any("UTF-8" in fault.words for fault in faults):
+        remedy = 'save the file as UTF-8, or name its encoding, as in encoding="cp1252"'
+    elif any("not a number" in fault.words for fault in faults):
+        remedy = "take such cells as missing with coerce=True, or the columns as text with kinds=..."
+    return DataError(f"{file}: {'; '.join(map(str, faults[:_SHOWN]))}{more}.", remedy=remedy)
+
+
+def _faults(
+    cells: Sequence[str], names: Sequence[str], widest: int, checks: Mapping[int, Check]
+) -> Iterator[tuple[object, str]]:
+    """What is wrong with a row, each with a key that equal faults of other rows share; empty cells may be too many."""
+    width = len(names)
+    if not width <= len(cells) <= widest or any(cell.strip() for cell in cells[width:]):
+        yield "cells", f": {len(cells)} cells, but the header has {width}"
         return
-    for i in header.numbers:
-        if found := complaint(cells[i], pixel=header.image is not None):
-            remedy = "if it is the label, name it with label=NAME" if _text(cells[i]) else ""
-            yield f", column {quoted(header.names[i])}: {found}", remedy
-    if header.label is not None and (found := _wrong_label(cells[header.label], regress)):
-        yield f", column {quoted(header.names[header.label])}: {found}", ""
+    for position, check in checks.items():
+        if words := check(cells[position]):
+            yield position, f", column {quoted(names[position])}: {words}"
     if not is_text("".join(cells)):
-        yield ": not UTF-8 text", "save the file as UTF-8"
-
-
-def _wrong_label(cell: str, regress: bool) -> str | None:
-    if regress:
-        return complaint(cell, pixel=False)
-    return None if cell.strip() else "the label is empty"
-
-
-def _text(cell: str) -> bool:
-    return cell.strip().isalpha()
+        yield "text", ": not UTF-8 text"

@@ -1,17 +1,19 @@
-"""What the columns of a table are: numbers, a label, or the pixels of an image."""
+"""What the columns of a text file are called, and which hold the label or the pixels of an image."""
 
 from __future__ import annotations
 
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from portanet._text import plain
 from portanet._typing import Shape
-from portanet.data.cells import NUMBER, is_text, quoted
+from portanet.data.cells import is_text, quoted
 from portanet.errors import DataError
+from portanet.storage.schema import Dialect, Schema
 
 _MOST = 2**17  # columns; pandas takes a tenth of a millisecond for each
 _PIXEL = re.compile(r"pixel(0|[1-9][0-9]{0,8})")
@@ -19,20 +21,15 @@ _PIXEL = re.compile(r"pixel(0|[1-9][0-9]{0,8})")
 
 @dataclass(frozen=True)
 class Header:
-    """`names` in the file's order, the positions of the `numbers` in x's order and of the `label`.
+    """`names` in the file's order, the position of the `label`, and those of what is learnt: `inputs` in x's order.
 
-    `image` is the shape of a row whose numbers are pixels.
+    `image` is the shape of a row whose inputs are pixels.
     """
 
     names: tuple[str, ...]
-    numbers: tuple[int, ...]
+    inputs: tuple[int, ...]
     label: int | None
-    image: Shape | None
-
-    @property
-    def columns(self) -> tuple[str, ...] | None:
-        """The names of a table's columns in x's order; None for images."""
-        return None if self.image else tuple(self.names[i] for i in self.numbers)
+    image: Shape | None = None
 
     @property
     def label_name(self) -> str | None:
@@ -40,27 +37,55 @@ class Header:
         return None if self.label is None else self.names[self.label]
 
 
-def understand(
-    file: str,
-    names: Sequence[str],
-    *,
-    label: str | None = None,
-    image: Shape | None = None,
-    columns: Sequence[str] | None = None,
-    trained: bool = False,
-) -> Header:
-    """Tell the columns apart by their names; DataError names the one that is wrong.
+def names_of(file: str, rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[str, ...]:
+    """The names of the columns, all different, from the first rows of a file.
 
-    The label may be missing where a `trained` model reads rows to predict. `columns` are the model's.
+    Without a header they are numbered from 1. A column without a name is called by its number; one at the end that has
+    no cells either does not count. Where rows of a file that is separated by spaces or tabs have one cell more than
+    the header, that is the name of the row, as R writes it.
     """
-    names = tuple(name.strip() for name in names)
-    _check(file, names)
-    position = _label(file, names, label, columns, trained)
+    head, body = ([cell.strip() for cell in rows[0]], rows[1:]) if dialect.header else ([], rows)
+    if len(head) > _MOST:
+        raise DataError(f"{file} has {len(head)} columns, more than the {_MOST} of a table; save it as .npz.")
+    if any("\0" in name or not is_text(name) for name in head):
+        raise DataError(f"{file} is not UTF-8 text with a header; save it as UTF-8.")
+    width = Counter(map(len, body)).most_common(1)[0][0] if body else len(head)
+    full = max((i for row in body for i, cell in enumerate(row[:width], 1) if cell.strip()), default=0)
+    if not dialect.header:
+        return tuple(str(number) for number in range(1, full + 1))
+    if not dialect.comments and head[0].startswith("#"):
+        head[0] = head[0].lstrip("# ")
+    if dialect.separator in " \t" and body and all(len(row) == len(head) + 1 for row in body):
+        head = ["", *head]
+    while head and not head[-1] and len(head) > full and body:
+        head.pop()
+    return distinct(head)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names with a number behind those that came before, and the column's own in place of none."""
+    found: dict[str, None] = {}
+    for number, name in enumerate(names, 1):
+        name = name or f"column {number}"
+        unique, again = name, 1
+        while unique in found:
+            again += 1
+            unique = f"{name}.{again}"
+        found[unique] = None
+    return tuple(found)
+
+
+def understand(
+    file: str, names: tuple[str, ...], *, label: str | None = None, image: Shape | None = None, trained: bool = False
+) -> Header:
+    """Tell the label and the pixels apart by their names; DataError names what is missing.
+
+    The label may be missing where a `trained` model reads rows to predict.
+    """
+    position = label_position(file, names, label, trained=trained)
     rest = tuple(i for i in range(len(names)) if i != position)
     if not rest:
         raise DataError(f"{file} has no column beside the label.")
-    if columns is not None:
-        return Header(names, _match(file, names, rest, columns), position, None)
     pixels = _pixels(names, rest)
     if image is None and pixels and (side := math.isqrt(len(pixels))) ** 2 == len(pixels):
         image = (1, side, side)
@@ -70,55 +95,50 @@ def understand(
     return Header(names, pixels or rest, position, image)
 
 
-def _check(file: str, names: tuple[str, ...]) -> None:
-    if len(names) > _MOST:
-        raise DataError(f"{file} has {len(names)} columns, more than the {_MOST} of a table; save it as .npz.")
-    seen: set[str] = set()
-    for i, name in enumerate(names, 1):
-        if not name:
-            raise DataError(
-                f"{file}: column {i} has no name in the header; name it, or leave the index out "
-                "when you write the file (pandas: index=False)."
-            )
-        if "\0" in name or not is_text(name):
-            raise DataError(f"{file} is not UTF-8 text with a header; save it as UTF-8.")
-        if name in seen:
-            raise DataError(f"{file}: two columns are named {quoted(name)}; begin with a line of distinct names.")
-        seen.add(name)
-    if len(names) == 1 and re.search(r"[;\t]", names[0]):
-        raise DataError(f"{file} is not separated by commas; save it as comma-separated values.")
-    if all(NUMBER.fullmatch(name) for name in names) and seen != {str(i) for i in range(len(names))}:
-        raise DataError(f"{file} begins with numbers; begin it with a line of column names.")
+def matched(file: str, names: tuple[str, ...], schema: Schema, label: str | None, asked: str | None) -> Header:
+    """The columns that a model learnt from, by their names; DataError for those that are missing.
+
+    `label` is what the model calls its label, which may be missing, `asked` the one that is asked for.
+    """
+    used = [column.name for column in schema.used]
+    if asked is not None and asked in used:
+        raise DataError(f"{file}: the column {asked!r} is an input of the model, not a label.")
+    wanted = asked if asked is not None else label if label is not None else "label"
+    position = None
+    if wanted not in used:
+        position = label_position(file, names, wanted, trained=asked is None)
+    if schema.dialect is not None and not schema.dialect.header and position is None:
+        names = _without(names, wanted, len(schema.columns))
+    place = {name: i for i, name in enumerate(names)}
+    if missing := [name for name in used if name not in place]:
+        shown = ", ".join(map(quoted, missing[:8])) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
+        plural = "s" if len(missing) > 1 else ""
+        raise DataError(f"{file} has no column{plural} {shown}, which the model needs.")
+    return Header(names, tuple(place[name] for name in used), position)
 
 
-def _label(
-    file: str, names: tuple[str, ...], label: str | None, columns: Sequence[str] | None, trained: bool
-) -> int | None:
+def _without(names: tuple[str, ...], label: str, width: int) -> tuple[str, ...]:
+    """The numbers of columns without that of a label, where a file has one column less than the one trained on."""
+    if len(names) != width or not label.isdecimal():
+        return names
+    return tuple(str(number) for number in range(1, width + 2) if str(number) != label)
+
+
+def label_position(file: str, names: tuple[str, ...], label: str | None, *, trained: bool = False) -> int | None:
+    """Where the label is; None where none is asked for by its name, or a `trained` model does not need it."""
     wanted = "label" if label is None else label
-    if columns is not None and wanted in columns:
-        if label is None:
-            return None
-        raise DataError(f"{file}: the column {label!r} is an input of the model, not a label.")
     if wanted in names:
         return names.index(wanted)
     if label is None or trained:
         return None
+    if names == tuple(str(number) for number in range(1, len(names) + 1)):
+        raise DataError(
+            f"{file} has no header, so its columns are numbered from 1 to {len(names)}, and none is {quoted(label)}.",
+            remedy=f'name the label by its number, as in label="{len(names)}"',
+        )
     close = difflib.get_close_matches(label, names, 1)
     hint = f"; did you mean {quoted(close[0])}?" if close else f"; its columns: {', '.join(map(plain, names[:8]))}."
     raise DataError(f"{file} has no column {label!r}{hint}")
-
-
-def _match(file: str, names: tuple[str, ...], rest: tuple[int, ...], columns: Sequence[str]) -> tuple[int, ...]:
-    position, known = {names[i]: i for i in rest}, set(columns)
-    for column in columns:
-        if column not in position:
-            raise DataError(f"{file} has no column {quoted(column)}, which the model needs.")
-    for name in position:
-        if name not in known:
-            raise DataError(
-                f"{file}: the model has no column {quoted(name)}.", remedy="remove it, or name it with label=NAME"
-            )
-    return tuple(position[column] for column in columns)
 
 
 def _pixels(names: tuple[str, ...], rest: tuple[int, ...]) -> tuple[int, ...]:

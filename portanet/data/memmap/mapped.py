@@ -7,14 +7,14 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 
 from portanet import _machine
-from portanet._typing import HostArray, Shape
+from portanet._typing import HostArray
 from portanet.data.blocks import BLOCK_BYTES
 from portanet.data.memmap import cache
 from portanet.data.memmap.cache import CacheError
@@ -26,7 +26,7 @@ from portanet.storage.unfinished import remove
 
 _LARGE = 2**28  # bytes of a file, of which at most twice as many become an array
 _ABOUT_LIMIT = 2**28  # bytes
-_FORMAT = 3
+_FORMAT = 4
 _SAMPLES, _SAMPLE_BYTES = 16, 4096  # of a file, from its first byte to its last
 
 Progress = Callable[[int, int], None]
@@ -118,16 +118,18 @@ class OnDisk:
 class Parts:
     """What a reader finds in a file: rows, their labels as numbers if there are any, and the texts those stand for.
 
+    about    what else is known, as JSON data
     targets  int32 indices into `texts`, or float32 or float64 numbers to predict
     """
 
     x: HostArray
     targets: HostArray | None = None
     texts: Sequence[str] = ()
+    about: dict[str, Any] = field(default_factory=dict)
 
 
-Found = tuple[HostArray | None, Sequence[str]]
-"""The targets and texts that a reader returns, when it has given all rows to a sink."""
+Found = tuple[HostArray | None, Sequence[str], dict[str, Any]]
+"""The targets, the texts and what else is known: what a reader returns when it has given all rows to a sink."""
 
 
 def is_large(path: str | Path) -> bool:
@@ -138,15 +140,15 @@ def is_large(path: str | Path) -> bool:
         return False
 
 
-def kept(path: str | Path, settings: Any, row: Shape, read: Callable[[Sink], Found]) -> Parts:
+def kept(path: str | Path, settings: Any, read: Callable[[Sink], Found]) -> Parts:
     """The parts of a file with their rows as a memory map: those made before, or what `read` gives to a sink now.
 
     They are made anew where the file is another one since, where they are not what was written, and with other
-    `settings`, which are plain data. `row` is the shape that a row must have. CacheError where the cache cannot be
+    `settings`, which are plain data. CacheError where the cache cannot be
     used, DataError where the file changes meanwhile.
     """
     name, state = _names(path, settings)
-    parts = cache.kept(f"rows/{name}-{state}", lambda place: _open(place, row), lambda place: _write(place, path, read))
+    parts = cache.kept(f"rows/{name}-{state}", _open, lambda place: _write(place, path, read))
     if _names(path, settings)[1] != state:
         raise DataError(f"{path} has changed while it was read; read it again.")
     _drop_older(name, state)
@@ -190,13 +192,13 @@ def _write(place: Path, path: str | Path, read: Callable[[Sink], Found]) -> None
     sink = OnDisk(place / "x.npy")
     whole = False
     try:
-        targets, texts = read(sink)
+        targets, texts, known = read(sink)
         whole = True
     finally:
         sink.close(whole=whole)
     if targets is not None:
         np.save(place / "targets.npy", targets, allow_pickle=False)
-    about = {"file": str(path), "texts": list(texts), "sha256": _digests(place)}
+    about = {"file": str(path), "texts": list(texts), "known": known, "sha256": _digests(place)}
     (place / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
 
@@ -205,12 +207,12 @@ def _digests(place: Path) -> dict[str, str]:
     return {path.name: file_digest(path) for path in sorted(place.glob("*.npy"))}
 
 
-def _open(place: Path, row: Shape) -> Parts | None:
+def _open(place: Path) -> Parts | None:
     """The parts in a folder; None unless they fit each other."""
     try:
         x: Any = map_file(place / "x.npy", (np.uint8, np.float32, np.float64))
         about = json.loads(read_small(place / "about.json", _ABOUT_LIMIT))
-        texts = about["texts"]
+        texts, known = about["texts"], about["known"]
         targets = None
         if (place / "targets.npy").exists():
             targets = np.array(map_file(place / "targets.npy", (np.int32, np.float32, np.float64)))
@@ -218,8 +220,8 @@ def _open(place: Path, row: Shape) -> Parts | None:
             return None
     except (DataError, OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-    sound = x.shape[1:] == row and isinstance(texts, list) and all(isinstance(text, str) for text in texts)
-    return Parts(x, targets, texts) if sound and _fit(targets, len(x), len(texts)) else None
+    sound = isinstance(known, dict) and isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+    return Parts(x, targets, texts, known) if sound and _fit(targets, len(x), len(texts)) else None
 
 
 def _fit(targets: HostArray | None, rows: int, texts: int) -> bool:

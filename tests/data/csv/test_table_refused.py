@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from portanet.data import tables
 from portanet.data.cells import complaint
-from portanet.data.csv import fault, table
-from portanet.data.csv.table import read_table
+from portanet.data.csv import frames
+from portanet.data.dataset import Dataset
+from portanet.data.source import read
 from portanet.errors import DataError
 
 Write = Callable[..., Path]
+
+
+def read_table(path: Path, *, regress: bool = False, **settings: Any) -> Dataset:
+    return read(path, task="regress" if regress else "classify", **settings)
 
 
 @pytest.fixture
@@ -45,45 +52,27 @@ REFUSED = {
     "Arabic digit": (f"{HEAD}1,0,0,0,0\n2,0,٣,0,0\n", PLACE + ", column 'pixel1': '٣' is not a number"),
     "2**63": (f"{HEAD}1,0,0,0,0\n2,0,{2**63},0,0\n", PLACE + ", column 'pixel1'"),
     "2**64": (f"{HEAD}1,0,0,0,0\n2,0,{2**64 + 1},0,0\n", PLACE + ", column 'pixel1'"),
-    "2**63 in a table": (f"a,b\n1,2\n1,{2**63}\n", PLACE + ", column 'b': .* is too large"),
-    "2**70 in a table": (f"a,b\n1,2\n1,{2**70}\n", PLACE + ", column 'b': .* is too large"),
-    "-2**63 - 1 in a table": (f"a,b\n1,2\n1,{-(2**63) - 1}\n", PLACE + ", column 'b': .* is too large"),
     "too large for float32": ("a,b\n1,2\n1,1e39\n", PLACE + ", column 'b': .* is too large"),
     "long row": (f"{HEAD}1,0,0,0,0\n2,0,0,0,0,0\n", PLACE + ": 6 cells, but the header has 5"),
     "long first row": (f"{HEAD}1,0,0,0,0,9\n2,0,0,0,0\n", r"row 1 \(line 2\): 6 cells, but the header has 5"),
     "long rows": (f"{HEAD}1,0,0,0,0,9\n2,0,0,0,0,9\n", r"row 1 \(line 2\): 6 cells, but the header has 5"),
-    "a comma after every row": (f"{HEAD}1,0,0,0,0,\n2,0,0,0,0,\n", r"row 1 \(line 2\): 6 cells"),
     "a comma after one row": (f"{HEAD}1,0,0,0,0\n2,0,0,0,0,\n", PLACE + ": 6 cells"),
     "short row": (f"{HEAD}1,0,0,0,0\n2,0,0,0\n", PLACE + ": 4 cells, but the header has 5"),
     "short first row": (f"{HEAD}1,0,0,0\n2,0,0,0,0\n", r"row 1 \(line 2\): 4 cells"),
     "short rows": (f"{HEAD}1,0,0,0\n2,0,0,0\n", r"row 1 \(line 2\): 4 cells"),
-    "short row before a text label": ("a,label\n1,x\n2\n", PLACE + ": 1 cells"),
-    "empty label": (f"{HEAD}1,0,0,0,0\n,0,0,0,0\n", PLACE + ", column 'label': the label is empty"),
-    "blank label": (f"{HEAD}1,0,0,0,0\n  ,0,0,0,0\n", PLACE + ", column 'label': the label is empty"),
-    "blank line in one column": ("a\n1\n\n2\n", PLACE + ", column 'a': the cell is empty"),
+    "empty label": (f"{HEAD}1,0,0,0,0\n,0,0,0,0\n", r"digits\.csv: row 2 has no label"),
+    "blank label": (f"{HEAD}1,0,0,0,0\n  ,0,0,0,0\n", r"digits\.csv: row 2 has no label"),
     "open quote": (f'{HEAD}1,0,0,0,0\n"2,0,0,0,0\n', r"row 2 \(line 3\): unexpected end of data"),
-    "undecodable cell": (HEAD.encode() + b"1,0,0,0,0\n\xff,0,0,0,0\n", PLACE + ": not UTF-8"),
-    "undecodable header": (b"label,\xff\n1,0\n", "UTF-8"),
-    "UTF-16": ("label,a\n1,0\n".encode("utf-16"), "UTF-8"),
-    "UTF-16 without mark": ("label,a\n1,0\n".encode("utf-16-le"), "UTF-8"),
     "NUL in a header": ("label,\x00a\n1,1\n", "UTF-8"),
     "NUL in a number": (f"{HEAD}1,0,0,0,0\n2,1\x002,0,0,0\n", "NUL"),
     "NUL in a label": (f"{HEAD}1,0,0,0,0\n2\x00,1,0,0,0\n", "NUL"),
-    "duplicate name": ("label,a,a\n1,2,3\n", "two columns are named 'a'"),
-    "duplicate label": ("label,a,label\n1,2,3\n", "two columns are named 'label'"),
-    "missing name": (",label,a\n0,1,2\n", "column 1 has no name.*index=False"),
-    "no header": ("5,0,0,7\n4,0,0,9\n", "column"),
-    "no header, distinct": ("5.1,3.5,1.4,0.2\n4.9,3,1.4,0.3\n", "begins with numbers"),
-    "semicolons": ("label;a\n1;2\n", "not separated by commas"),
-    "tabs": ("label\ta\n1\t2\n", "not separated by commas"),
-    "text column": ("kind,a\nsetosa,2\n", "column 'kind': 'setosa' is not a number; .*label=NAME"),
     "label only": ("label\n1\n", "no column beside the label"),
     "header only": (HEAD, "a header but no rows"),
     "header only, no line end": (HEAD.strip(), "a header but no rows"),
     "nothing": ("", "is empty"),
     "blank lines": ("\n\n\n", "is empty"),
     "byte order mark only": (b"\xef\xbb\xbf", "is empty"),
-    "endless name": ("a" * 200_000, "does not begin with a line"),
+    "endless name": ("a" * 200_000, "does not begin with a row"),
     "an image": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "UTF-8"),
 }
 
@@ -97,26 +86,63 @@ def test_refused(write: Write, case: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_only_the_chunk_with_the_fault_is_searched(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_chunks_from_the_fault_on_are_searched(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     searched = []
 
     def counted(cell: str, *, pixel: bool) -> str | None:
         searched.append(cell)
         return complaint(cell, pixel=pixel)
 
-    monkeypatch.setattr(table, "_CELLS", 20)
-    monkeypatch.setattr(table, "_ROWS", 1)
-    monkeypatch.setattr(fault, "complaint", counted)
-    for last in ("x,0", "1"):
-        searched.clear()
-        with pytest.raises(DataError, match=r"row 100 \(line 101\)"):
-            read_table(write("a,b\n" + "1,2\n" * 99 + last))
-        assert len(searched) <= 20
+    monkeypatch.setattr(frames, "_CELLS", 20)
+    monkeypatch.setattr(frames, "_ROWS", 1)
+    monkeypatch.setattr(tables, "complaint", counted)
+    rows = "".join(f"{i},2\n" for i in range(99))
+    with pytest.raises(DataError, match=r"row 100 \(line 101\), column 'pixel0': 'x'"):
+        read_table(write(f"pixel0,label\n{rows}x,0"))
+    assert len(searched) <= 20
+    with pytest.raises(DataError, match=r"row 100 \(line 101\): 1 cells"):
+        read_table(write(f"pixel0,label\n{rows}1"))
+
+
+def test_all_faults_are_told_at_once(write: Write) -> None:
+    """By column, with the first row, its line, and how many there are."""
+    rows = [[i, i * 2.5, f"2024-01-{i % 28 + 1:02}", i % 3] for i in range(60)]
+    for i, cell in ((20, "x"), (30, "many"), (40, "?")):
+        rows[i][0] = cell
+    rows[50][1] = "1e99"
+    rows[11][2] = "soon"
+    rows[25][3] = ""
+    lines = ["a,b,day,label", *(",".join(map(str, row)) for row in rows)]
+    with pytest.raises(DataError) as caught:
+        read_table(write("\n".join(lines)), regress=True)
+    told = str(caught.value)
+    for fact in (
+        "row 12 (line 13), column 'day': 'soon' is not a date",
+        "row 21 (line 22), column 'a': 'x' is not a number and 1 more",
+        "row 26 (line 27), column 'label': the cell is empty",
+        "row 51 (line 52), column 'b': '1e99' is too large",
+    ):
+        assert fact in told
+    assert "coerce=True" in told
+    lines[5:7] = ["1,2", "1,2,2024-01-01,1,5"]
+    with pytest.raises(DataError) as caught:
+        read_table(write("\n".join(lines)), regress=True)
+    told = str(caught.value)
+    assert "row 5 (line 6): 2 cells, but the header has 4 and 1 more" in told
+    assert "row 12 (line 13), column 'day': 'soon' is not a date" in told
+    assert "row 21 (line 22), column 'a': 'x' is not a number and 1 more" in told
+
+
+def test_a_byte_that_is_no_letter_of_the_encoding(write: Write) -> None:
+    path = write(b"label,a\n1,0\n\xff,2\n")
+    with pytest.raises(DataError, match=r"row 2 \(line 3\): not UTF-8 text; .*encoding="):
+        read_table(path, encoding="utf-8")
+    assert read_table(path).classes == ("1", "\xff")
 
 
 def test_line_numbers_count_blank_lines_and_quoted_line_ends(write: Write) -> None:
-    with pytest.raises(DataError, match=r"row 3 \(line 6\), column 'a'"):
-        read_table(write('label,a\n"two\nlines",1\n\nx,2\ny,oops\n'))
+    with pytest.raises(DataError, match=r"row 3 \(line 6\), column 'pixel0'"):
+        read_table(write('label,pixel0\n"two\nlines",1\n\nx,2\ny,oops\n'))
 
 
 def test_only_regular_files_are_opened(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Chunk: some rows of a table, column by column, before it is known what the columns are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from portanet._typing import HostArray
+from portanet.data.cells import as_uint8
+
+
+class Texts(NamedTuple):
+    """Cells of text: that of row i is `texts[codes[i]]`, and missing where the code is -1."""
+
+    codes: HostArray
+    texts: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of a table with the names of its columns, in the order of its source.
+
+    numbers   (N, K) values of the columns that hold nothing but numbers; NaN where one is missing
+    position  of each such column among `numbers`, by its position in the source
+    texts     the other columns, by their position in the source
+    dates     columns of NumPy's datetime64
+    """
+
+    rows: int
+    numbers: HostArray
+    position: Mapping[int, int]
+    texts: Mapping[int, Texts]
+    dates: Mapping[int, HostArray] = field(default_factory=dict)
+
+
+class Chunks(Protocol):
+    """A table that can be read any number of times, some rows at a time."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of its columns."""
+
+    def read(self, as_text: Iterable[int]) -> Iterable[Chunk]:
+        """The chunks, with the columns at these positions as text."""
+
+
+def smallest(values: HostArray) -> HostArray:
+    """The same values in the smallest of uint8, float32 and float64 that holds all exactly."""
+    if (small := as_uint8(values)) is not None:
+        return small
+    if values.dtype == np.float32:
+        return values
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = values.astype(np.float32)
+    exact = np.array_equal(single, values, equal_nan=values.dtype.kind == "f")
+    return single if exact else values.astype(np.float64, copy=False)

@@ -1,0 +1,207 @@
+"""What separates the cells of a text file, found from how the file begins."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from portanet.data.cells import NUMBER, is_missing
+from portanet.storage.schema import Dialect
+
+_ROWS = 200
+_SEPARATORS = (",", ";", "\t", "|", " ")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_THOUSANDS = {
+    mark: re.compile(rf"[+-]?\d{{1,3}}(\{mark}\d{{3}})+(\{point}\d+)?") for mark, point in ((",", "."), (".", ","))
+}
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
+_DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+\.")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller says of a file; None is to be found."""
+
+    separator: str | None = None
+    decimal: str | None = None
+    header: bool | None = None
+    encoding: str | None = None
+    missing: tuple[str, ...] | None = None
+
+
+def encoding_of(start: bytes) -> str:
+    """The encoding of text that begins so: by its mark, its zeros, or as it decodes; utf-8 by default."""
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            return encoding
+    pairs = start[: len(start) // 2 * 2]
+    for offset, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        zeros = pairs[offset::2].count(0)
+        if len(pairs) >= 8 and 5 * zeros > 2 * len(pairs) and not pairs[1 - offset :: 2].count(0):
+            return encoding
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return "utf-8" if b"\0" in start or _is_binary(start) else "cp1252"
+    return "utf-8"
+
+
+def _is_binary(start: bytes) -> bool:
+    """Whether bytes below the space, or such as no text in a Western encoding has, are among the first."""
+    return bool(re.search(rb"[\x01-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d]", start)) or not re.search(rb"[A-Za-z0-9]", start)
+
+
+def dialect_of(text: str, encoding: str, asked: Asked, *, cut: bool) -> tuple[Dialect, list[list[str]]]:
+    """The dialect of a file that begins with this text, and its first rows; the last line is not one if it is `cut`."""
+    lines = list(io.StringIO(text, newline=""))
+    lines = lines[: -1 if cut and len(lines) > 1 else None][: 4 * _ROWS] or [text]
+    comments = any(line.startswith("#") for line in lines[1:]) or is_comment(lines[:2])
+    kept = [line for line in lines if not (comments and line.startswith("#"))]
+    separator = asked.separator or _separator(kept)
+    quote = _quote(kept, separator)
+    spaces = any(f"{separator} " in line for line in kept)
+    dialect = Dialect(
+        separator, quote=quote, encoding=encoding, missing=asked.missing, comments=comments, spaces=spaces
+    )
+    rows = list(_sample(kept, dialect))
+    header = _has_header(rows) if asked.header is None else asked.header
+    decimal, thousands = _digits(rows[header:], separator)
+    if asked.decimal is not None:
+        decimal, thousands = asked.decimal, thousands if thousands != asked.decimal else ""
+    return replace(dialect, header=header, decimal=decimal, thousands=thousands), rows
+
+
+def is_comment(lines: Sequence[str]) -> bool:
+    """Whether a first line with # is a comment, and not a header such as #id,name."""
+    if not lines or not lines[0].startswith("#"):
+        return False
+    if len(lines) < 2:
+        return True
+    return not any(
+        lines[0].count(separator) == lines[1].count(separator) > 0 and not lines[0].startswith("# ")
+        for separator in _SEPARATORS[:-1]
+    )
+
+
+def split(lines: Iterable[str], dialect: Dialect, *, strict: bool = False) -> Any:
+    """A csv.reader of the rows; csv.Error where one cannot be read."""
+    if dialect.separator == " ":
+        lines = (line.replace("\t", " ").strip(" ") for line in lines)
+    spaces = dialect.separator != "\t"
+    return csv.reader(
+        lines, delimiter=dialect.separator, quotechar=dialect.quote, skipinitialspace=spaces, strict=strict
+    )
+
+
+def _sample(lines: Sequence[str], dialect: Dialect) -> Iterator[list[str]]:
+    rows = split(lines, dialect)
+    try:
+        for cells in rows:
+            if any(cell.strip() for cell in cells):
+                yield [cell.strip() for cell in cells]
+    except csv.Error:
+        return
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """The separator under which most rows have as many cells as the first, the most of those numbers."""
+    scores = {separator: _score(lines, separator) for separator in _SEPARATORS}
+    best = max(_SEPARATORS, key=lambda separator: scores[separator])
+    return best if scores[best] > (0.0, 0.0, 0) else ","
+
+
+def _score(lines: Sequence[str], separator: str) -> tuple[float, float, int]:
+    rows = list(_sample(lines[:_ROWS], Dialect(separator)))
+    widths = Counter(len(cells) for cells in rows)
+    if not rows or (width := max(widths, key=lambda width: (widths[width], width))) < 2:
+        return 0.0, 0.0, 0
+    alike = widths[width] / len(rows)
+    if alike < 0.8 or (separator == " " and alike < 1 and len(rows[0]) not in (width, width - 1)):
+        return 0.0, 0.0, 0
+    cells = [cell for row in rows for cell in row if not is_missing(cell)]
+    numbers = sum(_is_number(cell, separator) for cell in cells) / max(1, len(cells))
+    if separator == " ":
+        return (0.5, round(numbers, 2), width) if numbers > 0.3 else (0.0, 0.0, 0)
+    return 1.0, round(numbers, 2), width
+
+
+def _is_number(cell: str, separator: str) -> bool:
+    if NUMBER.fullmatch(cell):
+        return True
+    return separator != "," and bool(_DECIMAL_COMMA.fullmatch(cell) or _THOUSANDS["."].fullmatch(cell))
+
+
+def _quote(lines: Sequence[str], separator: str) -> str:
+    """A single quote where cells stand between such more often than between double ones."""
+    edge = re.escape(separator)
+    between = [
+        sum(len(re.findall(rf"(?:^|{edge}) *{quote}[^{quote}]*{quote} *(?={edge}|$)", line.strip())) for line in lines)
+        for quote in ("'", '"')
+    ]
+    return "'" if between[0] > max(between[1], len(lines) // 2) else '"'
+
+
+def _has_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row names the columns: it holds no numbers, or counts, and nothing that its columns hold."""
+    if not rows:
+        return True
+    first, body = rows[0], rows[1:]
+    numbers = [cell for cell in first if NUMBER.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell)]
+    if numbers:
+        whole = [int(cell) for cell in numbers if cell.isdecimal() and len(cell) < 10]
+        return len(numbers) == len(whole) > 1 and whole == list(range(whole[0], whole[0] + len(whole))) and whole[0] < 2
+    if any(cell and is_missing(cell) for cell in first):
+        return False
+    columns = [[row[i] for row in body if i < len(row)] for i in range(len(first))]
+    if not body or any(2 * sum(map(_is_value, column)) > len(column) > 0 for column in columns):
+        return True
+    again = sum(name in column for name, column in zip(first, columns))
+    return 3 * again < len(first) or not again
+
+
+def _is_value(cell: str) -> bool:
+    return bool(NUMBER.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell) or _DECIMAL_POINT.fullmatch(cell))
+
+
+def _digits(rows: Sequence[Sequence[str]], separator: str) -> tuple[str, str]:
+    """The decimal and the thousands mark."""
+    cells = [cell for row in rows for cell in row if "," in cell or "." in cell]
+    commas = sum(bool(_THOUSANDS[","].fullmatch(cell)) for cell in cells)
+    comma = sum(bool(_DECIMAL_COMMA.fullmatch(cell)) and not _THOUSANDS[","].fullmatch(cell) for cell in cells)
+    both = sum(bool(_THOUSANDS["."].fullmatch(cell)) and "," in cell for cell in cells)
+    point = sum(bool(_DECIMAL_POINT.fullmatch(cell)) and not _THOUSANDS["."].fullmatch(cell) for cell in cells)
+    if (comma or both) and not point:
+        return ",", "." if both else ""
+    return ".", "," if commas else ""
+
+
+def told(dialect: Dialect) -> str:
+    """The dialect in words, where it is not the usual one; "" where it is."""
+    names = {"\t": "tabs", " ": "spaces", ",": "commas"}
+    words = []
+    if dialect.separator != ",":
+        words.append(f"separated by {names.get(dialect.separator, repr(dialect.separator))}")
+    if dialect.decimal == ",":
+        words.append("decimal comma")
+    if dialect.thousands:
+        words.append(f"{dialect.thousands!r} between thousands")
+    if dialect.quote != '"':
+        words.append("quoted by '")
+    if not dialect.header:
+        words.append("no header: columns are numbered from 1")
+    if dialect.comments:
+        words.append("lines with # are comments")
+    if dialect.encoding not in ("utf-8", "utf-8-sig"):
+        words.append(dialect.encoding)
+    return ", ".join(words)

@@ -1,0 +1,100 @@
+"""Dates and times as people write them, and as numbers."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from portanet._typing import HostArray
+
+_TIME = (
+    r"(?:[T ]+(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?"
+    r"(?P<P> ?[AaPp]\.?[Mm]\.?)?(?P<Z> ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)?"
+)
+_MONTH = r"(?P<b>[A-Za-z]{3})[a-z]*\.?"
+_FORMS = {
+    "year-month-day": r"(?P<y>\d{4})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<d>\d{1,2})",
+    "day.month.year": r"(?P<d>\d{1,2})(?P<s>[-/.])(?P<m>\d{1,2})(?P=s)(?P<y>\d{4}|\d{2})",
+    "month/day/year": r"(?P<m>\d{1,2})(?P<s>[-/.])(?P<d>\d{1,2})(?P=s)(?P<y>\d{4}|\d{2})",
+    "day month-name year": rf"(?:[A-Za-z]{{3,9}},? )?(?P<d>\d{{1,2}})[- ]{_MONTH}[- ,]+(?P<y>\d{{4}}|\d{{2}})",
+    "month-name day year": rf"(?:[A-Za-z]{{3,9}},? )?{_MONTH} (?P<d>\d{{1,2}}),? (?P<y>\d{{4}})",
+}
+_PATTERNS = {form: re.compile(pattern + _TIME) for form, pattern in _FORMS.items()}
+_PATTERNS["yearmonthday"] = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?P<H>)(?P<M>)(?P<S>)(?P<P>)(?P<Z>)")
+_PATTERNS["unix seconds"] = re.compile(r"(?P<u>[+-]?\d{1,11})(?:\.0*)?")
+_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_EPOCH = datetime.datetime(1970, 1, 1)
+_LONGEST = 60  # letters
+_TRIED = 50  # texts
+
+FORMS = tuple(_PATTERNS)
+TIME = " time"
+"""Ends the name of a form that has a time of day too."""
+
+
+def form_of(texts: Sequence[str], *, numbers: bool = False) -> str:
+    """The form in which at least nine of ten texts are dates, the most of them; "" where there is none.
+
+    With `numbers` also whole numbers such as 20230101, and seconds since 1970. Of 1/2/2023 a slash makes the month
+    come first, a point or a dash the day, unless one of the texts decides.
+    """
+    sample = texts[:_TRIED]
+    forms = [form for form in FORMS if numbers or form not in ("yearmonthday", "unix seconds")]
+    forms = [form for form in forms if 10 * sum(parse(text, form) is not None for text in sample) >= 9 * len(sample)]
+    if any("/" in text for text in sample) and "month/day/year" in forms:
+        forms.sort(key=lambda form: form == "day.month.year")
+    counts = {form: sum(parse(text, form) is not None for text in texts) for form in forms}
+    best = max(counts, key=lambda form: counts[form], default="")
+    if not best or 10 * counts[best] < 9 * len(texts):
+        return ""
+    moments = (parse(text, best) for text in texts)
+    timed = any(moment is not None and moment.time() != datetime.time() for moment in moments)
+    return best + TIME if timed else best
+
+
+def parse(text: str, form: str) -> datetime.datetime | None:
+    """The moment that a text of this form names, its time zone left out; None for any other text."""
+    match = _PATTERNS[form.removesuffix(TIME)].fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    if match is None:
+        return None
+    part = match.groupdict()
+    try:
+        if part.get("u"):
+            return _EPOCH + datetime.timedelta(seconds=int(part["u"]))
+        month = _NAMES.index(part["b"].lower()) + 1 if part.get("b") else int(part["m"])
+        hour = int(part["H"] or 0)
+        if part["P"]:
+            hour = hour % 12 + 12 * (part["P"].strip().lower()[0] == "p")
+        minute, second = int(part["M"] or 0), int(part["S"] or 0)
+        return datetime.datetime(_year(part["y"]), month, int(part["d"]), hour, minute, second)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _year(text: str) -> int:
+    """A year of two digits lies within 1969 and 2068, as POSIX has it."""
+    year = int(text)
+    return year if len(text) == 4 else year + (2000 if year < 69 else 1900)
+
+
+def numbers(moments: Iterable[datetime.datetime | None], *, timed: bool) -> HostArray:
+    """Year, month, weekday (0 is Monday), days since 1970-01-01, and the hour if they are `timed`: (N, 4 or 5)."""
+    rows = [_row(moment, timed) for moment in moments]
+    return np.array(rows, np.float64).reshape(len(rows), 5 if timed else 4)
+
+
+def _row(moment: datetime.datetime | None, timed: bool) -> list[float]:
+    if moment is None:
+        return [np.nan] * (5 if timed else 4)
+    days = (moment.date() - _EPOCH.date()).days
+    hour = moment.hour + moment.minute / 60 + moment.second / 3600
+    return [moment.year, moment.month, moment.weekday(), days, *([hour] if timed else [])]
+
+
+def of_datetimes(values: HostArray) -> list[datetime.datetime | None]:
+    """The moments in an array of NumPy's datetime64."""
+    found: list[datetime.datetime | None] = values.astype("datetime64[s]").astype(object).tolist()
+    return [moment if isinstance(moment, datetime.datetime) else None for moment in found]

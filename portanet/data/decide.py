@@ -1,0 +1,51 @@
+"""The schema of a table to train on, decided on its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from portanet._text import plain
+from portanet.data.cells import quoted
+from portanet.data.chunk import Chunk, Chunks
+from portanet.data.columns import Tally, decide, tallies
+from portanet.errors import ConfigError, DataError
+from portanet.storage.schema import CATEGORY, CHOSEN, DATE, DROP, NUMBER, Column, Dialect, Schema
+
+
+def decided(
+    source: Chunks, label: int | None, chosen: Mapping[str, str], dialect: Dialect, *, keep: bool
+) -> tuple[Schema, list[Chunk] | None]:
+    """The schema of a table to train on, and its chunks where they are to be kept for the next walk over them.
+
+    `chosen` are the kinds that columns were told to have.
+    """
+    require_kinds(chosen, source.names)
+    as_text = {
+        position for position, name in enumerate(source.names)
+        if position == label or chosen.get(name) in (CATEGORY, DATE)
+    }  # fmt: skip
+    while True:
+        chunks = list(source.read(as_text)) if keep else None
+        found = tallies(source.names, source.read(as_text) if chunks is None else chunks, dialect, label)
+        columns = {
+            position: decide(name, tally, dialect, chosen.get(name))
+            for position, (name, tally) in enumerate(zip(source.names, found)) if position != label
+        }  # fmt: skip
+        mixed = {position for position, column in columns.items() if _needs_text(column, found[position])}
+        if mixed <= as_text:
+            return Schema(tuple(columns.values()), dialect), chunks
+        as_text |= mixed
+
+
+def _needs_text(column: Column, tally: Tally) -> bool:
+    """Whether a column that some chunks have as numbers is of a kind for which their text counts."""
+    return bool(tally.texts or tally.overflow) and not tally.as_text and column.kind not in (NUMBER, DROP)
+
+
+def require_kinds(chosen: Mapping[str, str], names: Sequence[str]) -> None:
+    """Refuse kinds that there are not, and those of columns that there are not."""
+    for name, kind in chosen.items():
+        if kind not in CHOSEN:
+            raise ConfigError(f"the column {quoted(name)} cannot be {kind!r}; it can be {', '.join(CHOSEN)}.")
+        if name not in names:
+            raise DataError(f"there is no column {quoted(name)}; the columns: {', '.join(map(plain, names[:8]))}.")

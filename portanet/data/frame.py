@@ -1,0 +1,125 @@
+"""Data frames, of pandas or of any library whose frames name their columns, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from portanet._typing import HostArray
+from portanet.data.chunk import Chunk, Texts, smallest
+from portanet.data.csv.header import Header, distinct, matched, understand
+from portanet.data.dataset import Dataset
+from portanet.data.labels import shortest
+from portanet.data.memmap.mapped import InMemory, Parts
+from portanet.data.tables import Check, Request, dataset, read_rows
+from portanet.errors import DataError
+from portanet.storage.schema import Dialect
+
+
+def is_frame(source: Any) -> bool:
+    """Whether a source is a data frame: it has named columns and rows."""
+    return not isinstance(source, str) and hasattr(source, "columns") and hasattr(source, "shape")
+
+
+@dataclass(frozen=True)
+class FrameTable:
+    """Frames that follow each other, with the same columns, as a table."""
+
+    name: str
+    header: Header
+    frames: Any
+    dialect: Dialect = field(default_factory=Dialect)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns."""
+        return self.header.names
+
+    def read(self, as_text: Iterable[int] = ()) -> Iterator[Chunk]:
+        """A chunk of each frame."""
+        for frame in self.frames():
+            yield _chunk(frame, set(as_text))
+
+    def explained(self, error: Exception, checks: Mapping[int, Check] | None, valid_rows: int) -> DataError:
+        """The error with the first row, from 1, of what is wrong in each column."""
+        faults = []
+        for position, check in (checks or {}).items():
+            row = count = 0
+            for chunk in self.read([position]):
+                cells = chunk.texts[position]
+                wrong = [check(text) for text in cells.texts]
+                rows = [i for i, code in enumerate(cells.codes) if code >= 0 and wrong[code]]
+                if rows and not count:
+                    first = f"row {row + rows[0] + 1}, column {self.names[position]!r}: {wrong[cells.codes[rows[0]]]}"
+                count, row = count + len(rows), row + chunk.rows
+            if count:
+                faults.append(first + (f" and {count - 1:,} more" if count > 1 else ""))
+        return DataError(f"{self.name}: {'; '.join(faults) or error}.")
+
+
+def read_frames(name: str, columns: Iterable[Any], frames: Any, request: Request) -> Dataset:
+    """The rows of frames that a function gives, any number of times."""
+    names = distinct([str(column).strip() for column in columns])
+    if request.table is not None:
+        header = matched(name, names, request.table, request.default_label, request.label)
+    else:
+        wanted = request.default_label if request.label is None else request.label
+        header = understand(name, names, label=wanted, image=request.image, trained=request.label is None)
+    source = FrameTable(name, header, frames)
+    sink = InMemory()
+    found = read_rows(source, request, sink, keep=True)
+    return dataset(source, Parts(sink.array(), *found), request, ())
+
+
+def read_frame(frame: Any, request: Request) -> Dataset:
+    """The rows of a frame, under the name "the data frame"."""
+    return read_frames("the data frame", list(frame.columns), lambda: iter([frame]), request)
+
+
+def _chunk(frame: Any, as_text: set[int]) -> Chunk:
+    rows, width = frame.shape
+    numbers: dict[int, HostArray] = {}
+    texts: dict[int, Texts] = {}
+    moments: dict[int, HostArray] = {}
+    for position in range(width):
+        values = _values(frame, position)
+        if values.dtype.kind == "M" and position not in as_text:
+            moments[position] = values
+        elif values.dtype.kind in "iuf" and position not in as_text:
+            numbers[position] = values.astype(np.float64) if values.dtype.kind == "f" else values
+        else:
+            texts[position] = _texts(values)
+    matrix = np.column_stack(list(numbers.values())) if numbers else np.empty((rows, 0), np.uint8)
+    return Chunk(rows, smallest(matrix), {position: i for i, position in enumerate(numbers)}, texts, moments)
+
+
+def _values(frame: Any, position: int) -> HostArray:
+    """A column as a NumPy array: numbers, datetime64 or objects."""
+    column = frame.iloc[:, position] if hasattr(frame, "iloc") else frame[frame.columns[position]]
+    if getattr(column.dtype, "kind", "") in "iuf" and not isinstance(column.dtype, np.dtype):  # pandas' own numbers
+        return np.asarray(column.to_numpy(np.float64, na_value=np.nan))
+    values = np.asarray(column)
+    if values.dtype.kind == "O" and getattr(column.dtype, "kind", "") == "M":  # with a time zone
+        return np.asarray(column.to_numpy("datetime64[ns]"))
+    return values
+
+
+def _texts(values: HostArray) -> Texts:
+    codes: dict[str, int] = {}
+    found = [
+        -1 if value is None or value != value else codes.setdefault(_text(value), len(codes))
+        for value in (_present(value) for value in values.tolist())
+    ]
+    return Texts(np.array(found, np.int64), list(codes))
+
+
+def _present(value: Any) -> Any:
+    """A value, or None where it says of itself that it is missing, as pandas' NA and NaT do."""
+    return None if type(value).__name__ in ("NAType", "NaTType") else value
+
+
+def _text(value: Any) -> str:
+    return shortest(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)

@@ -1,0 +1,157 @@
+"""Chunks of a table as rows of a matrix, by the schema that was decided on the rows to train on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from portanet._typing import HostArray
+from portanet.data import dates
+from portanet.data.cells import LARGEST, number_of, quoted
+from portanet.data.chunk import Chunk, Texts
+from portanet.data.columns import is_gap, truth_of
+from portanet.data.labels import shortest
+from portanet.storage.schema import DATE, NUMBER, YES_NO, Column, Dialect, Schema
+
+
+@dataclass
+class Seen:
+    """What a table holds that the one trained on did not, by column.
+
+    new     how often each value came that is not among the categories, a few of them
+    gaps    how many values were missing where none was
+    faults  how many cells are not what their column holds, and the first one's text
+    """
+
+    new: dict[str, Counter[str]] = field(default_factory=dict)
+    gaps: Counter[str] = field(default_factory=Counter)
+    faults: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+    def told(self) -> list[str]:
+        """A line for each column."""
+        lines = []
+        for name, counts in self.new.items():
+            first, more = quoted(next(iter(counts))), len(counts) - 1
+            shown = f"{first} and {more} other{'s' if more > 1 else ''}" if more else first
+            lines.append(f"{name}: {_cells(counts.total())} hold values that training did not have ({shown})")
+        lines += [f"{name}: {_cells(count)} missing, none was in training" for name, count in self.gaps.items()]
+        return lines + [
+            f"{name}: {_cells(count)} taken as missing, such as {quoted(text)}"
+            for name, (count, text) in self.faults.items()
+        ]
+
+
+def _cells(count: int) -> str:
+    return f"{count:,} cell{'s' if count > 1 else ''}"
+
+
+class Matrix:
+    """Makes rows of float32 or float64 of chunks.
+
+    positions  of the schema's used columns in the source
+    """
+
+    def __init__(self, schema: Schema, positions: Sequence[int], dialect: Dialect) -> None:
+        self.schema, self.positions, self.dialect = schema, positions, dialect
+        self.dtype = np.float64 if schema.wide else np.float32
+        self.seen = Seen()
+        self._codes = {
+            column.name: {text: code for code, text in enumerate(column.values, 1)} for column in schema.used
+        }
+
+    def rows(self, chunk: Chunk) -> HostArray:
+        """The rows of a chunk (N, D); a cell that is not what its column holds is NaN, and counted in `seen`."""
+        x = np.empty((chunk.rows, len(self.schema.names)), self.dtype)
+        place, targets, sources = 0, [], []
+        for column, position in zip(self.schema.used, self.positions):
+            width = len(column.parts)
+            if column.kind == NUMBER and position in chunk.position:
+                targets.append(place)
+                sources.append(chunk.position[position])
+            elif column.kind == NUMBER and position in chunk.texts:
+                x[:, place] = self._numbers(column, chunk.texts[position])
+            elif column.kind == DATE:
+                x[:, place : place + width] = self._dates(column, chunk, position)
+            else:
+                x[:, place] = self._categories(column, self._texts(chunk, position))
+            place += width
+        if targets:
+            with np.errstate(over="ignore"):
+                x[:, targets] = chunk.numbers[:, sources]
+        self._check(x)
+        return x
+
+    def _texts(self, chunk: Chunk, position: int) -> Texts:
+        """A column as text, of a source that knows it as numbers too."""
+        if position in chunk.texts:
+            return chunk.texts[position]
+        values = chunk.numbers[:, chunk.position[position]] if position in chunk.position else chunk.dates[position]
+        distinct, codes = np.unique(values, return_inverse=True)
+        return Texts(codes, [shortest(str(value)) for value in distinct.tolist()])
+
+    def _numbers(self, column: Column, cells: Texts) -> HostArray:
+        counts = _counts(cells)
+        found = np.full(len(cells.texts) + 1, np.nan)  # the last is for the code -1
+        for code, text in enumerate(cells.texts):
+            number = number_of(text, self.dialect)
+            if number is not None:
+                found[code] = number
+            elif not is_gap(text.strip(), self.dialect):
+                self._fault(column, int(counts[code]), text)
+        values: HostArray = found[cells.codes]
+        return values
+
+    def _categories(self, column: Column, cells: Texts) -> HostArray:
+        codes, counts = self._codes[column.name], _counts(cells)
+        found = np.zeros(len(cells.texts) + 1)
+        for code, text in enumerate(cells.texts):
+            text = text.strip()
+            known = codes.get(text) or codes.get(shortest(text)) or (column.kind == YES_NO and truth_of(text)) or 0
+            found[code] = known
+            if known or not counts[code]:
+                continue
+            if is_gap(text, self.dialect):
+                if not column.gaps:
+                    self.seen.gaps[column.name] += int(counts[code])
+            else:
+                self.seen.new.setdefault(column.name, Counter())[text] += int(counts[code])
+        values: HostArray = found[cells.codes]
+        return values
+
+    def _dates(self, column: Column, chunk: Chunk, position: int) -> HostArray:
+        timed = column.form.endswith(dates.TIME)
+        if position in chunk.dates:
+            return dates.numbers(dates.of_datetimes(chunk.dates[position]), timed=timed)
+        cells = self._texts(chunk, position)
+        counts = _counts(cells)
+        moments = [dates.parse(text, column.form) for text in cells.texts]
+        for code, (text, moment) in enumerate(zip(cells.texts, moments)):
+            if moment is None and not is_gap(text.strip(), self.dialect):
+                self._fault(column, int(counts[code]), text)
+        rows: HostArray = dates.numbers([*moments, None], timed=timed)[cells.codes]
+        return rows
+
+    def _fault(self, column: Column, count: int, text: str) -> None:
+        if count:
+            before, first = self.seen.faults.get(column.name, (0, text))
+            self.seen.faults[column.name] = before + count, first
+
+    def _check(self, x: HostArray) -> None:
+        """Counts gaps, and takes numbers that are too large for missing."""
+        place = 0
+        for column in self.schema.used:
+            values = x[:, place]
+            if column.kind == NUMBER and (large := np.abs(values) > LARGEST).any():
+                self._fault(column, int(large.sum()), f"{values[large][0]:g}")
+                values[large] = np.nan
+            if column.kind in (NUMBER, DATE) and not column.gaps and (count := int(np.isnan(values).sum())):
+                self.seen.gaps[column.name] += count
+            place += len(column.parts)
+
+
+def _counts(cells: Texts) -> HostArray:
+    """How often each text comes."""
+    return np.bincount(cells.codes[cells.codes >= 0], minlength=len(cells.texts))
