@@ -25,7 +25,7 @@ _COMMANDS = {
     "report": "Write a run's report again, as one HTML file.",
     "export": "Write a model for onnxruntime, or as one Python file.",
     "rerun": "Repeat a run and say whether it gives the same result.",
-    "data": "Write MNIST in the formats of others.",
+    "data": "Show what a table holds; write MNIST in the formats of others.",
     "compare": "Compare training steps on several backends with NumPy in float64.",
     "bench": "Time training steps on this machine's backends.",
     "gradcheck": "Check every gradient against finite differences.",

@@ -87,12 +87,16 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not TOML: {str(error).rstrip('.')}.") from error
 
 
-def _word(path: Path, key: str, value: Any) -> str:
+def _word(path: Path, key: str, value: Any) -> Any:
     """A value as the option takes it, which then checks it."""
     if key in _LISTS and isinstance(value, list) and all(isinstance(entry, (str, int)) for entry in value):
         return _LISTS[key].join(map(str, value))
     if key == "class_weight" and isinstance(value, dict):
         value = ",".join(f"{name}={weight}" for name, weight in value.items())
+    if key == "column" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+        return value
+    if key == "coerce" and isinstance(value, bool):
+        return value
     if isinstance(value, (dict, list, bool)) or value == "":
         raise ConfigError(f"{path}: {key} must be a word or a number, got {brief(value)}.")
     return str(value)

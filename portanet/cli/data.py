@@ -1,16 +1,18 @@
-"""portanet data: MNIST in the formats of others."""
+"""portanet data: what a table holds, and MNIST in the formats of others."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
-from portanet.cli import options
+from portanet.cli import options, reading
 from portanet.cli.terminal import echo
 
 
-@click.group(help="Write MNIST in the formats of others.")
+@click.group(help="Show what a table holds; write MNIST in the formats of others.")
 def command() -> None:
     """The commands below `portanet data`."""
 
@@ -28,3 +30,32 @@ def kaggle(folder: Path, force: bool) -> None:
 
     for path in write_kaggle(folder, force=force):
         echo(path)
+
+
+@command.command(short_help="Show what the columns of a table hold.")
+@click.argument("source", metavar="DATA")
+@click.option("--label", metavar="COLUMN", help="Label column, which is not an input.  [default: label]")
+@reading.options
+@options.as_json
+@options.debug
+def describe(source: str, label: str | None, as_json: bool, **asked: Any) -> None:
+    """Show what the columns of a table hold: which are learnt as what, which are left out, and why.
+
+    DATA is a text file, compressed or not, a Parquet file, or - for stdin. Nothing is trained.
+    """
+    from portanet.cli import facts
+    from portanet.cli.kinds import lines
+    from portanet.errors import DataError
+
+    rows = facts.read(source, label=label, task="auto", **reading.arguments(reading.places(asked)))
+    if rows.table is None:
+        raise DataError(f"{source} holds images {rows.x.shape[1:]}, and no table.")
+    if as_json:
+        columns = [asdict(column) for column in rows.table.columns]
+        options.print_json({"rows": len(rows), "label": rows.label, "columns": columns, "notes": rows.notes})
+        return
+    echo(f"{rows.name}: {len(rows):,} rows" + (f", label {rows.label}" if rows.label else ""))
+    for line in lines(rows.table, rows.x):
+        echo(line)
+    for note in rows.notes:
+        echo(note)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portanet._text import plain
-from portanet.cli import options
+from portanet.cli import options, reading
+from portanet.cli.groups import Grouped
 from portanet.cli.terminal import echo
 
 if TYPE_CHECKING:
@@ -21,16 +22,24 @@ _MATRIX = 1000  # classes whose confusion matrix is told
 _VALUES = 2**23  # of outputs at once
 
 
-@click.command()
+@click.command(cls=Grouped, groups={"Data": ("--label", *(f"--{name}" for name in reading.NAMES)), "Output": ()})
 @click.argument("model", type=options.MODEL)
 @click.argument("data", required=False, metavar="[DATA]")
 @click.option("--label", metavar="COLUMN", help="Label column of a CSV.  [default: label]")
+@reading.options
 @options.backend
 @click.option("--details", is_flag=True, help="Also each class's precision, recall and F1, and which are confused.")
 @options.as_json
 @options.debug
 def command(
-    model: Path, data: str | None, label: str | None, backend: str, device: str | None, details: bool, as_json: bool
+    model: Path,
+    data: str | None,
+    label: str | None,
+    backend: str,
+    device: str | None,
+    details: bool,
+    as_json: bool,
+    **asked: Any,
 ) -> None:
     """Measure a model's accuracy and loss on labelled data; R2 and loss for a regression model.
 
@@ -49,7 +58,10 @@ def command(
         raise ConfigError(f"name the data to evaluate on; this model was trained on {trained_on}.")
     if details and not run.task.is_classification:
         raise ConfigError("--details is for classes, and this model predicts numbers; leave it out.")
-    rows = facts.read_for(run, "mnist:test" if data is None else data, label)
+    source = "mnist:test" if data is None else data
+    rows = facts.read_for(run, source, label, **reading.arguments(reading.places(asked)))
+    for note in rows.notes:
+        echo(f"portanet: {note}", err=True)
     result: dict[str, Any] = run.evaluate(rows)
     if details:
         result |= _details(run, rows.x, rows.require_targets())

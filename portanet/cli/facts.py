@@ -27,12 +27,12 @@ def read(source: str, **settings: Any) -> Dataset:
         return readers.read(source, progress=progress, **settings)
 
 
-def read_like(source: str, training: Dataset, label: str | None, task: str) -> Dataset:
+def read_like(source: str, training: Dataset, label: str | None, task: str, **settings: Any) -> Dataset:
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
     rows = read(
         source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns,
-        table=training.table,
+        table=training.table, **settings,
     )  # fmt: skip
     rows.require_targets()
     if rows.x.shape[1:] != training.x.shape[1:]:
@@ -41,13 +41,13 @@ def read_like(source: str, training: Dataset, label: str | None, task: str) -> D
     return rows
 
 
-def read_for(run: TrainedModel, source: str, label: str | None = None) -> Dataset:
+def read_for(run: TrainedModel, source: str, label: str | None = None, **settings: Any) -> Dataset:
     """Data with the classes, columns and image shape of a trained model."""
     columns = run.card.columns
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
     return read(
         source, label=label, usual_label=run.card.label, image=image,
-        task=run.task.name, classes=class_names(run), columns=columns, table=run.card.table,
+        task=run.task.name, classes=class_names(run), columns=columns, table=run.card.table, **settings,
     )  # fmt: skip
 
 

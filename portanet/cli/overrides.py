@@ -14,7 +14,21 @@ from portanet.training import named, presets
 from portanet.training.callbacks import Callback, EarlyStopping, KeepBest
 from portanet.training.hidden import with_hidden
 from portanet.training.spec import TrainingSpec
-from portanet.training.tasks import task_named
+from portanet.training.tasks import Classify, Regress, task_named, task_of
+
+AUTO = "auto"
+"""The task that the label decides."""
+
+
+def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
+    """The task, by its own option, by the classes, or by the loss of a file; AUTO where none of them names it."""
+    task: str = settings["task"]
+    spec = spec_of(**settings | {"task": Classify.name if task == AUTO else task})
+    if task != AUTO:
+        return task
+    if "loss" in settings["tables"]:
+        return (Classify() if task_of(spec.loss).is_classification else Regress()).name
+    return AUTO if classes is None else Classify.name
 
 
 def spec_of(

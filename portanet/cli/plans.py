@@ -8,8 +8,8 @@ from typing import Any
 
 from portanet._settings import short_repr
 from portanet._typing import Params
-from portanet.cli import classes, facts
-from portanet.cli.overrides import weighted
+from portanet.cli import classes, facts, reading
+from portanet.cli.overrides import AUTO, weighted
 from portanet.data import Dataset
 from portanet.data.labels import encode
 from portanet.data.split import holdout
@@ -24,7 +24,7 @@ from portanet.training.tasks import Classify, Regress, Task, task_named
 
 PLACES = (
     "data", "label", "classes", "image", "task", "valid", "test", "from", "freeze", "preset", "backend", "device",
-    "workers",
+    "workers", *reading.NAMES,
 )  # fmt: skip
 
 
@@ -57,25 +57,40 @@ class Job:
         return settings
 
 
-def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None = None) -> Job:
+def read_all(places: dict[str, Any]) -> Dataset:
+    """The labelled data that `places` names."""
+    base = None if places["from"] is None else load(places["from"])
+    task = base.task.name if base is not None and places["task"] == AUTO else places["task"]
+    whole = read(
+        places["data"], places["label"], places["image"], task, base, classes.names_in(places["classes"]),
+        **reading.arguments(places),
+    )  # fmt: skip
+    whole.require_targets()
+    return whole
+
+
+def prepare(
+    spec: TrainingSpec, places: dict[str, Any], class_weight: str | None = None, *, whole: Dataset | None = None
+) -> Job:
     """The job for a spec, with the data that `places` names read, and the layers completed for them.
 
     places  data, label, classes, image, task, test, from, freeze, and valid where it names data
+    whole   the data, if it is read already
     """
     label, task, freeze, source = places["label"], places["task"], places["freeze"], places["data"]
     if freeze is not None and places["from"] is None:
         raise ConfigError("--freeze names layers of a trained model; name that model with --from.")
     base = None if places["from"] is None else load(places["from"])
-    option = places.get("classes")
-    whole = read(source, label, places["image"], task, base, classes.names_in(option))
-    whole.require_targets()
+    option = places["classes"]
+    asked = reading.arguments(places)
+    whole = read_all(places) if whole is None else whole
     classes.require_credible(whole, option)
     if places["valid"] is None:
         training, validation = holdout(whole, spec.valid) if spec.valid else (whole, None)
     else:
-        training, validation = whole, facts.read_like(places["valid"], whole, label, task)
+        training, validation = whole, facts.read_like(places["valid"], whole, label, task, **asked)
     _check_watched(spec, task, held_out=validation is not None)
-    tests = None if places["test"] is None else facts.read_like(places["test"], whole, label, task)
+    tests = None if places["test"] is None else facts.read_like(places["test"], whole, label, task, **asked)
     card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label, table=training.table)
     made, params = model(spec, card, training, base, freeze)
     spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
@@ -87,16 +102,17 @@ def prepare(spec: TrainingSpec, places: dict[str, Any], class_weight: str | None
 
 
 def read(
-    source: str, label: str | None, image: Any, task: str, base: TrainedModel | None, names: Sequence[str] | None
-) -> Dataset:
+    source: str, label: str | None, image: Any, task: str, base: TrainedModel | None, names: Sequence[str] | None,
+    **asked: Any,
+) -> Dataset:  # fmt: skip
     """The data; for a model to go on from, in its columns and with its classes, if it knows them all."""
     if base is None:
-        return facts.read(source, label=label, image=image, task=task, classes=names)
+        return facts.read(source, label=label, image=image, task=task, classes=names, **asked)
     known = facts.class_names(base)
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
     found = facts.read(
         source, label=label, usual_label=base.card.label, image=image, task=task,
-        columns=base.card.columns, table=base.card.table, classes=names,
+        columns=base.card.columns, table=base.card.table, classes=names, **asked,
     )  # fmt: skip
     if found.classes and set(found.classes) <= set(known):
         targets, known_classes = encode(source, found.classes, found.require_targets(), known)

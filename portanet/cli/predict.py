@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portanet._text import plain
-from portanet.cli import options
+from portanet.cli import options, reading
+from portanet.cli.groups import Grouped
 from portanet.cli.terminal import Screen, echo
 
 if TYPE_CHECKING:
@@ -22,19 +23,20 @@ _FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for the beginn
 _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 
 
-@click.command()
+@click.command(cls=Grouped, groups={"Data": ("--label", *(f"--{name}" for name in reading.NAMES)), "Output": ()})
 @click.argument("model", type=options.MODEL)
 @click.argument("data")
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: stdout]")
 @click.option("--probabilities", is_flag=True, help="Add one column with the probability of each class.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--label", metavar="COLUMN", help="Label column of a CSV, which is left out.  [default: label]")
+@reading.options
 @options.backend
 @options.as_json
 @options.debug
 def command(
     model: Path, data: str, out: Path | None, probabilities: bool, force: bool, label: str | None,
-    backend: str, device: str | None, as_json: bool,
+    backend: str, device: str | None, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Write a model's answers to a CSV file.
 
@@ -60,7 +62,9 @@ def command(
     run = load(model, backend=backends.choose(backend, device))
     if probabilities and not run.task.is_classification:
         raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")
-    rows = facts.read_for(run, data, label)
+    rows = facts.read_for(run, data, label, **reading.arguments(reading.places(asked)))
+    for note in rows.notes:
+        echo(f"portanet: {note}", err=True)
     classes = facts.class_names(run)
 
     def answers() -> Iterator[tuple[list[str], Any]]:

@@ -28,10 +28,12 @@ Pair = tuple[Any, Any]  # what the run has, and what the repetition has
 
 def _check_places(run: Path, places: Mapping[str, Any]) -> None:
     """Refuse a place that was changed by hand to what no option gives."""
+    from portanet.cli import reading
     from portanet.training.tasks import Classify, Regress
 
     tasks, image, workers = (Classify.name, Regress.name), places["image"], places["workers"]
     is_valid = {name: _is_text(places[name]) for name in places} | {
+        **reading.are_valid(places),
         "task": places["task"] in tasks,
         "image": image is None or (isinstance(image, list) and len(image) == 3 and all(map(_is_size, image))),
         "workers": workers is None or _is_size(workers),
@@ -134,9 +136,9 @@ def _place(out: Path | None) -> Iterator[Path]:
 
 def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
     """Train again; the progress goes to stderr."""
-    from portanet.cli import plans, training
+    from portanet.cli import plans, reading, training
 
-    places = {"classes": None} | record.places  # which older records do not have
+    places = dict.fromkeys(("classes", *reading.NAMES)) | record.places  # which older records do not have
     if missing := [name for name in plans.PLACES if name not in places]:
         raise ConfigError(f"{run / 'run.json'}: its places do not name {', '.join(missing)}.")
     _check_places(run, places)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from portanet.cli import config, options
+from portanet.cli import config, options, reading
 from portanet.cli.groups import Grouped
 
 _EXAMPLES = """\b
@@ -23,7 +23,10 @@ Examples:
 """
 
 _GROUPS = {
-    "Data": ("--label", "--image", "--task", "--classes", "--class-weight", "--valid", "--test"),
+    "Data": (
+        "--label", "--image", "--task", "--classes", "--class-weight", "--valid", "--test",
+        *(f"--{name}" for name in reading.NAMES),
+    ),
     "Model": ("--preset", "--hidden", "--activation", "--dropout", "--from", "--freeze", "--dtype"),
     "Training": (
         "--epochs", "--batch-size", "--optimizer", "--learning-rate", "--patience", "--time-limit", "--resume",
@@ -46,9 +49,10 @@ _GROUPS = {
 )
 @click.option("--dropout", type=float, metavar="R", help="Share of the values to drop behind each hidden layer.")
 @options.data
+@reading.options
 @click.option(
-    "--task", type=click.Choice(["classify", "regress"]), default="classify", show_default=True,
-    help="Learn the label as a class or as a number.",
+    "--task", type=click.Choice(["auto", "classify", "regress"]), default="auto", show_default=True,
+    help="Learn the label as a class or as a number; auto: text and up to 20 whole numbers are classes.",
 )  # fmt: skip
 @options.backend
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)

@@ -13,7 +13,7 @@ import click
 
 from portanet import backends
 from portanet.backends import Backend
-from portanet.cli import config, options, outcome, overrides, plans, terminal
+from portanet.cli import config, options, outcome, overrides, plans, reading, terminal
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
 from portanet.cli.terminal import echo
@@ -27,6 +27,7 @@ from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
 from portanet.training.resume import Checkpoints
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
+from portanet.training.tasks import Classify, Regress
 
 
 class _Keep(Callback):
@@ -62,14 +63,18 @@ def train(
     start, valid, class_weight = settings.pop("start"), settings["valid"], settings.pop("class_weight")
     names = ("data", "label", "classes", "image", "test", "freeze", "backend", "device")
     places = {name: settings.pop(name) for name in names} | {"preset": settings["preset"], "task": settings["task"]}
+    places |= reading.places(settings)
     places |= {"from": None if start is None else str(start), "valid": None if overrides.is_share(valid) else valid}
     if places["data"] is None:
         places["data"] = presets.data(places["preset"])
     chosen = choose(places, say, trace=trace)
     if places["from"] is not None:
         overrides.require_no_layers(settings)
-    spec = overrides.spec_of(**settings)
-    job = plans.prepare(spec, places | {"workers": workers}, class_weight)
+    places["task"] = settings["task"] = overrides.task_named_by(settings, places["classes"])
+    whole = plans.read_all(places)
+    if places["task"] == overrides.AUTO:
+        places["task"] = settings["task"] = (Classify() if whole.classes else Regress()).name
+    job = plans.prepare(overrides.spec_of(**settings), places | {"workers": workers}, class_weight, whole=whole)
     if print_config:
         click.echo(config.text(job.settings()), nl=False)
         return
@@ -156,5 +161,6 @@ def _command() -> list[str]:
         value = context.params.get(str(option.name))
         if given and isinstance(option, click.Option) and config.name_of(option) not in config.OF_ONE_CALL:
             value = context.meta.get(config.PATH) if option.name == "tables" else value
-            words += [option.opts[0], config.typed(config.name_of(option), value)]
+            for each in (value or ()) if option.multiple else [value]:
+                words += [option.opts[0], *([] if option.is_flag else [config.typed(config.name_of(option), each)])]
     return words

@@ -152,7 +152,7 @@ def decide(name: str, tally: Tally, dialect: Dialect, forced: str | None = None)
     if not tally.present and tally.rows:
         return replace(column, kind=kinds.CONSTANT, why="it has no values")
     if tally.moments:
-        return replace(column, kind=kinds.DATE, form=f"datetime64{dates.TIME}")
+        return replace(column, kind=kinds.DATE, form=f"datetime64{kinds.TIME}")
     if tally.numbers == tally.present:
         return _number(column, tally)
     return _text(column, tally)
@@ -232,7 +232,7 @@ def _forced(column: Column, tally: Tally, kind: str) -> Column:
             example = next(iter(tally.texts), "")
             raise ConfigError(f"the column {quoted(column.name)} holds no dates, but such as {quoted(example)}.")
         return replace(column, form=form)
-    return replace(column, form=f"datetime64{dates.TIME}") if kind == kinds.DATE else column
+    return replace(column, form=f"datetime64{kinds.TIME}") if kind == kinds.DATE else column
 
 
 def told(columns: Sequence[Column]) -> list[str]:

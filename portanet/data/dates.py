@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from portanet._typing import HostArray
+from portanet.storage.schema import FORMS, TIME
 
 _TIME = (
     r"(?:[T ]+(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?"
@@ -30,9 +31,7 @@ _EPOCH = datetime.datetime(1970, 1, 1)
 _LONGEST = 60  # letters
 _TRIED = 50  # texts
 
-FORMS = tuple(_PATTERNS)
-TIME = " time"
-"""Ends the name of a form that has a time of day too."""
+_PATTERNS["datetime64"] = _PATTERNS["year-month-day"]
 
 
 def form_of(texts: Sequence[str], *, numbers: bool = False) -> str:
@@ -42,7 +41,7 @@ def form_of(texts: Sequence[str], *, numbers: bool = False) -> str:
     come first, a point or a dash the day, unless one of the texts decides.
     """
     sample = texts[:_TRIED]
-    forms = [form for form in FORMS if numbers or form not in ("yearmonthday", "unix seconds")]
+    forms = [form for form in FORMS[:-1] if numbers or form not in ("yearmonthday", "unix seconds")]
     forms = [form for form in forms if 10 * sum(parse(text, form) is not None for text in sample) >= 9 * len(sample)]
     if any("/" in text for text in sample) and "month/day/year" in forms:
         forms.sort(key=lambda form: form == "day.month.year")

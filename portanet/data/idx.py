@@ -36,7 +36,7 @@ def read_folder(
     part: str = "train",
     *,
     name: str | None = None,
-    regress: bool = False,
+    regress: bool | None = False,
     classes: Sequence[str] | None = None,
     mapped: bool | None = None,
     progress: Progress | None = None,

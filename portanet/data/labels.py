@@ -43,9 +43,14 @@ def encode(
 
 
 def encode_array(
-    name: str, values: HostArray, *, regress: bool = False, classes: Sequence[str] | None = None
+    name: str, values: HostArray, *, regress: bool | None = False, classes: Sequence[str] | None = None
 ) -> tuple[HostArray, tuple[str, ...]]:
-    """The same for labels that came as an array; for `regress` float32 or float64 targets and no classes."""
+    """The same for labels that came as an array; for `regress` float32 or float64 targets and no classes.
+
+    Without a word about `regress`, numbers that are not all whole are targets.
+    """
+    if regress is None:
+        regress = values.dtype.kind == "f" and bool((values != np.trunc(values)).any())
     if values.dtype.kind in "iuf":
         if not (finite := np.isfinite(values)).all():
             value = values[int(np.argmin(finite))]

@@ -14,7 +14,7 @@ from portanet.data.cells import LARGEST, number_of, quoted
 from portanet.data.chunk import Chunk, Texts
 from portanet.data.columns import is_gap, truth_of
 from portanet.data.labels import shortest
-from portanet.storage.schema import DATE, NUMBER, YES_NO, Column, Dialect, Schema
+from portanet.storage.schema import DATE, NUMBER, TIME, YES_NO, Column, Dialect, Schema
 
 
 @dataclass
@@ -122,7 +122,7 @@ class Matrix:
         return values
 
     def _dates(self, column: Column, chunk: Chunk, position: int) -> HostArray:
-        timed = column.form.endswith(dates.TIME)
+        timed = column.form.endswith(TIME)
         if position in chunk.dates:
             return dates.numbers(dates.of_datetimes(chunk.dates[position]), timed=timed)
         cells = self._texts(chunk, position)

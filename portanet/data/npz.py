@@ -33,7 +33,7 @@ def read_npz(
     *,
     name: str | None = None,
     image: Shape | None = None,
-    regress: bool = False,
+    regress: bool | None = False,
     classes: Sequence[str] | None = None,
 ) -> Dataset:
     """One part, "train" or "test": images from arrays of 3 or 4 dimensions, a table without names from 2."""

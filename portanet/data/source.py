@@ -117,7 +117,7 @@ def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progr
     path, part = _locate(name)
     if Path(path).is_dir() or path.lower().endswith(".npz"):
         _require_no_label(name, request.label)
-    settings: dict[str, Any] = {"name": name, "regress": bool(request.regress), "classes": request.classes}
+    settings: dict[str, Any] = {"name": name, "regress": request.regress, "classes": request.classes}
     if Path(path).is_dir():
         return read_folder(path, part or "train", mapped=mapped, progress=progress, **settings)
     require_regular(path)

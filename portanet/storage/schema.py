@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -16,8 +17,15 @@ KINDS = (NUMBER, CATEGORY, YES_NO, DATE, ID, TEXT, CONSTANT, DROP)
 CHOSEN = (NUMBER, CATEGORY, DATE, ID, DROP)
 """The kinds that a column may be told to have."""
 
+FORMS = (
+    "year-month-day", "day.month.year", "month/day/year", "day month-name year", "month-name day year",
+    "yearmonthday", "unix seconds", "datetime64",
+)  # fmt: skip
+"""How dates are written: see data/dates.py."""
+TIME = " time"
+"""Ends the name of a form that has a time of day too."""
+
 _MOST = 2**17  # columns, and categories of one
-_LETTERS = 1000  # of a separator's or a format's pattern
 
 
 @dataclass(frozen=True)
@@ -179,7 +187,7 @@ def is_encoding(value: Any) -> bool:
     if not (isinstance(value, str) and re.fullmatch(r"[\w.-]{1,40}", value)):
         return False
     try:
-        return isinstance(b"".decode(value), str)
+        return bool(getattr(codecs.lookup(value), "_is_text_encoding", True))
     except (LookupError, ValueError):
         return False
 
@@ -190,7 +198,7 @@ _IS_VALID: dict[type[Any], dict[str, Callable[[Any], bool]]] = {
         "kind": lambda value: value in KINDS,
         "values": _is_texts,
         "gaps": _is_truth,
-        "form": lambda value: _is_text(value) and len(value) < _LETTERS,
+        "form": lambda value: value == "" or (_is_text(value) and value.removesuffix(TIME) in FORMS),
         "wide": _is_truth,
         "why": _is_text,
     },

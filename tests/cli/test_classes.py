@@ -87,7 +87,8 @@ MANY = list(range(250)) * 2
     ],
 )
 def test_refused(cli: Call, place: Path, labels: list[object], options: tuple[object, ...], facts: list[str]) -> None:
-    answer = cli("train", labelled(place, labels), *ONE, *options)
+    task = () if "--task" in options else ("--task", "classify")
+    answer = cli("train", labelled(place, labels), *ONE, *options, *task)
     assert answer.code == 1
     assert answer.err.splitlines()[-1].startswith("portanet: ")
     for fact in facts:

@@ -224,7 +224,7 @@ ERRORS = [
     ('loss = { type = "CrossEntropy", label_smoothing = 2.0 }', ["label_smoothing", "2.0"]),
     ('loss = { type = "CrossEntropy", class_weight = [1.0] }', ["class_weight", "3 classes"]),
     ('loss = { type = "CrossEntropy", class_weight = 3 }', ["needs a list for class_weight"]),
-    ('loss = { type = "MeanSquaredError" }', ["MeanSquaredError does not fit task classify", "CrossEntropy, Hinge"]),
+    ('loss = { type = "MeanSquaredError" }', ["is not a number"]),
     ('loss = { type = "BinaryCrossEntropy" }', ["BinaryCrossEntropy does not fit task classify"]),
     ('callbacks = { type = "EarlyStopping" }', ["callbacks must be a list of tables with a type", "patience = 3"]),
     ("callbacks = [3]", ["callbacks: 3 is not a callback"]),

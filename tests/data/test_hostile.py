@@ -146,9 +146,9 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
     "a header of minus signs": (x("(" + "-" * 9000 + "1,)", size=9500), "damaged"),
     "a header of a megabyte": (x("(3, 4)", size=2**20), "damaged"),
     "a header of 4 GiB": (zipped(("x.npy", b"\x93NUMPY\2\0\xff\xff\xff\xff{}")), "damaged"),
-    "paths": (zipped(("../x.npy", b""), ("/etc/x.npy", b"")), r"no array x .*its arrays: \.\./x, /etc/x"),
+    "paths": (zipped(("../x.npy", b""), ("/etc/x.npy", b"")), r"no array x, .*its arrays: \.\./x, /etc/x"),
     "a name for a terminal": (zipped(("\x1b[2J\n.npy", b"")), r"its arrays: \\x1b\[2J\\n\."),
-    "a long name": (zipped(("a" * 60_000, b"")), r"its arrays: a{40}\.\.\."),
+    "a long name": (zipped(("a" * 60_000, b"")), r"no array x, .*its arrays: none"),
     "an end in the middle": (npz(x=X)[:-30], "damaged"),
     "less than declared": (lying(x("(999, 1)", body=b"1"), 128 + 999 + 2), "."),
     "more than declared": (lying(x("(3, 1)", body=b"123" * 999), 130 + 3), "."),
@@ -229,7 +229,7 @@ def test_archives_that_are_bombs(tmp_path: Path) -> None:
     }
     paths = put(tmp_path, contents)
     answers = limited(f"{SMALL}from portanet.data.npz import read_npz; read_npz(path)", *paths, megabytes=150)
-    told = ["more than is credible", "declares the shape", "taken", "no array x", "label is empty"]
+    told = ["more than is credible", "declares the shape", "taken", "no array x", "has no label"]
     assert [want in answer for want, answer in zip(told, answers, strict=True)] == [True] * 5, answers
 
 

@@ -122,7 +122,7 @@ def _separator(lines: Sequence[str]) -> str:
 
 
 def _score(lines: Sequence[str], separator: str) -> tuple[float, float, int]:
-    rows = list(_sample(lines[:_ROWS], Dialect(separator)))
+    rows = list(_sample(lines[:_ROWS], Dialect(separator, quote=_quote(lines[:_ROWS], separator))))
     widths = Counter(len(cells) for cells in rows)
     if not rows or (width := max(widths, key=lambda width: (widths[width], width))) < 2:
         return 0.0, 0.0, 0

@@ -112,8 +112,7 @@ def matched(file: str, names: tuple[str, ...], schema: Schema, label: str | None
     place = {name: i for i, name in enumerate(names)}
     if missing := [name for name in used if name not in place]:
         shown = ", ".join(map(quoted, missing[:8])) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
-        plural = "s" if len(missing) > 1 else ""
-        raise DataError(f"{file} has no column{plural} {shown}, which the model needs.")
+        raise DataError(f"{file} has no column {shown}, which the model needs.")
     return Header(names, tuple(place[name] for name in used), position)
 
 

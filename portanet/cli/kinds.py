@@ -1,0 +1,43 @@
+"""The columns of a table as lines: what each is, and what it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from portanet._text import plain
+from portanet.storage.schema import CATEGORY, DATE, NUMBER, YES_NO, Column, Schema
+
+_SHOWN = 60  # columns, and letters of what one holds
+_SAMPLE = 100_000  # rows whose numbers are summed up
+
+
+def lines(table: Schema, x: Any) -> list[str]:
+    """A line for each column: its name, its kind, and its values or why it is left out."""
+    sample = np.asarray(x[: min(len(x), _SAMPLE), ...])
+    place, rows = 0, []
+    for column in table.columns:
+        parts = len(column.parts)
+        rows.append((plain(column.name), column.kind, _holds(column, sample[:, place : place + parts])))
+        place += parts
+    shown = rows[:_SHOWN]
+    width, kind_width = (max(len(row[i]) for row in shown) for i in (0, 1))
+    more = [f"and {len(rows) - _SHOWN} more columns"] if len(rows) > _SHOWN else []
+    return [f"  {name:{width}}  {kind:{kind_width}}  {holds}".rstrip() for name, kind, holds in shown] + more
+
+
+def _holds(column: Column, values: Any) -> str:
+    if column.kind in (CATEGORY, YES_NO):
+        text = f"{len(column.values)} values: {', '.join(map(plain, column.values[:20]))}"
+        text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        return text + _gaps(float((values == 0).mean()))
+    if column.kind == NUMBER and not np.isnan(values).all():
+        return f"{np.nanmin(values):.6g} to {np.nanmax(values):.6g}{_gaps(float(np.isnan(values).mean()))}"
+    if column.kind == DATE:
+        return f"{column.form}{_gaps(float(np.isnan(values[:, 0]).mean()))}"
+    return f"left out: {column.why}"
+
+
+def _gaps(share: float) -> str:
+    return f", {max(share, 0.01):.0%} missing" if share else ""
