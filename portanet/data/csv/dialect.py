@@ -15,6 +15,7 @@ from portanet.data.cells import NUMBER, is_missing
 from portanet.storage.schema import Dialect
 
 _ROWS = 200
+_LETTERS, _COLUMNS = 2**14, 1000  # of a row that are looked at
 _SEPARATORS = (",", ";", "\t", "|", " ")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -68,15 +69,17 @@ def dialect_of(text: str, encoding: str, asked: Asked, *, cut: bool) -> tuple[Di
     lines = lines[: -1 if cut and len(lines) > 1 else None][: 4 * _ROWS] or [text]
     comments = any(line.startswith("#") for line in lines[1:]) or is_comment(lines[:2])
     kept = [line for line in lines if not (comments and line.startswith("#"))]
-    separator = asked.separator or _separator(kept)
-    quote = _quote(kept, separator)
+    short = [line[:_LETTERS] for line in kept]
+    separator = asked.separator or _separator(short)
+    quote = _quote(short, separator)
     spaces = any(f"{separator} " in line for line in kept)
     dialect = Dialect(
         separator, quote=quote, encoding=encoding, missing=asked.missing, comments=comments, spaces=spaces
     )
     rows = list(_sample(kept, dialect))
-    header = _has_header(rows) if asked.header is None else asked.header
-    decimal, thousands = _digits(rows[header:], separator)
+    narrow = [row[:_COLUMNS] for row in rows]
+    header = _has_header(narrow) if asked.header is None else asked.header
+    decimal, thousands = _digits(narrow[header:], separator)
     if asked.decimal is not None:
         decimal, thousands = asked.decimal, thousands if thousands != asked.decimal else ""
     return replace(dialect, header=header, decimal=decimal, thousands=thousands), rows
