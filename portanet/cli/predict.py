@@ -29,21 +29,23 @@ _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: stdout]")
 @click.option("--probabilities", is_flag=True, help="Add one column with the probability of each class.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
-@click.option("--label", metavar="COLUMN", help="Label column of a CSV, which is left out.  [default: label]")
+@click.option("--label", metavar="COLUMN", help="Label column of a table, which is left out.  [default: label]")
+@click.option("--id", "identifier", metavar="COLUMN", help="Column of a text file to begin the answers with.")
 @reading.options
 @options.backend
 @options.as_json
 @options.debug
 def command(
     model: Path, data: str, out: Path | None, probabilities: bool, force: bool, label: str | None,
-    backend: str, device: str | None, as_json: bool, **asked: Any,
+    identifier: str | None, backend: str, device: str | None, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Write a model's answers to a CSV file.
 
     It holds ImageId,Label for images, as Kaggle takes it, and Row,Label for tables; with --json one object has them
     all, as "predictions".
 
-    MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels.
+    MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels, which
+    are left out, as columns are that the model does not have.
     """
     from portanet import backends
     from portanet.cli import facts
@@ -62,7 +64,10 @@ def command(
     run = load(model, backend=backends.choose(backend, device))
     if probabilities and not run.task.is_classification:
         raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")
-    rows = facts.read_for(run, data, label, **reading.arguments(reading.places(asked)))
+    settings = reading.arguments(reading.places(asked))
+    ids = None if identifier is None else facts.column(run, data, identifier, settings)
+    spare = () if identifier is None else (identifier,)
+    rows = facts.read_for(run, data, label, labelled=False, spare=spare, **settings)
     for note in rows.notes:
         echo(f"portanet: {note}", err=True)
     classes = facts.class_names(run)
@@ -77,16 +82,18 @@ def command(
 
     blocks = answers()
     if as_json:
-        options.print_json(_as_json(run, list(blocks), classes))
+        named = {} if ids is None else {"ids": ids}
+        options.print_json(_as_json(run, list(blocks), classes) | named)
         return
     first = next(blocks)  # before anything is written
-    identifier = "ImageId" if facts.are_images(rows) else "Row"
+    identifier = identifier or ("ImageId" if facts.are_images(rows) else "Row")
     if formulas := [name for name in classes if name[:1] in _FORMULA and not NUMBER.fullmatch(name)]:
         shown = f"{plain(formulas[0])!r}" + (f" and {len(formulas) - 1} more" if len(formulas) > 1 else "")
         echo(f"portanet: a spreadsheet would run the class {shown} as a formula; import the column as text", err=True)
     screen: Any = Screen() if sys.stdout.isatty() else sys.stdout.buffer
     with contextlib.nullcontext(screen) if out is None else replacing(out) as file:
-        write_answers(file, chain([first], blocks), identifier=identifier, classes=classes if probabilities else ())
+        shares = classes if probabilities else ()
+        write_answers(file, chain([first], blocks), identifier=identifier, ids=ids, classes=shares)
 
 
 def _as_json(run: TrainedModel, blocks: list[tuple[list[str], Any]], classes: list[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ FLAGS = {
     "dtype": "--dtype",
     "encoding": "--encoding",
     "force": "--force",
+    "id": "--id",
     "image": "--image",
     "kinds": "--column",
     "label": "--label",

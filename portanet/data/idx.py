@@ -38,6 +38,7 @@ def read_folder(
     name: str | None = None,
     regress: bool | None = False,
     classes: Sequence[str] | None = None,
+    labelled: bool = True,
     mapped: bool | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -46,8 +47,10 @@ def read_folder(
     The images are `mapped` instead of read into memory where that is said, or where their file is large.
     """
     images = read_images(_find(folder, part, "images", 3), mapped=mapped, progress=progress)
-    labels = read_labels(_find(folder, part, "labels", 1))
     name = name or str(folder)
+    if not labelled:
+        return Dataset(name, images)
+    labels = read_labels(_find(folder, part, "labels", 1))
     if len(images) != len(labels):
         raise DataError(f"{name}: {len(images)} {part} images but {len(labels)} labels.")
     return Dataset(name, images, *encode_array(name, labels, regress=regress, classes=classes))

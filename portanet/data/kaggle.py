@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -46,22 +46,24 @@ def write_answers(
     answers: Iterable[tuple[Sequence[str], HostArray | None]],
     *,
     identifier: str = "ImageId",
+    ids: Iterable[str] | None = None,
     classes: Sequence[str] = (),
 ) -> None:
     """Write `ImageId,Label` with one line for each label, numbered from 1: a submission as Kaggle takes it.
 
-    `answers` are labels, some at a time, each time with the probabilities (N, classes) of `classes`, which become one
-    column `probability_NAME` each. The rows of a table are better called something else than `ImageId`, such as `Row`.
+    `ids` stand in place of the numbers. `answers` are labels, some at a time, each time with the probabilities
+    (N, classes) of `classes`, which become one column `probability_NAME` each. The rows of a table are better called
+    something else than `ImageId`, such as `Row`.
     """
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")  # names may be any bytes
     write_row = _row_writer(text)
     write_row([identifier, "Label", *(f"probability_{name}" for name in classes)])
-    number = count(1)
+    numbers: Iterator[object] = count(1) if ids is None else iter(ids)
     for labels, probabilities in answers:
         # astype(str) gives the shortest text that reads as the same number
         shares = [[]] * len(labels) if probabilities is None else probabilities.astype(str).tolist()
         for label, row in zip(labels, shares, strict=True):
-            write_row([next(number), label, *row])
+            write_row([next(numbers), label, *row])
     text.detach()
 
 
@@ -70,7 +72,7 @@ def _row_writer(text: io.TextIOWrapper) -> Callable[[list[Any]], Any]:
     plain, quoted = csv.writer(text, lineterminator="\n"), csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
 
     def write(cells: list[Any]) -> None:
-        returns = any("\r" in cell for cell in cells[1:] if isinstance(cell, str))
+        returns = any("\r" in cell for cell in cells if isinstance(cell, str))
         (quoted if returns else plain).writerow(cells)
 
     return write

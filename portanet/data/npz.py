@@ -35,6 +35,7 @@ def read_npz(
     image: Shape | None = None,
     regress: bool | None = False,
     classes: Sequence[str] | None = None,
+    labelled: bool = True,
 ) -> Dataset:
     """One part, "train" or "test": images from arrays of 3 or 4 dimensions, a table without names from 2."""
     name = name or str(path)
@@ -45,7 +46,7 @@ def read_npz(
         except _DAMAGE as error:
             raise DataError(f"{path} is not an .npz file, or it is damaged ({plain(error, 200)}).") from error
     rows = _rows(name, x, image)
-    if labels is None:
+    if labels is None or not labelled:
         return Dataset(name, rows)
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     if labels.shape != (len(rows),):

@@ -14,7 +14,7 @@ import numpy as np
 from portanet._calls import explained
 from portanet._typing import Shape
 from portanet.data.csv.dialect import Asked
-from portanet.data.csv.table import read_table
+from portanet.data.csv.table import read_table, texts_of
 from portanet.data.dataset import Dataset
 from portanet.data.files import require_regular
 from portanet.data.frame import is_frame, read_frame
@@ -56,6 +56,8 @@ def read(
     missing: Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
     coerce: bool = False,
+    labelled: bool = True,
+    spare: Sequence[str] = (),
     mapped: bool | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -67,7 +69,8 @@ def read(
     label      a table's label column, or `usual_label` one that may be missing for a trained model
     image      (C, H, W) of a table's rows of pixels
     task       "classify", "regress", or "auto": text, and whole numbers of up to 20 values, are classes
-    classes    of a trained model, to which labels are matched by name
+    classes    those of a trained model, or all there are where one looks missing, such as "NA": labels are matched
+               with them by name
     table      what a trained model knows of its columns, `card.table`; or their names alone, `columns`
     separator  between cells, such as ";"; " " for runs of spaces. What is not said is found, as are the next four
     decimal    "." or ","
@@ -76,6 +79,8 @@ def read(
     missing    more words for a missing value, beside nothing, "?", "-", "NA", "NaN", "null" and the like
     kinds      "number", "category", "date", "id" or "drop" for columns by name, in place of what is found
     coerce     take a cell that does not fit its column as missing, which is an error otherwise
+    labelled   whether labels are wanted; a label column is left out else, whatever it holds
+    spare      columns that a trained model does not have, left out without a note
     mapped     whether rows stay on disk, as they do of a file of more than 256 MB, or an eighth of the free memory. The
                map is made in the cache the first time, when `progress(bytes done, bytes in all)` is told how far it is
 
@@ -85,17 +90,42 @@ def read(
         raise ConfigError(f"task must be {', '.join(map(repr, _TASKS))}, got {task!r}.")
     regress = _TASKS[task]
     classes = () if regress and classes is not None else classes
-    if table is None and columns is not None:
-        table = Schema(tuple(Column(column) for column in columns))
+    table = _schema(columns, table)
     asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
-    request = Request(label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce)
+    request = Request(label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, spare)
     dataset = _read(source, request, mapped=mapped, progress=progress)
+    if not labelled:
+        dataset = replace(dataset, targets=None, classes=())
     shape = dataset.x.shape[1:]
     if image is not None and table is None and shape != tuple(image):
         raise DataError(f"{dataset.name} has rows of the shape {shape}, not images of {tuple(image)}.")
     if table is not None and shape != (len(table.names),):
         raise DataError(f"{dataset.name} has rows of the shape {shape}; the model needs {len(table.names)} columns.")
     return dataset
+
+
+def read_column(
+    source: str,
+    column: str,
+    *,
+    columns: Sequence[str] | None = None,
+    table: Schema | None = None,
+    **asked: Any,
+) -> list[str]:
+    """One column of a text file as it stands there, a text for each row that `read` gives.
+
+    `columns` or `table` are those of a trained model, `asked` is what `read` takes of a text file.
+    DataError for what is not a text file, or has no such column.
+    """
+    path, _ = _locate(source) if source not in _BUILT_IN else ("", "")
+    if not Path(path).is_file() or _suffix(path) not in _TABLES:
+        raise DataError(f"{source} has no columns of text to take {column!r} from.", remedy="leave out id=...")
+    require_regular(path)
+    return texts_of(path, column, Request(table=_schema(columns, table), asked=Asked(**asked)))
+
+
+def _schema(columns: Sequence[str] | None, table: Schema | None) -> Schema | None:
+    return Schema(tuple(map(Column, columns))) if table is None and columns is not None else table
 
 
 def _words(missing: Sequence[str]) -> tuple[str, ...]:
@@ -118,6 +148,7 @@ def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progr
     if Path(path).is_dir() or path.lower().endswith(".npz"):
         _require_no_label(name, request.label)
     settings: dict[str, Any] = {"name": name, "regress": request.regress, "classes": request.classes}
+    settings["labelled"] = request.labelled
     if Path(path).is_dir():
         return read_folder(path, part or "train", mapped=mapped, progress=progress, **settings)
     require_regular(path)

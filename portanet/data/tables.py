@@ -41,6 +41,8 @@ class Request:
     asked    what is said of a text file's dialect
     kinds    the kinds that columns were told to have
     coerce   whether a cell that does not fit its column is missing
+    labelled whether labels are wanted; what a label column holds does not matter else
+    spare    columns more that are left out without a word
     """
 
     label: str | None = None
@@ -52,6 +54,8 @@ class Request:
     asked: Asked = field(default_factory=Asked)
     kinds: Mapping[str, str] = field(default_factory=dict)
     coerce: bool = False
+    labelled: bool = True
+    spare: Sequence[str] = ()
 
 
 class Source(Chunks, Protocol):
@@ -122,7 +126,8 @@ def _read_pixels(source: Source, request: Request, sink: Sink, keep: bool) -> Fo
                 labels.add(chunk.texts[header.label])
     except (ValueError, OverflowError, csv.Error) as error:
         raise source.explained(error, checks, rows) from error
-    labels.require(source, request, checks)
+    if request.labelled:
+        labels.require(source, request, checks)
     return _found(source, labels, rows, {})
 
 
@@ -153,7 +158,8 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
             raise ValueError("; ".join(matrix.seen.told()))
     except (ValueError, OverflowError, csv.Error) as error:
         raise source.explained(error, checks, 0) from error
-    labels.require(source, request, checks)
+    if request.labelled:
+        labels.require(source, request, checks)
     return _found(source, labels, rows, {"table": schema.to_dict(), "seen": matrix.seen.told()})
 
 
@@ -199,7 +205,7 @@ def number_complaint(cell: str, dialect: Dialect) -> str | None:
 
 def _label_checks(source: Source, request: Request) -> dict[int, Check]:
     label = source.header.label
-    if label is None:
+    if label is None or not request.labelled:
         return {}
     return {label: _label_check(request, source.dialect)}
 
@@ -218,7 +224,9 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
     table = Schema.from_dict(parts.about["table"]) if "table" in parts.about else None
     notes = [*notes, *(parts.about["seen"] if request.table else columns.told(table.columns) if table else ())]
     names = table.names if table else None
-    if parts.targets is None:
+    if request.table is not None:
+        notes += _left_out(source, request.table, request.spare)
+    if parts.targets is None or not request.labelled:
         return Dataset(source.name, x, None, (), names, None, table, tuple(notes))
     regress = request.regress
     if regress is None and not header.image:
@@ -232,6 +240,15 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
     else:
         targets, classes = encode(source.name, parts.texts, parts.targets, request.classes)
     return Dataset(source.name, x, targets, classes, names, header.label_name, table, tuple(notes))
+
+
+def _left_out(source: Source, table: Schema, spare: Sequence[str]) -> list[str]:
+    """A note of the columns that a model has never seen."""
+    known = {column.name for column in table.columns} | {source.header.label_name, *spare}
+    others = [name for name in source.names if name not in known]
+    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+    shown = f"{', '.join(map(quoted, others[:3]))}{more}"
+    return [f"{source.name}: left out, as the model has no such column: {shown}"] if others else []
 
 
 def is_number_task(name: str, texts: Sequence[str], dialect: Dialect) -> tuple[bool, str]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.data import Dataset
+from portanet.data import Dataset, read
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
 from portanet.storage.model_card import ModelCard
@@ -44,12 +44,12 @@ class Given(NamedTuple):
 
     def rows(self, card: ModelCard) -> Any:
         """The rows of x, in the columns of a model that is known."""
-        return rows_of(self.x, card.columns, card.label)
+        return rows_for(self.x, card)
 
     def table(self, card: ModelCard) -> Schema | None:
         """What the columns of `rows` hold, of a Dataset."""
         own = self.x.table if isinstance(self.x, Dataset) else None
-        return card.table if own is None or card.columns else own
+        return own if card.columns is None or columns_of(self.x) is None else card.table
 
     def columns(self, card: ModelCard) -> tuple[str, ...] | None:
         """The names of the columns of `rows`."""
@@ -67,6 +67,33 @@ def columns_of(x: Any) -> tuple[str, ...] | None:
         twice = next(name for i, name in enumerate(names) if name in names[:i])
         raise DataError(f"two columns are named {brief(twice)}; give each its own name.")
     return names
+
+
+def rows_for(x: Any, card: ModelCard) -> Any:
+    """The rows of `x` for a model, in its columns by name; a frame is read as the table that it was trained on.
+
+    DataError for a Dataset whose columns hold something else than in training, such as other codes of categories.
+    """
+    table = card.table
+    if table is not None and isinstance(x, Dataset) and x.table is not None:
+        _require_alike(x, x.table, table)
+    if table is None or table.is_plain or isinstance(x, Dataset) or columns_of(x) is None:
+        return rows_of(x, card.columns, card.label)
+    rows = read(x, table=table, columns=card.columns, usual_label=card.label, labelled=False)
+    for note in rows.notes:
+        _say_once(note)
+    return rows.x
+
+
+def _require_alike(data: Dataset, own: Schema, table: Schema) -> None:
+    found = {column.name: column for column in own.columns}
+    for column in table.used:
+        other = found.get(column.name, column)
+        if (other.kind, other.values, other.form) != (column.kind, column.values, column.form):
+            raise DataError(
+                f"{data.name}: the column {brief(column.name)} is not read as in training.",
+                remedy="read it with table=model.card.table",
+            )
 
 
 def rows_of(x: Any, columns: Sequence[str] | None = None, label: str | None = None, *, what: str = "x") -> Any:
@@ -125,7 +152,10 @@ def _column(name: str, column: Any) -> HostArray:
     if values.dtype.kind not in "buif":
         text = values.dtype.kind in "OUST"
         wrong = brief(next(value for value in values.tolist() if not _is_number(value))) if text else values.dtype
-        raise DataError(f"column {brief(name)} holds {wrong}, which is not a number; encode it, or leave it out.")
+        raise DataError(
+            f"column {brief(name)} holds {wrong}, which is not a number.",
+            remedy="read(frame, label=...) makes a table of text too; or leave the column out",
+        )
     return values
 
 

@@ -26,7 +26,7 @@ from portanet.training import shards
 from portanet.training.arguments import as_custom, as_path, model_path
 from portanet.training.arrays import as_array, to_host
 from portanet.training.ends import shape_remedy
-from portanet.training.frames import Given, rows_of
+from portanet.training.frames import Given, rows_for
 from portanet.training.gradient import shard_rows
 from portanet.training.history import describe
 from portanet.training.labels import known_labels, put_labels, row_weights
@@ -232,7 +232,7 @@ class TrainedModel(Weights):
 
     def _source(self, x: Any, *, place: bool = False) -> Source:
         """At least one row in the model's shape."""
-        x = as_array(rows_of(x, self.card.columns, self.card.label), self.backend)
+        x = as_array(rows_for(x, self.card), self.backend)
         if tuple(x.shape[1:]) != self.input_shape:
             shapes = f"{self.input_shape}, got {tuple(x.shape[1:])}"
             remedy = shape_remedy(self.input_shape, tuple(x.shape))

@@ -123,7 +123,7 @@ def test_mapped_tables_in_another_order_are_read_again(tmp_path: Path, monkeypat
     monkeypatch.setenv("PORTANET_CACHE", str(tmp_path / "cache"))
     FRAME[["z", "y", "x", "w"]].to_csv(tmp_path / "turned.csv", index=False)
     run = trained()
-    with pytest.raises(DataError, match=r"read it with columns=model\.card\.columns"):
+    with pytest.raises(DataError, match=r"model\.card\.columns"):
         run.predict(portanet.read(str(tmp_path / "turned.csv"), mapped=True))
     again = portanet.read(str(tmp_path / "turned.csv"), mapped=True, columns=run.card.columns)
     assert np.array_equal(run.predict(again), run.predict(X))
@@ -180,3 +180,27 @@ def test_training_further_keeps_the_order_of_the_classes() -> None:
     again = portanet.fit(NET, turned, NAMES[CODES], params=run.params, epochs=1)
     assert again.card.columns == ("w", "x", "y", "z")
     assert again.evaluate(turned, NAMES[CODES])["accuracy"] > 0.9
+
+
+def mixed(rows: int = 60, first: int = 0) -> pd.DataFrame:
+    """A table whose kinds follow from the names of cities alone."""
+    cities = np.array(["Bonn", "Kiel", "Ulm"])[(np.arange(rows) + first) % 3]
+    return pd.DataFrame({"city": cities, "size": np.arange(rows) * 0.5, "kind": NAMES[(np.arange(rows) + first) % 3]})
+
+
+def test_categories_mean_what_they_meant_in_training(tmp_path: Path) -> None:
+    frame = mixed()
+    data = portanet.read(frame, label="kind")
+    assert data.table is not None
+    run = portanet.fit(Sequential(nn.Columns(data.table.kinds), Dense(3)), data, **(FAST | {"epochs": 40}))
+    assert run.evaluate(data)["accuracy"] == 1.0
+    run = portanet.load(run.save(tmp_path / "model.safetensors"))
+    for some in (frame[["size", "city"]], frame.drop(columns="kind").iloc[1::3], frame[frame["city"] != "Bonn"]):
+        expected = frame.loc[some.index, "kind"].to_numpy()
+        assert np.array_equal(run.predict(some), expected)
+        assert run.evaluate(some.drop(columns="kind", errors="ignore"), expected)["accuracy"] == 1.0
+    own = portanet.read(frame[frame["city"] != "Bonn"], label="kind")
+    with pytest.raises(DataError, match=r"the column 'city' is not read as in training; .*table=model\.card\.table"):
+        run.evaluate(own)
+    again = portanet.read(frame[frame["city"] != "Bonn"], label="kind", table=run.card.table)
+    assert run.evaluate(again)["accuracy"] == 1.0
