@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from portanet._text import plain
 from portanet._typing import HostArray
 from portanet.data.fingerprint import fingerprint
@@ -41,6 +43,20 @@ class Dataset:
     label: str | None = None
     table: Schema | None = None
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(map(str, self.classes)))
+        object.__setattr__(self, "columns", None if self.columns is None else tuple(map(str, self.columns)))
+        if self.targets is None:
+            return
+        targets, count = np.asarray(self.targets), len(self.classes)
+        whole = targets.dtype.kind in "iu" and 0 <= targets.min(initial=0) <= targets.max(initial=0) < count
+        if count and not whole:
+            raise DataError(
+                f"the targets of {self.name} must be class numbers, from 0 to {count - 1} for its {count} classes.",
+                remedy="labels by name are given to fit as they are, beside x",
+            )
+        object.__setattr__(self, "targets", targets)
 
     def __repr__(self) -> str:
         """The name, and how many rows of what there are, without the arrays."""

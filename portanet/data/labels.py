@@ -10,7 +10,7 @@ import numpy as np
 from portanet._text import plain
 from portanet._typing import HostArray
 from portanet.data.cells import INTEGER, NUMBER, as_floats, is_missing, quoted
-from portanet.errors import DataError
+from portanet.errors import ConfigError, DataError
 
 _INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 
@@ -97,7 +97,9 @@ def require_labels(name: str, names: Sequence[str], codes: HostArray, classes: S
     if absent.any():
         word = quoted(names[codes[int(np.argmax(absent[codes]))]])
         is_open = word != "''" and not classes
-        remedy = f"leave them out, or if {word} is a class name all with classes=..." if is_open else "leave them out"
+        remedy = (
+            f"leave them out, or name all classes with classes=... if {word} is one" if is_open else "leave them out"
+        )
         raise DataError(f"{name}: {_without_label(absent[codes])} ({word}).", remedy=remedy)
 
 
@@ -105,6 +107,18 @@ def _without_label(rows: HostArray) -> str:
     """How many rows have no label, and which is the first."""
     first, count = int(np.argmax(rows)) + 1, int(rows.sum())
     return f"row {first} has no label" if count == 1 else f"{count:,} rows have no label, the first is row {first}"
+
+
+def class_names(classes: Sequence[object] | None) -> tuple[str, ...] | None:
+    """Classes as people name them, whole numbers among them, as text. ConfigError for a text alone, and for repeats."""
+    if classes is None:
+        return None
+    if isinstance(classes, str):
+        raise ConfigError(f"classes must be a list of names, got {quoted(classes)}.", remedy='write ["A", "B"]')
+    names = tuple(map(str, classes))
+    if len(set(names)) < len(names):
+        raise ConfigError(f"classes must have distinct names, got {listed(names)}.")
+    return names
 
 
 def shortest(text: str) -> str:

@@ -19,7 +19,7 @@ from portanet.data.dataset import Dataset
 from portanet.data.files import require_regular
 from portanet.data.frame import is_frame, read_frame
 from portanet.data.idx import read_folder
-from portanet.data.labels import encode
+from portanet.data.labels import class_names, encode
 from portanet.data.memmap.mapped import Progress
 from portanet.data.mnist import mnist, mnist_article, mnist_test
 from portanet.data.npz import read_npz
@@ -89,7 +89,7 @@ def read(
     if task not in _TASKS:
         raise ConfigError(f"task must be {', '.join(map(repr, _TASKS))}, got {task!r}.")
     regress = _TASKS[task]
-    classes = () if regress and classes is not None else classes
+    classes = () if regress and classes is not None else class_names(classes)
     table = _schema(columns, table)
     asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
     request = Request(label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, spare)

@@ -72,3 +72,18 @@ def test_it_shows_itself_in_one_line() -> None:
     table = Dataset("a\nb.csv", np.zeros((3, 2), np.float32), columns=("a", "b"))
     assert repr(table) == r"Dataset('a\\nb.csv': 3 rows of 2 float32, no labels)"
     assert repr(Dataset("houses", np.zeros((3, 2)), np.ones(3))) == "Dataset('houses': 3 rows of 2 float64, numbers)"
+
+
+@pytest.mark.parametrize(
+    "targets", [[3, 7, 3, 7], [0, 1, 2, 0], [-1, 0, 1, 0], ["a", "b", "a", "b"], [0.0, 1.0, 0.5, 1.0]]
+)
+def test_targets_that_are_not_class_numbers(targets: Any) -> None:
+    with pytest.raises(DataError, match="the targets of own must be class numbers, from 0 to 1 for its 2 classes"):
+        Dataset("own", X, np.array(targets), ("3", "7"))
+
+
+def test_names_of_any_kind() -> None:
+    assert len(Dataset("own", X, np.array([0, 1, 1, 0]), ("3", "7")).rows(slice(0, 0))) == 0
+    data = Dataset("own", X, [0, 1, 1, 0], [3, 7], np.array(["a", "b"]))  # type: ignore[arg-type]
+    assert (data.classes, data.columns) == (("3", "7"), ("a", "b"))
+    assert data.require_labels().tolist() == [3, 7, 7, 3]

@@ -12,7 +12,7 @@ import pytest
 from portanet.data import read
 from portanet.data.labels import encode_array
 from portanet.data.npz import read_npz
-from portanet.errors import DataError
+from portanet.errors import ConfigError, DataError
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 
@@ -93,3 +93,13 @@ def test_two_arrays_that_could_be_meant(tmp_path: Path, names: tuple[str, str]) 
 def test_labels_that_are_not_utf8() -> None:
     with pytest.raises(DataError, match="not UTF-8"):
         encode_array("rows", np.array([b"\xff", b"a"]))
+
+
+def test_classes_as_people_name_them(tmp_path: Path) -> None:
+    source = saved(tmp_path, [3, 7, 3, 3])
+    assert read(source, classes=[7, 3]).classes == ("7", "3")
+    assert read(source, classes=range(10)).require_targets().tolist() == [3, 7, 3, 3]
+    with pytest.raises(ConfigError, match="classes must be a list of names, got '3,7'"):
+        read(source, classes="3,7")
+    with pytest.raises(ConfigError, match="distinct names, got 3, 7, 3"):
+        read(source, classes=[3, 7, 3])
