@@ -92,7 +92,7 @@ def _require_alike(data: Dataset, own: Schema, table: Schema) -> None:
         if (other.kind, other.values, other.form) != (column.kind, column.values, column.form):
             raise DataError(
                 f"{data.name}: the column {brief(column.name)} is not read as in training.",
-                remedy="read it with table=model.card.table",
+                remedy="read it with the table of model.card, the argument of read",
             )
 
 
