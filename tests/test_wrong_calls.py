@@ -140,7 +140,7 @@ def test_every_class_explains_arguments_that_it_does_not_take(made: Any) -> None
 
 
 @pytest.mark.parametrize("made", CLASSES, ids=lambda made: made.__name__)
-@pytest.mark.parametrize("value", ["x", None, [1, "a"], {"a": 1}, object()], ids=repr)
+@pytest.mark.parametrize("value", ["x", None, [1, "a"], {"a": 1}, object()], ids=lambda value: type(value).__name__)
 def test_no_class_takes_a_value_of_a_wrong_kind(made: Any, value: Any) -> None:
     """A number, a layer, ... is asked for: anything else is refused with the name of the setting."""
     parameters = [p for p in inspect.signature(made).parameters.values() if p.kind is not p.VAR_POSITIONAL]
