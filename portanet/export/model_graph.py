@@ -46,9 +46,12 @@ def _classify(graph: Graph, logits: str, card: ModelCard, outputs: int) -> None:
 
 def _multilabel(graph: Graph, logits: str, card: ModelCard, outputs: int) -> None:
     positive = graph.add("", "Greater", logits, graph.constant("zero", np.zeros((), np.float32)))
-    graph.add("", "Cast", positive, to="int64", output="label")
+    shape = [-1] if outputs == 1 else [0, outputs]  # one class has no second axis, as in `TrainedModel.predict`
+    graph.add("", "Reshape", graph.add("", "Cast", positive, to="int64"), shape=shape, output="label")
     graph.add("", "Sigmoid", logits, output="probabilities")
-    graph.outputs += [Value("label", "int64", (outputs,)), Value("probabilities", "float32", (outputs,))]
+    graph.outputs += [
+        Value("label", "int64", () if outputs == 1 else (outputs,)), Value("probabilities", "float32", (outputs,)),
+    ]  # fmt: skip
 
 
 def _regress(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:

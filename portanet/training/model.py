@@ -122,8 +122,8 @@ class TrainedModel(Weights):
 
         The labels (N,) of classes as they were in training: text, truth values, the whole numbers 3 and 7 of a file or
         a Dataset, as in `Dataset.labels`; class numbers int32 where it was trained on those, and with `codes`.
-        (N, K) int32 of ones and zeros for several classes at once; for a regression model the numbers in the unit of
-        its targets, float64, (N,) where it has one output and (N, K) else.
+        Ones and zeros (N, K) int32 for several classes at once; for a regression model the numbers in the unit of its
+        targets, (N, K) float64; both are (N,) where the model has one output.
 
         x      an array, a frame or a Dataset; columns with names are matched with those of the training by name
         codes  whether to answer class numbers, which count `card.classes`, as in `Dataset.targets`

@@ -95,7 +95,9 @@ class Classify(Task):
             row = int(wrong[0])
             raise DataError(
                 f"row {row}: label {given[row]} is not one of the model's {outputs} classes, 0 to {outputs - 1}.",
-                remedy=f"whole numbers count from 0{_last_layer(given)}; other classes are text, or in a Dataset",
+                remedy='to predict numbers, use task="regress"; two classes take Dense(2), or loss="bce"'
+                if outputs == 1
+                else f"whole numbers count from 0{_last_layer(given)}; other classes are text, as with .astype(str)",
             )
         return given.astype(np.int32)
 
@@ -136,10 +138,11 @@ class Multilabel(Task):
 
     def predictions(self, outputs: Array) -> Array:
         xp = namespace(outputs)
-        return xp.astype(outputs > 0, xp.int32)
+        return xp.astype((outputs[:, 0] if outputs.shape[1] == 1 else outputs) > 0, xp.int32)
 
     def texts(self, predictions: HostArray, classes: Sequence[str]) -> list[str]:
-        return [" ".join(compress(classes, row)) for row in predictions.tolist()]
+        rows = predictions[:, None] if predictions.ndim == 1 else predictions
+        return [" ".join(compress(classes, row)) for row in rows.tolist()]
 
     def probabilities(self, outputs: Array) -> Array:
         return sigmoid(outputs)

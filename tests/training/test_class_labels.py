@@ -132,7 +132,7 @@ REFUSED: dict[str, tuple[Any, type[PortanetError], list[str]]] = {
     "one class": (["a"] * 60, ModelError, ["1 class", "3 outputs"]),
     "too few rows": (NAMES[CODES][1:], DataError, ["60 rows", "(59,)"]),
     "two columns": (np.stack([NAMES[CODES]] * 2, axis=1), DataError, ["60 rows", "(60, 2)"]),
-    "above": (np.arange(60) % 3 + 1, DataError, ["row 2", "label 3", "3 classes", "0 to 2", "Dense(4)", "Dataset"]),
+    "above": (np.arange(60) % 3 + 1, DataError, ["row 2", "label 3", "3 classes", "0 to 2", "Dense(4)", "astype(str)"]),
     "below": (CODES - 1, DataError, ["row 0", "label -1"]),
     "huge": ([2**70] * 60, DataError, ["64 bits"]),
     "none": (None, DataError, ["labels", "got None", "fit(model, x, labels)"]),

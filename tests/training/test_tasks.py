@@ -220,3 +220,19 @@ def test_fit_takes_a_task_by_name() -> None:
         portanet.fit(model, x, x[:, 0], task="classify", loss=nn.mean_squared_error)
     with pytest.raises(ConfigError, match=r"task must be one of .*regress.* got 'regression'"):
         portanet.fit(model, x, x[:, 0], task="regression")
+
+
+def test_one_output_of_yes_or_no_answers_as_many_numbers_as_there_are_rows() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    truth = x[:, 0] > 0
+    run = portanet.fit(nn.Sequential(nn.Dense(1)), x, truth, loss="bce", epochs=30)
+    predicted = run.predict(x)
+    assert predicted.shape == truth.shape  # (60, 1) == (60,) would be 3,600 comparisons
+    assert (predicted == truth).mean() == run.evaluate(x, truth)["accuracy"]
+    assert run.task.texts(predicted, ["yes"])[0] == ("yes" if predicted[0] else "")
+
+
+def test_numbers_for_a_model_of_one_class_are_told_of_the_task() -> None:
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    with pytest.raises(DataError, match=r"task=.regress."):
+        portanet.fit(nn.Sequential(nn.Dense(1)), x, np.arange(100, 120))
