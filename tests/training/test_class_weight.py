@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import blobs
 
@@ -32,6 +33,8 @@ def outputs(**settings: Any) -> Any:
         ([1, 5, 2], (1.0, 5.0, 2.0)),
         (np.asarray([1.0, 5.0, 2.0]), (1.0, 5.0, 2.0)),
         ("balanced", (60 / 120, 60 / 36, 60 / 24)),
+        ({0.0: 1.0, np.float64(1): 5.0}, (1.0, 5.0, 1.0)),
+        (pd.Series([2.0, 5.0, 1.0], index=[2, 1, 0]), (1.0, 5.0, 2.0)),
     ],
     ids=str,
 )
@@ -55,6 +58,14 @@ def test_classes_by_name() -> None:
     assert class_weights(((2, 5.0),), Y, 3, ("cat", "dog", "eel")) == (1.0, 1.0, 5.0)
     assert class_weights(((7, 5.0),), Y, 3, ("3", "7", "9")) == (1.0, 5.0, 1.0)  # the label itself, not a number
     assert class_weights((("7", 5.0),), Y, 3, ("3", "7", "9")) == (1.0, 5.0, 1.0)
+
+
+@pytest.mark.parametrize("kind", [str, bytes, bool, float], ids=str)
+def test_labels_themselves_are_keys(kind: type) -> None:
+    """Of every kind, as `dict(zip(numpy.unique(labels), weights))` has them."""
+    labels = (Y > 0).astype(int).astype({float: "float64"}.get(kind, kind))
+    run = portanet.fit(Sequential(Dense(2)), X, labels, epochs=1, class_weight=dict(zip(np.unique(labels), (1, 5))))
+    assert run.loss == CrossEntropy(class_weight=(1.0, 5.0))
 
 
 @pytest.mark.parametrize(

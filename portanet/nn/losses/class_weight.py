@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Literal
 
 from portanet._text import shown
@@ -18,7 +18,7 @@ _WANTED = "one number for each class, a dict of them by class, or 'balanced'"
 def as_class_weight(owner: str, given: Any) -> ClassWeight:
     """Return class weights as a value that compares and hashes; () for none. ConfigError for what cannot be meant.
 
-    A dict becomes pairs of a class, its number or its name, and its weight.
+    A dict, or a series of pandas, becomes pairs of a class, its number or its name, and its weight.
     """
     if given is None:
         return ()
@@ -27,8 +27,9 @@ def as_class_weight(owner: str, given: Any) -> ClassWeight:
     refused = ConfigError(f"{owner}: class_weight must be >= 0, {_WANTED}, and not all 0; got {shown(given)}.")
     if isinstance(given, (str, bytes, set, frozenset)) or not isinstance(given, Iterable):
         raise refused
-    entries: list[Any] = list(given.items()) if isinstance(given, Mapping) else list(given)
-    by_class = isinstance(given, Mapping) or any(isinstance(entry, (tuple, list)) for entry in entries)
+    items = getattr(given, "items", None)
+    entries: list[Any] = list(items() if callable(items) else given)
+    by_class = callable(items) or any(isinstance(entry, (tuple, list)) for entry in entries)
     try:
         weights = [float(entry[1] if by_class else entry) for entry in entries]
         classes = [_class(entry[0]) for entry in entries] if by_class else []
@@ -47,6 +48,10 @@ def is_resolved(class_weight: ClassWeight) -> bool:
 def _class(key: Any) -> int | str:
     """A class by its number, or by its name."""
     key = key.item() if hasattr(key, "item") else key
+    if isinstance(key, bytes):
+        return key.decode(errors="replace")
+    if isinstance(key, float) and key.is_integer():
+        return int(key)
     if isinstance(key, (int, str)) and not isinstance(key, bool):
         return key
     return str(key)
