@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.nn.folding import ScaledWeight
-from portanet.nn.images import batch_first, batch_last, pad, side
+from portanet.nn.images import batch_first, batch_last, image, pad, side
 from portanet.nn.initializers import Initializer, he_uniform, zeros
 from portanet.nn.layer import Layer
 from portanet.xp import cast, device, namespace
@@ -74,9 +74,7 @@ class Conv2D(Layer):
         }
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 3:
-            raise ModelError(f"Conv2D needs images (channels, height, width), got shape {input_shape}.")
-        sizes = [size + sum(self.padding_sides) - self.kernel_size for size in input_shape[1:]]
+        sizes = [size + sum(self.padding_sides) - self.kernel_size for size in image(self, input_shape)[1:]]
         if min(sizes) < 0:
             raise ModelError(f"Conv2D's kernel of {self.kernel_size} is larger than the image {input_shape[1:]}.")
         return (self.filters, *(size // self.stride + 1 for size in sizes))

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from portanet._typing import Array
+from portanet._typing import Array, Shape
+from portanet.errors import ModelError
 from portanet.xp import device, namespace
 
 
@@ -17,6 +18,16 @@ def side(size: Any) -> Any:
     """The side of a square that is given as a pair, (3, 3); anything else unchanged."""
     is_square = isinstance(size, (tuple, list)) and len(size) == 2 and size[0] == size[1]
     return size[0] if is_square else size
+
+
+def image(layer: object, shape: Shape) -> tuple[int, int, int]:
+    """The shape of a row (channels, height, width); ModelError, naming the layer, where it is another."""
+    if len(shape) != 3:
+        remedy = "put Reshape((channels, height, width)) before it" if len(shape) == 1 else ""
+        remedy = "give each image its channel, as in x[:, None]" if len(shape) == 2 else remedy
+        wanted = f"{type(layer).__name__} needs images (channels, height, width)"
+        raise ModelError(f"{wanted}, got shape {shape}", remedy=remedy)
+    return shape[0], shape[1], shape[2]
 
 
 def batch_last(x: Array) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
-from portanet.nn.images import batch_first, batch_last, pad, side
+from portanet.nn.images import batch_first, batch_last, image, pad, side
 from portanet.nn.layer import Layer
 from portanet.xp import device, namespace
 
@@ -31,7 +31,7 @@ class _Pool2D(Layer):
         return True
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        channels, height, width = _image(self, input_shape)
+        channels, height, width = image(self, input_shape)
         if min(height, width) < self.size:
             name = type(self).__name__
             raise ModelError(f"{name}'s square of {self.size} is larger than the image {input_shape[1:]}.")
@@ -125,7 +125,7 @@ class GlobalAveragePool2D(Layer):
         return True
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return (_image(self, input_shape)[0],)
+        return (image(self, input_shape)[0],)
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         return namespace(x).mean(x, axis=(2, 3)), x.shape
@@ -138,9 +138,3 @@ class GlobalAveragePool2D(Layer):
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:
         return [(cls(), (2, 3, 2))]
-
-
-def _image(layer: Layer, shape: Shape) -> tuple[int, int, int]:
-    if len(shape) != 3:
-        raise ModelError(f"{type(layer).__name__} needs images (channels, height, width), got shape {shape}.")
-    return shape[0], shape[1], shape[2]

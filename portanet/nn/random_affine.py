@@ -10,6 +10,7 @@ from typing import Any
 from portanet._typing import Array, Cache, Params, Shape
 from portanet.errors import ModelError
 from portanet.nn import noise
+from portanet.nn.images import image
 from portanet.nn.layer import Layer
 from portanet.xp import device, namespace
 
@@ -49,9 +50,7 @@ class RandomAffine(Layer):
         return True
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 3:
-            raise ModelError(f"RandomAffine needs images (channels, height, width), got shape {input_shape}.")
-        return input_shape
+        return image(self, input_shape)
 
     @property
     def keeps_values(self) -> bool:

@@ -24,7 +24,10 @@ def is_host(x: Any) -> bool:
 
 
 def to_host(x: Any) -> HostArray:
-    """Return an array, a list or a pandas object as a NumPy array."""
+    """Return an array, a list or a pandas object as a NumPy array; DataError where values of it are masked."""
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        remedy = "leave out rows that have one, or fill them, as in x.astype(float).filled(numpy.nan)"
+        raise DataError(f"{int(np.ma.getmaskarray(x).sum())} values of a masked array are missing", remedy=remedy)
     return np.asarray(x) if is_host(x) else backends.of(x).to_numpy(x)
 
 
@@ -55,8 +58,16 @@ def backend_for(backend: Backend | str | None, x: Any) -> Backend:
 
 def require_numbers(x: Any) -> None:
     """Raise DataError unless an array is of numbers, with at least one row and one column."""
+    if getattr(x.dtype, "names", None):
+        raise DataError("x is an array of records", remedy="make a table of it, as with pandas.DataFrame(x)")
     if is_host(x) and x.dtype.kind not in "buif":
-        raise DataError(f"x must hold numbers, got dtype {x.dtype}.")
+        remedy = "make numbers of them, as with x.astype(float)" if x.dtype.kind in "OUST" else ""
+        raise DataError(f"x must hold numbers, got dtype {x.dtype}", remedy=remedy)
+    if x.ndim == 1 and x.shape[0]:
+        raise DataError(
+            f"x must have a row for each example, got shape {tuple(x.shape)}",
+            remedy="one column needs an axis for itself, as in numpy.asarray(x)[:, None]",
+        )
     if x.ndim < 2 or 0 in x.shape:
         raise DataError(f"x must have at least one row and one column, got shape {tuple(x.shape)}.")
 

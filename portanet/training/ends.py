@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -57,11 +58,16 @@ def require_reach(model: Layer, targets: HostArray) -> None:
         )
 
 
-def shape_remedy(wanted: Shape, array: Shape) -> str:
-    """Return how an array becomes rows of the wanted shape; empty where it cannot."""
+def shape_remedy(wanted: Shape, array: Shape, x: Any = None) -> str:
+    """Return how the array of `x` becomes rows of the wanted shape; empty where it cannot."""
     given = array[1:]
     if array == wanted:
-        return "one row needs an axis for itself, as in x[None]"
+        row = "x.to_frame().T" if hasattr(x, "to_frame") else "[x]" if isinstance(x, (list, tuple)) else "x[None]"
+        return f"one row needs an axis for itself, as in {row}"
+    if array == wanted[1:] and len(wanted) == 3 and wanted[0] == 1:
+        return "one image needs an axis for itself and one for its channel, as in x[None, None]"
+    if len(array) == 3 and (array[2], *array[:2]) == wanted:
+        return "one image needs an axis for itself, and its channels first, as in numpy.moveaxis(x, 2, 0)[None]"
     if given == wanted[1:] and len(wanted) == 3 and wanted[0] == 1:
         return "give each row its channel, as in x[:, None]"
     if len(given) == 3 and (given[2], *given[:2]) == wanted:

@@ -23,7 +23,7 @@ from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.rng import WEIGHTS, generator
 from portanet.storage.model_card import ModelCard
 from portanet.training.arguments import as_checkpoints, as_loss, require_model, require_params
-from portanet.training.arrays import as_array, backend_for, to_host
+from portanet.training.arrays import as_array, backend_for, require_numbers, to_host
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
 from portanet.training.ends import outputs_of, require_reach
@@ -162,6 +162,7 @@ def fit_spec(
     rows = given.rows(known)
     chosen, full = backend_for(backend, rows), spec.batch_size == "full"
     x, model = as_array(rows, chosen), with_python_numbers(model)
+    require_numbers(x)
     spec = spec.for_rows(x.shape[0])
     outputs, task = outputs_of(model, tuple(x.shape[1:]), spec.loss), task_of(spec.loss)
     kept = as_checkpoints(checkpoints)

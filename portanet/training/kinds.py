@@ -42,8 +42,8 @@ def _in_place_of(name: str, value: Any) -> str | None:
     if isinstance(value, (str, bytes, Path)) and name == "labels":
         return "give the column itself, as in labels=table['species']"
     if isinstance(value, (str, bytes, Path)):
-        return "a file is read first: fit(model, read('train.csv', label='species'))"
-    if isinstance(value, Mapping):
+        return f"a file is read first: read({str(value)!r}, label='species')"
+    if isinstance(value, Mapping) or (isinstance(value, list) and value and isinstance(value[0], Mapping)):
         return f"give one array, or pandas.DataFrame({name}) for a table"
     if isinstance(value, (Iterator, set, frozenset)):
         return f"make an array of it, as with numpy.asarray(list({name}))"

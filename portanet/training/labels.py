@@ -49,13 +49,13 @@ def learn_labels(loss: object, labels: Any, count: int, outputs: int, known: Seq
         return Learned(_checked(loss, named, count, outputs))
     declared = (known if set(named.names) <= set(known) else ()) or named.further
     classes = tuple(declared) if len(declared) == outputs else named.names
+    if len(classes) == 1:
+        raise DataError(f"all {count} labels are {classes[0]!r}, so there is nothing to learn.")
     if len(classes) != outputs:
         raise ModelError(
             f"the labels have {len(classes)} classes ({listed(classes)}), the model has {outputs} outputs.",
             remedy=f"end the model in Dense({len(classes)})",
         )
-    if len(classes) == 1:
-        raise DataError(f"all {count} labels are {classes[0]!r}, so there is nothing to learn.")
     return Learned(_checked(loss, codes_among(named, classes), count, outputs), classes, named.kind)
 
 

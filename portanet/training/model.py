@@ -232,10 +232,10 @@ class TrainedModel(Weights):
 
     def _source(self, x: Any, *, place: bool = False) -> Source:
         """At least one row in the model's shape."""
-        x = as_array(rows_for(x, self.card), self.backend)
+        given, x = x, as_array(rows_for(x, self.card), self.backend)
         if tuple(x.shape[1:]) != self.input_shape:
             shapes = f"{self.input_shape}, got {tuple(x.shape[1:])}"
-            remedy = shape_remedy(self.input_shape, tuple(x.shape))
+            remedy = shape_remedy(self.input_shape, tuple(x.shape), given)
             raise ModelError(f"the model takes rows of shape {shapes}.", remedy=remedy)
         if x.shape[0] == 0:
             raise DataError("x must have at least one row, got none.")

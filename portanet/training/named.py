@@ -85,7 +85,7 @@ def optimizer(name: str) -> Optimizer:
 def loss(name: str) -> Any:
     """The loss of this name, such as "mse"; ConfigError for an unknown one."""
     usual = {**{key: made() for key, made in LOSSES.items()}, **_LOSSES, **_LOSSES_ELSEWHERE}
-    return usual.get(name) or _named("loss", name, _LOSSES)
+    return usual.get(name) or usual.get(name.lower()) or _named("loss", name, _LOSSES)
 
 
 def schedule(name: str) -> Schedule:

@@ -87,7 +87,10 @@ class Classify(Task):
         if given.shape == (count, outputs) and outputs > 1:
             return _soft(given)
         if given.shape != (count,):
-            raise DataError(f"labels must be one number for each of the {count} rows, got shape {given.shape}.")
+            raise DataError(
+                f"labels must be one number for each of the {count} rows, got shape {given.shape}",
+                remedy="make one axis of them, as in numpy.ravel(labels)" if given.size == count else "",
+            )
         if given.dtype.kind not in "ui":
             raise DataError(f"labels must be whole numbers from 0 to {outputs - 1}, got dtype {given.dtype}.")
         wrong = np.flatnonzero((given < 0) | (given >= outputs))
@@ -244,7 +247,10 @@ def _numbers(given: HostArray, count: int, outputs: int) -> HostArray:
     shaped = given[:, None] if given.ndim == 1 and outputs == 1 else given
     if shaped.shape != (count, outputs) or given.dtype.kind not in "buif":
         wanted = f"{outputs} number{'s' if outputs > 1 else ''} for each of the {count} rows"
-        raise DataError(f"labels must be {wanted}, got shape {given.shape} of {given.dtype}.")
+        remedy = "make one axis of them, as in numpy.ravel(labels)" if outputs == 1 and given.size == count else ""
+        if given.dtype.kind in "OUST":
+            remedy = "make numbers of them, as in labels.astype(float); text names classes for cross_entropy"
+        raise DataError(f"labels must be {wanted}, got shape {given.shape} of {given.dtype}", remedy=remedy)
     wide = shaped.astype(np.float64)
     if not np.isfinite(wide).all():
         raise DataError(f"row {int(np.argwhere(~np.isfinite(wide))[0, 0])}: the label is NaN or infinite.")
