@@ -38,7 +38,7 @@ REFUSED = [
     case("x must hold numbers, got dtype object", x=np.full((20, 4), None)),
     case("x must hold numbers, got dtype complex128", x=X.astype(complex)),
     case("x", x=[[1.0, 2.0], [3.0]], labels=[0, 1]),
-    case(r"a row for each example, got shape \(20,\)", ModelError, x=X[:, 0]),
+    case(r"a row for each example, got shape \(20,\)", x=X[:, 0]),
     case(r"Dense needs flat inputs, got shape \(2, 2\); put Flatten\(\) before", ModelError, x=X.reshape(20, 2, 2)),
     case("row 2: label 3 is not one of the model's 3 classes, 0 to 2", labels=LABELS + 1),
     case("row 0: label -1 is not one of the model's 3 classes, 0 to 2", labels=LABELS - 1),
