@@ -129,7 +129,7 @@ REFUSED: dict[str, tuple[Any, type[PortanetError], list[str]]] = {
     "tuples": (mixed(("a", "b")), DataError, ["row 4", "tuple"]),
     "dates": (np.zeros(60, "M8[D]"), DataError, ["datetime64"]),
     "not UTF-8": (np.where(CODES == 2, b"\xff", b"a"), DataError, ["UTF-8"]),
-    "one class": (["a"] * 60, ModelError, ["1 class", "3 outputs"]),
+    "one class": (["a"] * 60, DataError, ["all 60 labels are 'a'", "nothing to learn"]),
     "too few rows": (NAMES[CODES][1:], DataError, ["60 rows", "(59,)"]),
     "two columns": (np.stack([NAMES[CODES]] * 2, axis=1), DataError, ["60 rows", "(60, 2)"]),
     "above": (np.arange(60) % 3 + 1, DataError, ["row 2", "label 3", "3 classes", "0 to 2", "Dense(4)", "astype(str)"]),
