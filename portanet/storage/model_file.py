@@ -98,8 +98,12 @@ def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> 
 def require_arrays(model: Layer, arrays: Mapping[tuple[str, ...], Any], card: ModelCard) -> None:
     """Raise ModelError unless these are the arrays of a model for rows of the card's shape, all finite.
 
-    A file of others could not be loaded.
+    A file of others, or of a card that contradicts itself, could not be loaded.
     """
+    try:
+        ModelCard.from_dict(card.to_dict())
+    except ConfigError as error:
+        raise ModelError(f"what the model knows of its data contradicts itself: {error}") from error
     needed = dict(_arrays(model.unfrozen(), card.input_shape, 2**63))
     for path in (*needed, *arrays):
         shape, array = needed.get(path), arrays.get(path)

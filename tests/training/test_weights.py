@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,17 @@ def test_weights_that_do_not_fit(make: Any, facts: list[str]) -> None:
         make()
     assert [fact for fact in facts if fact not in str(caught.value)] == []
     assert isinstance(caught.value, ModelError) or "input_shape" in facts
+
+
+@pytest.mark.parametrize(
+    ("changes", "fact"),
+    [({"classes": ("a", "a")}, "classes"), ({"columns": ("a", "b")}, "2 columns for rows of 3")],
+    ids=str,
+)
+def test_a_model_that_could_not_be_loaded_is_not_saved(changes: Any, fact: str, tmp_path: Path) -> None:
+    arrays = {"0": {"weight": np.ones((3, 2), np.float32), "bias": np.zeros(2, np.float32)}}
+    run = portanet.TrainedModel.from_params(nn.Sequential(nn.Dense(2)), arrays, (3,))
+    run.card = dataclasses.replace(run.card, **changes)
+    with pytest.raises(ModelError, match=fact):
+        run.save(tmp_path / "model.safetensors")
+    assert not list(tmp_path.iterdir())
