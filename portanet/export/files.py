@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from reprlib import repr as brief
 
 from portanet._typing import Params
+from portanet.errors import ModelError
 from portanet.export.graph import Graph
 from portanet.export.model_graph import model_graph
 from portanet.export.onnx import onnx_bytes
@@ -14,6 +16,7 @@ from portanet.export.python import python_source
 from portanet.nn import Layer, TaskKind
 from portanet.storage import atomic
 from portanet.storage.model_card import ModelCard
+from portanet.storage.schema import NUMBER
 
 
 def write_export(path: Path, model: Layer, params: Params, card: ModelCard, kind: TaskKind) -> Path:
@@ -23,9 +26,13 @@ def write_export(path: Path, model: Layer, params: Params, card: ModelCard, kind
     params  the model's arrays on the host
     kind    what its outputs stand for
 
-    Raises ModelError for a layer that has no form in standard operators, ConfigError where a library is missing,
+    Raises ModelError for a layer that has no form in standard operators, and for a table with columns of text, dates or
+    gaps, which no exported file reads yet; ConfigError where a library is missing,
     DataError where the file cannot be written.
     """
+    if card.table is not None and not card.table.is_plain:
+        others = [column.name for column in card.table.used if column.kind != NUMBER or column.gaps]
+        raise ModelError(f"exported files read tables of numbers without gaps; column {brief(others[0])} is another.")
     return atomic.write(path, FORMATS[path.suffix](model_graph(model, params, card, kind), card))
 
 

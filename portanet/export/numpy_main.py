@@ -44,9 +44,14 @@ def read(path: str) -> Any:
 
 def main(arguments: list[str]) -> None:
     """Print the answers for a file as CSV."""
-    if len(arguments) != 1:
+    if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.exit("usage: python predict.py FILE.csv|FILE.npy")
-    answers = predict(read(arguments[0]))
+    try:
+        answers = predict(read(arguments[0]))
+    except OSError as error:
+        sys.exit(f"{arguments[0]}: {error.strerror}.")
+    except (ValueError, IndexError) as error:
+        sys.exit(f"{arguments[0]} is not a table of such rows: {error}.")
     labels = answers["label"] if "label" in answers else answers["prediction"]
     cells = [_text(label) for label in labels.tolist()]
     returns = any("\r" in cell for cell in cells)  # readers end a line there, and csv quotes it in no cell

@@ -84,6 +84,16 @@ def test_an_own_layer_is_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "model.onnx").exists()
 
 
+def test_a_table_of_text_is_refused_by_its_column(tmp_path: Path) -> None:
+    lines = [f"{i % 7},{'red' if i % 2 else 'blue'},{'yes' if i % 3 else 'no'}" for i in range(40)]
+    (tmp_path / "rows.csv").write_text("size,colour,label\n" + "\n".join(lines) + "\n")
+    data = read(str(tmp_path / "rows.csv"))
+    assert data.table is not None
+    run = fit(nn.Sequential(nn.Columns(data.table.kinds), nn.Dense(2)), data, epochs=1)
+    with pytest.raises(ModelError, match="colour"):
+        run.save(tmp_path / "model.onnx")
+
+
 def portanet(*arguments: str, folder: Path) -> Any:
     command = [sys.executable, "-m", "portanet", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from layers import Row, case, every_layer
 
 from portanet import nn
@@ -77,12 +78,18 @@ def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
     assert rows == [["Row", "Label"], *([str(i), name] for i, name in enumerate(expected.tolist(), 1))]
 
 
-def test_a_missing_column_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "fact"),
+    [("height\n1\n", "weight"), (None, "No such file"), ("height,weight\n1,tall\n", "tall"), ("", "rows.csv")],
+    ids=["a column missing", "no file", "text", "empty"],
+)
+def test_what_it_refuses_is_one_line(content: str | None, fact: str, tmp_path: Path) -> None:
     *_, text = a_table_model()
     (tmp_path / "predict.py").write_text(text, encoding="utf-8")
-    (tmp_path / "rows.csv").write_text("height\n1\n")
+    if content is not None:
+        (tmp_path / "rows.csv").write_text(content)
     command = [sys.executable, "-I", "-c", WITHOUT_PORTANET, "predict.py", "rows.csv"]
     result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "weight" in result.stderr
+    assert fact in result.stderr
     assert "Traceback" not in result.stderr
