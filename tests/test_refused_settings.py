@@ -37,7 +37,7 @@ REFUSED: list[tuple[Any, str, str, list[Any]]] = [
     (nn.Hinge, "margin", "> 0", [0.0, -1.0, math.nan, math.inf]),
     (nn.Huber, "delta", "> 0", [0.0, -1.0, math.nan, math.inf]),
     (lambda every: Checkpoints("folder", every=every), "every", ">= 0", [-1.0, math.nan, math.inf]),
-    (lambda task: read("mnist", task=task), "task", "'classify' or 'regress'", ["rank", None]),
+    (lambda task: read("mnist", task=task), "task", "'auto', 'classify', 'regress'", ["rank", None]),
     (lambda valid: holdout(Dataset("rows", LOGITS), valid, 0), "valid", "1 to 3 rows", [0, 0.01, 4, 2.5, -1, math.nan]),
     (lambda k: metrics.top_k(LOGITS, LABELS, k), "k", "1 <= k <= 3", [0, 4, -1]),
     (lambda bins: metrics.calibration_error(LOGITS, LABELS, bins), "bins", ">= 1", [0, -2]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -126,7 +127,10 @@ def _positions(names: Sequence[str], columns: Sequence[str], label: str | None, 
 
 @lru_cache(1024)
 def _say_once(message: str) -> None:
-    warnings.warn(message, stacklevel=8)  # where predict or evaluate was called
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in ("portanet", "functools"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)  # where predict or evaluate was called
 
 
 def _reordered(table: Dataset, positions: list[int]) -> HostArray:

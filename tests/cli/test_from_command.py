@@ -103,7 +103,7 @@ def test_numbers_from_a_model_of_classes_and_back(cli: Call) -> None:
     assert notes(further) == []
     assert portanet.load("further").model == model
     assert portanet.load("further").card == first.card
-    back = cli("train", "flowers.csv", "--from", "on", *BASE[:-1], "back")
+    back = cli("train", "flowers.csv", "--task", "classify", "--from", "on", *BASE[:-1], "back")
     assert notes(back) == ["the last layer starts anew, for flowers.csv: 3 classes"]
     assert portanet.load("back").model == portanet.load("flowers").model
 

@@ -178,7 +178,8 @@ def test_an_error_is_one_plain_line(cli: Call, place: Path, command: str, expect
     assert answer.out == ""
     assert line.startswith("portanet: ")
     assert [word for word in expected if word.lower() not in line.lower()] == []
-    assert [line for line in answer.err.splitlines()[:-1] if line.startswith("portanet: ")] == []
+    before_it = [line for line in answer.err.splitlines()[:-1] if line.startswith("portanet: ")]
+    assert [line for line in before_it if "left out" not in line] == []  # such a note may explain the error
     assert "Traceback" not in answer.err
     assert everything(place) == before
 

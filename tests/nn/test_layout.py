@@ -69,7 +69,7 @@ def test_buffers_are_not_in_the_vector(row: Row) -> None:
     assert not buffers & trained
     assert buffers | trained == {path for path, _ in tree_items(given.params)}
     assert layout.size == sum(array.size for path, array in tree_items(given.params) if path in trained)
-    known = {"factor", "offset", "mean", "deviation", "variance"}
+    known = {"factor", "offset", "mean", "deviation", "variance", "center", "common"}
     assert {path[-1] for path in buffers} <= known or "Frozen" in str(row)
 
 
