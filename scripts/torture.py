@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import inspect
 import json
 import math
 import multiprocessing
@@ -37,7 +38,7 @@ def train(folder: Path, words: list[str]) -> None:
     from portanet.cli import main
     from portanet.training import resume
 
-    resume.Checkpoints.__init__.__kwdefaults__["every"] = 0.0
+    inspect.unwrap(resume.Checkpoints.__init__).__kwdefaults__["every"] = 0.0
     resume._COST = math.inf
     main(["train", *words])
 

@@ -66,6 +66,14 @@ def test_what_it_starts_from(tmp_path: Path, name: str) -> None:
             fuzz.held(fuzz.READERS[name], tmp_path)(content[:end])
 
 
+@pytest.mark.parametrize("name", fuzz.refused())
+def test_what_is_not_valid_that_it_starts_from(tmp_path: Path, name: str) -> None:
+    for content in fuzz.refused()[name]:
+        with pytest.raises(PortanetError):
+            fuzz.READERS[name](content, tmp_path)
+        fuzz.held(fuzz.READERS[name], tmp_path)(content)
+
+
 def test_the_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def reader(error: Exception) -> Any:
         def read(content: bytes, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import multiprocessing
@@ -37,7 +38,7 @@ def _train(folder: Path, words: list[str], prepare: Prepare | None, arguments: t
     from portanet.cli import main
     from portanet.training import resume
 
-    resume.Checkpoints.__init__.__kwdefaults__["every"] = 0.0
+    inspect.unwrap(resume.Checkpoints.__init__).__kwdefaults__["every"] = 0.0
     resume._COST = math.inf
     if prepare is None or prepare is not keep_report:
         report.available = lambda: False  # it takes longer than the training
