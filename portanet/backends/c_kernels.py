@@ -62,10 +62,10 @@ class _Call(KernelCall):
         return super().statement()
 
     def _with_copy(self, var: Var) -> Callable[[Any], None]:
-        """The call where a few row numbers differ: to copy them takes less than to ask where they lie."""
+        """The call where a few numbers, only read, differ: to copy them takes less than to ask where they lie."""
         [i, *more] = [i for i, array in enumerate(self._arrays) if array is var]
         own = np.empty_like(var.real)
-        if more or own.strides != var.real.strides:
+        if more or self._changed[i] or own.strides != var.real.strides:
             return self.kernel
         self.set_array(i, own)
         copyto, function, address, make_calls = np.copyto, self._function, self._address, self.make_calls

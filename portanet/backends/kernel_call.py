@@ -24,8 +24,8 @@ class KernelCall:
         self._read = [value(tracer) for tracer in kernel.read]
         self._made = [value(tracer) for tracer in kernel.made]
         self._arrays = [value(slot.tracer) for slot in kernel.slots]
-        changed = {id(tracer) for tracer in kernel.changed}
-        self._changed = [id(slot.tracer) in changed for slot in kernel.slots]
+        changed, stored = {tracer.memory for tracer in kernel.changed}, {i for i, _ in kernel.stores}
+        self._changed = [i in stored and slot.tracer.memory in changed for i, slot in enumerate(kernel.slots)]
         self.outward = kernel.outward
         self.given: list[Var] = []  # what differs from call to call: arrays first
         self._slots: list[list[int]] = []  # of each such array

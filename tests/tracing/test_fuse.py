@@ -118,6 +118,24 @@ def test_a_row_that_does_not_exist_is_refused_before_anything_is_written() -> No
     assert (total == 1).all()
 
 
+@pytest.mark.parametrize("seen", [slice(None), ...], ids=["itself", "a view"])
+def test_a_few_numbers_that_a_kernel_changes_where_they_are(seen: Any) -> None:
+    """To copy so few takes less than to ask where they lie, but what is written must reach them."""
+
+    def function(x: Any, rows: Any) -> Any:
+        y = namespace(x).take(x, rows, axis=0)
+        z = y[seen] + 1.0 if seen is ... else y + 1.0
+        y += 3.0
+        return y, z
+
+    x, rows = np.arange(8.0), np.array([3, -1, 0])
+    with kernels_at_once():
+        one = traced(function)
+        for own in (rows, rows[::-1].copy(), rows + 1, rows + 2):
+            np.testing.assert_array_equal(one(x, own), function(x, own))
+        assert kernels(one) == 1
+
+
 def changes(x: Any, y: Any) -> Any:
     x += y
     x *= 2.0
