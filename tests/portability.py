@@ -205,14 +205,18 @@ def _of_shape(node: ast.expr) -> bool:
 
 
 def _of_settings(node: ast.expr) -> bool:
-    """Whether a condition asks about settings, shapes, None, or what a dict holds."""
+    """Whether a condition asks about settings, shapes, None, Python's types, or what a dict holds by name."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+        return True
     if isinstance(node, ast.BoolOp):
         return all(map(_of_settings, node.values))
     if isinstance(node, ast.UnaryOp):
         return _of_settings(node.operand)
     if isinstance(node, ast.Compare):
         is_none = isinstance(node.ops[0], (ast.Is, ast.IsNot))
-        return is_none or all(map(_of_settings, [node.left, *node.comparators]))
+        is_held = isinstance(node.ops[0], (ast.In, ast.NotIn)) and isinstance(node.left, ast.Constant)
+        by_name = is_held and isinstance(node.left.value, str)  # type: ignore[attr-defined]
+        return is_none or by_name or all(map(_of_settings, [node.left, *node.comparators]))
     if isinstance(node, ast.Name):
         return node.id in ("train", "need_dx", "child_grads", "i")
     return _of_shape(node)

@@ -19,8 +19,9 @@ import portanet
 pytestmark = pytest.mark.libraries
 
 PACKAGE = Path(portanet.__file__).parent
+HOST = {"initializers.py", "class_weight.py"}  # first weights, and settings as people write them: no arrays of a step
 MATHS = [
-    *sorted(path for path in (PACKAGE / "nn").rglob("*.py") if path.name != "initializers.py"),
+    *sorted(path for path in (PACKAGE / "nn").rglob("*.py") if path.name not in HOST),
     *sorted((PACKAGE / "optim").glob("*.py")),
     PACKAGE / "metrics.py",
 ]
@@ -105,6 +106,7 @@ def planted(line: str, above: str = "", name: str = "forward") -> str:
         ("x[x > 0] = 0", "indexing by a mask"),
         ("if x > 0: return x", "a branch on an array"),
         ("return x if xp.any(x) else w", "a branch on an array"),
+        ("return x if 1 in x else w", "a branch on an array"),
         ("while xp.max(x) > 1: x = x / 2", "a branch on an array"),
         ("assert xp.all(x)", "a branch on an array"),
         ("return x * np.float32(3)", "NumPy's scalars"),
@@ -142,6 +144,8 @@ def test_imports_are_seen(line: str) -> None:
         "return x if self.rate == 0 or w is None else w",
         "return x if x.ndim == 1 or len(self.weights) != x.shape[1] else w",
         "return x[0, ...] + x[1:3]",
+        "return x if 'bias' in params else w",
+        "return x if isinstance(self.kinds[0], str) and isinstance(w, str) else w",
         "x += w",
         "return xp.where(x > 0, x, 0.0)",
     ],

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from portanet._typing import Array
-from portanet.xp import copied, namespace
+from portanet.xp import copied, device, namespace
 
 _HELD = 2**24  # numbers of columns that are put in order at once: 128 MB
 
@@ -24,7 +24,8 @@ class Ordered(NamedTuple):
     def counts(self, last: int) -> list[int]:
         """How many rows hold each of the codes 1 to `last`."""
         xp = namespace(self.values)
-        edges = xp.searchsorted(self.values, xp.arange(1, last + 2, dtype=self.values.dtype))
+        numbers = xp.arange(1, last + 2, dtype=self.values.dtype, device=device(self.values))
+        edges = xp.searchsorted(self.values, numbers)
         return [int(edges[k + 1]) - int(edges[k]) for k in range(last)]
 
     def scale(self) -> tuple[float, float]:

@@ -89,10 +89,7 @@ class CrossEntropy(Loss):
         """How much each nll counts, (K, N), and its sum over the classes."""
         xp = namespace(z)
         classes = xp.arange(z.shape[0], dtype=xp.int32, device=device(z))[:, None]
-        if not is_resolved(self.class_weight):
-            raise ConfigError("CrossEntropy has class weights by name, which fit makes numbers: call it with numbers.")
-        if self.class_weight and len(self.class_weight) != z.shape[0]:
-            raise ConfigError(f"CrossEntropy has {len(self.class_weight)} class weights for {z.shape[0]} outputs.")
+        numbers = self._numbers(z.shape[0], ratios=labels.ndim == 1)
         if labels.ndim == 1:
             shares = xp.astype(labels == classes, z.dtype)
             shares *= weights
@@ -103,14 +100,22 @@ class CrossEntropy(Loss):
         if self.label_smoothing:
             shares = shares * (1.0 - self.label_smoothing) + weights * (self.label_smoothing / z.shape[0])
         if self.class_weight:
-            numbers = [float(weight) for weight in self.class_weight]
-            largest = max(numbers) if labels.ndim == 1 else 1.0  # only ratios count there, in any dtype
-            of_class = self._of_class([weight / largest for weight in numbers], classes, z)
+            of_class = self._of_class(numbers, classes, z)
             shares *= of_class
             if labels.ndim == 1:
                 of_label = xp.take(of_class[:, 0], labels, axis=0)
                 shares /= xp.where(of_label > 0, of_label, 1.0)  # where it is 0, so is the row's weight
         return shares, xp.sum(shares, axis=0)
+
+    def _numbers(self, outputs: int, *, ratios: bool) -> list[float]:
+        """The class weights as Python numbers, over the largest where only `ratios` count: so they fit any dtype."""
+        if not is_resolved(self.class_weight):
+            raise ConfigError("CrossEntropy has class weights by name, which fit makes numbers: call it with numbers.")
+        if self.class_weight and len(self.class_weight) != outputs:
+            raise ConfigError(f"CrossEntropy has {len(self.class_weight)} class weights for {outputs} outputs.")
+        numbers = [float(weight) for weight in self.class_weight]
+        largest = max(numbers, default=1.0) if ratios else 1.0
+        return [weight / largest for weight in numbers]
 
     @staticmethod
     def _of_class(weights: Sequence[float], classes: Array, z: Array) -> Array:
