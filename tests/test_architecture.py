@@ -13,8 +13,6 @@ import pytest
 
 import portanet
 
-pytestmark = pytest.mark.libraries
-
 PACKAGE = Path(portanet.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -216,6 +214,7 @@ def loaded_by(statement: str) -> set[str]:
 HEAVY = set(HOMES) | {"numpy"}
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize(
     ("statement", "allowed"),
     [
@@ -231,6 +230,7 @@ def test_imports_are_light(statement: str, allowed: set[str]) -> None:
     assert loaded_by(statement) & HEAVY <= allowed
 
 
+@pytest.mark.libraries
 def test_training_on_numpy_loads_no_other_library() -> None:
     statement = (
         "import numpy as np, portanet\n"

@@ -15,8 +15,6 @@ from portanet.data.split import holdout
 from portanet.training import named, presets
 from portanet.training.callbacks import CALLBACKS
 
-pytestmark = pytest.mark.libraries
-
 LOGITS, LABELS = np.zeros((4, 3)), np.zeros(4, np.int32)
 
 # What refuses, the setting, its bound, and values beyond it.

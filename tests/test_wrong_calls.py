@@ -16,8 +16,6 @@ from portanet import nn, optim
 from portanet.errors import PortanetError
 from portanet.training.callbacks import CALLBACKS
 
-pytestmark = pytest.mark.libraries
-
 NAMES: dict[str, Any] = {"np": np, "nn": nn, "optim": optim, "portanet": portanet}
 
 # A call, and what its message holds: the argument, the value, what to write.
