@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from portanet import nn
+from portanet._calls import explained
 from portanet._tree import tree_get, tree_items, tree_set
 from portanet._typing import Array, Params
 from portanet.backends import Backend, choose
@@ -95,6 +96,7 @@ class GradientCheck:
         return all(array.error <= self.tolerance for array in self.arrays)
 
 
+@explained
 def gradcheck(
     target: Layer | LossFunction,
     x: Any,

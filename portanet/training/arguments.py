@@ -138,13 +138,21 @@ def require_model(model: Any) -> None:
 
 
 def require_params(params: Any) -> None:
-    """Raise ModelError unless arrays to start from are nested dicts."""
+    """Raise ModelError unless arrays to start from are nested dicts of arrays."""
     if isinstance(params, Mapping):
         if flat := [name for name in params if "." in str(name)]:
             raise ModelError(
                 f"params must be nested dicts of arrays by child name, got the flat name {flat[0]!r}",
                 remedy="for PyTorch's names write TrainedModel.from_state_dict(...).params",
             )
+        for name, entry in params.items():
+            if isinstance(entry, Mapping):
+                require_params(entry)
+            elif not hasattr(entry, "shape"):
+                raise ModelError(
+                    f"params must hold arrays, got {shown(entry)} for {name}",
+                    remedy="make an array of it with numpy.asarray",
+                )
         return
     remedy = "write params=run.params" if isinstance(getattr(params, "model", None), Layer) else ""
     wanted = "params must be nested dicts of arrays by child name, such as load(path).params"

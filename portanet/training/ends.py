@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -12,11 +13,17 @@ from portanet.errors import DataError, ModelError
 from portanet.nn.layer import Layer
 from portanet.nn.losses.loss import LossFunction
 
+_PASSES = (
+    ("forward", ("params", "x"), ("train", "key")),
+    ("backward", ("params", "cache", "dy"), ("need_dx",)),
+)
+"""The passes of a layer, with the arguments that they are called with."""
 _CHANNELS = (1, 3, 4)  # grey, red green blue, and opacity
 
 
 def outputs_of(model: Layer, shape: Shape, loss: LossFunction) -> int:
     """Return how many numbers a model gives for rows of this shape; ModelError unless the loss can train it on them."""
+    _require_passes(model)
     require_channels_first(model, shape)
     output = model.output_shape(shape)
     if len(output) != 1:
@@ -33,6 +40,22 @@ def outputs_of(model: Layer, shape: Shape, loss: LossFunction) -> int:
             remedy=f"leave the {name} out, so that the model ends in Dense({output[0]})",
         )
     return output[0]
+
+
+def _require_passes(layer: Layer) -> None:
+    """Raise ModelError for an own layer whose passes do not take what they are called with."""
+    for name, positional, keywords in _PASSES:
+        method = getattr(type(layer), name)
+        try:
+            inspect.signature(method).bind(layer, *positional, **dict.fromkeys(keywords))
+        except TypeError as error:
+            takes = ", ".join(["self", *positional, "*", *keywords])
+            raise ModelError(
+                f"{type(layer).__name__}.{name} does not take what it is called with ({error})",
+                remedy=f"write def {name}({takes})",
+            ) from None
+    for child in layer.children.values():
+        _require_passes(child)
 
 
 def require_channels_first(model: Layer, shape: Shape) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import compress
@@ -227,7 +228,10 @@ def task_named(name: str) -> Task:
     for kind, task in _TASKS.items():
         if kind.value == name:
             return task
-    raise ConfigError(f"task must be one of {', '.join(kind.value for kind in TaskKind)}, got {name!r}.")
+    known = [kind.value for kind in TaskKind]
+    close = difflib.get_close_matches(str(name), known, 1)
+    remedy = f"did you mean task={close[0]!r}?" if close else ""
+    raise ConfigError(f"task must be one of {', '.join(known)}, got {name!r}.", remedy=remedy)
 
 
 def loss_for(task: str | None, loss: Any) -> Any:

@@ -33,3 +33,9 @@ def test_two_places_at_once(cli: Call, words: list[str]) -> None:
     answer = cli("predict", "flowers", "flowers.csv", "--json", *words)
     assert answer.code == 1
     assert "--json prints the answers on stdout; leave out --out" in answer.err
+
+
+def test_a_table_from_standard_input(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("flowers.csv") as file:
+        monkeypatch.setattr("sys.stdin", file)
+        assert cli("predict", "flowers", "-", "--json").json == cli("predict", "flowers", "flowers.csv", "--json").json

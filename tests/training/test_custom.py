@@ -13,7 +13,7 @@ from helpers import blobs
 import portanet
 from portanet import Callback, TrainedModel
 from portanet.errors import CheckpointError, ConfigError, ModelError, PortanetError
-from portanet.nn import CrossEntropy, Dense, Layer, ReLU, Residual, Sequential, cross_entropy, zeros
+from portanet.nn import CrossEntropy, Dense, Identity, Layer, ReLU, Residual, Sequential, cross_entropy, zeros
 from portanet.nn.losses import Loss
 from portanet.optim import SGD
 from portanet.storage.model_card import ModelCard
@@ -208,3 +208,24 @@ def test_near_misses_are_guessed() -> None:
         with pytest.raises(ConfigError, match=f"{name!r} is not known here; did you mean {guess!r}"):
             TrainingSpec().with_settings({"layers": [{"type": name}]})
     assert CrossEntropy() == cross_entropy
+
+
+class WithoutNeedDx(Identity):
+    """Takes fewer arguments than a layer is called with."""
+
+    def backward(self, params: Any, cache: Any, dy: Any) -> Any:  # type: ignore[override]
+        return dy, {}
+
+
+def test_a_backward_that_takes_too_little_is_told_its_signature() -> None:
+    model = Sequential(Dense(3), WithoutNeedDx(), Dense(2))
+    with pytest.raises(ModelError, match=r"WithoutNeedDx\.backward.*need_dx"):
+        portanet.fit(model, np.zeros((6, 4)), np.arange(6) % 2, epochs=1)
+
+
+def test_params_of_lists_are_told_to_become_arrays() -> None:
+    lists = {"0": {"weight": [[1.0] * 2] * 3, "bias": [0.0] * 2}}
+    with pytest.raises(ModelError, match=r"weight.*numpy.asarray"):
+        TrainedModel.from_params(Sequential(Dense(2)), lists, (3,))
+    with pytest.raises(ModelError, match=r"weight.*numpy.asarray"):
+        portanet.fit(Sequential(Dense(2)), np.zeros((6, 3)), np.arange(6) % 2, params=lists)
