@@ -42,7 +42,7 @@ class Compiler:
         self._functions: dict[str, Function] = {}
         self._asked: set[str] = set()
         self._lock = threading.Lock()
-        self._running: subprocess.Popen[str] | None = None
+        self._running: set[subprocess.Popen[str]] = set()
 
     def ask(self, bodies: dict[str, str], *, wait: bool = False) -> None:
         """Begin to compile functions, by name, unless they are there or in the making."""
@@ -100,11 +100,12 @@ class Compiler:
                 [*command, "-x", "c", "-", "-o", str(made)], env=environment, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             ) as running:  # fmt: skip
-                self._running = running
+                self._running.add(running)
                 try:
                     said, _ = running.communicate(source, timeout=_SECONDS)
                 finally:
-                    self.stop()
+                    running.kill()  # one that hangs, and no other
+                    self._running.discard(running)
             if running.returncode or not made.exists():
                 raise OSError(f"{command[0]} says: {(said.strip().splitlines() or ['nothing'])[0]}")
             made.chmod(0o700)
@@ -112,8 +113,8 @@ class Compiler:
 
     def stop(self) -> None:
         """End what is compiling."""
-        if self._running is not None and self._running.poll() is None:
-            self._running.kill()
+        for running in tuple(self._running):
+            running.kill()
 
 
 @functools.cache

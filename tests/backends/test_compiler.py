@@ -174,6 +174,18 @@ def test_a_training_takes_its_kernels_when_they_are_there(works: Compiler, monke
     assert found == fit(epochs=8, backend=portanet.choose("numpy", trace=False), log_every=1)
 
 
+def test_two_calls_of_the_compiler_at_once_leave_each_other_alone(works: Compiler) -> None:
+    slow = "return 0;" + " /* long */" * 100
+    bodies = [f"volatile int i = {number}; return i;" for number in range(6)] + [slow]
+    for body in bodies:
+        works.ask({name_of(body): body})
+    deadline = time.monotonic() + 60
+    while len(works._functions) < len(bodies) and works.problem is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert works.problem is None
+    assert [works.get(name_of(body))(0) for body in bodies] == [*range(6), 0]  # type: ignore[misc]
+
+
 def test_a_training_without_a_compiler(compiler: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORTANET_CC", "false")
     monkeypatch.setattr(c_kernels, "compiler", lambda: compiler)
