@@ -65,12 +65,13 @@ def names_of(file: str, rows: Sequence[Sequence[str]], dialect: Dialect) -> tupl
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
     """The names with a number behind those that came before, and the column's own in place of none."""
     found: dict[str, None] = {}
+    counts: Counter[str] = Counter()  # so that a header of one name many times is not searched from the first again
     for number, name in enumerate(names, 1):
         name = name or f"column {number}"
-        unique, again = name, 1
+        unique = name
         while unique in found:
-            again += 1
-            unique = f"{name}.{again}"
+            counts[name] += 1
+            unique = f"{name}.{counts[name] + 1}"
         found[unique] = None
     return tuple(found)
 
