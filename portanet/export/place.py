@@ -27,7 +27,7 @@ class Place:
     def constant(self, name: str, value: Any) -> str:
         """Keep an array or a number in float32, under the name it has in a model file."""
         array: HostArray = np.asarray(value, np.float32)
-        return self.graph.constant(f"{self.path}.{name}" if self.path else name, array)
+        return self.graph.constant(self._named(name), array)
 
     def array(self, name: str) -> str:
         """Keep one of the layer's own arrays."""
@@ -39,7 +39,7 @@ class Place:
 
     def whole(self, name: str, value: HostArray) -> str:
         """Keep whole numbers."""
-        return self.graph.constant(f"{self.path}.{name}" if self.path else name, value.astype(np.int64))
+        return self.graph.constant(self._named(name), value.astype(np.int64))
 
     def columns(self, x: str, start: int, stop: int | None) -> str:
         """Columns of x (N, D), from `start` to before `stop`; without `stop` one, (N,)."""
@@ -49,4 +49,8 @@ class Place:
 
     def child(self, name: str, shape: Shape) -> Place:
         """Return the place of a child."""
-        return Place(self.graph, f"{self.path}.{name}" if self.path else name, self.params.get(name, {}), shape)
+        return Place(self.graph, self._named(name), self.params.get(name, {}), shape)
+
+    def _named(self, name: str) -> str:
+        """The name of something of this layer's, as a model file has it."""
+        return f"{self.path}.{name}" if self.path else name

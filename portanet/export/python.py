@@ -115,7 +115,12 @@ def _expression(graph: Graph, node: Node) -> str:
 def _constant(graph: Graph, name: str) -> str:
     """A small number in the code, a larger array by its name."""
     array = graph.constants[name]
-    return f"np.float32({float(array)!r})" if array.shape == () and array.dtype == np.float32 else f"ARRAYS[{name!r}]"
+    return f"np.float32({float(array)!r})" if _is_number(array) else f"ARRAYS[{name!r}]"
+
+
+def _is_number(array: HostArray) -> bool:
+    """Whether a constant stands in the code itself."""
+    return array.shape == () and array.dtype == np.float32
 
 
 def _variable(name: str) -> str:
@@ -144,8 +149,7 @@ def _untyped(text: str) -> str:
 
 def _weights(graph: Graph) -> str:
     """The arrays, as text."""
-    arrays = {name: array for name, array in graph.constants.items() if not _constant(graph, name).startswith("np.")}
-    lines = [f"    {name!r}: {_array(array)}," for name, array in arrays.items()]
+    lines = [f"    {name!r}: {_array(array)}," for name, array in graph.constants.items() if not _is_number(array)]
     return "\n".join(["ARRAYS = {", *lines, "}"])
 
 
