@@ -195,12 +195,13 @@ class TrainedModel(Weights):
         another format, ModelError for arrays that are not those of the layers.
         """
         target = model_path(path, FORMATS)
-        host = {name: to_host(array) for name, array in tree_items(self.params)}
-        model_file.require_arrays(self.model, host, self.card)
+        params = tree_map(dict(self.params), to_host)
+        arrays = dict(tree_items(params))
+        model_file.require_arrays(self.model, arrays, self.card)
         if target.suffix in FORMATS:
             kind = getattr(self.loss, "task", TaskKind.CLASSIFY)
-            return write_export(target, self.model, tree_map(dict(self.params), to_host), self.card, kind)
-        return model_file.save_model(target, self.model, host, self.card, self.spec.to_dict(), self.about)
+            return write_export(target, self.model, params, self.card, kind)
+        return model_file.save_model(target, self.model, arrays, self.card, self.spec.to_dict(), self.about)
 
     def plot(self) -> Any:
         """The curves of the history as a Plotly figure: a notebook shows it, and `write_html(path)` saves it.
