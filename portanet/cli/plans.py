@@ -57,9 +57,13 @@ class Job:
         return settings
 
 
-def read_all(places: dict[str, Any]) -> Dataset:
-    """The labelled data that `places` names."""
-    base = None if places["from"] is None else load(places["from"])
+def base_of(places: dict[str, Any]) -> TrainedModel | None:
+    """The model that `places` names to start from."""
+    return None if places["from"] is None else load(places["from"])
+
+
+def read_all(places: dict[str, Any], base: TrainedModel | None) -> Dataset:
+    """The labelled data that `places` names, in the columns and classes of a model to start from."""
     task = base.task.name if base is not None and places["task"] == AUTO else places["task"]
     whole = read(
         places["data"], places["label"], places["image"], task, base, classes.names_in(places["classes"]),
@@ -70,20 +74,20 @@ def read_all(places: dict[str, Any]) -> Dataset:
 
 
 def prepare(
-    spec: TrainingSpec, places: dict[str, Any], class_weight: str | None = None, *, whole: Dataset | None = None
-) -> Job:
-    """The job for a spec, with the data that `places` names read, and the layers completed for them.
+    spec: TrainingSpec, places: dict[str, Any], whole: Dataset, base: TrainedModel | None,
+    class_weight: str | None = None,
+) -> Job:  # fmt: skip
+    """The job for a spec, with the layers completed for its data.
 
     places  data, label, classes, image, task, test, from, freeze, and valid where it names data
-    whole   the data, if it is read already
+    whole   what `read_all` gives
+    base    what `base_of` gives
     """
     label, task, freeze, source = places["label"], places["task"], places["freeze"], places["data"]
     if freeze is not None and places["from"] is None:
         raise ConfigError("--freeze names layers of a trained model; name that model with --from.")
-    base = None if places["from"] is None else load(places["from"])
     option = places["classes"]
     asked = reading.arguments(places)
-    whole = read_all(places) if whole is None else whole
     classes.require_credible(whole, option)
     if places["valid"] is None:
         training, validation = holdout(whole, spec.valid) if spec.valid else (whole, None)

@@ -145,7 +145,9 @@ def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
 
     chosen = training.choose(places, say)
     image = places["image"] and tuple(places["image"])
-    job = plans.prepare(spec, places | {"image": image})
+    places |= {"image": image}
+    base = plans.base_of(places)
+    job = plans.prepare(spec, places, plans.read_all(places, base), base)
     try:
         words = shlex.split(record.command or "portanet train")
     except ValueError as error:

@@ -71,10 +71,11 @@ def train(
     if places["from"] is not None:
         overrides.require_no_layers(settings)
     places["task"] = settings["task"] = overrides.task_named_by(settings, places["classes"])
-    whole = plans.read_all(places)
+    base = plans.base_of(places)
+    whole = plans.read_all(places, base)
     if places["task"] == overrides.AUTO:
         places["task"] = settings["task"] = (Classify() if whole.classes else Regress()).name
-    job = plans.prepare(overrides.spec_of(**settings), places | {"workers": workers}, class_weight, whole=whole)
+    job = plans.prepare(overrides.spec_of(**settings), places | {"workers": workers}, whole, base, class_weight)
     if print_config:
         click.echo(config.text(job.settings()), nl=False)
         return
