@@ -10,8 +10,10 @@ from reprlib import repr as brief
 from typing import Any
 
 from portanet.errors import ConfigError
+from portanet.nn.columns import GAPS
+from portanet.nn.columns import NUMBER as NUMBER
 
-NUMBER, CATEGORY, YES_NO, DATE = "number", "category", "yes/no", "date"
+CATEGORY, YES_NO, DATE = "category", "yes/no", "date"
 ID, TEXT, CONSTANT, DROP = "id", "text", "constant", "drop"
 KINDS = (NUMBER, CATEGORY, YES_NO, DATE, ID, TEXT, CONSTANT, DROP)
 CHOSEN = (NUMBER, CATEGORY, DATE, ID, DROP)
@@ -84,10 +86,10 @@ class Column:
 
     @property
     def features(self) -> tuple[int | str, ...]:
-        """For each of its parts "number", "number?" where a gap is to be told, or the count of its categories."""
+        """What `nn.Columns` calls each of its parts: a number, one with gaps, or the count of categories."""
         if self.values:
             return (len(self.values),)
-        return tuple("number?" if self.gaps and part == self.parts[0] else NUMBER for part in self.parts)
+        return tuple(GAPS if self.gaps and part == self.parts[0] else NUMBER for part in self.parts)
 
 
 @dataclass(frozen=True)
