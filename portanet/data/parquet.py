@@ -35,7 +35,7 @@ def read_parquet(path: str | Path, request: Request, *, name: str) -> Dataset:
                     yield batch.to_pandas()
 
             return read_frames(name, columns, frames, request)
-        except ArrowException as error:
+        except (ArrowException, OSError) as error:  # OSError too, where the bytes are not those of a Parquet file
             raise DataError(f"{name} is not a Parquet file, or it is damaged ({plain(error, 200)}).") from error
 
 
