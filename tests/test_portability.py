@@ -23,7 +23,7 @@ HOST = {"initializers.py", "class_weight.py"}  # first weights, and settings as 
 MATHS = [
     *sorted(path for path in (PACKAGE / "nn").rglob("*.py") if path.name not in HOST),
     *sorted((PACKAGE / "optim").glob("*.py")),
-    PACKAGE / "metrics.py",
+    *sorted((PACKAGE / "metrics").glob("*.py")),
 ]
 LOSSES = frozenset({"__call__", "_shares", "softmax", "sigmoid", "bits", "keep", "uniform"})
 METRICS = frozenset({"correct", "correct_entries", "accuracy", "confusion_matrix", "r2"})
@@ -44,7 +44,7 @@ def test_mathematics_is_found() -> None:
         "preprocessing.py",
         "adam.py",
         "sgd.py",
-        "metrics.py",
+        "confusion.py",
     } <= names
     assert {"exp", "take", "permute_dims", "matmul", "float32", "isdtype"} <= standard_names()
     assert not {"einsum", "pad", "relu", "random", "linalg", "fft", "clip", "nonzero", "bincount"} & standard_names()

@@ -1,0 +1,46 @@
+"""How many rows are right."""
+
+from __future__ import annotations
+
+from portanet._typing import Array
+from portanet.errors import ConfigError
+from portanet.metrics.parts import class_numbers, count
+from portanet.xp import namespace
+
+
+def correct(outputs: Array, labels: Array) -> Array:
+    """The number of rows whose largest output is at the label, a 0-d int32 array.
+
+    outputs (N, K), labels (N,) int32, or (N, K) a probability for each class, of which the largest is the label.
+    Among equals the first counts as the largest.
+    """
+    xp = namespace(outputs)
+    expected = labels if labels.ndim == 1 else xp.argmax(labels, axis=1)
+    return count(xp.argmax(outputs, axis=1) == expected)
+
+
+def correct_entries(outputs: Array, labels: Array) -> Array:
+    """The number of right entries where a row has any number of classes, a 0-d int32 array.
+
+    A class is predicted where its logit in outputs (N, K) is above 0, and there where labels (N, K) are above 1/2.
+    """
+    return count((outputs > 0) == (labels > 0.5))
+
+
+def accuracy(outputs: Array, labels: Array) -> Array:
+    """The share of rows that `correct` counts, from 0 to 1."""
+    return namespace(outputs).astype(correct(outputs, labels), outputs.dtype) / outputs.shape[0]
+
+
+def top_k(logits: Array, labels: Array, k: int) -> Array:
+    """The number of rows with the label among the `k` largest logits, a 0-d int32 array.
+
+    logits (N, K), labels (N,) int32. Among equal logits the lower class counts as the larger, so with k = 1 it is
+    `correct`; a label whose logit is NaN is not among them. Raises ConfigError unless 1 <= k <= K.
+    """
+    if not 1 <= k <= logits.shape[1]:
+        raise ConfigError(f"top_k needs 1 <= k <= {logits.shape[1]}, the number of classes, got {k!r}.")
+    xp, classes, label = namespace(logits), class_numbers(logits, logits.shape[1]), labels[:, None]
+    of_label = xp.sum(xp.where(classes == label, logits, 0.0), axis=1, keepdims=True)
+    not_above = xp.logical_or(logits < of_label, (logits == of_label) & (classes >= label))  # the label is one
+    return count(xp.sum(xp.astype(not_above, xp.int32), axis=1) > logits.shape[1] - k)
