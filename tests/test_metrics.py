@@ -243,3 +243,120 @@ def test_inputs_are_not_modified(function: Any) -> None:
     function(logits, labels)
     assert np.array_equal(logits, LOGITS)
     assert np.array_equal(labels, LABELS)
+
+
+def weighed(seed: int, rows: int, classes: int, *, ties: bool) -> tuple[Host, Host, Host]:
+    """Probabilities, rounded so that many are equal, labels and weights, some of them 0."""
+    logits, labels = drawn(seed, rows, classes)
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    weights = np.random.default_rng(seed).integers(0, 4, rows) + np.eye(1, rows)[0]
+    return (np.round(p, 1) if ties else p), labels, weights
+
+
+def occurring(labels: Host, weights: Host, classes: int) -> list[int]:
+    return [k for k in range(classes) if 0 < weights[labels == k].sum() < weights.sum()]
+
+
+@many
+@given(seed=st.integers(0, 99), rows=st.integers(2, 40), classes=st.integers(2, 5), ties=st.booleans())
+def test_rankings_equal_those_of_sklearn(seed: int, rows: int, classes: int, ties: bool) -> None:
+    p, labels, weights = weighed(seed, rows, classes, ties=ties)
+    counted = occurring(labels, weights, classes) if classes > 2 else occurring(labels, weights, 2)[-1:]
+    auc, precision = metrics.roc_auc(p, labels, weights), metrics.average_precision(p, labels, weights)
+    if classes == 2:
+        assert np.array_equal(metrics.roc_auc(p[:, 1], labels, weights), auc, equal_nan=True)
+    if not counted:
+        assert np.isnan(auc)
+        return
+    for found, of in ((auc, sklearn().roc_auc_score), (precision, sklearn().average_precision_score)):
+        if found is precision and classes > 2:  # a class that all rows have has a precision, and no area
+            counted = [k for k in range(classes) if weights[labels == k].sum() > 0]
+        each = [of(labels == k, p[:, k], sample_weight=weights) for k in counted]
+        assert found == pytest.approx(np.mean(each), rel=1e-9)
+
+
+def test_rankings_of_several_classes_at_once_equal_those_of_sklearn() -> None:
+    p, _, weights = weighed(4, 30, 3, ties=True)
+    labels = (np.random.default_rng(1).uniform(size=p.shape) < p).astype(float)
+    for found, of in (
+        (metrics.roc_auc, sklearn().roc_auc_score),
+        (metrics.average_precision, sklearn().average_precision_score),
+    ):
+        assert found(p, labels, weights) == pytest.approx(of(labels, p, sample_weight=weights), rel=1e-9)
+
+
+@many
+@given(seed=st.integers(0, 99), rows=st.integers(2, 40), classes=st.integers(2, 5))
+def test_scores_of_classes_equal_those_of_sklearn(seed: int, rows: int, classes: int) -> None:
+    p, labels, weights = weighed(seed, rows, classes, ties=False)
+    predicted, of = p.argmax(axis=1).astype(ints), sklearn()
+    confusion = metrics.confusion_matrix(predicted, labels, classes, weights)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = of.confusion_matrix(labels, predicted, labels=range(classes), sample_weight=weights)
+    np.testing.assert_allclose(confusion, expected)
+    recalls = of.recall_score(
+        labels, predicted, labels=range(classes), average=None, sample_weight=weights, zero_division=0.0
+    )
+    present = [k for k in range(classes) if weights[labels == k].sum() > 0]
+    assert metrics.balanced_accuracy(confusion) == pytest.approx(recalls[present].mean())
+    average = "binary" if classes == 2 else "macro"
+    counted = [k for k in range(classes) if confusion[k].sum() + confusion[:, k].sum() > 0]
+    assert metrics.f1(confusion) == pytest.approx(
+        of.f1_score(
+            labels, predicted, labels=None if classes == 2 else counted, average=average, sample_weight=weights,
+            zero_division=0.0,
+        )
+    )  # fmt: skip
+    sure = np.where(np.arange(classes) == predicted[:, None], 1.0, 0.0)  # its logarithms are infinite
+    for given_p in (p, sure):
+        expected = of.log_loss(labels, given_p, sample_weight=weights, labels=range(classes))
+        assert metrics.log_loss(given_p, labels, weights) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@many
+@given(seed=st.integers(0, 99), rows=st.integers(1, 30), columns=st.integers(1, 3), weights=st.booleans())
+def test_errors_of_numbers_equal_those_of_sklearn(seed: int, rows: int, columns: int, weights: bool) -> None:
+    rng = np.random.default_rng(seed)
+    targets, predictions = np.round(rng.normal(size=(2, rows, columns)) * 3) * 1e200
+    each = rng.integers(1, 4, rows).astype(float) if weights else None
+    for found, of in (
+        (metrics.root_mean_squared_error, lambda y, p, **how: sklearn().root_mean_squared_error(y, p, **how)),
+        (metrics.mean_absolute_error, sklearn().mean_absolute_error),
+        (metrics.median_absolute_error, sklearn().median_absolute_error),
+    ):
+        expected = of(targets / 1e200, predictions / 1e200, sample_weight=each)
+        assert found(predictions, targets, each) / 1e200 == pytest.approx(expected, rel=1e-9)
+        if columns == 1:
+            flat = found(predictions[:, 0], targets[:, 0], each) / 1e200
+            assert flat == pytest.approx(expected, rel=1e-9)
+
+
+def test_calibration_bins_make_the_calibration_error() -> None:
+    p, labels, _ = weighed(1, 60, 4, ties=False)
+    confidence, accuracy, rows = metrics.calibration_bins(p, labels, 7)
+    assert (rows.sum(), rows.dtype, confidence.shape) == (60, ints, (7,))
+    assert (np.abs(confidence - accuracy) * rows).sum() / 60 == pytest.approx(metrics.calibration_error(p, labels, 7))
+    middle = (p.max(axis=1) > 3 / 7) & (p.max(axis=1) <= 4 / 7)
+    assert confidence[3] == pytest.approx(p.max(axis=1)[middle].mean())
+    assert accuracy[3] == pytest.approx((p.argmax(axis=1) == labels)[middle].mean())
+
+
+@pytest.mark.parametrize("weights", [False, True])
+def test_every_score_on_every_library(weights: bool, xp: Leg) -> None:
+    p, labels, each = weighed(5, 24, 3, ties=True)
+    targets = np.random.default_rng(0).normal(size=p.shape)
+
+    def scores(m: Any, p: Any, labels: Any, targets: Any, *each: Any) -> tuple[Any, ...]:
+        confusion = m.confusion_matrix(labels, labels, 3, *each)
+        by_row = [m.roc_auc(p, labels, *each), m.average_precision(p, labels, *each), m.log_loss(p, labels, *each)]
+        errors = (m.root_mean_squared_error, m.mean_absolute_error, m.median_absolute_error)
+        of_numbers = [error(p, targets, *each) for error in errors]
+        return (*by_row, m.balanced_accuracy(confusion), m.f1(confusion), *of_numbers, *m.calibration_bins(p, labels))
+
+    given = (p, labels, targets, *([each] if weights else []))
+    found = xp.run(lambda *arrays: scores(metrics, *arrays), *map(xp.put, given))
+    assert [xp.dtype(array) for array in found] == ["float32"] * 10 + ["int32"]
+    assert [tuple(array.shape) for array in found] == [()] * 8 + [(15,)] * 3
+    if xp.values:
+        for array, expected in zip(found, scores(metrics, *given), strict=True):
+            np.testing.assert_allclose(xp.host(array), expected, rtol=1e-5)

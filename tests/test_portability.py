@@ -26,7 +26,19 @@ MATHS = [
     *sorted((PACKAGE / "metrics").glob("*.py")),
 ]
 LOSSES = frozenset({"__call__", "_shares", "softmax", "sigmoid", "bits", "keep", "uniform"})
-METRICS = frozenset({"correct", "correct_entries", "accuracy", "confusion_matrix", "r2"})
+METRICS = frozenset(
+    {
+        "correct",
+        "correct_entries",
+        "accuracy",
+        "confusion_matrix",
+        "r2",
+        "roc_auc",
+        "log_loss",
+        "calibration_bins",
+        "f1",
+    }
+)
 
 
 @pytest.mark.parametrize("path", MATHS, ids=lambda path: f"{path.parent.name}/{path.name}")

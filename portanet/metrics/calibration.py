@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.metrics.parts import class_numbers
+from portanet.metrics.parts import class_numbers, mean, ratio, weights_of
 from portanet.xp import namespace
 
 
@@ -13,10 +13,45 @@ def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Ar
 
         sum over bins of n_b / N |accuracy_b - confidence_b|
 
-    probabilities (N, K), labels (N,) int32. A row's confidence is its largest probability; bin b of B holds
-    those in ((b - 1) / B, b / B]. Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599.
+    See `calibration_bins`. Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599.
     Raises ConfigError unless bins >= 1.
     """
+    xp = namespace(probabilities)
+    inside, confidence, hits = _by_confidence(probabilities, labels, bins)
+    gaps = xp.sum(xp.where(inside, (hits - confidence)[:, None], 0.0), axis=0)
+    return xp.sum(xp.abs(gaps)) / labels.shape[0]
+
+
+def calibration_bins(probabilities: Array, labels: Array, bins: int = 15) -> tuple[Array, Array, Array]:
+    """Mean confidence, accuracy and number of rows in each bin of confidence, each (bins,): a reliability diagram.
+
+    probabilities (N, K), labels (N,) int32. A row's confidence is its largest probability; bin b of B holds
+    those in ((b - 1) / B, b / B]. The means of an empty bin are 0.
+    DeGroot and Fienberg 1983; Niculescu-Mizil and Caruana 2005. Raises ConfigError unless bins >= 1.
+    """
+    xp = namespace(probabilities)
+    inside, confidence, hits = _by_confidence(probabilities, labels, bins)
+    rows = xp.sum(xp.astype(inside, confidence.dtype), axis=0)
+    sums = (xp.sum(xp.where(inside, each[:, None], 0.0), axis=0) for each in (confidence, hits))
+    mean_confidence, accuracy = (ratio(each, rows) for each in sums)
+    return mean_confidence, accuracy, xp.astype(rows, xp.int32)
+
+
+def log_loss(probabilities: Array, labels: Array, weights: Array | None = None) -> Array:
+    """Minus the logarithm of the probability of the label, the mean by the weights of the rows, 0-d.
+
+    probabilities (N, K), labels (N,) int32, weights (N,). Probabilities count as at least the smallest distance of two
+    numbers near 1, as in scikit-learn's log_loss. Good 1952.
+    """
+    xp = namespace(probabilities)
+    chosen = labels[:, None] == class_numbers(labels, probabilities.shape[1])
+    of_label = xp.sum(xp.where(chosen, probabilities, 0.0), axis=1)
+    least = xp.finfo(probabilities.dtype).eps
+    return mean(-xp.log(xp.minimum(xp.maximum(of_label, least), 1.0)), weights_of(of_label, weights))
+
+
+def _by_confidence(probabilities: Array, labels: Array, bins: int) -> tuple[Array, Array, Array]:
+    """Which bin each row is in, (N, bins), its confidence, and whether it is right, each (N,)."""
     if bins < 1:
         raise ConfigError(f"calibration_error needs bins >= 1, got {bins!r}.")
     xp = namespace(probabilities)
@@ -24,5 +59,4 @@ def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Ar
     hits = xp.astype(xp.argmax(probabilities, axis=1) == labels, confidence.dtype)
     bin_numbers = xp.astype(class_numbers(probabilities, bins) + 1, confidence.dtype)
     inside = xp.minimum(xp.ceil(confidence * bins), bins)[:, None] == bin_numbers
-    gaps = xp.sum(xp.where(inside, (hits - confidence)[:, None], 0.0), axis=0)
-    return xp.sum(xp.abs(gaps)) / labels.shape[0]
+    return inside, confidence, hits

@@ -7,19 +7,22 @@ from portanet.metrics.parts import class_numbers, ratio
 from portanet.xp import namespace
 
 
-def confusion_matrix(predicted: Array, labels: Array, classes: int) -> Array:
+def confusion_matrix(predicted: Array, labels: Array, classes: int, weights: Array | None = None) -> Array:
     """The count of rows of each class that were predicted as each class, (K, K) int32: row = true, column = predicted.
 
     predicted (N,) and labels (N,) int32 in 0..K-1. A product of one-hot float32 matrices, which is exact for
-    counts up to 2^24.
+    counts up to 2^24. With weights (N,) of the rows, the sums of those, in their dtype.
     """
     xp, numbers = namespace(labels), class_numbers(labels, classes)
-    true, guessed = (xp.astype(array[:, None] == numbers, xp.float32) for array in (labels, predicted))
+    dtype = xp.float32 if weights is None else weights.dtype
+    true, guessed = (xp.astype(array[:, None] == numbers, dtype) for array in (labels, predicted))
+    if weights is not None:
+        return (true * weights[:, None]).T @ guessed
     return xp.astype(true.T @ guessed, xp.int32)
 
 
 def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
-    """Per-class precision, recall and F1, each (K,) float32, from a `confusion_matrix`.
+    """Per-class precision, recall and F1, each (K,), from a `confusion_matrix`.
 
         precision = hits / predicted        recall = hits / true        f1 = 2 hits / (predicted + true)
 
@@ -27,7 +30,7 @@ def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
     Van Rijsbergen 1979, chapter 7.
     """
     xp, classes = namespace(confusion), class_numbers(confusion, confusion.shape[0])
-    counts = xp.astype(confusion, xp.float32)
+    counts = _real(confusion)
     hits = xp.sum(xp.where(classes == classes[:, None], counts, 0.0), axis=0)
     return precision_recall_f1_from(hits, xp.sum(counts, axis=0), xp.sum(counts, axis=1))
 
@@ -35,3 +38,36 @@ def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
 def precision_recall_f1_from(hits: Array, predicted: Array, true: Array) -> tuple[Array, Array, Array]:
     """`precision_recall_f1` of the counts themselves, each (K,) of real numbers."""
     return ratio(hits, predicted), ratio(hits, true), ratio(2.0 * hits, predicted + true)
+
+
+def balanced_accuracy(confusion: Array) -> Array:
+    """The mean recall of the classes that occur, 0-d, from a `confusion_matrix`: accuracy if all were equally common.
+
+    Brodersen et al. 2010; scikit-learn's balanced_accuracy_score.
+    """
+    xp = namespace(confusion)
+    recall, true = precision_recall_f1(confusion)[1], xp.sum(_real(confusion), axis=1)
+    return _mean_where(true > 0, recall)
+
+
+def f1(confusion: Array) -> Array:
+    """The F1 of the second of two classes, or the mean over more that occur or are predicted, 0-d.
+
+    From a `confusion_matrix`; scikit-learn's f1_score, with average="macro" for more than two classes.
+    """
+    xp, of_class = namespace(confusion), precision_recall_f1(confusion)[2]
+    if confusion.shape[0] == 2:
+        return of_class[1, ...]
+    counts = _real(confusion)
+    return _mean_where(xp.sum(counts, axis=0) + xp.sum(counts, axis=1) > 0, of_class)
+
+
+def _real(confusion: Array) -> Array:
+    """Counts as float32, sums of weights as they are."""
+    xp = namespace(confusion)
+    return xp.astype(confusion, xp.float32) if xp.isdtype(confusion.dtype, "integral") else confusion
+
+
+def _mean_where(counted: Array, values: Array) -> Array:
+    xp = namespace(values)
+    return ratio(xp.sum(xp.where(counted, values, 0.0)), xp.sum(xp.astype(counted, values.dtype)))

@@ -12,6 +12,7 @@ class Metric:
     key     its name in a history and in results, where "valid_" and the like may stand before it
     title   its name for people
     format  how people read its values, as in `format(0.98765, ".2%")`
+    higher_is_better  as early stopping understands it
     """
 
     key: str
@@ -25,6 +26,16 @@ class Metric:
 
 
 ACCURACY = Metric("accuracy", "accuracy", ".2%")
+BALANCED_ACCURACY = Metric("balanced_accuracy", "balanced accuracy", ".2%")
+F1 = Metric("f1", "F1", ".4f")
+ROC_AUC = Metric("roc_auc", "ROC AUC", ".4f")
+AVERAGE_PRECISION = Metric("average_precision", "average precision", ".4f")
+LOG_LOSS = Metric("log_loss", "log loss", ".4f", higher_is_better=False)
 R2 = Metric("r2", "R2", ".4f")
+RMSE = Metric("rmse", "root mean squared error", ".6g", higher_is_better=False)
+MAE = Metric("mae", "mean absolute error", ".6g", higher_is_better=False)
+MEDIAN_ERROR = Metric("median_error", "median error", ".6g", higher_is_better=False)
 LOSS = Metric("loss", "loss", ".4g", higher_is_better=False)
-METRICS = (ACCURACY, R2, LOSS)
+METRICS = (
+    ACCURACY, BALANCED_ACCURACY, F1, ROC_AUC, AVERAGE_PRECISION, LOG_LOSS, R2, RMSE, MAE, MEDIAN_ERROR, LOSS,
+)  # fmt: skip

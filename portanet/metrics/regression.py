@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portanet._typing import Array
-from portanet.metrics.parts import ratio
+from portanet.metrics.parts import mean, ratio, weights_of
 from portanet.xp import namespace
 
 
@@ -16,9 +16,7 @@ def r2(predictions: Array, targets: Array) -> Array:
     counts 1 where all predictions meet it and 0 else, as in scikit-learn's r2_score. Both are divided by the column's
     largest target first, so no square overflows or vanishes.
     """
-    xp = namespace(targets)
-    scale = xp.max(xp.abs(targets), axis=0, keepdims=True)
-    scale = xp.where(scale > 0, scale, 1.0)
+    scale = _size(targets)
     predictions, targets = predictions / scale, targets / scale
     return r2_from(squared_residuals(predictions, targets), targets)
 
@@ -37,3 +35,55 @@ def r2_from(residual: Array, targets: Array) -> Array:
     total = xp.sum(spread * spread, axis=0)
     constant = xp.astype(residual == 0, residual.dtype)
     return xp.mean(xp.where(total > 0, 1.0 - ratio(residual, total), constant))
+
+
+def root_mean_squared_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
+    """The root of the mean squared distance from the targets, in their unit, 0-d; of columns the mean.
+
+    predictions and targets (N,) or (N, K), weights (N,). All are divided by the largest distance first, so no square
+    overflows or vanishes. Gauss 1809; scikit-learn's root_mean_squared_error.
+    """
+    xp, distances = namespace(targets), _distances(predictions, targets)
+    scale = _size(distances)
+    ratios = distances / scale
+    return xp.mean(xp.sqrt(mean(ratios * ratios, weights_of(targets, weights))) * scale[0, ...])
+
+
+def mean_absolute_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
+    """The mean distance from the targets, in their unit, 0-d; of columns the mean.
+
+    predictions and targets (N,) or (N, K), weights (N,). scikit-learn's mean_absolute_error.
+    """
+    return namespace(targets).mean(mean(_distances(predictions, targets), weights_of(targets, weights)))
+
+
+def median_absolute_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
+    """The distance from the targets that half of the rows, by their weights, do not exceed, 0-d; of columns the mean.
+
+    predictions and targets (N,) or (N, K), weights (N,). Where two distances are in the middle, their mean.
+    scikit-learn's median_absolute_error.
+    """
+    xp, distances, each = namespace(targets), _distances(predictions, targets), weights_of(targets, weights)
+    return xp.mean(xp.concat([_median(distances[:, k], each) for k in range(distances.shape[1])]))
+
+
+def _median(values: Array, weights: Array) -> Array:
+    """The weighted median of values (N,), (1,)."""
+    xp = namespace(values)
+    order = xp.argsort(values)
+    ordered, sums = xp.take(values, order, axis=0), xp.cumulative_sum(xp.take(weights, order, axis=0))
+    low, high = (xp.searchsorted(sums, sums[-1:] / 2.0, side=side) for side in ("left", "right"))
+    return (xp.take(ordered, low, axis=0) + xp.take(ordered, high, axis=0)) / 2.0
+
+
+def _distances(predictions: Array, targets: Array) -> Array:
+    """(N, K)."""
+    distances = namespace(targets).abs(targets - predictions)
+    return distances if distances.ndim == 2 else distances[:, None]
+
+
+def _size(x: Array) -> Array:
+    """The largest size of a number in each column, (1, K); 1 where all are 0."""
+    xp = namespace(x)
+    size = xp.max(xp.abs(x), axis=0, keepdims=True)
+    return xp.where(size > 0, size, 1.0)
