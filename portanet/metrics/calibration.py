@@ -46,8 +46,13 @@ def log_loss(probabilities: Array, labels: Array, weights: Array | None = None) 
     xp = namespace(probabilities)
     chosen = labels[:, None] == class_numbers(labels, probabilities.shape[1])
     of_label = xp.sum(xp.where(chosen, probabilities, 0.0), axis=1)
-    least = xp.finfo(probabilities.dtype).eps
-    return mean(-xp.log(xp.minimum(xp.maximum(of_label, least), 1.0)), weights_of(of_label, weights))
+    clipped = xp.minimum(xp.maximum(of_label, _step_at_1(probabilities)), 1.0)
+    return mean(-xp.log(clipped), weights_of(of_label, weights))
+
+
+def _step_at_1(x: Array) -> float:
+    """The distance from 1 to the next number of the dtype."""
+    return float(namespace(x).finfo(x.dtype).eps)
 
 
 def _by_confidence(probabilities: Array, labels: Array, bins: int) -> tuple[Array, Array, Array]:
