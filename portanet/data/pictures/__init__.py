@@ -1,0 +1,1 @@
+"""Pictures: files of them as rows, and photographs of digits as MNIST has them."""
