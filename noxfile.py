@@ -38,6 +38,7 @@ except portanet.PortanetError as error:
 IN_WHEEL = [
     "portanet/py.typed",
     "portanet/report/report.html.j2",
+    "portanet/export/page/page.html",
     "portanet/data/mnist_files/NOTICE",
     *(
         f"portanet/data/mnist_files/{part}-ubyte.gz"
@@ -88,6 +89,13 @@ def onnx(session: nox.Session) -> None:
     session.install("--editable", ".", *EXTRAS["onnx"], *group("test"))
     session.run("python", "-c", "import onnx, onnxruntime; print(onnx.__version__, onnxruntime.__version__)")
     session.run("pytest", "-n", "2", "tests/export", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """Pages as people open them: in Chromium, from disk."""
+    session.install("--editable", ".", *EXTRAS["report"], *group("test"), *group("browser"))
+    session.run("pytest", "tests/browser", *session.posargs)
 
 
 @nox.session(venv_backend="virtualenv")

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from portanet.cli import options
-from portanet.cli.terminal import echo
+from portanet.cli.terminal import echo, say
+from portanet.errors import ConfigError, PortanetError
 
 if TYPE_CHECKING:
+    from portanet.data import Dataset
     from portanet.training.model import TrainedModel
 
-_NAMES = {"onnx": "model.onnx", "python": "predict.py"}
+_NAMES = {"onnx": "model.onnx", "python": "predict.py", "html": "explorer.html"}
 _ROWS_AT_ONCE = 2**13  # of both answers, held in memory
 
 
@@ -21,20 +23,28 @@ _ROWS_AT_ONCE = 2**13  # of both answers, held in memory
 @click.argument("model", type=options.MODEL)
 @click.option(
     "--to", "form", type=click.Choice(tuple(_NAMES)), required=True,
-    help="onnx: a graph for onnxruntime and others. python: one predict.py that needs NumPy alone.",
+    help="onnx: a graph for onnxruntime and others. python: one predict.py that needs NumPy alone. "
+    "html: one page to play with the model, which opens from disk.",
 )  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: beside MODEL]")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--verify", metavar="DATA", help="Answer these rows with onnxruntime too, and show the differences.")
+@click.option(
+    "--precision", type=click.Choice(["auto", "int8", "float16", "float32"]),
+    help="Of the weights in the page; auto: int8 if the score stays within 0.1 points, else float16.  [default: auto]",
+)  # fmt: skip
+@click.option("--examples", metavar="DATA", help="Labelled rows to show in the page.  [default: those held out]")
 @options.debug
-def command(model: Path, form: str, out: Path | None, force: bool, verify: str | None) -> None:
+def command(
+    model: Path, form: str, out: Path | None, force: bool, verify: str | None, precision: str | None,
+    examples: str | None,
+) -> None:  # fmt: skip
     """Write a model as a file that other programs run.
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for predict.
     """
     from portanet.cli import facts
     from portanet.data.files import require_free
-    from portanet.errors import ConfigError
     from portanet.training.model import load
 
     suffix = Path(_NAMES[form]).suffix
@@ -43,12 +53,37 @@ def command(model: Path, form: str, out: Path | None, force: bool, verify: str |
         raise ConfigError(f"--to {form} writes a {suffix} file, and --out names {out}.")
     if verify is not None and form != "onnx":
         raise ConfigError("--verify runs ONNX files; use it with --to onnx.")
+    for name, option in (("--precision", precision), ("--examples", examples)):
+        if form != "html" and option is not None:
+            raise ConfigError(f"{name} is for --to html.")
     require_free(out, force=force)
     run = load(model)
-    run.save(out)
+    if form == "html":
+        rows = _held_out(model) if examples is None else facts.read_for(run, examples)
+        page = run.explore(out, examples=rows, precision=precision or "auto")
+        echo(f"weights in {page.about['precision']}")
+    else:
+        run.save(out)
     echo(f"{out} ({out.stat().st_size:,} bytes)")
     if verify is not None:
         echo(_difference(run, out, facts.read_for(run, verify)))
+
+
+def _held_out(model: Path) -> Dataset | None:
+    """The rows that a run did not learn from, or else those that it did, read again; None where they are gone."""
+    from portanet.cli import rerun
+    from portanet.storage.run_record import read_record
+    from portanet.training.spec import TrainingSpec
+
+    if not model.is_dir():
+        return None
+    try:
+        record = read_record(model)
+        job = rerun.job_of(TrainingSpec.from_dict(record.spec), rerun.places_of(model, record))
+        return job.validation or job.training
+    except PortanetError as error:
+        say(f"no examples in the page, which --examples DATA would give: {error}")
+        return None
 
 
 def _difference(run: TrainedModel, path: Path, data: Any) -> str:

@@ -20,6 +20,7 @@ from portanet.cli.terminal import echo, say
 from portanet.errors import ConfigError
 
 if TYPE_CHECKING:
+    from portanet.cli.plans import Job
     from portanet.storage.run_record import RunRecord
     from portanet.training.spec import TrainingSpec
 
@@ -134,20 +135,33 @@ def _place(out: Path | None) -> Iterator[Path]:
     shutil.rmtree(above, ignore_errors=True)
 
 
-def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
-    """Train again; the progress goes to stderr."""
-    from portanet.cli import plans, reading, training
+def places_of(run: Path, record: RunRecord) -> dict[str, Any]:
+    """Where the data and the backend of a run came from; ConfigError for a record that was changed by hand."""
+    from portanet.cli import plans, reading
 
     places = dict.fromkeys(("classes", *reading.NAMES)) | record.places  # which older records do not have
     if missing := [name for name in plans.PLACES if name not in places]:
         raise ConfigError(f"{run / 'run.json'}: its places do not name {', '.join(missing)}.")
     _check_places(run, places)
-
-    chosen = training.choose(places, say)
     image = places["image"] and tuple(places["image"])
-    places |= {"image": image}
+    return places | {"image": image}
+
+
+def job_of(spec: TrainingSpec, places: dict[str, Any]) -> Job:
+    """The run as it was prepared, with its data read again."""
+    from portanet.cli import plans
+
     base = plans.base_of(places)
-    job = plans.prepare(spec, places, plans.read_all(places, base), base)
+    return plans.prepare(spec, places, plans.read_all(places, base), base)
+
+
+def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
+    """Train again; the progress goes to stderr."""
+    from portanet.cli import training
+
+    places = places_of(run, record)
+    chosen = training.choose(places, say)
+    job = job_of(spec, places)
     try:
         words = shlex.split(record.command or "portanet train")
     except ValueError as error:

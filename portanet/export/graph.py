@@ -39,7 +39,7 @@ class Graph:
     """Nodes in the order in which they are computed, and the constants that they read.
 
     Values are named by the layer that gives them: "3.relu" is the output of child "3". All are float32 but those in
-    `raw`: pixels and ids as they came in.
+    `raw`: pixels and ids as they came in. `layers` has the path of each layer with the value that it gives.
     """
 
     inputs: list[Value] = field(default_factory=list)
@@ -47,6 +47,7 @@ class Graph:
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, HostArray] = field(default_factory=dict)
     raw: set[str] = field(default_factory=set)
+    layers: list[tuple[str, str]] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
 
     def add(self, path: str, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:

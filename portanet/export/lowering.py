@@ -53,7 +53,9 @@ def lower(layer: Any, place: Place, x: str) -> str:
             f"{type(layer).__name__} cannot be exported: it has no form in standard operators. Export a model of "
             "portanet's own layers."
         )
-    return LOWERINGS[type(layer)](layer, place, x)
+    value = LOWERINGS[type(layer)](layer, place, x)
+    place.graph.layers.append((place.path, value))
+    return value
 
 
 def _dense(layer: Dense, place: Place, x: str) -> str:

@@ -191,10 +191,13 @@ class TrainedModel(Weights):
         """Write the model to one file and return its path; equal models give equal bytes.
 
         A .safetensors file is what `load` reads, on any backend. A .onnx file (extra `onnx`) runs in onnxruntime and
-        other programs, a .py file in any Python with NumPy: see `portanet.export`. Raises ConfigError for the name of
-        another format, ModelError for arrays that are not those of the layers.
+        other programs, a .py file in any Python with NumPy, a .html file in a browser: see `portanet.export`. Raises
+        ConfigError for the name of another format, ModelError for arrays that are not those of the layers.
         """
-        target = model_path(path, FORMATS)
+        target = model_path(path, (*FORMATS, ".html"))
+        if target.suffix == ".html":
+            self.explore(target)
+            return target
         params = tree_map(dict(self.params), to_host)
         arrays = dict(tree_items(params))
         model_file.require_arrays(self.model, arrays, self.card)

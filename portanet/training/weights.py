@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -17,9 +18,12 @@ from portanet.errors import ModelError
 from portanet.nn import BatchNorm, Dense, Layer, LayerNorm, cross_entropy
 from portanet.storage.model_card import ModelCard
 from portanet.storage.model_file import require_arrays
-from portanet.training.arguments import require_model, require_params
+from portanet.training.arguments import model_path, require_model, require_params
 from portanet.training.arrays import to_host
 from portanet.training.spec import TrainingSpec, chain_of
+
+if TYPE_CHECKING:
+    from portanet.training.model import TrainedModel
 
 # What PyTorch calls the arrays of a layer, where it has other names than ours.
 _NAMES: list[tuple[type[Layer], dict[str, str]]] = [
@@ -121,6 +125,22 @@ class Weights:
         host = tree_map(dict(own.params), lambda array: np.array(to_host(array)))
         entries = _entries(own.model.unfrozen(), host, ())
         return {entry.name: np.array(entry.array.T if entry.turned else entry.array, order="C") for entry in entries}
+
+    @explained
+    def explore(self, path: str | FilePath, *, examples: Any = None, precision: str = "auto") -> TrainedModel:
+        """Write one HTML page that runs the model, to play with; return the model with the weights that the page has.
+
+        examples   labelled rows to show in it, a Dataset, best such as the model has not learnt from
+        precision  of its weights: int8 with one scale a unit, float16 or float32; auto is int8 where the score on the
+                   examples stays within 0.1 points, else float16
+
+        The page opens from disk, without a network. Raises ConfigError for another precision, ModelError for a layer
+        that the page cannot run, DataError where the file cannot be written.
+        """
+        from portanet.training.explorer import explore
+
+        own: Any = self
+        return explore(own, model_path(path, (".html",)), examples=examples, precision=precision)
 
 
 def _shape(given: Any) -> Shape:

@@ -130,6 +130,7 @@ def test_the_command_writes_and_verifies(tmp_path: Path) -> None:
         (("--to", "onnx", "--out", "x.txt"), ".onnx"),
         (("--to", "python", "--verify", "rows.csv"), "--verify"),
         (("--to", "onnx", "--out", "nowhere/x.onnx"), "nowhere"),
+        (("--to", "onnx", "--precision", "int8"), "--precision"),
     ],
 )
 def test_what_the_command_refuses(arguments: tuple[str, ...], fact: str, tmp_path: Path) -> None:
