@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted."""
+"""Calibration: how far probabilities can be trusted."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from portanet.xp import namespace
 
 
 def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Array:
-    """The expected calibration error: the mean distance of confidence from accuracy, from 0 to 1.
+    """The expected calibration error: the mean distance of confidence from accuracy, from 0 to 1, 0-d.
 
         sum over bins of n_b / N |accuracy_b - confidence_b|
 
-    See `calibration_bins`. Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599.
-    Raises ConfigError unless bins >= 1.
+    probabilities  (N, K)
+    labels         (N,) int32
+    bins           how many equal intervals of confidence, as for `calibration_bins`
+
+    Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599. Raises ConfigError unless bins >= 1.
     """
     xp = namespace(probabilities)
     inside, confidence, hits = _by_confidence(probabilities, labels, bins)
@@ -23,10 +26,14 @@ def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Ar
 
 
 def calibration_bins(probabilities: Array, labels: Array, bins: int = 15) -> tuple[Array, Array, Array]:
-    """Mean confidence, accuracy and number of rows in each bin of confidence, each (bins,): a reliability diagram.
+    """The mean confidence, accuracy and number of rows in each bin, each (bins,): a reliability diagram.
 
-    probabilities (N, K), labels (N,) int32. A row's confidence is its largest probability; bin b of B holds
-    those in ((b - 1) / B, b / B]. The means of an empty bin are 0.
+        bin b of B holds the rows with confidence in ((b - 1) / B, b / B]
+
+    probabilities  (N, K); a row's confidence is its largest one
+    labels         (N,) int32
+    bins           how many equal intervals of confidence; the means of an empty one are 0
+
     DeGroot and Fienberg 1983; Niculescu-Mizil and Caruana 2005. Raises ConfigError unless bins >= 1.
     """
     xp = namespace(probabilities)
@@ -38,10 +45,15 @@ def calibration_bins(probabilities: Array, labels: Array, bins: int = 15) -> tup
 
 
 def log_loss(probabilities: Array, labels: Array, weights: Array | None = None) -> Array:
-    """Minus the logarithm of the probability of the label, the mean by the weights of the rows, 0-d.
+    """The weighted mean of minus the logarithm of the label's probability, 0-d.
 
-    probabilities (N, K), labels (N,) int32, weights (N,). Probabilities count as at least the smallest distance of two
-    numbers near 1, as in scikit-learn's log_loss. Good 1952.
+        -sum_i w_i log p_i,label / sum_i w_i
+
+    probabilities  (N, K); those below the float epsilon count as it, as in scikit-learn's log_loss
+    labels         (N,) int32
+    weights        (N,) how much each row counts; all alike without
+
+    Good 1952, "Rational Decisions".
     """
     xp = namespace(probabilities)
     chosen = labels[:, None] == class_numbers(labels, probabilities.shape[1])

@@ -1,4 +1,4 @@
-"""Which class is taken for which, and what follows from that."""
+"""The confusion matrix, and the metrics that follow from it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from portanet.xp import namespace
 
 
 def confusion_matrix(predicted: Array, labels: Array, classes: int, weights: Array | None = None) -> Array:
-    """The count of rows of each class that were predicted as each class, (K, K) int32: row = true, column = predicted.
+    """The number of rows of each class that were predicted as each class, (K, K) int32: row = true, column = predicted.
 
-    predicted (N,) and labels (N,) int32 in 0..K-1. A product of one-hot float32 matrices, which is exact for
-    counts up to 2^24. With weights (N,) of the rows, the sums of those, in their dtype.
+    predicted  (N,) int32 in 0..K-1
+    labels     (N,) int32 in 0..K-1
+    classes    K
+    weights    (N,) how much each row counts; with them the entries are sums of weights, in their dtype
+
+    A product of one-hot float32 matrices, which is exact for counts up to 2^24. Provost and Kohavi 1998, Machine
+    Learning 30.
     """
     xp, numbers = namespace(labels), class_numbers(labels, classes)
     dtype = xp.float32 if weights is None else weights.dtype
@@ -22,9 +27,11 @@ def confusion_matrix(predicted: Array, labels: Array, classes: int, weights: Arr
 
 
 def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
-    """Per-class precision, recall and F1, each (K,), from a `confusion_matrix`.
+    """The precision, recall and F1 of each class, each (K,).
 
         precision = hits / predicted        recall = hits / true        f1 = 2 hits / (predicted + true)
+
+    confusion  (K, K) from `confusion_matrix`
 
     hits, predicted and true are the rows where the class is both, is predicted, and is true. A ratio over 0 is 0.
     Van Rijsbergen 1979, chapter 7.
@@ -36,12 +43,19 @@ def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
 
 
 def precision_recall_f1_from(hits: Array, predicted: Array, true: Array) -> tuple[Array, Array, Array]:
-    """`precision_recall_f1` of the counts themselves, each (K,) of real numbers."""
+    """The precision, recall and F1 of each class, each (K,), from counts: see `precision_recall_f1`.
+
+    hits       (K,) rows where the class is predicted and true, as real numbers
+    predicted  (K,) rows where it is predicted
+    true       (K,) rows where it is true
+    """
     return ratio(hits, predicted), ratio(hits, true), ratio(2.0 * hits, predicted + true)
 
 
 def balanced_accuracy(confusion: Array) -> Array:
-    """The mean recall of the classes that occur, 0-d, from a `confusion_matrix`: accuracy if all were equally common.
+    """The mean recall of the classes that occur, 0-d: accuracy if all were equally common.
+
+    confusion  (K, K) from `confusion_matrix`
 
     Brodersen et al. 2010; scikit-learn's balanced_accuracy_score.
     """
@@ -53,7 +67,9 @@ def balanced_accuracy(confusion: Array) -> Array:
 def f1(confusion: Array) -> Array:
     """The F1 of the second of two classes, or the mean over more that occur or are predicted, 0-d.
 
-    From a `confusion_matrix`; scikit-learn's f1_score, with average="macro" for more than two classes.
+    confusion  (K, K) from `confusion_matrix`
+
+    Van Rijsbergen 1979; scikit-learn's f1_score, with average="macro" for more than two classes.
     """
     xp, of_class = namespace(confusion), precision_recall_f1(confusion)[2]
     if confusion.shape[0] == 2:
@@ -63,7 +79,7 @@ def f1(confusion: Array) -> Array:
 
 
 def _real(confusion: Array) -> Array:
-    """Counts as float32, sums of weights as they are."""
+    """Counts as float32, sums of weights unchanged."""
     xp = namespace(confusion)
     return xp.astype(confusion, xp.float32) if xp.isdtype(confusion.dtype, "integral") else confusion
 

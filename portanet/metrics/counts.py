@@ -1,4 +1,4 @@
-"""How many rows are right."""
+"""Counts of correct rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from portanet.xp import namespace
 def correct(outputs: Array, labels: Array) -> Array:
     """The number of rows whose largest output is at the label, a 0-d int32 array.
 
-    outputs (N, K), labels (N,) int32, or (N, K) a probability for each class, of which the largest is the label.
-    Among equals the first counts as the largest.
+    outputs  (N, K); among equal ones the first counts as the largest
+    labels   (N,) int32, or (N, K) a probability for each class, of which the largest is the label
     """
     xp = namespace(outputs)
     expected = labels if labels.ndim == 1 else xp.argmax(labels, axis=1)
@@ -20,23 +20,31 @@ def correct(outputs: Array, labels: Array) -> Array:
 
 
 def correct_entries(outputs: Array, labels: Array) -> Array:
-    """The number of right entries where a row has any number of classes, a 0-d int32 array.
+    """The number of correct entries where a row has any number of classes, a 0-d int32 array.
 
-    A class is predicted where its logit in outputs (N, K) is above 0, and there where labels (N, K) are above 1/2.
+    outputs  (N, K) logits: a class is predicted where its logit is above 0
+    labels   (N, K): the class is there where its label is above 1/2
     """
     return count((outputs > 0) == (labels > 0.5))
 
 
 def accuracy(outputs: Array, labels: Array) -> Array:
-    """The share of rows that `correct` counts, from 0 to 1."""
+    """The share of rows whose largest output is at the label, from 0 to 1, 0-d.
+
+    outputs  as for `correct`
+    labels   as for `correct`
+    """
     return namespace(outputs).astype(correct(outputs, labels), outputs.dtype) / outputs.shape[0]
 
 
 def top_k(logits: Array, labels: Array, k: int) -> Array:
     """The number of rows with the label among the `k` largest logits, a 0-d int32 array.
 
-    logits (N, K), labels (N,) int32. Among equal logits the lower class counts as the larger, so with k = 1 it is
-    `correct`; a label whose logit is NaN is not among them. Raises ConfigError unless 1 <= k <= K.
+    logits  (N, K); among equal ones the lower class counts as the larger, so with k = 1 it is `correct`
+    labels  (N,) int32; one whose logit is NaN is not among the largest
+    k       how many of the largest logits count
+
+    Raises ConfigError unless 1 <= k <= K.
     """
     if not 1 <= k <= logits.shape[1]:
         raise ConfigError(f"top_k needs 1 <= k <= {logits.shape[1]}, the number of classes, got {k!r}.")

@@ -1,4 +1,4 @@
-"""A metric: its name, its title and how people read its values."""
+"""Metrics as values: a name, a title and a format."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 class Metric:
     """A number that tells how good a model is.
 
-    key     its name in a history and in results, where "valid_" and the like may stand before it
-    title   its name for people
-    format  how people read its values, as in `format(0.98765, ".2%")`
-    higher_is_better  as early stopping understands it
+    key               its name in a history and in results, possibly after a prefix such as "valid_"
+    title             its name in charts and messages
+    format            the format of its values, as in `format(0.98765, ".2%")`
+    higher_is_better  the direction for early stopping; False for losses and errors
     """
 
     key: str
@@ -21,7 +21,7 @@ class Metric:
     higher_is_better: bool = True
 
     def text(self, value: float) -> str:
-        """A value as people read it."""
+        """The formatted value."""
         return format(value, self.format)
 
 

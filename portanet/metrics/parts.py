@@ -1,4 +1,4 @@
-"""What several metrics are made of."""
+"""Sums and ratios shared by several metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def count(hits: Array) -> Array:
 
 
 def ratio(part: Array, total: Array) -> Array:
-    """Part / total; the part alone where the total is 0."""
+    """The ratio part / total; the part alone where the total is 0."""
     return part / namespace(part).where(total > 0, total, 1.0)
 
 

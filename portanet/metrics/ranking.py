@@ -1,4 +1,4 @@
-"""How well scores put the rows of a class before the others, whatever the threshold."""
+"""Ranking metrics: how well scores order the rows of a class before the others, at any threshold."""
 
 from __future__ import annotations
 
@@ -10,24 +10,31 @@ from portanet.xp import namespace
 
 
 def roc_auc(scores: Array, labels: Array, weights: Array | None = None) -> Array:
-    """The chance that a row of a class has a higher score than one of another: the area under the ROC curve, 0-d.
+    """The area under the ROC curve, 0-d: the probability that a row of a class has a higher score than one of another.
 
         sum over rows i of the class and j of the others of w_i w_j ([s_i > s_j] + [s_i = s_j] / 2) / sum w_i w_j
 
-    scores (N,) of class 1, or (N, K) of each class, such as probabilities; labels (N,) int32, or (N, K) ones and
-    zeros for several classes at once; weights (N,). Two classes have one curve, that of class 1; of more it is the mean
-    over the classes, each against all others, that some rows have and some have not. NaN where there is none.
+    scores   (N,) of class 1, or (N, K) of each class, such as probabilities
+    labels   (N,) int32, or (N, K) ones and zeros where a row has any number of classes
+    weights  (N,) how much each row counts; all alike without
+
+    Two classes have one curve, that of class 1; of more it is the mean over the classes, each against all others,
+    that some rows have and some have not. NaN where there are none.
     Hanley and McNeil 1982; scikit-learn's roc_auc_score with multi_class="ovr".
     """
     return _mean_over_classes(_area, scores, labels, weights)
 
 
 def average_precision(scores: Array, labels: Array, weights: Array | None = None) -> Array:
-    """The area under the precision-recall curve, as a mean of precisions, 0-d; scores and labels as for `roc_auc`.
+    """The area under the precision-recall curve, as a mean of precisions, 0-d.
 
         sum over rows i of the class of w_i precision_i / sum w_i        precision_i = that of all rows with s_j >= s_i
 
-    Of more than two classes the mean over those that occur, each against all others; NaN where there is none.
+    scores   as for `roc_auc`
+    labels   as for `roc_auc`
+    weights  (N,) how much each row counts; all alike without
+
+    Of more than two classes the mean over those that occur, each against all others; NaN where there are none.
     Manning et al. 2008, section 8.4; scikit-learn's average_precision_score.
     """
     return _mean_over_classes(_mean_precision, scores, labels, weights)
@@ -77,7 +84,7 @@ def _mean_precision(scores: Array, inside: Array, outside: Array) -> tuple[Array
 
 
 def _sums_before(values: Array) -> Array:
-    """The sum of those before each, and that of all behind them, (N + 1,)."""
+    """The sum of the values before each one, and that of all, (N + 1,)."""
     return namespace(values).cumulative_sum(values, include_initial=True)
 
 

@@ -1,4 +1,4 @@
-"""How far numbers are from their targets."""
+"""Regression metrics: how far predictions are from their targets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from portanet.xp import namespace
 
 
 def r2(predictions: Array, targets: Array) -> Array:
-    """The share of the targets' variance that the predictions explain: the coefficient of determination.
+    """The coefficient of determination, 0-d: the share of the targets' variance that the predictions explain.
 
         mean over columns of 1 - sum_i (y_i - p_i)^2 / sum_i (y_i - mean y)^2
 
-    predictions p, targets y (N, K). 1 is perfect, 0 is as good as the mean, below is worse. A column of equal targets
-    counts 1 where all predictions meet it and 0 else, as in scikit-learn's r2_score. Both are divided by the column's
-    largest target first, so no square overflows or vanishes.
+    predictions  (N, K) p
+    targets      (N, K) y
+
+    1 is perfect, 0 is as good as the mean, below is worse. A column of equal targets counts 1 where all predictions
+    equal them and 0 else, as in scikit-learn's r2_score. Both are divided by the column's largest target first, so no
+    square overflows or vanishes. Wright 1921, Journal of Agricultural Research 20.
     """
     scale = _size(targets)
     predictions, targets = predictions / scale, targets / scale
@@ -22,13 +25,21 @@ def r2(predictions: Array, targets: Array) -> Array:
 
 
 def squared_residuals(predictions: Array, targets: Array) -> Array:
-    """The sum over rows of (y_i - p_i)^2, (K,), for predictions p and targets y (N, K)."""
+    """The sum over rows of (y_i - p_i)^2, (K,).
+
+    predictions  (N, K) p
+    targets      (N, K) y
+    """
     residuals = targets - predictions
     return namespace(residuals).sum(residuals * residuals, axis=0)
 
 
 def r2_from(residual: Array, targets: Array) -> Array:
-    """`r2` of the `squared_residuals` (K,) of all rows and their targets (N, K)."""
+    """The coefficient of determination, 0-d, from sums: see `r2`.
+
+    residual  (K,) the `squared_residuals` of all rows
+    targets   (N, K) the targets of all rows
+    """
     xp = namespace(targets)
     spread = targets - targets[:1, ...]  # of equal targets exactly 0, whatever rounds
     spread = spread - xp.mean(spread, axis=0, keepdims=True)
@@ -40,8 +51,14 @@ def r2_from(residual: Array, targets: Array) -> Array:
 def root_mean_squared_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
     """The root of the mean squared distance from the targets, in their unit, 0-d; of columns the mean.
 
-    predictions and targets (N,) or (N, K), weights (N,). All are divided by the largest distance first, so no square
-    overflows or vanishes. Gauss 1809; scikit-learn's root_mean_squared_error.
+        sqrt(sum_i w_i (y_i - p_i)^2 / sum_i w_i)
+
+    predictions  (N,) or (N, K) p
+    targets      (N,) or (N, K) y
+    weights      (N,) how much each row counts; all alike without
+
+    All are divided by the largest distance first, so no square overflows or vanishes. Gauss 1809; scikit-learn's
+    root_mean_squared_error.
     """
     xp, distances = namespace(targets), _distances(predictions, targets)
     scale = _size(distances)
@@ -52,16 +69,25 @@ def root_mean_squared_error(predictions: Array, targets: Array, weights: Array |
 def mean_absolute_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
     """The mean distance from the targets, in their unit, 0-d; of columns the mean.
 
-    predictions and targets (N,) or (N, K), weights (N,). scikit-learn's mean_absolute_error.
+        sum_i w_i |y_i - p_i| / sum_i w_i
+
+    predictions  (N,) or (N, K) p
+    targets      (N,) or (N, K) y
+    weights      (N,) how much each row counts; all alike without
+
+    Laplace 1774; scikit-learn's mean_absolute_error.
     """
     return namespace(targets).mean(mean(_distances(predictions, targets), weights_of(targets, weights)))
 
 
 def median_absolute_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
-    """The distance from the targets that half of the rows, by their weights, do not exceed, 0-d; of columns the mean.
+    """The weighted median distance from the targets, in their unit, 0-d; of columns the mean.
 
-    predictions and targets (N,) or (N, K), weights (N,). Where two distances are in the middle, their mean.
-    scikit-learn's median_absolute_error.
+    predictions  (N,) or (N, K)
+    targets      (N,) or (N, K)
+    weights      (N,) how much each row counts; all alike without
+
+    Where two distances are in the middle, their mean. Gauss 1816; scikit-learn's median_absolute_error.
     """
     xp, distances, each = namespace(targets), _distances(predictions, targets), weights_of(targets, weights)
     return xp.mean(xp.concat([_median(distances[:, k], each) for k in range(distances.shape[1])]))
@@ -83,7 +109,7 @@ def _distances(predictions: Array, targets: Array) -> Array:
 
 
 def _size(x: Array) -> Array:
-    """The largest size of a number in each column, (1, K); 1 where all are 0."""
+    """The largest absolute value in each column, (1, K); 1 where all are 0."""
     xp = namespace(x)
     size = xp.max(xp.abs(x), axis=0, keepdims=True)
     return xp.where(size > 0, size, 1.0)

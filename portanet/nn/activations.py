@@ -1,6 +1,6 @@
-"""The element-wise functions between layers; each keeps what its derivative needs.
+"""Element-wise activations; each keeps what its derivative needs.
 
-Where the derivative follows from y, y is kept and not x: the next layer keeps it too, so it takes no memory.
+Where the derivative follows from y, y is kept and not x: the next layer keeps it too, so it takes no extra memory.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ def _positive(x: Array) -> Array:
 
 @dataclass(frozen=True, repr=False)
 class Identity(Layer):
-    """Every value stays as it is.
+    """Every value unchanged.
 
-    y = x        any shape
+        y = x        any shape
+
+    uint8 and NaN are passed on too.
     """
 
     @property
@@ -71,9 +73,11 @@ class ReLU(Layer):
 
 @dataclass(frozen=True, repr=False)
 class LeakyReLU(Layer):
-    """Negative values shrink, so that a unit below zero still learns.
+    """Negative values are scaled down, so that a unit below zero still learns.
 
         y = max(x, slope * x)        any shape; the derivative at 0 is taken as slope
+
+    slope  the factor of negative values, from 0 (ReLU) to below 1
 
     Maas et al. 2013, "Rectifier Nonlinearities Improve Neural Network Acoustic Models".
     Raises ModelError unless 0 <= slope < 1.
@@ -103,6 +107,8 @@ class ELU(Layer):
     """Negative values level off smoothly at -alpha.
 
         y = x where x > 0, else alpha * (e^x - 1)        any shape; the derivative at 0 is taken as alpha
+
+    alpha  minus the limit of the output for x to minus infinity, and the slope at 0 from below
 
     Clevert et al. 2015, arXiv:1511.07289. Raises ModelError unless alpha is finite and above 0.
     """
@@ -153,7 +159,7 @@ class SELU(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Sigmoid(Layer):
-    """Every value goes to (0, 1), zero to 1/2.
+    """Every value mapped to (0, 1), zero to 1/2.
 
         y = 1 / (1 + e^-x)        any shape
 
@@ -175,7 +181,7 @@ class Sigmoid(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Tanh(Layer):
-    """Every value goes to (-1, 1), zero to zero.
+    """Every value mapped to (-1, 1), zero to zero.
 
         y = (e^x - e^-x) / (e^x + e^-x)        any shape
 
@@ -272,11 +278,11 @@ _A, _B = math.sqrt(2.0 / math.pi), 0.044715
 
 @dataclass(frozen=True, repr=False)
 class GELU(Layer):
-    """Every value times the chance that a normal draw lies below it, in the form with tanh.
+    """Every value times the probability that a standard normal draw lies below it, in the tanh approximation.
 
         y = x * gate        gate = (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2        any shape
 
-    The form with tanh is within 0.0005 of the exact one. Hendrycks and Gimpel 2016, arXiv:1606.08415.
+    The approximation is within 0.0005 of the exact form. Hendrycks and Gimpel 2016, arXiv:1606.08415.
     """
 
     @property

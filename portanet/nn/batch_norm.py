@@ -29,13 +29,16 @@ class BatchNorm(Layer):
 
         running = (1 - momentum) * running + momentum * batch        with the batch's variance divided by n - 1
 
-    Prediction uses the running ones, so there no row meets another. All of this is as in torch.nn.BatchNorm1d and
-    BatchNorm2d, but for n = 1, which they refuse: a single value gives the shift, no gradient, and a variance of 0.
-    Every row counts the same here, whatever its weight in the loss. A bias in the layer before has no effect.
+    momentum  the weight of the newest batch in the running values, as in PyTorch; Keras counts 1 - momentum
+    eps       added to the variance, so that a constant feature is not divided by 0
+
+    Prediction uses the running values, so each row is computed on its own. All of this is as in torch.nn.BatchNorm1d
+    and BatchNorm2d, except for n = 1, which they refuse: a single value gives the shift, a gradient of 0 and a variance
+    of 0. Every row counts the same here, whatever its weight in the loss. A bias in the layer before has no effect.
 
     Ioffe and Szegedy 2015, arXiv:1502.03167.
-    Raises ModelError for inputs that are neither flat nor images, unless 0 <= momentum <= 1 (from 0.9
-    and below 1 it is taken for Keras' momentum, 1 - momentum here), and unless eps > 0.
+    Raises ModelError for inputs that are neither flat nor images, unless 0 <= momentum <= 1 (from 0.9 and below 1 it
+    would be Keras' momentum, so the message gives 1 - momentum), and unless eps > 0.
     """
 
     _: KW_ONLY

@@ -1,4 +1,4 @@
-"""The layer that tables enter by: columns of numbers and of categories become features of about one size."""
+"""Columns of a table, numeric and categorical, as features of about the same scale."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Columns(Layer):
-    """Each column of a table is a number, or the code of a category; all become features from -3 to 3.
+    """Each column of a table holds numbers or the codes of a category; all become features from -3 to 3.
 
         number     z = x, the median where x is NaN
         category   z_k = [x = k] for k in 1..K; K = 2 gives one feature, [x = 1] - [x = 2]
@@ -41,22 +41,22 @@ class Columns(Layer):
 
     center is the median of z over the training rows, and 1 / factor the distance between its quartiles; half of that
     between its least and greatest value where the quartiles are equal, and factor is 0 where these are equal too.
-    All three are exact: a column is put in order, with as many others as fit into 128 MB.
+    All three are exact: each column is sorted, together with as many others as fit into 128 MB.
 
     kinds          of each column: "number"; "number?", a number with a flag beside it, 1 where x is NaN, else 0; or the
-                   count K of a category's values, whose codes are 1..K, and 0 or NaN for missing and never seen.
+                   count K of a category's values, whose codes are 1..K, and 0 or NaN for missing and unseen ones.
                    Without kinds every column is a number
-    one_hot        up to this many values a category has the features above; one with more has a learned vector
+    one_hot        a category of up to this many values has the features above; one with more has a learned vector
                    for each of its values, an embedding
-    embedding      how many numbers such a vector has
+    embedding      the length of these vectors
     min_frequency  values in fewer training rows than this share the vector of code 0
 
     The vector of code 0 starts at zero, which is the mean of the others: they are standard normal draws. It stays
-    there if no training row has it. Weight decay leaves vectors alone, as it does those of `Embedding`.
+    there if no training row has it. Weight decay does not apply to vectors, as in `Embedding`.
 
-    This is the preprocessing of RealMLP (Holzmueller et al. 2024, arXiv:2407.04491), and flags.
-    Raises ModelError for kinds that cannot be, or that are not those of the columns, and DataError in `check` for
-    codes that are not whole or above K.
+    The preprocessing of RealMLP (Holzmueller et al. 2024, arXiv:2407.04491), with flags.
+    Raises ModelError for impossible kinds, and for kinds that do not match the columns; `check` raises DataError for
+    codes that are not integers or above K.
     """
 
     kinds: tuple[str | int, ...] = ()

@@ -20,15 +20,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Conv2D(Layer):
-    """Every output is a weighted sum of a square patch of the input, plus a bias; all places share the weights.
+    """Every output is a weighted sum of a square patch of the input, plus a bias; all positions share the weights.
 
         y[n, f, i, j] = b[f] + sum_{c, u, v} x[n, c, i s + u - p, j s + v - p] W[f, c, u, v]
 
         x (N, C, H, W)   W (filters, C, k, k)   b (filters,)   y (N, filters, H', W'),  H' = (H + 2p - k) // s + 1
 
-    padding p: "valid" is 0, "same" keeps the height and width at stride 1 (an even kernel gets the odd row and
-    column after), a number gives both sides. It is a correlation, as everywhere in the field (LeCun et al. 1998).
-    Raises ModelError for what is not an image, and for one that is smaller than the kernel.
+    filters      the number of output channels
+    kernel_size  k: height and width of a patch, in pixels
+    stride       s: pixels from one patch to the next, in both directions
+    padding      p: zeros on each side, a number below kernel_size; "valid" is 0, "same" keeps the height and width at
+                 stride 1 (an even kernel gets the odd row and column after the image)
+    initializer  draws the first weights, for fan_in C k k; biases start at 0
+
+    A cross-correlation, as in other libraries: LeCun et al. 1998, "Gradient-Based Learning Applied to Document
+    Recognition". Raises ModelError for impossible settings, inputs that are not images, and images smaller than the
+    kernel.
     """
 
     filters: int

@@ -23,9 +23,11 @@ class Dense(Layer):
 
         y = x W + b        x (N, inputs)   W (inputs, units)   b (units,)   y (N, units)
 
-    Weights start as draws of `initializer` (he_uniform: He et al. 2015, arXiv:1502.01852), biases at zero.
-    Without units, a training spec gives it one for each output of the data (`TrainingSpec.for_data`).
-    Raises ModelError for inputs that are not flat.
+    units        the number of outputs; None leaves it to a training specification, which takes one for each output
+                 of the data (`TrainingSpec.for_data`)
+    initializer  draws the first weights; he_uniform (He et al. 2015, arXiv:1502.01852) by default. Biases start at 0
+
+    Raises ModelError unless units >= 1, and for inputs that are not flat. Rosenblatt 1958, Psychological Review 65.
     """
 
     units: int | None

@@ -1,4 +1,4 @@
-"""The layer that words and categories enter by: a learned vector for each whole number."""
+"""Embedding: integer ids to learned vectors."""
 
 from __future__ import annotations
 
@@ -18,18 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Embedding(Layer):
-    """Each whole number picks its row of the weights.
+    """Each integer id picks its row of the weights.
 
         y[n, t] = W[x[n, t]]        x (N, T), 0 to vocabulary - 1   W (vocabulary, features)   y (N, T, features)
 
-    Weights start as draws of `initializer` for fan_in 1, since an output is one weight alone: lecun_normal then
-    gives the standard normal law, as in PyTorch. Weight decay leaves them alone, or it would shrink the rows of
-    numbers that a batch does not hold. The gradient for W is a product with a one-hot matrix of
-    (vocabulary, N * T) numbers, so this layer is for vocabularies of up to some thousands; that for x is zero,
-    because what picks a row does not change by a little. Bengio et al. 2003, JMLR 3.
-    Raises ModelError for rows that are not flat, and DataError in `check` for values that pick no row,
-    wherever it stands behind layers that hand values on, such as Flatten. Behind any other, such as Dropout, its ids
-    would be changed, and a model of that order is a ModelError where it meets rows.
+    vocabulary   the number of ids
+    features     the length of each id's vector
+    initializer  draws the first weights for fan_in 1, since each output is a single weight; lecun_normal, the default,
+                 gives standard normal values, as in PyTorch
+
+    Weight decay does not apply to the weights, or it would shrink the rows of ids that a batch does not hold. The
+    gradient for W is a product with a one-hot matrix of (vocabulary, N * T) numbers, so this layer is for vocabularies
+    of up to a few thousand; that for x is zero, because ids are integers. Bengio et al. 2003, JMLR 3.
+
+    Raises ModelError unless vocabulary and features are at least 1, and for rows that are not flat. `check` raises
+    DataError for values that are not ids, where only layers that keep values come before, such as Flatten, and
+    ModelError where a layer before it changes them, such as Dropout.
     """
 
     vocabulary: int

@@ -16,7 +16,9 @@ from portanet.xp import namespace
 class Flatten(Layer):
     """Each row becomes one flat vector.
 
-    y = reshape(x, (N, -1))        x (N, C, H, W)   y (N, C*H*W), in row-major order
+        y = reshape(x, (N, -1))        x (N, C, H, W)   y (N, C*H*W), in row-major order
+
+    Rows that are flat already pass unchanged.
     """
 
     @property

@@ -16,16 +16,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Frozen(Layer):
-    """A layer, or a container, that works as in prediction and keeps all of its arrays, in training too.
+    """A layer, or a container, that works as in prediction and whose arrays never change, in training too.
 
         y = layer(x)        any shape that the layer takes
 
-    Its arrays bear the same names as without Frozen, all of them as buffers, so a model's file fits both. As always
-    in prediction, a BatchNorm inside uses its running values and moves none, Dropout drops nothing, and no row meets
-    another. Preprocessing inside is not fitted: it keeps what it was loaded with, or what `init` gives it.
-    Below the lowest layer that learns frozen layers cost no backward pass.
+    layer  the layer or container to freeze
 
-    Raises ModelError for what is not a layer.
+    Its arrays have the same names as without Frozen, all of them as buffers, so a model file fits both. As always in
+    prediction, a BatchNorm inside uses its running values and does not update them, Dropout drops nothing, and each
+    row is computed on its own. Preprocessing inside is not fitted: it keeps what it was loaded with, or what `init`
+    gives it. Frozen layers below the lowest trainable layer cost no backward pass.
+
+    Raises ModelError for a value that is not a layer.
     """
 
     layer: Layer

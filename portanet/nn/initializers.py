@@ -1,7 +1,13 @@
-"""How weights start: each is called with (rng, shape, fan_in, fan_out) and draws one array on the host.
+"""Initializers: each is called with (rng, shape, fan_in, fan_out) and draws one array on the host.
 
-fan_in is the number of inputs that one unit sums, fan_out the number of units that one input feeds. Draws are
-float64, from one stream, whatever the backend: the seed alone decides the weights.
+Draws are float64, from one stream, whatever the backend: the seed alone decides the weights. All take
+
+rng      the random generator to draw from
+shape    the shape of the array
+fan_in   the number of inputs that one unit sums
+fan_out  the number of units that one input feeds
+
+and return a float64 array of that shape.
 """
 
 from __future__ import annotations
@@ -32,13 +38,25 @@ def filled(value: float, shape: Shape = ()) -> Draw:
 
 
 def zeros(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Draw:
-    """All zero, as biases start."""
+    """An array of zeros, as biases start.
+
+    rng      not used
+    shape    the shape of the array
+    fan_in   not used
+    fan_out  not used
+    """
     return np.zeros(shape)
 
 
 @dataclass(frozen=True)
 class uniform:  # noqa: N801 - used like the functions beside it: Dense(16, initializer=uniform(-0.5, 0.5))
-    """Uniform over [low, high). Raises ModelError unless low < high, both finite."""
+    """Uniform draws from [low, high): `Dense(16, initializer=uniform(-0.5, 0.5))`.
+
+    low   the lower bound
+    high  the upper bound, which is never drawn
+
+    Raises ModelError unless low < high, both finite.
+    """
 
     low: float
     high: float
@@ -52,21 +70,41 @@ class uniform:  # noqa: N801 - used like the functions beside it: Dense(16, init
 
 
 def he_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Draw:
-    """Uniform with variance 2 / fan_in, which keeps the size of signals through ReLU layers.
+    """Return uniform draws with variance 2 / fan_in, which keeps the scale of signals through ReLU layers.
 
-    Bound sqrt(6 / fan_in). He et al. 2015, "Delving Deep into Rectifiers", arXiv:1502.01852.
+        |w| <= sqrt(6 / fan_in)
+
+    rng      the random generator to draw from
+    shape    the shape of the array
+    fan_in   the number of inputs that one unit sums
+    fan_out  not used
+
+    He et al. 2015, "Delving Deep into Rectifiers", arXiv:1502.01852.
     """
     bound = math.sqrt(6.0 / fan_in)
     return rng.uniform(-bound, bound, shape)
 
 
 def he_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Draw:
-    """Normal with mean 0 and variance 2 / fan_in, not truncated. He et al. 2015, arXiv:1502.01852."""
+    """Return normal draws with mean 0 and variance 2 / fan_in, not truncated.
+
+    rng      the random generator to draw from
+    shape    the shape of the array
+    fan_in   the number of inputs that one unit sums
+    fan_out  not used
+
+    He et al. 2015, arXiv:1502.01852.
+    """
     return rng.normal(0.0, math.sqrt(2.0 / fan_in), shape)
 
 
 def lecun_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Draw:
-    """Normal with mean 0 and variance 1 / fan_in, not truncated, for layers followed by SELU or by nothing.
+    """Return normal draws with mean 0 and variance 1 / fan_in, not truncated, for layers before SELU or none.
+
+    rng      the random generator to draw from
+    shape    the shape of the array
+    fan_in   the number of inputs that one unit sums
+    fan_out  not used
 
     LeCun et al. 1998, "Efficient BackProp"; for SELU: Klambauer et al. 2017, arXiv:1706.02515.
     """
@@ -74,14 +112,29 @@ def lecun_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: i
 
 
 def glorot_uniform(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Draw:
-    """Uniform with variance 2 / (fan_in + fan_out), for layers followed by tanh or by nothing.
+    """Return uniform draws with variance 2 / (fan_in + fan_out), for layers before tanh or without activation.
 
-    Bound sqrt(6 / (fan_in + fan_out)). Glorot and Bengio 2010, AISTATS.
+        |w| <= sqrt(6 / (fan_in + fan_out))
+
+    rng      the random generator to draw from
+    shape    the shape of the array
+    fan_in   the number of inputs that one unit sums
+    fan_out  the number of units that one input feeds
+
+    Glorot and Bengio 2010, AISTATS.
     """
     bound = math.sqrt(6.0 / (fan_in + fan_out))
     return rng.uniform(-bound, bound, shape)
 
 
 def glorot_normal(rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int) -> Draw:
-    """Normal with mean 0 and variance 2 / (fan_in + fan_out), not truncated. Glorot and Bengio 2010, AISTATS."""
+    """Return normal draws with mean 0 and variance 2 / (fan_in + fan_out), not truncated.
+
+    rng      the random generator to draw from
+    shape    the shape of the array
+    fan_in   the number of inputs that one unit sums
+    fan_out  the number of units that one input feeds
+
+    Glorot and Bengio 2010, AISTATS.
+    """
     return rng.normal(0.0, math.sqrt(2.0 / (fan_in + fan_out)), shape)

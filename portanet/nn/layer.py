@@ -1,4 +1,4 @@
-"""The contract of every layer: hyper-parameters in fields, arrays passed in, nothing remembered between calls."""
+"""The contract of every layer: hyper-parameters in fields, arrays passed in, no state between calls."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Layer:
 
     A layer without arrays overrides `forward` and `backward`, and `output_shape` if it changes the shape.
     One with arrays also overrides `init`, and names those that are trained (`trainable_names`) and those of them that
-    weight decay applies to (`decayed`); its other arrays are buffers, which gradient descent leaves alone.
+    weight decay applies to (`decayed`); its other arrays are buffers, which gradient descent does not change.
 
     A container is a layer with fields that hold layers, its children. `params[name]` holds the arrays of a child. Its
     `forward` gives child number i the key `key.child(i)`, and its cache is a dict that holds each child's cache by
-    name. The other methods have defaults for it, which assume that every child is given the container's own input, as
-    branches are; Sequential overrides them for children in a row.
+    name. The default methods assume that every child takes the container's input, as parallel branches do; Sequential
+    overrides them for children in a row.
 
     The methods do the same in every step: a step is compiled or traced and then repeated, so what differs from step
     to step, random numbers too, comes from the arguments (`key`, see noise.py), and not from Python's own state.
@@ -42,15 +42,18 @@ class Layer:
             raise AttributeError(_peers.attribute("Layer", name).replace("Layer", type(self).__name__, 1), name=name)
 
     def __repr__(self) -> str:
-        """The layer as one would write it, without the settings that are as always."""
+        """The constructor-style repr without default values."""
         return short_repr(self)
 
     # Arrays and shapes
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
-        """The first values of the layer's arrays, on the host. `input_shape` has no batch axis.
+        """The first values of the layer's arrays, on the host.
 
-        A container with arrays of its own adds them to those of its children: `{...} | super().init(rng, input_shape)`.
+        rng          the random generator to draw from
+        input_shape  the shape of one row, without the batch axis
+
+        A container with arrays besides its children's returns `{...} | super().init(rng, input_shape)`.
         Raises ModelError where the layer cannot take this shape.
         """
         self.output_shape(input_shape)
@@ -58,30 +61,50 @@ class Layer:
         return {name: arrays for name, arrays in children if arrays}
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        """The shape of one row of the output; raises ModelError for a shape that the layer cannot take."""
+        """The shape of one row of the output.
+
+        input_shape  the shape of one row of the input
+
+        Raises ModelError for a shape that the layer cannot take.
+        """
         return input_shape
 
     def macs(self, input_shape: Shape) -> int:
-        """Multiply-accumulates of one row's forward pass, counted in products of matrices."""
+        """The multiply-accumulates (MACs) of one row's forward pass, counted in matrix products.
+
+        input_shape  the shape of one row of the input
+        """
         return sum(child.macs(shape) for _, child, shape in self.children_with_shapes(input_shape))
 
     # The passes
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
-        """The output for a batch `x` (N, ...), and what `backward` will need."""
+        """The output for a batch, and the cache that `backward` needs.
+
+        params  the layer's arrays, as `init` names them
+        x       (N, ...) the batch
+        train   whether this is a training step: dropout drops, batch norm uses the batch
+        key     the noise of this batch, as `noise.Key(0)`; needed for layers that draw random numbers in training
+        """
         raise NotImplementedError(f"{type(self).__name__} needs a forward method")
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
-        """From the loss's gradient for the output, those for the input and for the trained arrays.
+        """Return the loss's gradient for the input (N, ...), and those for the trained arrays by name.
 
-        Without `need_dx` the first may be None, which saves its work.
+        params   the arrays that `forward` was given
+        cache    what `forward` returned beside the output
+        dy       the loss's gradient for the output, in its shape
+        need_dx  whether the gradient for the input is needed; without it the first may be None, which saves its work
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward method")
 
     def next_buffers(self, params: Params, cache: Cache) -> Params:
-        """The buffers after a training step; only a layer that keeps running statistics has any to return.
+        """The buffers after a training step; only a layer with running statistics has any to return.
 
-        They follow from the whole batch, so a layer that overrides this is not `rowwise`.
+        params  the layer's arrays before the step
+        cache   what `forward` returned beside the output
+
+        They follow from the full batch, so a layer that overrides this is not `rowwise`.
         """
         caches = _caches_by_name(self, cache)
         buffers = ((name, self.children[name].next_buffers(params.get(name, {}), caches[name])) for name in caches)
@@ -96,17 +119,20 @@ class Layer:
 
     @prepares
     def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
-        """`params` with what preprocessing takes from the training rows: once, on the host.
+        """Return `params` with what preprocessing takes from the training rows: once, on the host.
 
-        `blocks` are the rows in order, a few thousand at a time; they may be walked more than once.
+        params  the layer's arrays, as `init` gave them
+        blocks  the rows in order, a few thousand at a time; iterating again gives them again
         """
         fitted = {name: child.fit(params[name], blocks) for name, child in self.children.items() if child.needs_fit}
         return params | fitted if fitted else params
 
     def check(self, x: Array) -> None:
-        """Raises DataError for values in `x` (N, ...) that the layer cannot take.
+        """Raise DataError for values that the layer cannot take.
 
-        Asked once before training and for each prediction, outside of steps, so it may read values.
+        x  (N, ...) rows
+
+        Called once before training and for each prediction, outside steps, so it may read values.
         """
         for child in self.children.values():
             child.check(x)
@@ -120,7 +146,7 @@ class Layer:
 
     @property
     def _keeps_buffers(self) -> bool:
-        """Whether its class has a next_buffers of its own, which more than calls those of its children."""
+        """Whether its class overrides next_buffers, beyond calling those of its children."""
         return type(self).next_buffers is not Layer.next_buffers
 
     @property
@@ -130,58 +156,59 @@ class Layer:
 
     @property
     def learns_unit(self) -> bool:
-        """Whether weights of its own decide the unit of its outputs, so that any unit of targets is as good.
+        """Whether trained weights decide the unit of its outputs, so that any unit of targets works.
 
-        A regression model that ends in such a layer learns standardised targets, one that ends in another, such as
-        Softplus or Rescale, targets in their own unit.
+        A regression model that ends in such a layer learns standardised targets; one that ends in another, such as
+        Softplus or Rescale, learns targets in their own unit.
         """
         return self.is_trainable
 
     @property
     def output_range(self) -> tuple[float, float]:
-        """The least and the greatest output that there can be: none, but for a function such as Sigmoid."""
+        """The bounds of its outputs: infinite, except for a function such as Sigmoid."""
         return -math.inf, math.inf
 
     @property
     def takes_images(self) -> bool | None:
-        """Whether it reads its input as (channels, height, width); None where another order would do as well."""
+        """Whether it reads its input as (channels, height, width); None where the order does not matter."""
         answers = (child.takes_images for child in self.children.values())
         return next((answer for answer in answers if answer is not None), None)
 
     @property
     def keeps_values(self) -> bool:
-        """Whether its output in prediction holds the values of its input, so that those behind it can be checked."""
+        """Whether its output in prediction holds the values of its input, so that later layers can check them."""
         return False
 
     @property
     def is_random(self) -> bool:
-        """Whether it draws random numbers in training, which change there what it keeps in prediction."""
+        """Whether it draws random numbers in training, and so changes values that it keeps in prediction."""
         return any(child.is_random for child in self.children.values())
 
     @property
     def reads_ids(self) -> bool:
-        """Whether it reads the rows' own whole numbers, as Embedding does: no layer before it may change them."""
+        """Whether it reads the rows' integer ids, as Embedding does: no layer before it may change them."""
         return any(child.reads_ids for child in self.children.values())
 
     @property
     def accepts_uint8(self) -> bool | None:
-        """Whether it casts bytes to the dtype of its arrays before it computes; None where it hands them on as bytes.
+        """Whether it casts uint8 to the dtype of its arrays before it computes; None where it passes uint8 on.
 
-        Any other layer would compute in bytes, which wrap around.
+        Any other layer would compute in uint8, which wraps around.
         """
         children = self.children.values()
         return all(child.accepts_uint8 for child in children) if children else bool(self.trainable_names)
 
     @property
     def accepts_missing(self) -> bool | None:
-        """Whether it takes rows with NaN for missing values, and gives finite ones; None where it hands them on."""
+        """Whether it takes rows with NaN for missing values, and returns finite ones; None where it passes NaN on."""
         children = self.children.values()
         return bool(children) and all(child.accepts_missing for child in children)
 
     def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
         """A layer of the same arrays and a number, with self(x * factor) = layer(x) * number; None without them.
 
-        For batches of `rows` rows: None, too, where the layer would take more work than to multiply its input.
+        factor  what the input is multiplied by
+        rows    rows in a batch: None, too, where folding the factor takes more work than multiplying the input
         """
         return None
 
@@ -193,12 +220,18 @@ class Layer:
         return _layers_in_fields(self)
 
     def children_with_shapes(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """Each child with its name and the shape of one row of its input, in the order of `children`."""
+        """Return each child with its name and the shape of one row of its input, in the order of `children`.
+
+        input_shape  the shape of one row of the container's input
+        """
         for name, child in self.children.items():
             yield name, child, input_shape
 
     def with_children(self, children: Mapping[str, Layer]) -> Self:
-        """The same layer with these in place of its children of the same names."""
+        """The same layer with other children.
+
+        children  the new ones by name; children of other names stay
+        """
         if children.keys() - _layers_in_fields(self).keys():
             raise NotImplementedError(f"{type(self).__name__} needs a with_children method")
         own: Any = self
@@ -206,11 +239,13 @@ class Layer:
 
     @property
     def is_chain(self) -> bool:
-        """Whether it is nothing but its children, each given the output of the one before."""
+        """Whether it only passes each child's output to the next child."""
         return False
 
     def freeze(self, *names: str) -> Self:
-        """The same container with these children frozen: `model.freeze("0", "1")`; their arrays keep their names.
+        """The same container with some children frozen: `model.freeze("0", "1")`.
+
+        names  the children to freeze; their arrays keep their names
 
         Raises ModelError for a name that no child has.
         """
@@ -224,14 +259,14 @@ class Layer:
         return self.with_children(frozen) if frozen else self
 
     def unfrozen(self) -> Layer:
-        """The same layer with every frozen layer inside able to learn again."""
+        """The same layer with every frozen layer inside trainable again."""
         pairs = ((name, child, child.unfrozen()) for name, child in self.children.items())
         changed = {name: unfrozen for name, child, unfrozen in pairs if unfrozen is not child}
         return self.with_children(changed) if changed else self
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:
-        """Layers of this class with the shape of a row, to check their gradients on standard normal rows."""
+        """Return layers of this class with the shape of a row, to check their gradients on standard normal rows."""
         return [(cls(), (7,))]
 
 

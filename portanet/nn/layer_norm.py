@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class LayerNorm(Layer):
-    """Each row minus the mean of its own values, divided by their standard deviation.
+    """Each row minus the mean of its values, divided by their standard deviation.
 
         y = (x - mean) / sqrt(variance + eps) * scale + shift
 
         x, y (N, ...)   mean, variance (N,), over all of a row's D values, the variance divided by D
         scale, shift of a row's shape
+
+    eps  added to the variance, so that a constant row is not divided by 0
 
     The same in training and prediction, and the same as torch.nn.LayerNorm(row shape).
     Ba et al. 2016, arXiv:1607.06450. Raises ModelError for rows that are single numbers, and unless eps > 0.

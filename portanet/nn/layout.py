@@ -19,8 +19,10 @@ class Layout:
     """Where each trained array lies in the flat vector; those that weight decay applies to come first.
 
     places   (path, shape, start) of each array, in the vector's order
-    size     how many numbers the vector holds
-    decayed  how many of them, from the front, weight decay applies to
+    size     the length of the vector
+    decayed  how many of its entries, from the front, weight decay applies to
+
+    Raises ModelError where arrays are missing, or have other shapes than those of the model.
     """
 
     places: tuple[tuple[Path, Shape, int], ...]
@@ -44,7 +46,7 @@ class Layout:
         return namespace(pieces[0]).concat(pieces)
 
     def pieces(self, params: Params) -> tuple[Array, ...]:
-        """The same, not yet put together."""
+        """The same arrays, flat but not yet concatenated."""
         arrays = [_array(params, path, shape) for path, shape, _ in self.places]
         reshape = namespace(arrays[0]).reshape
         return tuple([reshape(array, (-1,)) for array in arrays])

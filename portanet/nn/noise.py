@@ -1,7 +1,7 @@
-"""Random bits by counting: a hash of (key, layer, position, element), equal on every backend.
+"""Counter-based random bits: a hash of (key, layer, position, element), equal on every backend.
 
-Nothing is drawn from a generator and nothing is remembered, so noise costs no transfer, works inside a
-compiled step, and is the same whoever computes which rows.
+There is no generator and no state, so noise costs no transfer, works inside a compiled step, and does not depend on
+which worker computes which rows.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from portanet.xp import device, namespace
 
 
 class Key(NamedTuple):
-    """Whose noise it is.
+    """Identifies the noise of one layer in one epoch.
 
     value     one number for each epoch of a run, int32
-    position  where the batch's first row stands in the epoch
-    layer     the place of the layer in the model, as a path folded into one number
+    position  the position of the batch's first row in the epoch
+    layer     the position of the layer in the model, as a path folded into one number
     """
 
     value: Any
@@ -46,9 +46,9 @@ def bits(key: Key, like: Array) -> Array:
 
 
 def keep(key: Key, like: Array, rate: float) -> Array:
-    """For each element of `like` whether it is kept, which has probability 1 - rate; exact to 2**-31.
+    """A mask for `like`, each element true with probability 1 - rate; exact to 2**-31.
 
-        r_i e_j >= threshold        as in `bits`, but not hashed again
+        r_i e_j >= threshold        as in `bits`, without the last hash
 
     Only the top bits of a product decide a comparison, and on those every bit of both factors has worked.
     """
@@ -56,7 +56,7 @@ def keep(key: Key, like: Array, rate: float) -> Array:
 
 
 def uniform(key: Key, like: Array) -> Array:
-    """For each element of `like` a number in [0, 1), a multiple of 2**-24, in like's dtype."""
+    """A number in [0, 1) for each element of `like`, a multiple of 2**-24, in like's dtype."""
     xp = namespace(like)
     drawn = bits(key, like)
     return xp.astype((drawn >> 8) & 0xFFFFFF, like.dtype) * 2.0**-24

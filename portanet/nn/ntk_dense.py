@@ -24,13 +24,18 @@ class NTKDense(Dense):
 
         y = x W / sqrt(inputs) + bias_rate * b        x (N, inputs)   W (inputs, units)   b (units,)   y (N, units)
 
-    W and bias_rate * b start as draws of `initializer` for fan_in 1: lecun_normal gives standard normal ones, `zeros` a
-    last layer that begins with the same output for every row. As the division stands here and not in the weights, one
-    learning rate suits layers of any width; it is larger than that for Dense, such as Adam(0.04). An optimizer whose
-    steps do not depend on the size of gradients changes the biases bias_rate times as fast as the weights.
+    units        the number of outputs; None as in `Dense`
+    initializer  draws W and bias_rate * b, for fan_in 1: lecun_normal, the default, gives standard normal values,
+                 `zeros` a last layer that begins with the same output for every row
+    bias_rate    how fast biases change relative to weights, with an optimizer whose steps do not depend on the size of
+                 gradients, such as Adam
+
+    Because the division is here and not in the weights, one learning rate suits layers of any width; it is larger than
+    that for Dense, such as Adam(0.04).
 
     Jacot et al. 2018, arXiv:1806.07572; as in RealMLP, whose bias_rate this is: Holzmueller et al. 2024,
-    arXiv:2407.04491. Raises ModelError for inputs that are not flat, and unless bias_rate is finite and above 0.
+    arXiv:2407.04491. Raises ModelError unless units >= 1, for inputs that are not flat, and unless bias_rate is finite
+    and above 0.
     """
 
     initializer: Initializer = lecun_normal

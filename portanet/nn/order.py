@@ -1,4 +1,4 @@
-"""Columns of a table in order, which medians, quartiles and counts are read from: exact, in bounded memory."""
+"""Sorted columns of a table, from which medians, quartiles and counts are read: exact, in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _HELD = 2**24  # numbers of columns that are put in order at once: 128 MB
 
 
 class Ordered(NamedTuple):
-    """One column of all rows.
+    """One column of all rows, sorted.
 
-    values  its numbers from the least to the greatest, without NaN
-    rows    how many rows there are, those with NaN too
+    values  its numbers in ascending order, without NaN
+    rows    the number of rows, those with NaN included
     """
 
     values: Array
@@ -29,7 +29,7 @@ class Ordered(NamedTuple):
         return [int(edges[k + 1]) - int(edges[k]) for k in range(last)]
 
     def scale(self) -> tuple[float, float]:
-        """The center and the factor of the numbers, see `_scale`."""
+        """The center and the factor of the numbers; see `_scale`."""
         values: Any = self.values
         return _scale(lambda place: float(values[place]), values.shape[0])
 
@@ -42,7 +42,7 @@ class Ordered(NamedTuple):
 
 
 def in_order(blocks: Iterable[Array]) -> Iterator[Ordered]:
-    """Each column of the rows that `blocks` hold, which are walked once for every 2**24 numbers."""
+    """Each column of the rows in `blocks`, sorted; the blocks are read once for every 2**24 numbers."""
     shapes = [block.shape for block in blocks]
     rows, columns = sum(count for count, _ in shapes), shapes[0][1]
     size = max(1, _HELD // rows)

@@ -26,13 +26,17 @@ class PeriodicEmbedding(Layer):
         x (N, D)   f, p (D, frequencies)   V (D, frequencies, features - 1)   c (D, features - 1)
         y (N, D * features), those of a column side by side
 
-    Every column has its own arrays. The frequencies f start as normal draws of deviation `sigma`, the phases p uniform
-    from -pi to pi, V and c uniform with the bound 1 / sqrt(frequencies). All four are `rate` times the stored arrays,
-    which start divided by it: see `Scale`. Made for columns of about one size, such as those that `Columns` gives.
+    features     the numbers for each column, itself included; at least 2
+    frequencies  the number of cosines for each column
+    sigma        the standard deviation of the first frequencies f, which are normal draws
+    rate         f, p, V and c are `rate` times the stored arrays, which start divided by it: see `Scale`
+
+    Every column has its own arrays. The phases p start uniform from -pi to pi, V and c uniform within
+    1 / sqrt(frequencies). Made for columns of about the same scale, such as those that `Columns` gives.
 
     Gorishniy et al. 2022, arXiv:2203.05556, in the form PBLD (periodic, bias, linear, dense) of RealMLP-TD, whose
     settings these are: Holzmueller et al. 2024, arXiv:2407.04491.
-    Raises ModelError for inputs that are not flat, for less than 2 features, and unless sigma and rate are above 0.
+    Raises ModelError for inputs that are not flat, for fewer than 2 features, and unless sigma and rate are above 0.
     """
 
     features: int = 4

@@ -58,14 +58,16 @@ class _Pool2D(Layer):
 
 @dataclass(frozen=True, repr=False)
 class MaxPool2D(_Pool2D):
-    """The largest value of each square of `size` x `size`; squares do not overlap.
+    """The largest value of each square of `size` x `size` pixels; squares do not overlap.
 
         y[n, c, i, j] = max_{u, v < size} x[n, c, i size + u, j size + v]
 
         x (N, C, H, W)   y (N, C, H // size, W // size); what is left over at the right and below is dropped
 
-    Among equal values the first, row by row, takes the gradient, as in PyTorch.
-    Raises ModelError for what is not an image, and for one that is smaller than a square.
+    size  height and width of a square, in pixels, and so the distance from one to the next
+
+    Among equal values the first, row by row, takes the gradient, as in PyTorch. Zhou and Chellappa 1988, ICNN.
+    Raises ModelError for inputs that are not images, and for images smaller than a square.
     """
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
@@ -88,14 +90,16 @@ class MaxPool2D(_Pool2D):
 
 @dataclass(frozen=True, repr=False)
 class AveragePool2D(_Pool2D):
-    """The mean of each square of `size` x `size`; squares do not overlap.
+    """The mean of each square of `size` x `size` pixels; squares do not overlap.
 
         y[n, c, i, j] = mean_{u, v < size} x[n, c, i size + u, j size + v]
 
         x (N, C, H, W)   y (N, C, H // size, W // size); what is left over at the right and below is dropped
 
+    size  height and width of a square, in pixels, and so the distance from one to the next
+
     LeCun et al. 1998, "Gradient-Based Learning Applied to Document Recognition".
-    Raises ModelError for what is not an image, and for one that is smaller than a square.
+    Raises ModelError for inputs that are not images, and for images smaller than a square.
     """
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
@@ -113,11 +117,11 @@ class AveragePool2D(_Pool2D):
 
 @dataclass(frozen=True, repr=False)
 class GlobalAveragePool2D(Layer):
-    """The mean of each channel: a whole image becomes one flat row, whatever its height and width.
+    """The mean of each channel: an image becomes one flat row, whatever its height and width.
 
         y[n, c] = mean_{h, w} x[n, c, h, w]        x (N, C, H, W)   y (N, C)
 
-    Lin et al. 2013, arXiv:1312.4400. Raises ModelError for what is not an image.
+    Lin et al. 2013, arXiv:1312.4400. Raises ModelError for inputs that are not images.
     """
 
     @property

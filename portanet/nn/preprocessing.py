@@ -1,6 +1,6 @@
-"""Preprocessing is the model's first layer.
+"""Preprocessing as the model's first layer.
 
-Raw values go in, at training and at prediction alike, so nobody can forget the scaling.
+The model takes raw values, in training and prediction alike, so the scaling cannot be forgotten.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ class Rescale(Layer):
 
         y = x * factor + offset        any shape
 
-    `Rescale(2 / 255, -1.0)` takes them to [-1, 1]. What counts are these settings; the arrays of these names in a
-    model's file repeat them for its readers. Raises ModelError unless both are finite.
+    factor  the constant that values are multiplied by
+    offset  the constant added afterwards: `Rescale(2 / 255, -1.0)` takes pixels to [-1, 1]
+
+    The settings decide; the arrays of the same names in a model file repeat them for its readers. Raises ModelError
+    unless both are finite.
     """
 
     factor: float
@@ -68,9 +71,10 @@ class Standardize(Layer):
 
         y = (x - mean) / deviation        any shape
 
-    axis="all" takes one mean and deviation for all values, as for pixels; axis="feature" one for each
-    position of a row, as for the columns of a table. A deviation of zero becomes 1, so a constant column
-    becomes zero.
+    axis  "all" takes one mean and deviation for all values, as for pixels; "feature" one for each position of a row, as
+          for the columns of a table
+
+    A deviation of zero becomes 1, so a constant column becomes zero. Raises ModelError for another axis.
     """
 
     axis: Literal["all", "feature"] = "feature"

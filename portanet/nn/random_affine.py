@@ -17,20 +17,20 @@ from portanet.xp import device, namespace
 
 @dataclass(frozen=True, repr=False)
 class RandomAffine(Layer):
-    """In training each image is scaled and rotated about its centre and then shifted, by random amounts of its own.
+    """In training each image is scaled and rotated about its centre and then shifted, by its own random amounts.
 
-        y[n, c, p] = x[n, c, R(-angle) (p - shift) / scale], bilinear, 0 outside of the image; y = x otherwise
+        y[n, c, p] = x[n, c, R(-angle) (p - shift) / scale], bilinear, 0 outside the image; y = x in prediction
 
         x (N, C, H, W)   y like x   p = (i, j) counted from the centre; all channels of an image move alike
 
-    shift     the most that an image moves along each axis, in pixels
-    rotation  the most that it turns either way, in degrees
-    scale     the most that its size changes, relative: 0.1 gives 0.9 to 1.1 times the size
+    shift     the largest shift along each axis, in pixels
+    rotation  the largest rotation either way, in degrees
+    scale     the largest relative change of size: 0.1 gives 0.9 to 1.1 times the size
 
     Each amount is uniform within its bounds and follows from the key alone, on every backend. Put the layer
     first, where the background is 0: pixels of an integer dtype come out as float32 in training, and unchanged
-    at prediction. Simard, Steinkraus, Platt 2003, ICDAR.
-    Raises ModelError for bounds below 0, for a scale of 1 or more, and for what is not an image.
+    in prediction. Simard, Steinkraus, Platt 2003, ICDAR.
+    Raises ModelError for bounds below 0, for a scale of 1 or more, and for inputs that are not images.
     """
 
     _: KW_ONLY

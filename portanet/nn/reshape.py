@@ -19,6 +19,8 @@ class Reshape(Layer):
 
         y = reshape(x, (N, *shape))        x (N, ...) with as many numbers in a row, in row-major order
 
+    shape  the new shape of a row, without the batch axis
+
     Raises ModelError for a shape that is not a tuple of sizes, and for rows with more or fewer numbers.
     """
 

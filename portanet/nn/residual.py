@@ -18,6 +18,8 @@ class Residual(Sequential):
 
         y = x + layer_k(... layer_1(layer_0(x)))        any shape that the layers keep
 
+    layers  in order, as for `Sequential`
+
     He et al. 2016, arXiv:1512.03385. Raises ModelError where the layers change the shape.
     """
 

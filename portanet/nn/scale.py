@@ -23,10 +23,11 @@ class Scale(Layer):
 
         y = x * (rate * scale)        x, y (N, ...)   scale of a row's shape, which starts at 1 / rate
 
-    The factor rate * scale starts at 1. An optimizer whose steps do not depend on the size of gradients, such as Adam,
-    changes it `rate` times as fast as the other weights; one whose steps are in proportion to them, such as SGD,
-    rate^2 times. Weight decay leaves it alone. The scaling layer of RealMLP, whose rate this is: Holzmueller et al.
-    2024, arXiv:2407.04491. Raises ModelError unless rate is finite and above 0.
+    rate  how fast the factor rate * scale changes relative to other weights, with an optimizer whose steps do not
+          depend on the size of gradients, such as Adam; with SGD rate^2 times as fast
+
+    The factor starts at 1. Weight decay does not apply to it. The scaling layer of RealMLP, whose rate this is:
+    Holzmueller et al. 2024, arXiv:2407.04491. Raises ModelError unless rate is finite and above 0.
     """
 
     rate: float = 6.0

@@ -20,7 +20,10 @@ class Sequential(Layer):
 
         y = layer_k(... layer_1(layer_0(x)))
 
-    A list of layers is taken too. Raises ModelError where a layer cannot take the shape that the one before it gives.
+    layers  in order, one argument each; a single list of layers works too
+
+    Raises ModelError for an argument that is not a layer, where a layer cannot take the shape that the one before it
+    gives, and where a layer changes ids before an `Embedding` reads them.
     """
 
     layers: tuple[Layer, ...]

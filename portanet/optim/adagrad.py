@@ -23,15 +23,17 @@ class AdaGradState(NamedTuple):
 
 @dataclass(frozen=True)
 class AdaGrad:
-    """The more a weight has been pushed, the shorter its next step; what is rarely pushed keeps its long steps.
+    """Steps that shrink with the sum of squared gradients so far, so rarely updated weights keep long steps.
 
         g <- g + weight_decay * w                    w: the weights, not the biases
         s <- s + g^2
         w <- w - learning_rate * g / (sqrt(s) + eps)
 
-    Duchi et al. 2011, JMLR 12. Weight decay is coupled, and eps stands outside the square root, as in
-    torch.optim.Adagrad, whose default rate this is. Raises ConfigError unless learning_rate > 0, eps > 0 and
-    weight_decay >= 0.
+    learning_rate  the size of the first steps, as in torch.optim.Adagrad
+    eps            added outside the square root, so that nothing is divided by 0
+    weight_decay   the strength of an L2 penalty on weights, added to the gradient (coupled); 0 is none
+
+    Duchi et al. 2011, JMLR 12. Raises ConfigError unless learning_rate > 0, eps > 0 and weight_decay >= 0.
     """
 
     learning_rate: float = 0.01

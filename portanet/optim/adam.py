@@ -1,4 +1,4 @@
-"""Adam and AdamW: each weight's step divided by the size that its gradient usually has."""
+"""Adam and AdamW: each weight's step divided by the usual size of its gradient."""
 
 from __future__ import annotations
 
@@ -41,10 +41,15 @@ class Adam:
         m <- beta1 m + (1 - beta1) g        v <- beta2 v + (1 - beta2) g^2
         w <- w - learning_rate * m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
 
-    Kingma and Ba 2015, arXiv:1412.6980, whose default rate this is, with eps outside the square root of the corrected
-    v, as there and in torch.optim.Adam. The state keeps m and v as sums, and the sums of their weights beside them:
-    m / (1 - beta1^t) is first / first_weight. That saves two passes, and the weights are plain numbers that cost the
-    device nothing. Raises ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1 and eps > 0.
+    learning_rate  the size of a step while gradients agree; the default is the authors'
+    beta1          the decay of the running mean of the gradient, m
+    beta2          the decay of the running mean of its square, v
+    eps            added outside the square root of the corrected v, so that nothing is divided by 0
+
+    Kingma and Ba 2015, arXiv:1412.6980, as in torch.optim.Adam. The state keeps m and v as sums, and the sums of their
+    weights beside them: m / (1 - beta1^t) is first / first_weight. That saves two passes, and the weights are plain
+    numbers that cost the device nothing. Raises ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1 and eps >
+    0.
     """
 
     learning_rate: float = 0.001
@@ -83,13 +88,18 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam, and apart from it every weight shrinks by a fixed share.
+    """Adam with decoupled weight decay: each step also shrinks every weight by a fixed share.
 
         w <- w - learning_rate * weight_decay * w        then Adam's step; biases do not shrink
 
-    Decoupled weight decay: Loshchilov and Hutter 2019, arXiv:1711.05101, scaled by the learning rate as in
-    torch.optim.AdamW, whose default rate and weight_decay these are. All settings but the rate are keywords, since
-    Keras and PyTorch disagree about the second one. Raises ConfigError for a negative weight_decay too.
+    learning_rate  as for `Adam`
+    beta1          as for `Adam`
+    beta2          as for `Adam`
+    eps            as for `Adam`
+    weight_decay   the share by which weights shrink, times the learning rate; the default is that of torch.optim.AdamW
+
+    Loshchilov and Hutter 2019, arXiv:1711.05101. All settings but the rate are keywords, since Keras and PyTorch
+    disagree about the second one. Raises ConfigError for a negative weight_decay too.
     """
 
     _: KW_ONLY

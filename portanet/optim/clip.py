@@ -1,4 +1,4 @@
-"""Gradients that are too long are shortened before the step."""
+"""Gradient clipping: gradients that are too long are shortened before the step."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ class ClipByGlobalNorm:
 
         g <- g * min(max_norm / (|g| + 1e-6), 1)
 
-    Pascanu et al. 2013, arXiv:1211.5063, as torch.nn.utils.clip_grad_norm_. The gradient is that of the loss: coupled
-    weight decay joins it afterwards. The learning rate, the state and the weights to evaluate are those of the
-    optimizer inside. Raises ConfigError unless max_norm is finite and above 0.
+    optimizer  makes the steps; its learning rate, state and weights to evaluate are those of the whole
+    max_norm   the largest length of the gradient of the loss; coupled weight decay is added afterwards
+
+    Pascanu et al. 2013, arXiv:1211.5063, as torch.nn.utils.clip_grad_norm_. Raises ConfigError for a value that is not
+    an optimizer, and unless max_norm is finite and above 0.
     """
 
     optimizer: Optimizer

@@ -1,4 +1,4 @@
-"""EMA: a running average of the weights, steadier than the weights themselves and often better."""
+"""EMA: an exponential moving average of the weights, steadier than the weights themselves and often better."""
 
 from __future__ import annotations
 
@@ -27,15 +27,18 @@ class EMAState(NamedTuple):
 
 @dataclass(frozen=True)
 class EMA:
-    """The optimizer's own steps, and beside them an exponential moving average of the weights they lead to.
+    """The optimizer's steps, with an exponential moving average of the weights that they lead to.
 
         a <- d a + (1 - d) w        d = min(decay, (1 + t) / (10 + t)),  t: the steps before this one
 
-    The average starts at the initial weights. It takes no part in the training; `weights` gives it, to evaluate and
-    to save. Buffers are averaged by the same rule, such as the running values of a BatchNorm: those of other weights
-    would not fit. d grows to `decay`, so that a short run is not an average of its beginning: the rule of TensorFlow's
-    ExponentialMovingAverage with num_updates. Averaging: Polyak and Juditsky 1992. The learning rate is that of the
-    optimizer inside. Raises ConfigError unless 0 <= decay < 1.
+    optimizer  makes the steps; its learning rate is that of the whole
+    decay      d after the first steps: 0.999 averages over about the last 1000 steps
+
+    The average starts at the initial weights and does not affect training; `weights` returns it, to evaluate and to
+    save. Buffers, such as the running values of a BatchNorm, are averaged by the same rule, to match the averaged
+    weights. d grows to `decay`, so that a short run is not an average of its beginning: the rule of TensorFlow's
+    ExponentialMovingAverage with num_updates. Averaging: Polyak and Juditsky 1992. Raises ConfigError for a value that
+    is not an optimizer, and unless 0 <= decay < 1.
     """
 
     optimizer: Optimizer
@@ -73,7 +76,7 @@ class EMA:
         return state.average
 
     def average_buffers(self, average: Params, buffers: Params, state: EMAState) -> Params:
-        """Return the average of the buffers after a step; those that stay as they are keep their bits."""
+        """Return the average of the buffers after a step; unchanged buffers keep their bits."""
         share, merged = self._share(state.steps), copy_dicts(average)
         for path, array in tree_items(buffers):
             before = tree_get(average, path)
@@ -81,10 +84,10 @@ class EMA:
         return merged
 
     def _share(self, steps: float) -> float:
-        """Return how much the newest values count."""
+        """Return the weight of the newest values."""
         return _larger(9.0 / (10.0 + steps), 1.0 - self.decay)
 
 
 def _larger(a: float, b: float) -> float:
-    """Return max(a, b) without asking which it is, since under JAX's compiler `a` has no value yet."""
+    """Return max(a, b) without comparing, since under JAX's compiler `a` has no value yet."""
     return (a + b + abs(a - b)) / 2.0

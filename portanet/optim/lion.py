@@ -29,10 +29,14 @@ class Lion:
         w <- w - learning_rate * sign(beta1 m + (1 - beta1) g)
         m <- beta2 m + (1 - beta2) g
 
-    Chen et al. 2023, arXiv:2302.06675, algorithm 2; the default rate is that of the authors' code. Weight decay is
-    decoupled. A good learning rate is 3 to 10 times smaller than AdamW's, and a good weight_decay as many times
-    larger. The state keeps m as a sum, m / (1 - beta2), which saves two passes. Raises ConfigError unless
-    learning_rate > 0, 0 <= beta1, beta2 < 1 and weight_decay >= 0.
+    learning_rate  the size of every step, 3 to 10 times smaller than a good one for AdamW; the default is the authors'
+    beta1          the decay of the mean whose sign is taken
+    beta2          the decay of the running mean m
+    weight_decay   the share by which weights shrink, times the learning rate (decoupled); 3 to 10 times AdamW's. 0 is
+                   none
+
+    Chen et al. 2023, arXiv:2302.06675, algorithm 2. The state keeps m as a sum, m / (1 - beta2), which saves two
+    passes. Raises ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1 and weight_decay >= 0.
     """
 
     learning_rate: float = 1e-4

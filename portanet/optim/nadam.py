@@ -36,9 +36,14 @@ class NAdam:
         d = (1 - mu_t) g / (1 - M_t) + mu_(t+1) m / (1 - M_(t+1))
         w <- w - learning_rate * d / (sqrt(v / (1 - beta2^t)) + eps)
 
-    Dozat 2016, ICLR workshop, as in torch.optim.NAdam, with the default rate of Keras. The state keeps m and v as
-    sums, as Adam's does. Raises ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1, eps > 0 and
-    momentum_decay >= 0.
+    learning_rate   as for `Adam`; the default is that of Keras
+    beta1           the decay of the running mean of the gradient, m, and the limit of mu
+    beta2           the decay of the running mean of its square, v
+    eps             added outside the square root, so that nothing is divided by 0
+    momentum_decay  how fast mu grows
+
+    Dozat 2016, ICLR workshop, as in torch.optim.NAdam. The state keeps m and v as sums, as Adam's does. Raises
+    ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1, eps > 0 and momentum_decay >= 0.
     """
 
     learning_rate: float = 0.001

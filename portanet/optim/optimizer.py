@@ -1,4 +1,4 @@
-"""The contract of every optimizer: two functions over one flat vector, and a state that is plain data."""
+"""The contract of every optimizer: two methods over one flat vector, and a state that is plain data."""
 
 from __future__ import annotations
 
@@ -14,30 +14,40 @@ from portanet.xp import device, namespace
 class Optimizer(Protocol):
     """How a gradient becomes a step. The hyper-parameters are fields; the arrays are passed in.
 
-    `learning_rate` is the first field. The training loop multiplies it by the schedule's factor and hands the product
+    `learning_rate` is the first field. The training loop multiplies it by the schedule's factor and passes the product
     to `update`. An optimizer without this field has the rate 1, so the factor itself is its rate.
 
-    The state is a NamedTuple (a dict, a tuple or a list is as good) of arrays and numbers, None where an entry is not
+    The state is a NamedTuple (a dict, a tuple or a list works too) of arrays and numbers, None where an entry is not
     used. Its arrays are made from `flat`, and `update` returns a state of the same form.
 
     `update` consumes and returns: it owns `flat`, `grads` and `state`, writes in place where arrays allow it, and
     the caller uses what it returns. It keeps nothing of `grads`, so the caller may fill that memory again.
 
-    A step may be compiled, or traced and then replayed: what `update` reads beside its arguments (a list, an attribute,
-    a counter of its own) stands still from then on. What changes belongs into the state.
+    A step may be compiled, or traced and then replayed: what `update` reads besides its arguments (a list, an
+    attribute, a counter) stays constant from then on. What changes belongs in the state.
 
     Three attributes are optional. `weights(flat, state)` returns what to evaluate and to save where that is not `flat`,
     and `average_buffers(average, buffers, state)` what goes with it in place of the buffers: their average after a
     step, from that before it, the new buffers, and the state before the step.
     `elementwise = True` says that each number is treated by itself: a part of `flat` with the same part of `grads` and
-    of the state's vectors then gives the same as the whole, and JAX trains faster.
+    of the state's vectors then gives the same as the full vector, and JAX trains faster.
     """
 
     def init(self, flat: Array, *, decayed: int) -> Any:
-        """Return the state before the first step; the first `decayed` entries of `flat` take weight decay."""
+        """Return the state before the first step.
+
+        flat     (size,) all trained arrays as one vector
+        decayed  how many of its entries, from the front, weight decay applies to
+        """
 
     def update(self, flat: Array, grads: Array, state: Any, *, learning_rate: float) -> tuple[Array, Any]:
-        """Return the parameters and the state after one step."""
+        """Return the parameters and the state after one step.
+
+        flat           (size,) the parameters
+        grads          (size,) the gradient of the loss
+        state          what `init` or the last `update` returned
+        learning_rate  the optimizer's rate times the schedule's factor
+        """
 
 
 OptimizerT = TypeVar("OptimizerT", bound=Optimizer)

@@ -1,4 +1,4 @@
-"""RMSProp: AdaGrad that forgets, so its steps do not fade away."""
+"""RMSProp: AdaGrad with a running mean, so its steps do not fade away."""
 
 from __future__ import annotations
 
@@ -39,10 +39,15 @@ class RMSProp:
         v <- momentum * v + g / (sqrt(s) + eps)
         w <- w - learning_rate * v
 
-    Tieleman and Hinton 2012, Coursera, lecture 6.5. s starts at zero and is not corrected for it, eps stands outside
-    the square root, and weight decay is coupled, as in torch.optim.RMSprop. The default rate, and the order of the
-    settings, are those of Keras, which calls alpha rho. The state keeps s as a sum, s / (1 - alpha), which saves a
-    pass. Raises ConfigError unless learning_rate > 0, 0 <= alpha, momentum < 1, eps > 0 and weight_decay >= 0.
+    learning_rate  the size of a typical step; the default, and the order of the settings, are those of Keras
+    alpha          the decay of the running mean s; Keras calls it rho
+    momentum       the decay of the running sum of steps, v; 0 is none
+    eps            added outside the square root, so that nothing is divided by 0
+    weight_decay   the strength of an L2 penalty on weights, added to the gradient (coupled); 0 is none
+
+    Tieleman and Hinton 2012, Coursera, lecture 6.5. s starts at zero and is not corrected for it, as in
+    torch.optim.RMSprop. The state keeps s as a sum, s / (1 - alpha), which saves a pass. Raises ConfigError unless
+    learning_rate > 0, 0 <= alpha, momentum < 1, eps > 0 and weight_decay >= 0.
     """
 
     learning_rate: float = 0.001

@@ -14,10 +14,14 @@ from portanet.errors import ConfigError
 
 
 class Schedule(Protocol):
-    """Anything that gives the factor of a step."""
+    """Any function from a step to the factor of the learning rate."""
 
     def __call__(self, step: int, steps: int, /) -> float:
-        """Return what the optimizer's learning rate is multiplied by in this step, from 0, of a run of `steps`."""
+        """Return the factor of the optimizer's learning rate in this step.
+
+        step   the step, from 0
+        steps  the number of steps of the run
+        """
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,12 @@ class constant:  # noqa: N801 - schedules are used like functions: constant()
 
 @dataclass(frozen=True)
 class step_decay:  # noqa: N801
-    """Multiplied by `factor` after each `every` steps: factor^floor(step / every).
+    """The factor drops at once after each `every` steps.
+
+        factor^floor(step / every)
+
+    factor  what the rate is multiplied by each time, at most 1
+    every   steps from one drop to the next
 
     Raises ConfigError unless 0 < factor <= 1 and every >= 1.
     """
@@ -47,7 +56,12 @@ class step_decay:  # noqa: N801
 
 @dataclass(frozen=True)
 class exponential_decay:  # noqa: N801
-    """As `step_decay`, but smooth: factor^(step / every).
+    """As `step_decay`, but smooth.
+
+        factor^(step / every)
+
+    factor  what the rate is multiplied by over `every` steps, at most 1
+    every   the steps for that
 
     Raises ConfigError unless 0 < factor <= 1 and every >= 1.
     """
@@ -64,7 +78,11 @@ class exponential_decay:  # noqa: N801
 
 @dataclass(frozen=True)
 class inverse_scaling:  # noqa: N801
-    """Falls ever more slowly: 1 / (step + 1)^power.
+    """A power of 1 / step, which falls ever more slowly.
+
+        1 / (step + 1)^power
+
+    power  how fast it falls; 0 is constant
 
     The formula of learning_rate="invscaling" in scikit-learn's MLPClassifier, which counts rows where this counts
     steps. With power=0.5: Robbins and Monro 1951. Raises ConfigError unless power is finite and >= 0.
@@ -87,7 +105,9 @@ class cosine_decay:  # noqa: N801
         step < warmup:   (step + 1) / warmup
         after it:        final + (1 - final) * (1 + cos(pi * t)) / 2,   t = (step - warmup) / (steps - warmup)
 
-    `warmup` is a share of the run below 1, or a number of steps from 1. From `steps` on it stays at `final`.
+    warmup  a share of the run below 1, or a number of steps from 1; 0 is none
+    final   the factor at the end of the run, and after it
+
     Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
     Raises ConfigError unless 0 <= final <= 1, and unless the warm-up is shorter than the run.
     """
@@ -112,14 +132,18 @@ class cosine_decay:  # noqa: N801
 
 @dataclass(frozen=True)
 class one_cycle:  # noqa: N801
-    """From 1 / div_factor up to 1, then down to a tiny fraction of where it began, each along half a cosine.
+    """From 1 / div_factor up to 1, then down to a tiny fraction of the start, each along half a cosine.
 
         first = 1 / div_factor       last = first / final_div_factor       peak = pct_start * steps - 1
         step <= peak:   first + (1 - first) * (1 - cos(pi * step / peak)) / 2
         after it:       last + (1 - last) * (1 + cos(pi * (step - peak) / (steps - 1 - peak))) / 2
 
+    pct_start         the share of the run that rises; a share from 0 to below 1, not a percentage
+    div_factor        the peak over the start, at least 1
+    final_div_factor  the start over the end, at least 1
+
     From step steps - 1 on it stays at `last`. Smith and Topin 2018, arXiv:1708.07120, in the two phases and with the
-    names of torch.optim.lr_scheduler.OneCycleLR (pct_start is a share, not a percentage); momentum does not change.
+    names of torch.optim.lr_scheduler.OneCycleLR; momentum does not change.
     Raises ConfigError unless 0 <= pct_start < 1 and both factors >= 1.
     """
 
@@ -144,12 +168,14 @@ class one_cycle:  # noqa: N801
 
 @dataclass(frozen=True)
 class cos_log:  # noqa: N801
-    """Up to 1 and down to 0 in `cycles` cosines, each twice as long as the one before.
+    """Up to 1 and down to 0 in `cycles` cosines, each twice as long as the previous one.
 
         (1 - cos(2 pi log2(1 + (2^cycles - 1) t))) / 2        t = step / steps
 
-    It begins and ends at 0, and from `steps` on it stays there. coslog4 of RealMLP: Holzmueller et al. 2024,
-    arXiv:2407.04491. Raises ConfigError unless cycles is a whole number from 1 to 100.
+    cycles  the number of cosines, an integer from 1 to 100
+
+    It starts and ends at 0, and from `steps` on it stays there. coslog4 of RealMLP: Holzmueller et al. 2024,
+    arXiv:2407.04491. Raises ConfigError unless cycles is an integer from 1 to 100.
     """
 
     cycles: int = 4
@@ -170,8 +196,11 @@ class linear_warmup:  # noqa: N801
         step < warmup:   schedule(0, steps - warmup) * (step + 1) / warmup
         after it:        schedule(step - warmup, steps - warmup)
 
-    `warmup` is a share of the run below 1, or a number of steps from 1. The first factor is used at step warmup - 1,
-    where the line ends, and at step warmup. Raises ConfigError unless warmup > 0.
+    schedule  the schedule after the warm-up
+    warmup    a share of the run below 1, or a number of steps from 1
+
+    The first factor is used at step warmup - 1, where the line ends, and at step warmup. Goyal et al. 2017,
+    arXiv:1706.02677. Raises ConfigError for a value that is not a schedule, and unless warmup > 0.
     """
 
     schedule: Schedule
@@ -191,7 +220,7 @@ class linear_warmup:  # noqa: N801
 
 
 def _half_cosine(start: float, end: float, done: float) -> float:
-    """Return the way from `start` to `end` along half a cosine, of which `done` is over; past 1 it stays."""
+    """Return the value on half a cosine from `start` to `end`, at a share `done` of it; past 1 it stays at `end`."""
     return end + (start - end) * (1.0 + math.cos(math.pi * min(1.0, done))) / 2.0
 
 

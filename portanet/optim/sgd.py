@@ -24,16 +24,20 @@ class SGDState(NamedTuple):
 
 @dataclass(frozen=True)
 class SGD:
-    """Steps against the gradient; momentum keeps going in directions that last.
+    """Steps against the gradient; momentum builds up speed in directions that last.
 
         g <- g + weight_decay * w                    w: the weights, not the biases
         v <- momentum * v + g
         w <- w - learning_rate * v                   with nesterov: g + momentum * v in place of v
 
-    Weight decay is the gradient of an L2 penalty (coupled), and the velocity has no dampening, as in
-    torch.optim.SGD. Momentum: Polyak 1964. Nesterov's form: Sutskever et al. 2013, ICML. The default rate, and the
-    order of the settings, are those of Keras. Raises ConfigError unless learning_rate > 0, 0 <= momentum < 1 and
-    weight_decay >= 0, and for nesterov without momentum.
+    learning_rate  what a gradient is multiplied by; the default, and the order of the settings, are those of Keras
+    momentum       the decay of the velocity v, which has no dampening; 0 is none
+    nesterov       whether to look one step of momentum ahead
+    weight_decay   the strength of an L2 penalty on weights, added to the gradient (coupled); 0 is none
+
+    As in torch.optim.SGD. Momentum: Polyak 1964. Nesterov's form: Sutskever et al. 2013, ICML.
+    Raises ConfigError unless learning_rate > 0, 0 <= momentum < 1 and weight_decay >= 0, and for nesterov without
+    momentum.
     """
 
     learning_rate: float = 0.01

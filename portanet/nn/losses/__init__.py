@@ -1,4 +1,4 @@
-"""Losses: what training makes small. Models end in logits; the losses turn them into probabilities themselves."""
+"""Losses: what training minimises. Models end in logits; the losses turn them into probabilities themselves."""
 
 from portanet.nn.losses.classification import (
     BinaryCrossEntropy,

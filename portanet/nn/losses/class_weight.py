@@ -1,4 +1,4 @@
-"""How much each class counts, as people write it."""
+"""Class weights: how much each class counts in a loss."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WANTED = "one number for each class, a dict of them by class, or 'balanced'"
 
 
 def as_class_weight(owner: str, given: Any) -> ClassWeight:
-    """Return class weights as a value that compares and hashes; () for none. ConfigError for what cannot be meant.
+    """Return class weights as a value that compares and hashes; () for none. Raises ConfigError for any other value.
 
     A dict, or a series of pandas, becomes pairs of a class, its number or its name, and its weight.
     """

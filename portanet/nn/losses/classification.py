@@ -15,9 +15,11 @@ from portanet.xp import cast, device, namespace
 
 
 def softmax(logits: Array) -> Array:
-    """The probabilities that logits stand for.
+    """The probabilities of logits.
 
         p_k = exp(z_k - max z) / sum_j exp(z_j - max z)        z, p (N, K)
+
+    logits  (N, K) z
 
     The row's maximum is subtracted, so no exponential overflows (Goodfellow et al. 2016, section 4.1).
     """
@@ -28,14 +30,21 @@ def softmax(logits: Array) -> Array:
 
 
 def sigmoid(logits: Array) -> Array:
-    """The probability of each class by itself, p = 1 / (1 + exp(-z)), without overflow for any z."""
+    """The probability of each class by itself, without overflow for any logit.
+
+        p = 1 / (1 + exp(-z))        any shape
+
+    logits  z
+
+    Berkson 1944, "Application of the Logistic Function to Bio-Assay".
+    """
     xp = namespace(logits)
     return xp.exp(xp.minimum(logits, 0.0)) / (1.0 + xp.exp(-xp.abs(logits)))  # no exponent is ever positive
 
 
 @dataclass(frozen=True, repr=False)
 class CrossEntropy(Loss):
-    """Minus the logarithm of the probability that the softmax of the outputs gives to the label.
+    """The negative log-likelihood of the label under the softmax of the outputs.
 
         nll_ik = log(sum_j exp z_ij) - z_ik        value_i = nll_i,label        dz_ik = weights_i (p_ik - [k = label_i])
 
@@ -44,8 +53,8 @@ class CrossEntropy(Loss):
 
     label_smoothing  e: a label counts 1 - e, and every class e / K (Szegedy et al. 2016, arXiv:1512.00567)
     class_weight     w: how much each class counts, one number per class; none is 1 for all. Or a dict of numbers by
-                     class, in which a class that is left out counts 1, or "balanced", inversely to how often a class
-                     comes: `fit`, which knows the classes, makes numbers of both
+                     class, in which an omitted class counts 1, or "balanced", inverse class frequency: `fit`, which
+                     knows the classes, makes numbers of both
 
     As in torch.nn.functional.cross_entropy, with class weights the loss is a sum over rows divided by the sum of
     their labels' weights, or by N where labels are probabilities. So for class numbers the caller, as `fit` and
@@ -55,9 +64,9 @@ class CrossEntropy(Loss):
         labels (N,)      value_i = ((1 - e) w_label nll_i,label + e/K sum_k w_k nll_ik) / w_label
         labels (N, K)    value_i = sum_k w_k ((1 - e) y_ik + e/K) nll_ik
 
-    A row whose label has weight 0 so counts nothing, where PyTorch still smooths it. scikit-learn has no label
-    smoothing. Raises ConfigError unless 0 <= label_smoothing <= 1, and for class weights that are negative, all zero
-    or not one for each output.
+    So a row whose label has weight 0 does not count, where PyTorch still smooths it. scikit-learn has no label
+    smoothing. Good 1952, "Rational Decisions". Raises ConfigError unless 0 <= label_smoothing <= 1, and for class
+    weights that are negative, all zero or not one for each output, and DataError for labels of another shape.
     """
 
     takes_shares: ClassVar[bool] = True
@@ -128,13 +137,13 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True, repr=False)
 class BinaryCrossEntropy(Loss):
-    """For any number of classes in a row: the cross-entropy of each by itself.
+    """The cross-entropy of each class by itself, for rows with any number of classes.
 
         value_i = mean_k max(z, 0) - z y + log(1 + exp(-|z|))        dz_ik = weights_i / K (sigmoid(z_ik) - y_ik)
 
     outputs z (N, K) are logits, labels y (N, K) are from 0 to 1. It is -y log p - (1 - y) log(1 - p) for
     p = sigmoid(z), without overflow, as torch.nn.functional.binary_cross_entropy_with_logits has it.
-    scikit-learn's MLPClassifier adds the classes up instead: K times as much.
+    scikit-learn's MLPClassifier takes the sum over classes instead: K times as much. Good 1952, "Rational Decisions".
     """
 
     task: ClassVar[TaskKind] = TaskKind.MULTILABEL
@@ -151,13 +160,17 @@ class BinaryCrossEntropy(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Hinge(Loss):
-    """How far the other classes come within a margin of the label's output, or beyond it.
+    """Multi-class hinge loss: how far the other outputs come within a margin of the label's output, or beyond it.
 
         value_i = 1/K sum_{k != label_i} max(0, margin - z_i,label + z_ik)
 
-    outputs z (N, K), labels (N,) int32. Weston and Watkins 1999, divided by K: torch.nn.functional.multi_margin_loss.
+    outputs z (N, K), labels (N,) int32.
+
+    margin  how far the label's output should exceed each other one
+
+    Weston and Watkins 1999, divided by K: torch.nn.functional.multi_margin_loss.
     scikit-learn's hinge_loss takes only the largest term of the sum (Crammer and Singer 2001).
-    The outputs are scores rather than logits; their softmax is no probability that was trained for.
+    The outputs are scores, not logits; their softmax is not a calibrated probability.
     Raises ConfigError unless margin > 0.
     """
 

@@ -13,7 +13,7 @@ from portanet.errors import ConfigError, DataError
 
 
 class TaskKind(Enum):
-    """What the labels of a loss are."""
+    """The kind of labels that a loss takes."""
 
     CLASSIFY = "classify"  # one class for each row
     MULTILABEL = "multilabel"  # any number of classes for each row
@@ -26,20 +26,20 @@ LossFunction: TypeAlias = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 
 class Loss:
-    """A frozen dataclass of settings, called with a batch; it gives the loss and its gradient for the outputs.
+    """A frozen dataclass of settings, called with a batch; it returns the loss and its gradient for the outputs.
 
         loss = sum_i weights_i * value_i        doutputs = dloss / doutputs
 
-    The trainer makes the weights (N,) sum to 1 over the whole batch, so the losses of its parts simply add.
+    The trainer makes the weights (N,) sum to 1 over the full batch, so the losses of its parts simply add.
 
-    A training step may be compiled, or traced and then replayed: what a loss reads beside its arguments (a list, an
-    attribute, a counter) stands still from then on. Let what changes be an argument, or train again.
+    A training step may be compiled, or traced and then replayed: what a loss reads besides its arguments (a list, an
+    attribute, a counter) stays constant from then on. Pass what changes as an argument, or train again.
 
-    task          what the labels are
+    task          the kind of labels
     takes_shares  whether labels of one class for each row may also be a probability for each class, (N, K)
     own_unit      whether it needs targets and outputs in the unit of the data, as a relative error does; `fit`
-                  standardises the targets of every other loss for numbers
-    takes_logits  why outputs must be any numbers, such as "it contains the softmax"; empty where they need not
+                  standardises the targets of every other regression loss
+    takes_logits  why the outputs must be unbounded, such as "it contains the softmax"; empty where they need not be
     """
 
     task: ClassVar[TaskKind] = TaskKind.CLASSIFY
@@ -48,7 +48,11 @@ class Loss:
     takes_logits: ClassVar[str] = ""
 
     def require_labels(self, outputs: Shape, labels: Shape) -> None:
-        """Raises DataError for labels of another shape than the loss takes, which would be stretched to fit."""
+        """Raise DataError for labels of another shape than the loss takes, which would be broadcast to fit.
+
+        outputs  the shape of the outputs, (N, K)
+        labels   the shape of the labels
+        """
         classes = (outputs[:1],) if self.task is TaskKind.CLASSIFY else ()
         shares = () if classes and not self.takes_shares else (outputs,)
         if tuple(labels) not in (*classes, *shares):
@@ -58,7 +62,12 @@ class Loss:
             )
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
-        """The loss, without axes, and its gradient in the shape of `outputs`."""
+        """Return the loss, 0-d, and its gradient in the shape of `outputs`.
+
+        outputs  (N, K) the model's outputs
+        labels   as the loss takes them, (N,) or (N, K)
+        weights  (N,) how much each row counts; they sum to 1 over the batch
+        """
         raise NotImplementedError(f"{type(self).__name__} needs a __call__ method")
 
     def __repr__(self) -> str:
@@ -67,6 +76,6 @@ class Loss:
 
 
 def require_positive(loss: Loss, name: str, value: float) -> None:
-    """Raises ConfigError unless the setting is a finite number above 0."""
+    """Raise ConfigError unless the setting is a finite number above 0."""
     if not 0 < value < math.inf:
         raise ConfigError(f"{type(loss).__name__} needs a finite {name} > 0, got {value!r}.")

@@ -15,7 +15,7 @@ from portanet.xp import namespace
 
 @dataclass(frozen=True, repr=False)
 class MeanSquaredError(Loss):
-    """The square of the distance from the target.
+    """The squared distance from the target.
 
         value_i = mean_k (z_ik - y_ik)^2        dz_ik = weights_i / K * 2 (z_ik - y_ik)
 
@@ -35,7 +35,7 @@ class MeanSquaredError(Loss):
 
 @dataclass(frozen=True, repr=False)
 class MeanAbsoluteError(Loss):
-    """The distance from the target, so that one far row counts no more than its distance.
+    """The absolute distance from the target, so that an outlier counts no more than its distance.
 
         value_i = mean_k |z_ik - y_ik|        dz_ik = weights_i / K * sign(z_ik - y_ik), 0 where they are equal
 
@@ -54,15 +54,18 @@ class MeanAbsoluteError(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Huber(Loss):
-    """Squared near the target and straight from `delta` on: far rows pull no harder than that.
+    """Squared error near the target and linear from `delta` on, so that outliers pull no harder than that.
 
         r = z_ik - y_ik        c = r within [-delta, delta]
         value_i = mean_k c (r - c / 2)        dz_ik = weights_i / K * c
 
-    which is r^2 / 2 near, and delta (|r| - delta / 2) far: Huber 1964, as torch.nn.functional.huber_loss.
-    scikit-learn's HuberRegressor puts twice this on residuals over a spread that it estimates along with the model.
-    As `fit` standardises targets, delta is in their standard deviations there; in a call of the loss itself it is in
-    the unit of what it is given. Raises ConfigError unless delta > 0.
+    which is r^2 / 2 near the target, and delta (|r| - delta / 2) far from it.
+
+    delta  the distance where the loss becomes linear, in standard deviations of the targets, as `fit` standardises
+           them; in a direct call of the loss, in the unit of its arguments
+
+    Huber 1964, as torch.nn.functional.huber_loss. scikit-learn's HuberRegressor puts twice this on residuals over a
+    spread that it estimates along with the model. Raises ConfigError unless delta > 0.
     """
 
     delta: float = 1.0
@@ -85,13 +88,13 @@ class Huber(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Poisson(Loss):
-    """For counts: the outputs are the logarithms of the expected counts.
+    """The Poisson loss for counts: the outputs are the logarithms of the expected counts.
 
         value_i = mean_k exp(z_ik) - y_ik z_ik        dz_ik = weights_i / K * (exp(z_ik) - y_ik)
 
-    Minus the log-likelihood of a Poisson distribution, without log y!, which no output changes: Nelder and Wedderburn
-    1972, as torch.nn.functional.poisson_nll_loss. scikit-learn's mean_poisson_deviance is twice this, plus a constant
-    that makes it 0 where rate and count are equal.
+    The negative log-likelihood of a Poisson distribution, without log y!, which does not depend on the outputs: Nelder
+    and Wedderburn 1972, as torch.nn.functional.poisson_nll_loss. scikit-learn's mean_poisson_deviance is twice this,
+    plus a constant that makes it 0 where rate and count are equal.
     """
 
     task: ClassVar[TaskKind] = TaskKind.COUNT
