@@ -41,7 +41,7 @@ def command(
     as_json: bool,
     **asked: Any,
 ) -> None:
-    """Measure a model's accuracy and loss on labelled data; R2 and loss for a regression model.
+    """Measure a model on labelled data: accuracy, loss and more; R2 and errors for a regression model.
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train; without it, a model
     trained on MNIST is measured on mnist:test.
@@ -51,6 +51,7 @@ def command(
     from portanet.errors import ConfigError
     from portanet.metrics import LOSS
     from portanet.training.model import load
+    from portanet.training.scores import known_metrics
 
     run = load(model, backend=backends.choose(backend, device))
     trained_on = run.about.get("data", {}).get("name", "data unknown")
@@ -70,6 +71,9 @@ def command(
         return
     shown = "  ".join(f"{metric.title} {metric.text(result[metric.key])}" for metric in (run.task.metric, LOSS))
     echo(f"{shown}  samples {result['samples']}")
+    further = [metric for metric in known_metrics(run.task)[1:-1] if metric.key in result]
+    for metric in further:
+        echo(f"{metric.title:24}{metric.text(result[metric.key])}")
     if details:
         _print_details(result)
 

@@ -11,25 +11,37 @@ from portanet import _machine, report
 from portanet.cli import facts
 from portanet.cli.plans import Job
 from portanet.cli.terminal import echo
-from portanet.metrics import Metric
+from portanet.data import Dataset
+from portanet.metrics import RMSE, Metric
 from portanet.storage.run_folder import RunFolder
 from portanet.storage.run_record import RunRecord, write_record
 from portanet.training.model import TrainedModel
+from portanet.training.scores import baseline
 from portanet.training.summary import layers
 
 
 def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
     """The scores, the steps and the seconds of the run, with the places of its files."""
     score, names = run.task.metric.key, {"valid": job.validation, "test": job.tests}
-    scores = {f"{name}_{score}": run.evaluate(data)[score] if data else None for name, data in names.items()}
+    measures = {name: run.evaluate(data) if data else {} for name, data in names.items()}
+    labels = job.training.require_targets()
+    simple = {name: baseline(run.task, labels, data.require_targets()) if data else {} for name, data in names.items()}
     return {
         "run": str(folder.path), "model": str(folder.model), "preset": job.places["preset"],
         "backend": run.backend.name, "device": run.backend.device, "dtype": run.dtype, "seed": job.spec.seed,
         "steps": run.steps, "seconds": round(run.seconds, 3), "stopped": run.stopped,
         f"train_{score}": run.history[-1][score],
-        f"final_train_{score}": run.evaluate(job.training)[score],
-        **scores,
+        f"final_train_{score}": _score(run, job.training),
+        **{f"{name}_{score}": values.get(score) for name, values in measures.items()},
+        "scores": measures,
+        "baseline": simple,
     }  # fmt: skip
+
+
+def _score(run: TrainedModel, data: Dataset) -> float:
+    """The task's own metric alone, which takes no memory."""
+    with run.backend.session(run.dtype):
+        return run.measure(*run.labelled(data))[run.task.metric.key]
 
 
 def write(
@@ -67,6 +79,17 @@ def _without_path(name: str) -> str:
     return f"{own}/" if os.path.isdir(name) else own  # a folder called mnist is not the built-in mnist
 
 
+def _beside(result: dict[str, Any], rows: str, metric: Metric) -> str:
+    """What always answering alike would have come to, on rows that were not trained on."""
+    simple, measures = result["baseline"].get(rows), result["scores"].get(rows)
+    if not simple:
+        return ""
+    if RMSE.key not in simple:
+        return f"  (the commonest class alone: {metric.text(simple[metric.key])})"
+    errors = [RMSE.text(values[RMSE.key]) for values in (measures, simple)]
+    return f"  (root mean squared error {errors[0]}; of the mean alone: {errors[1]})"
+
+
 def show(result: dict[str, Any], metric: Metric) -> None:
     """The result for people."""
     names = {
@@ -77,7 +100,8 @@ def show(result: dict[str, Any], metric: Metric) -> None:
     }
     for key, name in names.items():
         if result[key] is not None:
-            echo(f"{name:38}{metric.text(result[key])}")
+            rows = key.removesuffix(f"_{metric.key}")
+            echo(f"{name:38}{metric.text(result[key])}{_beside(result, rows, metric)}")
     steps = "1 step" if result["steps"] == 1 else f"{result['steps']} steps"
     echo(f"{steps} in {result['seconds']:.1f} s; everything is in {result['run']}")
     if not report.available():

@@ -15,6 +15,7 @@ from portanet.training.callbacks import Callback, EarlyStopping, KeepBest
 from portanet.training.hidden import with_hidden
 from portanet.training.spec import TrainingSpec
 from portanet.training.tasks import Classify, Regress, task_named, task_of
+from portanet.training.watched import watching
 
 AUTO = "auto"
 """The task that the label decides."""
@@ -41,6 +42,7 @@ def spec_of(
 
 def changed(
     spec: TrainingSpec, *, optimizer: str | None, learning_rate: float | None, patience: int | None, valid: str | None,
+    metric: str | None = None,
     hidden: tuple[int, ...] | None, activation: str | None, dropout: float | None, **changes: Any,
 ) -> TrainingSpec:  # fmt: skip
     """The spec with what the command line sets otherwise."""
@@ -56,6 +58,8 @@ def changed(
         changes["valid"] = _share(valid)
         if changes["valid"] == 0 and patience is None:  # with it, the history lacks what is to be watched
             changes["callbacks"] = tuple(each for each in spec.callbacks if type(each) is not KeepBest)
+    if metric is not None:
+        changes["callbacks"] = watching(changes.get("callbacks", spec.callbacks), metric, task_of(spec.loss))
     return replace(spec, **{name: value for name, value in changes.items() if value is not None})
 
 

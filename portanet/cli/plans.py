@@ -14,13 +14,13 @@ from portanet.data import Dataset
 from portanet.data.labels import encode
 from portanet.data.split import holdout
 from portanet.errors import ConfigError, DataError
-from portanet.metrics import LOSS
 from portanet.nn import LOSSES, Sequential
 from portanet.storage.model_card import ModelCard
 from portanet.training.fine_tune import fine_tune
 from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
 from portanet.training.tasks import Classify, Regress, Task, task_named
+from portanet.training.watched import require_watched
 
 PLACES = (
     "data", "label", "classes", "image", "task", "valid", "test", "from", "freeze", "preset", "backend", "device",
@@ -93,7 +93,7 @@ def prepare(
         training, validation = holdout(whole, spec.valid) if spec.valid else (whole, None)
     else:
         training, validation = whole, facts.read_like(places["valid"], whole, label, task, **asked)
-    _check_watched(spec, task, held_out=validation is not None)
+    require_watched(spec.callbacks, task_named(task), held_out=validation is not None)
     tests = None if places["test"] is None else facts.read_like(places["test"], whole, label, task, **asked)
     card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label, table=training.table)
     made, params = model(spec, card, training, base, freeze)
@@ -159,15 +159,3 @@ def _check_loss(spec: TrainingSpec, task: Task) -> None:
     if not task.suits(spec.loss):
         suited = ", ".join(name for name, loss in LOSSES.items() if task.suits(loss))
         raise ConfigError(f"the loss {type(spec.loss).__name__} does not fit task {task.name}; use one of {suited}.")
-
-
-def _check_watched(spec: TrainingSpec, task: str, *, held_out: bool) -> None:
-    """Raises ConfigError for a callback that watches what the history will not have: now, and not after an epoch."""
-    known = [LOSS.key, task_named(task).metric.key]
-    known += [f"valid_{key}" for key in known] if held_out else []
-    for callback in spec.callbacks:
-        if (monitor := getattr(callback, "monitor", "loss")) not in known:
-            remedy = "" if held_out else "; hold out rows to watch, as with --valid 0.1"
-            raise ConfigError(
-                f"{type(callback).__name__} watches {monitor!r}, and there will be {', '.join(known)}{remedy}."
-            )

@@ -20,6 +20,7 @@ FLAGS = {
     "image": "--image",
     "kinds": "--column",
     "label": "--label",
+    "metric": "--metric",
     "out": "--out",
     "preset": "--preset",
     "task": "--task",

@@ -29,8 +29,8 @@ _GROUPS = {
     ),
     "Model": ("--preset", "--hidden", "--activation", "--dropout", "--from", "--freeze", "--dtype"),
     "Training": (
-        "--epochs", "--batch-size", "--optimizer", "--learning-rate", "--patience", "--time-limit", "--resume",
-        "--seed", "--accumulate", "--log-every", "--backend", "--device", "--workers", "--no-trace",
+        "--epochs", "--batch-size", "--optimizer", "--learning-rate", "--metric", "--patience", "--time-limit",
+        "--resume", "--seed", "--accumulate", "--log-every", "--backend", "--device", "--workers", "--no-trace",
     ),
     "Settings and output": ("--config", "--print-config", "--out", "--json", "--quiet"),
 }  # fmt: skip
@@ -85,6 +85,11 @@ _GROUPS = {
     "--class-weight", metavar="balanced|CLASS=WEIGHT,...", help="How much classes count; balanced: all alike."
 )
 @click.option("--valid", metavar="FRACTION|PATH", help="Share to hold out, or data; 0: none.  [default: the preset's]")
+@click.option(
+    "--metric", metavar="NAME",
+    help="What --patience and the best epoch watch on validation rows: roc_auc, log_loss, f1, balanced_accuracy, "
+    "average_precision, accuracy; rmse, mae, median_error, r2; or loss.",
+)  # fmt: skip
 @click.option("--patience", type=options.Whole(), help="Stop after N logged epochs without a better validation loss.")
 @click.option("--log-every", type=options.Whole(), help="Epochs from one line of the history to the next.")
 @click.option("--test", metavar="DATA", help="Data to report on once, at the end.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,6 +44,7 @@ from portanet.training.stopping import Stop
 from portanet.training.tasks import loss_for, task_of
 from portanet.training.units import Unit, require_squares
 from portanet.training.validation import hold_out, pair_of, share_of
+from portanet.training.watched import measured_for, require_watched, watching
 from portanet.training.watchers import Watchers
 
 
@@ -53,6 +55,7 @@ def fit(
     labels: Any = None,
     *,
     valid: Dataset | tuple[Any, Any] | float | None = None,
+    metric: str | None = None,
     task: str | None = None,
     loss: LossFunction | str | None = None,
     optimizer: Optimizer | str = Adam(),  # noqa: B008 - frozen
@@ -84,6 +87,9 @@ def fit(
     valid          a Dataset, or rows and labels, to measure on at every logging point, never trained on; or the share
                    of the rows to hold out for that, 0.1 for a tenth, in which classes keep their proportions: the same
                    rows for every seed, and as `portanet train` holds out
+    metric         what early stopping and the best epoch watch on the rows of `valid`, such as "roc_auc", "log_loss",
+                   "balanced_accuracy", "f1" or "average_precision", or "rmse", "mae" or "median_error": the model ends
+                   with the weights that were best by it, in whichever direction that is
     task           "classify", "regress", "multilabel" or "count": what the labels are; the loss says it too
     loss           what training makes small, or its name, such as "mse"; the usual one of the task by default,
                    cross_entropy without either; targets of a regression are standardised for it: see below
@@ -125,6 +131,10 @@ def fit(
         schedule=schedule, epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed,  # type: ignore[arg-type]
         callbacks=callbacks, class_weight=class_weight, log_every=log_every, valid=share_of(valid),  # type: ignore[arg-type]
     )  # fmt: skip
+    if metric is not None:
+        callbacks_by_metric = watching(spec.callbacks, metric, task_of(spec.loss))
+        require_watched(callbacks_by_metric, task_of(spec.loss), held_out=valid is not None and valid != 0)
+        spec = replace(spec, callbacks=callbacks_by_metric)
     rows = (x, labels, sample_weight)
     (x, labels, sample_weight), held_out = hold_out(rows, valid, classes=task_of(spec.loss).has_one_class)
     return fit_spec(
@@ -193,7 +203,8 @@ def fit_spec(
         plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
         identity = _identity(run, examples, held_out, params) if kept else {}
         resume = Resume(run, plan.watchers, kept, identity)
-        history = History(run, task, targets, weights, held_out)
+        watched = measured_for(plan.watchers.callbacks, task)
+        history = History(run, task, targets, weights, held_out, watched)
         with stop.listening():
             train(run, examples, plan, history, resume, stop)
     return run

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.metrics import LOSS, Metric
+from portanet.metrics import LOSS, METRICS, Metric
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Row
 from portanet.training.source import Source
@@ -27,6 +28,7 @@ class History:
     labels   those of the training rows as they are learned, on the host
     weights  their weights, on the host; None where all count the same
     valid    rows and labels to measure on for each row of the history
+    watched  further metrics to measure on them, by key
     """
 
     run: TrainedModel
@@ -34,6 +36,7 @@ class History:
     labels: HostArray
     weights: HostArray | None
     valid: tuple[Source, HostArray] | None
+    watched: Sequence[str] = ()
 
     def append(self, at: Position, batches: Batches, learning_rate: float, seconds: float) -> Row:
         """Add the row of an epoch, whose sums have been read, and return it.
@@ -54,8 +57,8 @@ class History:
             task.metric.key: task.finalize(counted, labels),
         }
         if self.valid is not None:
-            measured = self.run.measure(*self.valid)
-            row |= {f"valid_{name}": measured[name] for name in ("loss", task.metric.key)}
+            measured = self.run.measure(*self.valid, self.watched)
+            row |= {f"valid_{name}": measured[name] for name in ("loss", task.metric.key, *self.watched)}
         self.run.history.append(row | {"seconds": seconds})
         return self.run.history[-1]
 
@@ -66,4 +69,9 @@ def describe(row: Row, epochs: int, metric: Metric) -> str:
     parts += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
     if (key := f"valid_{metric.key}") in row:
         parts.append(f"valid {metric.text(row[key])}")
+    parts += [
+        f"valid {watched.title} {watched.text(row[key])}"
+        for watched in METRICS
+        if watched not in (LOSS, metric) and (key := f"valid_{watched.key}") in row
+    ]
     return "  ".join(parts)

@@ -29,7 +29,8 @@ from portanet.training.ends import shape_remedy
 from portanet.training.frames import Given, rows_for
 from portanet.training.gradient import shard_rows
 from portanet.training.history import describe
-from portanet.training.labels import known_labels, put_labels, row_weights
+from portanet.training.labels import known_labels
+from portanet.training.measure import measure
 from portanet.training.record import record_of
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of
@@ -38,7 +39,6 @@ from portanet.training.summary import html_table, table
 from portanet.training.tasks import Task, task_of
 from portanet.training.units import Unit
 from portanet.training.weights import Weights
-from portanet.xp import device, namespace
 
 _PREDICTED_ROWS = 2048  # at once, at most: bounds the memory, whatever the number of rows
 
@@ -131,7 +131,7 @@ class TrainedModel(Weights):
         if self.task.is_classification:
             answers = self._over(x, self.task.predictions)
             return self.card.named(answers) if self.task.has_one_class and not codes else answers
-        outputs: Any = self._wide(self.outputs(x))
+        outputs: Any = self.wide(self.outputs(x))
         return Unit.of_card(self.card).targets(np.asarray(self.task.predictions(outputs)))
 
     @explains
@@ -146,17 +146,19 @@ class TrainedModel(Weights):
 
     @explains
     def evaluate(self, x: Any, labels: Any = None) -> dict[str, float | int]:
-        """Mean loss and metric over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ...}.
+        """Mean loss and metrics over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ..., ...}.
 
         Rows and labels are of the kinds that `fit` takes, or a Dataset, which has both; labels are matched with the
         classes of the training by name, whatever the order and the number of those that occur here.
         The loss is what training makes small: with class weights the mean by the weights of the rows' classes, in which
         a row of weight 0 does not count (0 where none does). The metric counts all rows alike. The loss of a regression
-        is in the unit that it was trained in, that of standardised targets, as in the history; R2 has none.
+        is in the unit that it was trained in, that of standardised targets, as in the history; R2 has none, and errors
+        ("rmse", "mae", "median_error") are in the target's. What these rows do not define is left out, such as
+        "roc_auc" where all are of one class, and of more than 2^24 outputs all but metric and loss.
         Raises DataError for labels that the model does not know.
         """
         with self.backend.session(self.dtype):
-            return self.measure(*self.labelled(x, labels))
+            return self.measure(*self.labelled(x, labels), None)
 
     def labelled(self, x: Any, labels: Any = None, *, place: bool = False) -> tuple[Source, HostArray]:
         """Rows and labels as `measure` takes them, placed on the device for more than one use, if that is wished."""
@@ -164,27 +166,9 @@ class TrainedModel(Weights):
         outputs = self.model.output_shape(self.input_shape)[0]
         return source, known_labels(self.loss, given.labels, len(source), outputs, self.card)
 
-    def measure(self, source: Source, labels: HostArray) -> dict[str, float | int]:
-        """What `evaluate` returns, within a session of the backend."""
-        classes = self.model.output_shape(self.input_shape)[0]
-        weights = row_weights(None, getattr(self.loss, "class_weight", ()), labels, classes)
-        labels = Unit.of_card(self.card).numbers(labels)
-
-        def part(start: int, outputs: Array) -> tuple[Any, ...]:
-            rows = slice(start, start + outputs.shape[0])
-            targets = put_labels(labels[rows], self.backend, self.dtype)
-            if weights is None:
-                each = namespace(outputs).ones((outputs.shape[0],), dtype=outputs.dtype, device=device(outputs))
-            else:
-                each = self.backend.put(weights[rows], self.dtype)
-            loss = self.loss(outputs, targets, each)[0]
-            if not self.task.is_classification:  # squares of numbers need more than float32 holds
-                outputs, targets = self._wide(outputs), self._wide(targets)
-            return self._wide(loss), self._wide(self.task.partial(outputs, targets))
-
-        loss, counted = map(self._wide, shards.add(self._map(source, part)))
-        value, total = self.task.finalize(counted, labels), len(source) if weights is None else float(weights.sum())
-        return {self.task.metric.key: value, "loss": float(loss) / (total or 1.0), "samples": len(source)}
+    def measure(self, source: Source, labels: HostArray, keys: Sequence[str] | None = ()) -> dict[str, float | int]:
+        """What `evaluate` returns, within a session of the backend; of the further metrics those with these keys."""
+        return measure(self, source, labels, keys)
 
     @explains
     def save(self, path: str | Path) -> Path:
@@ -228,9 +212,11 @@ class TrainedModel(Weights):
     def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
         with self.backend.session(self.dtype):
             source = self._source(x)
-            return np.concatenate(list(self._map(source, lambda _, logits: self.backend.to_numpy(answer(logits)))))
+            return np.concatenate(
+                list(self.map_outputs(source, lambda _, logits: self.backend.to_numpy(answer(logits))))
+            )
 
-    def _wide(self, x: Any) -> Any:
+    def wide(self, x: Any) -> Any:
         """A copy on the host, in float64."""
         return np.array(x if isinstance(x, np.ndarray) else self.backend.to_numpy(x), np.float64)
 
@@ -245,7 +231,7 @@ class TrainedModel(Weights):
             raise DataError("x must have at least one row, got none.")
         return as_source(x, self.model, self.backend, self.dtype, offsets=self.card.offsets, place=place)
 
-    def _map(self, source: Source, part: Callable[[int, Array], Any]) -> Iterator[Any]:
+    def map_outputs(self, source: Source, part: Callable[[int, Array], Any]) -> Iterator[Any]:
         """`part(start, logits)` over blocks of rows, in order."""
         # fewer where a row takes much memory
         size = min(_PREDICTED_ROWS, 8 * shard_rows(self.model, self.input_shape, _PREDICTED_ROWS))

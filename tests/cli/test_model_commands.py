@@ -31,13 +31,21 @@ def result_of(run: str) -> dict[str, Any]:
 def test_evaluate_says_what_train_said(cli: Call) -> None:
     result = cli("train", "flowers.csv", "--valid", 0, "--test", "flowers.csv", "--epochs", 5, "--json").json
     found = cli("evaluate", result["run"], "flowers.csv", "--json").json
-    assert list(found) == ["accuracy", "loss", "samples"]
+    assert list(found)[:3] == ["accuracy", "loss", "samples"]
     assert found["accuracy"] == result["final_train_accuracy"] == result["test_accuracy"]
     assert found["samples"] == 90
     assert 0 < found["loss"] < 2
     assert cli("evaluate", result["model"], "flowers.csv", "--json").json == found
     people = cli("evaluate", result["run"], "flowers.csv").out
-    assert people == f"accuracy {found['accuracy']:.2%}  loss {found['loss']:.4g}  samples 90\n"
+    first, *further = people.splitlines()
+    assert first == f"accuracy {found['accuracy']:.2%}  loss {found['loss']:.4g}  samples 90"
+    assert [line.rsplit(maxsplit=1) for line in further] == [
+        ["balanced accuracy", f"{found['balanced_accuracy']:.2%}"],
+        ["F1", f"{found['f1']:.4f}"],
+        ["ROC AUC", f"{found['roc_auc']:.4f}"],
+        ["average precision", f"{found['average_precision']:.4f}"],
+        ["log loss", f"{found['log_loss']:.4f}"],
+    ]
 
 
 def test_evaluate_counts_what_predict_gets_right(cli: Call) -> None:

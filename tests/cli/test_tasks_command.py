@@ -60,7 +60,7 @@ def test_numbers_from_training_to_report(cli: Call, houses: Any) -> None:
     assert "  R2 0.9" in answer.err.splitlines()[-1]
     result = json.loads(Path("h/run.json").read_text())["result"]
     found = cli("evaluate", "h", "more.csv", "--json").json
-    assert list(found) == ["r2", "loss", "samples"]
+    assert list(found) == ["r2", "loss", "samples", "rmse", "mae", "median_error"]
     predicted = np.array(labels(cli("predict", "h", "more.csv").out), float)
     squares = ((houses - predicted) ** 2).sum()
     explained = 1 - squares / ((houses - houses.mean()) ** 2).sum()
@@ -70,7 +70,12 @@ def test_numbers_from_training_to_report(cli: Call, houses: Any) -> None:
     assert found["loss"] == pytest.approx(squares / 40 / scale**2, rel=1e-3)
     assert found["r2"] > 0.97
     people = cli("evaluate", "h", "more.csv").out
-    assert people == f"R2 {found['r2']:.4f}  loss {found['loss']:.4g}  samples 40\n"
+    first, *further = people.splitlines()
+    assert first == f"R2 {found['r2']:.4f}  loss {found['loss']:.4g}  samples 40"
+    assert further[0].split() == ["root", "mean", "squared", "error", f"{found['rmse']:.6g}"]
+    assert found["rmse"] == pytest.approx((squares / 40) ** 0.5, rel=1e-3)
+    assert answer.out.splitlines()[3].endswith(f"{result['baseline']['test']['rmse']:.6g})")
+    assert result["baseline"]["test"]["rmse"] > result["scores"]["test"]["rmse"] == found["rmse"]
     summary = cli("summary", "h").out
     assert f"predicts numbers: price, learned as deviations of {scale:.4g} from" in summary
     assert "classes" not in summary
@@ -145,6 +150,7 @@ def test_details_by_hand(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["classes"] == {name: pytest.approx(own, abs=1e-6) for name, own in expected.items()}
     assert found["confusion"] == [[2, 1, 0], [0, 2, 0], [0, 1, 0]]
     lines = cli("evaluate", "flowers", "six.csv", "--details").out.splitlines()
+    lines = [lines[0], *lines[next(i for i, line in enumerate(lines) if line.startswith("calibration")) :]]
     assert lines[1] == "calibration error 0.0833"
     assert lines[3].split() == ["class", "precision", "recall", "F1", "samples"]
     assert lines[4].split() == ["setosa", "100.00%", "66.67%", "80.00%", "3"]

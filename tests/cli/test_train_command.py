@@ -14,6 +14,7 @@ from console import Call
 KEYS = [
     "run", "model", "preset", "backend", "device", "dtype", "seed", "steps", "seconds", "stopped",
     "train_accuracy", "final_train_accuracy", "valid_accuracy", "test_accuracy",
+    "scores", "baseline",
 ]  # fmt: skip
 
 
@@ -34,7 +35,10 @@ def test_json_is_one_object_and_everything_else_goes_to_stderr(cli: Call) -> Non
         "device": "cpu", "dtype": "float32", "seed": 0, "steps": 3, "seconds": 0,
         "stopped": "finished", "train_accuracy": 0,
         "final_train_accuracy": 0, "valid_accuracy": 0, "test_accuracy": None,
+        "scores": {"valid": result["scores"]["valid"], "test": {}},
+        "baseline": {"valid": {"accuracy": 0.25}, "test": {}},
     }  # fmt: skip
+    assert result["scores"]["valid"]["accuracy"] == result["valid_accuracy"]
     assert answer.err.splitlines()[1] == "flowers.csv: 82 rows to train on, 8 held out"
     assert "AdamW(learning_rate=0.003, weight_decay=0.3), cosine_decay(warmup=0.05)" in answer.err.splitlines()
     assert [line.split()[1] for line in answer.err.splitlines()[-3:]] == ["1/3", "2/3", "3/3"]

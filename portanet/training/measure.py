@@ -1,0 +1,56 @@
+"""Measuring a trained model on labelled rows, in one pass over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from portanet._typing import Array, HostArray
+from portanet.training import shards
+from portanet.training.labels import put_labels, row_weights
+from portanet.training.scores import LARGE, Answers, scores
+from portanet.training.source import Source
+from portanet.training.units import Unit
+from portanet.xp import device, namespace
+
+if TYPE_CHECKING:
+    from portanet.training.model import TrainedModel
+
+
+def measure(
+    run: TrainedModel, source: Source, labels: HostArray, keys: Sequence[str] | None = ()
+) -> dict[str, float | int]:
+    """Return the metric, the mean loss, and of the further metrics those with these keys; None is all of them.
+
+    Labels are those of `TrainedModel.labelled`, on the host. Call it within a session of the backend.
+    """
+    classes = run.model.output_shape(run.input_shape)[0]
+    weights = row_weights(None, getattr(run.loss, "class_weight", ()), labels, classes)
+    unit = Unit.of_card(run.card)
+    labels = unit.numbers(labels)
+    blocks: dict[int, HostArray] = {}
+    keeps = len(source) * classes <= LARGE if keys is None else bool(keys)
+
+    def part(start: int, outputs: Array) -> tuple[Any, ...]:
+        rows = slice(start, start + outputs.shape[0])
+        targets = put_labels(labels[rows], run.backend, run.dtype)
+        if weights is None:
+            each = namespace(outputs).ones((outputs.shape[0],), dtype=outputs.dtype, device=device(outputs))
+        else:
+            each = run.backend.put(weights[rows], run.dtype)
+        loss = run.loss(outputs, targets, each)[0]
+        if keeps:
+            blocks[start] = run.wide(outputs)
+        if not run.task.is_classification:  # squares of numbers need more than float32 holds
+            outputs, targets = run.wide(outputs), run.wide(targets)
+        return run.wide(loss), run.wide(run.task.partial(outputs, targets))
+
+    loss, counted = map(run.wide, shards.add(run.map_outputs(source, part)))
+    value, total = run.task.finalize(counted, labels), len(source) if weights is None else float(weights.sum())
+    measured = {run.task.metric.key: value, "loss": float(loss) / (total or 1.0), "samples": len(source)}
+    if blocks:
+        outputs = np.concatenate([blocks[start] for start in sorted(blocks)])
+        measured |= scores(Answers(run.task, outputs, labels, unit), keys)
+    return measured

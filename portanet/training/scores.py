@@ -1,0 +1,120 @@
+"""Scores: every metric of a task for a model's outputs on labelled rows, on the host in float64."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from portanet import metrics
+from portanet._typing import HostArray
+from portanet.errors import ConfigError
+from portanet.metrics import LOSS, Metric
+from portanet.training.tasks import Task
+from portanet.training.units import Unit
+
+LARGE = 2**24  # outputs, 128 MiB in float64: of more, only what adds up over batches is measured unasked
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Outputs (N, K) and labels as the loss takes them, in float64; and the unit of a regression's targets."""
+
+    task: Task
+    outputs: Any
+    labels: Any
+    unit: Unit = Unit()  # noqa: RUF009 - frozen
+
+    @cached_property
+    def probabilities(self) -> Any:
+        """Those of the classes, (N, K)."""
+        return self.task.probabilities(self.outputs)
+
+    @cached_property
+    def confusion(self) -> Any:
+        """Which class is taken for which, (K, K) in float64; by counting, as one-hot rows of many classes are large."""
+        classes = self.outputs.shape[1]
+        pairs = self.labels.astype(np.int64) * classes + self.outputs.argmax(axis=1)
+        return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.float64)
+
+    @cached_property
+    def predictions(self) -> Any:
+        """The numbers that are predicted, in the unit of the targets, (N, K)."""
+        predictions: Any = self.task.predictions(self.outputs)
+        return self.unit.targets(predictions.reshape(self.labels.shape))
+
+    @cached_property
+    def targets(self) -> Any:
+        """The targets in their unit, (N, K)."""
+        return self.unit.targets(self.labels)
+
+
+_Scores = dict[Metric, Callable[[Answers], Any]]
+_RANKINGS: _Scores = {
+    metrics.ROC_AUC: lambda of: metrics.roc_auc(of.probabilities, of.labels),
+    metrics.AVERAGE_PRECISION: lambda of: metrics.average_precision(of.probabilities, of.labels),
+}
+_OF_CLASSES: _Scores = {
+    metrics.BALANCED_ACCURACY: lambda of: metrics.balanced_accuracy(of.confusion),
+    metrics.F1: lambda of: metrics.f1(of.confusion),
+    **_RANKINGS,
+    metrics.LOG_LOSS: lambda of: metrics.log_loss(of.probabilities, of.labels),
+}
+_OF_NUMBERS: _Scores = {
+    metrics.RMSE: lambda of: metrics.root_mean_squared_error(of.predictions, of.targets),
+    metrics.MAE: lambda of: metrics.mean_absolute_error(of.predictions, of.targets),
+    metrics.MEDIAN_ERROR: lambda of: metrics.median_absolute_error(of.predictions, of.targets),
+}
+
+
+def _of(task: Task) -> _Scores:
+    """The scores of a task beside its own metric and the loss."""
+    return _OF_CLASSES if task.has_one_class else _RANKINGS if task.is_classification else _OF_NUMBERS
+
+
+def known_metrics(task: Task) -> list[Metric]:
+    """Every metric of a task: its own first, the loss last."""
+    return [task.metric, *_of(task), LOSS]
+
+
+def metric_named(name: Any, task: Task) -> Metric:
+    """Return the metric of this name; ConfigError with all that the task has for an unknown one."""
+    known = {metric.key: metric for metric in known_metrics(task)}
+    if not isinstance(name, str) or name not in known:
+        close = difflib.get_close_matches(str(name), known, 1)
+        remedy = f"write metric={close[0]!r}" if close else ""
+        raise ConfigError(f"metric must be one of {', '.join(known)}, got {name!r}.", remedy=remedy)
+    return known[name]
+
+
+def scores(answers: Answers, keys: Collection[str] | None = None) -> dict[str, float]:
+    """Return the scores with these keys, or all that are defined: of labels that are shares there are none.
+
+    The area under a curve is not defined where all rows are of one class.
+    """
+    if answers.task.has_one_class and answers.labels.ndim == 2:
+        return {}
+    measured = {
+        metric.key: float(score(answers))
+        for metric, score in _of(answers.task).items()
+        if keys is None or metric.key in keys
+    }
+    return measured if keys is not None else {key: value for key, value in measured.items() if np.isfinite(value)}
+
+
+def baseline(task: Task, training: HostArray, labels: HostArray) -> dict[str, float]:
+    """Return the scores of always answering the commonest class, or the mean of the training rows' targets.
+
+    training and labels are class numbers (N,), or targets (N,) or (N, K). Of classes the accuracy, of numbers R2 and
+    the root mean squared error; no model that is worth training is below.
+    """
+    if task.is_classification:
+        return {task.metric.key: float((labels == np.bincount(training).argmax()).mean())}
+    targets: Any = labels.reshape(len(labels), -1).astype(np.float64)
+    mean: Any = np.broadcast_to(training.reshape(len(training), -1).mean(axis=0, dtype=np.float64), targets.shape)
+    error: Any = metrics.root_mean_squared_error(mean, targets)
+    return {task.metric.key: float(metrics.r2(mean, targets)), metrics.RMSE.key: float(error)}  # type: ignore[arg-type]
