@@ -14,8 +14,9 @@ from portanet.export.rounding import FLOAT16, INT8, round_params
 from portanet.nn.losses.loss import TaskKind
 from portanet.storage import atomic
 from portanet.training.arrays import to_host
-from portanet.training.model import TrainedModel, TrainedParams
+from portanet.training.model import TrainedModel
 from portanet.training.summary import layers
+from portanet.training.weights import TrainedParams
 
 AUTO = "auto"
 _POINTS = 0.001  # that the score may fall by in int8

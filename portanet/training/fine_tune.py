@@ -15,8 +15,9 @@ from portanet._typing import Params
 from portanet.errors import ConfigError, ModelError
 from portanet.nn import Dense, Sequential
 from portanet.rng import WEIGHTS, generator
-from portanet.training.model import TrainedModel, TrainedParams
+from portanet.training.model import TrainedModel
 from portanet.training.spec import require_whole
+from portanet.training.weights import TrainedParams
 
 
 @explained

@@ -34,7 +34,7 @@ from portanet.training.history import History
 from portanet.training.kinds import require_rows
 from portanet.training.labels import learn_labels, put_labels, row_weights
 from portanet.training.loop import Plan, train
-from portanet.training.model import TrainedModel, TrainedParams, on_backend
+from portanet.training.model import TrainedModel
 from portanet.training.offsets import name_of
 from portanet.training.progress import Progress, in_notebook
 from portanet.training.resume import Checkpoints, Resume
@@ -46,6 +46,7 @@ from portanet.training.units import Unit, require_squares
 from portanet.training.validation import hold_out, pair_of, share_of
 from portanet.training.watched import measured_for, require_watched, watching
 from portanet.training.watchers import Watchers
+from portanet.training.weights import TrainedParams, on_backend
 
 
 @explained

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from portanet._calls import explained as explains
-from portanet._tree import tree_items, tree_map, tree_set
+from portanet._tree import tree_items, tree_map
 from portanet._typing import Array, HostArray, Params, Shape
 from portanet.backends import Backend, choose
 from portanet.errors import CheckpointError, DataError, ModelError
@@ -38,21 +38,9 @@ from portanet.training.stopping import FINISHED
 from portanet.training.summary import html_table, table
 from portanet.training.tasks import Task, task_of
 from portanet.training.units import Unit
-from portanet.training.weights import Weights
+from portanet.training.weights import TrainedParams, Weights, on_backend
 
 _PREDICTED_ROWS = 2048  # at once, at most: bounds the memory, whatever the number of rows
-
-
-class TrainedParams(dict[str, Any]):
-    """The arrays of a trained model, by child name, with its card: `fit` continues from them in the same numbers.
-
-    A plain dict of the same arrays knows nothing of offsets and of the targets' unit; `fit` then takes those of the new
-    rows and targets.
-    """
-
-    def __init__(self, params: Params, card: ModelCard) -> None:
-        super().__init__(params)
-        self.card = card
 
 
 @dataclass(repr=False)
@@ -263,11 +251,3 @@ def load(
     with chosen.session(file.card.dtype):
         params = TrainedParams(on_backend(file.params, chosen, file.card.dtype), file.card)
     return TrainedModel(file.model, params, spec, chosen, file.card, about=file.about)
-
-
-def on_backend(params: Params, backend: Backend, dtype: str) -> Params:
-    """Host arrays by name, copied to the backend in this dtype."""
-    moved: Params = {}
-    for path, array in tree_items(params):
-        tree_set(moved, path, backend.put(array, dtype))
-    return moved

@@ -33,6 +33,18 @@ _NAMES: list[tuple[type[Layer], dict[str, str]]] = [
 _COUNTERS = "num_batches_tracked"  # of PyTorch's BatchNorm, which no array here follows
 
 
+class TrainedParams(dict[str, Any]):
+    """The arrays of a trained model, by child name, with its card: `fit` continues from them in the same numbers.
+
+    A plain dict of the same arrays knows nothing of offsets and of the targets' unit; `fit` then takes those of the new
+    rows and targets.
+    """
+
+    def __init__(self, params: Params, card: ModelCard) -> None:
+        super().__init__(params)
+        self.card = card
+
+
 class Weights:
     """The part of `TrainedModel` that takes weights from elsewhere, and gives them."""
 
@@ -71,7 +83,7 @@ class Weights:
         require_arrays(network, dict(tree_items(host)), card)
         chosen = backend if isinstance(backend, Backend) else choose(backend)
         with chosen.session(spec.dtype):
-            placed = tree_map(host, lambda array: chosen.put(array, spec.dtype))
+            placed = on_backend(host, chosen, spec.dtype)
         made: Any = cls
         return made(network, placed, spec, chosen, card)
 
@@ -141,6 +153,14 @@ class Weights:
 
         own: Any = self
         return explore(own, model_path(path, (".html",)), examples=examples, precision=precision)
+
+
+def on_backend(params: Params, backend: Backend, dtype: str) -> Params:
+    """Host arrays by name, copied to the backend in this dtype."""
+    moved: Params = {}
+    for path, array in tree_items(params):
+        tree_set(moved, path, backend.put(array, dtype))
+    return moved
 
 
 def _shape(given: Any) -> Shape:
