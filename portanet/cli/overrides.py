@@ -33,10 +33,10 @@ def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
 
 
 def spec_of(
-    *, preset: str, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
+    *, preset: str | None, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
 ) -> TrainingSpec:  # fmt: skip
-    """The preset with the file's tables and the options in place of its own settings."""
-    spec = presets.preset(preset, task_named(task))
+    """The preset with the file's tables and the options in place of its own settings; None is that for tables."""
+    spec = presets.preset(presets.FOR_TABLES if preset is None else preset, task_named(task))
     return changed(spec.with_settings({"dtype": dtype, "seed": seed, **tables}), **changes)
 
 

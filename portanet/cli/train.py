@@ -16,7 +16,7 @@ Examples:
   portanet train --preset classic            the article's network
   portanet train --preset cnn                a convolutional network
   portanet train plants.csv --label species  a table with a text label
-  portanet train houses.csv --label price --task regress --preset table
+  portanet train houses.csv --label price --column zip=category
   portanet train --backend cupy              on a GPU
   portanet train more.csv --from runs/mlp-1  go on from a trained model
   portanet train --print-config > mine.toml  the settings, for --config
@@ -38,7 +38,9 @@ _GROUPS = {
 
 @click.command(cls=Grouped, groups=_GROUPS, epilog=_EXAMPLES)
 @click.argument("data", required=False, metavar="[DATA]")
-@click.option("--preset", default="mlp", show_default=True, metavar="classic|mlp|cnn|table", help="Model and settings.")
+@click.option(
+    "--preset", metavar="classic|mlp|cnn|table", help="Model and settings.  [default: table for a table, else mlp]"
+)
 @click.option(
     "--hidden", type=options.Sizes(), help="Sizes of the hidden layers, such as 64,32.  [default: the preset's]"
 )

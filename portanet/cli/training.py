@@ -73,6 +73,12 @@ def train(
     places["task"] = settings["task"] = overrides.task_named_by(settings, places["classes"])
     base = plans.base_of(places)
     whole = plans.read_all(places, base)
+    if places["preset"] is None:
+        places["preset"] = settings["preset"] = presets.default(
+            whole, None if base is None else base.about.get("preset", "")
+        )
+        if whole.table is not None:
+            say(f"preset {places['preset']}, the default for {'this model' if base else 'tables'}")
     if places["task"] == overrides.AUTO:
         places["task"] = settings["task"] = (Classify() if whole.classes else Regress()).name
     job = plans.prepare(overrides.spec_of(**settings), places | {"workers": workers}, whole, base, class_weight)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from portanet.data import Dataset
 from portanet.errors import ConfigError
 from portanet.metrics import ACCURACY
 from portanet.nn import (
@@ -90,6 +91,17 @@ _FOR_NUMBERS = {
 DATA = {"classic": "mnist:article", "mlp": "mnist", "cnn": "mnist"}
 """What a preset is trained on where no data are named; that for tables needs some."""
 
+FOR_TABLES, FOR_OTHERS = "table", "mlp"
+
+
+def default(data: Dataset, base: str | None = None) -> str:
+    """The name of the preset for data, or for a model to start from that was trained with the preset `base`.
+
+    Preset `table` for a table whose columns are known, `mlp` for images and arrays. A model keeps to the preset for
+    tables, whose settings go with its layers, and has that of `mlp` otherwise.
+    """
+    return FOR_TABLES if base == FOR_TABLES or (base is None and data.table is not None) else FOR_OTHERS
+
 
 def preset(name: str, task: Task | None = None) -> TrainingSpec:
     """The preset of this name, for classes or as the task says; ConfigError for an unknown one."""
@@ -99,8 +111,9 @@ def preset(name: str, task: Task | None = None) -> TrainingSpec:
     return spec if task is None or task.suits(spec.loss) else replace(spec, loss=task.loss)
 
 
-def data(name: str) -> str:
+def data(name: str | None) -> str:
     """What the preset of this name is trained on where no data are named; ConfigError if it needs some."""
+    name = FOR_OTHERS if name is None else name
     if name in PRESETS and name not in DATA:
         raise ConfigError(f"the preset {name!r} needs data, such as a CSV file.")
     return DATA.get(name, "")

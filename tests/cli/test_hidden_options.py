@@ -12,7 +12,7 @@ from console import Call
 import portanet
 from portanet.nn import Dense, Dropout, Flatten, Standardize, Tanh
 
-WORDS = ["train", "flowers.csv", "--epochs", "1", "--backend", "numpy", "--quiet"]
+WORDS = ["train", "flowers.csv", "--preset", "mlp", "--epochs", "1", "--backend", "numpy", "--quiet"]
 
 
 def test_the_network_and_the_command_that_repeats_it(cli: Call) -> None:

@@ -51,7 +51,7 @@ ERRORS = [
     (f"{TRAIN} --class-weight setosa=much", ["--class-weight", "a number for setosa", "'much'"]),
     (f"{TRAIN} --class-weight setosa=-1", ["class_weight", ">= 0", "-1.0"]),
     (f"{TRAIN} --class-weight setosa=nan", ["class_weight", ">= 0", "nan"]),
-    (f"{TRAIN} --patience 3 --valid 0", ["EarlyStopping", "valid_loss", "--valid 0.1"]),
+    (f"{TRAIN} --patience 3 --valid 0", ["EarlyStopping", "valid_accuracy", "--valid 0.1"]),
     ("train digits.csv --preset classic --patience 3", ["EarlyStopping", "valid_loss", "--valid 0.1"]),
     # a model to go on from
     (f"{TRAIN} --from nowhere", ["no model file nowhere"]),
@@ -243,7 +243,7 @@ def test_a_full_disk(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     answer = cli("train", "flowers.csv", "--epochs", 1, "--quiet")
     assert (answer.code, answer.out) == (1, "")
     why = "No space left on device; free some space, or write elsewhere."
-    assert answer.err == f"portanet: cannot write runs/mlp-1/history.jsonl: {why}\n"
+    assert answer.err == f"portanet: cannot write runs/table-1/history.jsonl: {why}\n"
     assert not Path("runs").exists()
 
 

@@ -113,7 +113,7 @@ def test_an_interrupted_training(tmp_path: Path) -> None:
         # A job in the background of a shell ignores SIGINT, and so would its children.
         "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from portanet.cli import main\n"
-        "main(['train', 'rows.csv', '--epochs', '1000000', '--backend', 'numpy'])"
+        "main(['train', 'rows.csv', '--preset', 'mlp', '--epochs', '1000000', '--backend', 'numpy'])"
     )
     words = [sys.executable, "-c", start]
     process = subprocess.Popen(
@@ -141,7 +141,7 @@ def test_interrupted_before_the_first_result_nothing_is_left(tmp_path: Path) -> 
     stop = (
         "import sys\nfrom portanet.cli import main\nfrom portanet.training.gradient import Gradient\n"
         "def stopped(*arguments, **options): raise KeyboardInterrupt\n"
-        "Gradient.__call__ = stopped\nmain(['train', 'rows.csv', '--quiet'])"
+        "Gradient.__call__ = stopped\nmain(['train', 'rows.csv', '--preset', 'mlp', '--quiet'])"
     )
     answer = python("-c", stop, folder=tmp_path)
     assert (answer.returncode, answer.stdout, answer.stderr.strip()) == (130, "", "portanet: interrupted.")
@@ -155,7 +155,7 @@ def test_nobody_reads_what_it_says(tmp_path: Path, stopped: bool) -> None:
     rows(tmp_path)
     start = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     start += "from portanet.cli import main\nmain(sys.argv[1:])"
-    words = [sys.executable, "-c", f"import sys; {start}", "train", "rows.csv", "--backend", "numpy"]
+    words = [sys.executable, "-c", f"import sys; {start}", "train", "rows.csv", "--preset", "mlp", "--backend", "numpy"]
     read, written = os.pipe()
     with subprocess.Popen(
         [*words, "--epochs", "1000000" if stopped else "3"],
@@ -176,7 +176,8 @@ def test_nobody_reads_what_it_says(tmp_path: Path, stopped: bool) -> None:
 def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
     lines = [f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60_000)]  # more than a pipe holds
     (tmp_path / "rows.csv").write_text("\n".join(["x,y,label", *lines, ""]))
-    trained = portanet_in(tmp_path, "train", "rows.csv", "--epochs", "1", "--batch-size", "full", "--out", "m")
+    options = ("--preset", "mlp", "--epochs", "1", "--batch-size", "full", "--out", "m")
+    trained = portanet_in(tmp_path, "train", "rows.csv", *options)
     assert trained.returncode == 0
     for words in (["predict", "m", "rows.csv"], ["summary", "m"], ["--help"]):
         with subprocess.Popen(
@@ -196,7 +197,8 @@ def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
 @pytest.mark.parametrize("closed", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">&-"])
 def test_with_closed_streams_it_trains_and_says_nothing_in_the_wrong_place(tmp_path: Path, closed: str) -> None:
     rows(tmp_path)
-    words = f"{sys.executable} -m portanet train rows.csv --epochs 1 --backend numpy --out run --json {closed}"
+    options = "--preset mlp --epochs 1 --backend numpy --out run --json"
+    words = f"{sys.executable} -m portanet train rows.csv {options} {closed}"
     done = subprocess.run(words, shell=True, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run/model.safetensors").exists()

@@ -93,7 +93,7 @@ def test_data_that_changed(cli: Call, place: Path) -> None:
 
 
 def test_more_rows_than_there_were(cli: Call, place: Path) -> None:
-    cli("train", "flowers.csv", *BASE)
+    cli("train", "flowers.csv", "--preset", "mlp", *BASE)
     with open(place / "flowers.csv", "a") as file:
         file.write("1,2,3,4,setosa\n" * 20)
     answer = cli("rerun", "first", "--json")

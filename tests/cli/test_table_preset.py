@@ -1,4 +1,4 @@
-"""`--preset table`: other layers for classes and for numbers, the best epoch kept, batches that follow the rows."""
+"""The preset `table`: other layers for classes and for numbers, the best epoch kept, batches that follow the rows."""
 
 from __future__ import annotations
 
@@ -73,3 +73,36 @@ def test_data_that_it_does_not_take(cli: Call, place: Path) -> None:
     assert answer.code == 1
     assert "rows of a table" in answer.err
     assert "--preset mlp" in answer.err
+
+
+PLAIN = ("--epochs", 1, "--backend", "numpy")
+
+
+def test_it_is_the_default_of_tables(cli: Call, table: None) -> None:
+    answer = cli("train", "circle.csv", "--label", "side", *PLAIN, "--hidden", "9,8", "--activation", "tanh")
+    assert "preset table, the default for tables" in answer.err.splitlines()
+    layers = portanet.load("runs/table-1").model.layers  # type: ignore[attr-defined]
+    assert layers[2:-1] == (nn.NTKDense(9), nn.Tanh(), nn.NTKDense(8), nn.Tanh())
+    assert json.loads(Path("runs/table-1/run.json").read_text())["places"]["preset"] == "table"
+    assert cli("rerun", "runs/table-1").code == 0
+
+
+def test_other_data_and_other_models_keep_theirs(cli: Call, place: Path) -> None:
+    for data in ("digits.csv", "table.npz"):
+        answer = cli("train", data, *PLAIN, "--json")
+        assert answer.json["preset"] == "mlp"
+        assert "preset" not in answer.err
+    named = cli("train", "flowers.csv", "--preset", "mlp", *PLAIN, "--json")
+    assert named.json["preset"] == "mlp"
+    assert "preset" not in named.err
+    header = Path("digits.csv").read_text().replace("pixel", "p")
+    Path("shaped.csv").write_text(header)
+    assert cli("train", "shaped.csv", "--image", "1x4x4", *PLAIN, "--json").json["preset"] == "mlp"
+
+
+def test_a_model_to_start_from_keeps_its_own(cli: Call, table: None) -> None:
+    cli("train", "circle.csv", "--label", "side", *PLAIN, "--out", "first")
+    answer = cli("train", "circle.csv", "--from", "first", *PLAIN, "--json")
+    assert answer.json["preset"] == "table"
+    assert "preset table, the default for this model" in answer.err
+    assert cli("train", "flowers.csv", "--from", "flowers", *PLAIN, "--json").json["preset"] == "mlp"

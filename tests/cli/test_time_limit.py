@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from console import Call
 
-WORDS = ["train", "flowers.csv", "--epochs", "30", "--batch-size", "8", "--backend", "numpy"]
+WORDS = ["train", "flowers.csv", "--preset", "mlp", "--epochs", "30", "--batch-size", "8", "--backend", "numpy"]
 
 
 def scores(run: str) -> tuple[bytes, list[dict[str, object]]]:
