@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class PortanetError(Exception):
-    """The base of every error below; catch it to catch them all.
+    """The base of all errors of portanet; catch it to catch them all.
 
     message  what is wrong
     remedy   what to do about it, in Python's terms where it names an argument: "hold out none with valid=0"
@@ -24,9 +24,9 @@ class PortanetError(Exception):
 
 
 class BackendError(PortanetError):
-    """A backend was asked for that cannot run here: its package, driver or device is missing.
+    """The requested backend cannot run here: its package, driver or device is missing.
 
-    stage   how far it came: "installed", "imports", "device" or "kernel" is the first thing that failed
+    stage  the first step that failed: "installed", "imports", "device" or "kernel"
     """
 
     def __init__(self, message: str, stage: str = "device", *, remedy: str = "") -> None:
@@ -53,10 +53,10 @@ class CheckpointError(PortanetError):
 class DivergenceError(PortanetError):
     """The loss, a gradient or the weights became infinite or NaN in training.
 
-    step   the first step in which that was so, from 0
-    layer  where it began, by name; empty where that is not a layer
-    model  as the run had it at the last row of its history or checkpoint before that, so its numbers are finite; with
-           early stopping the best one
+    step   the first step where that happened, from 0
+    layer  the name of the layer where it began; empty where it did not begin in a layer
+    model  the model at the last row of its history or checkpoint before that, so its numbers are finite; with early
+           stopping the best one
     """
 
     def __init__(self, message: str, step: int = -1, layer: str = "", *, remedy: str = "") -> None:

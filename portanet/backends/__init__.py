@@ -44,7 +44,7 @@ def __getattr__(name: str) -> Any:
 
 
 def _class(name: str) -> Any:
-    """The subclass of Backend with this name."""
+    """The subclass of Backend with this name; raises BackendError for an unknown one."""
     if not isinstance(name, str) or name not in _CLASSES:
         word = name.lower() if isinstance(name, str) else ""
         hint = _ELSEWHERE.get(word) or (f"did you mean {word!r}? " if word in _CLASSES else "")
@@ -61,11 +61,13 @@ def wheels() -> dict[str, tuple[str, ...]]:
 
 @explained
 def choose(name: str = "auto", device: str | None = None, *, trace: bool = True, fuse: bool = True) -> Backend:
-    """The backend of this name, checked to work; "auto" takes CuPy where a kernel runs, and NumPy elsewhere.
+    """The backend of this name, checked to work.
 
-    With `trace=False` functions are called as they are, with the same bits, which helps to debug a layer; JAX compiles
-    its steps all the same, and array-api-strict never traces. With `fuse=False` traced steps are made of the library's
-    own calls, where NumPy and CuPy would join neighbouring ones into kernels; the bits are the same here too.
+    name    "numpy", "cupy", "torch", "jax" or "strict"; "auto" takes CuPy where it runs a kernel, and NumPy elsewhere
+    device  in the library's words, such as "cpu", "cuda" or "cuda:1"; its usual device by default
+    trace   whether functions are traced and replayed. False calls them directly, with the same bits, which helps to
+            debug a layer; JAX compiles its steps in any case, and array-api-strict never traces
+    fuse    whether NumPy and CuPy join neighbouring calls of traced steps into kernels; the bits are the same without
 
     Raises BackendError, with the remedy, where the named one cannot run: it never falls back to another.
     """
@@ -99,7 +101,7 @@ def of(x: Array) -> Backend:
 
 
 def name_of(x: Array) -> str:
-    """The name of the backend that an array belongs to; asking costs nothing, where `of` probes the device."""
+    """The name of the backend that an array belongs to, without probing the device as `of` does."""
     for kind in type(x).__mro__:  # an own class of arrays comes from a module of its own
         module = kind.__module__.partition(".")[0]
         for name in NAMES:

@@ -21,7 +21,7 @@ Transform = Callable[..., Callable[..., Any]]
 
 
 def untraced(function: Callable[..., Any], **_: Any) -> Callable[..., Any]:
-    """Return the function unchanged: what `Backend.tracer` gives where functions are not traced."""
+    """Return the function unchanged: the `Backend.tracer` where functions are not traced."""
     return function
 
 
@@ -29,14 +29,15 @@ class Backend:
     """One library on one device.
 
     name     as in `choose`
+    package  the name that the library is imported by
     modules  the top-level modules that define the library's arrays
     wheels   the distributions it may be installed as, the usual name last; by default that of `package`
     device   where its arrays live, in the library's own words
-    reason   why it was chosen, for people
+    reason   why it was chosen, for messages
     remedy   what to do where it is installed but cannot compute
-    trace    whether functions are traced, where the library can write into arrays that are there
-    prefers_wide_rows  whether steps are faster on rows that have been cast, if there is the memory
-    fuse     whether traced functions have kernels, where there are any for the library
+    trace    whether functions are traced, if the library can write into existing arrays
+    fuse     whether traced functions use kernels, if there are any for the library
+    prefers_wide_rows  whether steps are faster on rows that have been cast beforehand, if memory allows
     """
 
     name: str
@@ -52,27 +53,42 @@ class Backend:
 
     @classmethod
     def device_of(cls, x: Array) -> str | None:
-        """The device that one of the library's arrays lives on, as `choose` takes it; None where there is only one."""
+        """The device that an array lives on, as `choose` takes it; None where there is only one.
+
+        x  an array of the library
+        """
         raise NotImplementedError
 
     def device_name(self) -> str:
-        """The device in the words of its maker, if the library knows them."""
+        """The vendor's name of the device, if the library knows it."""
         return self.device
 
     def put(self, array: Any, dtype: Any = None) -> Array:
-        """Copy a host array to the device, in this dtype (by name) if one is given."""
+        """Return a copy of a host array on the device.
+
+        array  the host array
+        dtype  the name of the copy's dtype; that of the array by default
+        """
         raise NotImplementedError
 
     def as_device_array(self, array: Any, dtype: Any = None) -> Array:
-        """A host array on the device, to be read and never changed: itself where that is possible, else a copy."""
+        """A host array on the device, to be read and never changed: itself where that is possible, else a copy.
+
+        array  the host array
+        dtype  as for `put`
+        """
         return self.put(array, dtype)
 
     def send(self, array: Any, dtype: Any = None) -> Array:
-        """The same as `put`, without waiting for the device: for rows that a training step needs next."""
+        """The same as `put`, without waiting for the device: for rows that the next training step needs.
+
+        array  the host array
+        dtype  as for `put`
+        """
         return self.put(array, dtype)
 
     def computes_in_host_memory(self) -> bool:
-        """Whether it computes on host arrays where they are; a device has its own memory."""
+        """Whether it computes on host arrays directly; a device has its own memory."""
         return False
 
     def free_memory(self) -> int:
@@ -80,55 +96,76 @@ class Backend:
         return _machine.available()
 
     def to_numpy(self, x: Array) -> HostArray:
-        """The array on the host; it may share memory with `x`. Waits for the device."""
+        """The array on the host, after waiting for the device; it may share memory with `x`.
+
+        x  an array of the library
+        """
         raise NotImplementedError
 
     def synchronize(self) -> None:
-        """Wait until the device has finished; nothing to wait for on a CPU."""
+        """Wait until the device has finished; does nothing on a CPU."""
 
     @contextlib.contextmanager
     def session(self, dtype: str = "float32") -> Iterator[None]:
-        """Thread, warning and precision settings while computing in this dtype; restored on exit."""
+        """Return a context: thread, warning and precision settings while computing, restored on exit.
+
+        dtype  the name of the dtype that is computed in
+        """
         yield
 
     @contextlib.contextmanager
     def library_threads(self) -> Iterator[None]:
-        """Within a session: the library's own threads, while each batch is computed in one piece."""
+        """Return a context, within a session, for computing each batch in one piece with the library's own threads."""
         yield
 
     def threads(self, asked: int | None = None) -> int:
-        """How many threads of ours share a batch; a device takes it whole."""
+        """How many threads of portanet share a batch; 1 on a device.
+
+        asked  the number asked for; by default one for each core
+        """
         return 1
 
     def shard_rows(self, batch: int, shard: int) -> int:
-        """How many rows are computed at once, of a batch that may be cut into shards of `shard` rows."""
+        """How many rows are computed at once.
+
+        batch  rows in a batch
+        shard  rows in a shard, where a batch may be cut into shards
+        """
         return batch
 
     def out_of_memory(self, error: Exception) -> bool:
-        """Whether this error says that the device has no memory left."""
+        """Whether an error says that the device has no memory left.
+
+        error  any exception of the library
+        """
         return isinstance(error, MemoryError)
 
     def library(self, run_pair: RunPair | None = None) -> Library | None:
         """The library's calls that write into arrays; None where it has none, so that nothing is traced.
 
-        run_pair  calls two functions, at the same time if a second thread is there
+        run_pair  calls two functions, concurrently if there is a second thread
         """
         return None
 
     def tracer(self, run_pair: RunPair | None = None) -> Transform:
-        """What makes functions of arrays faster by tracing them: `Traced` with this library, or `untraced`."""
+        """Return what makes functions of arrays faster by tracing them: `Traced` with this library, or `untraced`.
+
+        run_pair  as for `library`
+        """
         library = self.library(run_pair) if self.trace else None
         return untraced if library is None else functools.partial(Traced, library=library)
 
     def compile(self, step: Step, per_array: PerArray | None = None) -> Steps:
-        """Make `step(state, data, rows, key, rate)` a run of many steps, whose metrics add up.
+        """Return a run of many steps, whose metrics add up.
 
-        `per_array` is the same step for a compiler that is slow to put vectors together, if the step has such a form.
+        step       called as `step(state, data, rows, key, rate)`
+        per_array  the same step, one vector per array, for a compiler that is slow to concatenate; None if it has no
+                   such form
         """
         return run_of(step)
 
     def probe(self) -> None:
-        """Compute something small on the device and read it back; BackendError where that fails."""
+        """Compute something small on the device and read it back; raises BackendError where that fails."""
         try:
             with self.session():
                 x = self.put(np.arange(3.0), "float32")

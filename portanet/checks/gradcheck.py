@@ -1,4 +1,4 @@
-"""Gradients against finite differences: the check that a backward pass is the derivative of its forward pass."""
+"""Gradient checks: a backward pass compared with finite differences of its forward pass."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Gradient:
     """The worst element of one array's gradient.
 
     array     the array's name, "x" for the input
-    index     the element's place in the flattened array
+    index     the element's index in the flattened array
     backward  the gradient that backward gives it
     numeric   what central differences give it
     error     their difference, divided by the largest gradient in the array
@@ -67,7 +67,7 @@ class Gradient:
     error: float
 
     def line(self, tolerance: float) -> str:
-        """The error and its place, with right or WRONG."""
+        """The error and its index, with right or WRONG."""
         right = self.error <= tolerance
         verdict = "right" if right else f"WRONG: backward {self.backward:g}, numeric {self.numeric:g}"
         return f"{self.error:8.1e} at {self.array}[{self.index}]  {verdict}"
@@ -75,7 +75,7 @@ class Gradient:
 
 @dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """What `gradcheck` found: the worst element of each array, the worst of all first; printed, a line for each."""
+    """The result of `gradcheck`: the worst element of each array, the worst of all first; printed, a line for each."""
 
     arrays: tuple[Gradient, ...]
     tolerance: float
@@ -110,20 +110,24 @@ def gradcheck(
     step: float = 1e-5,
     tolerance: float = 1e-6,
 ) -> GradientCheck:
-    """Compares a layer's, a loss's or a whole model's gradients with central differences, in float64.
+    """Return how a layer's, a loss's or a model's gradients compare with central differences, in float64.
 
         numeric_i = (f(v + h e_i) - f(v - h e_i)) / 2h        f = sum(forward(x) * r), r random, or the loss
 
-    target    a layer (checked for its input and all trained arrays), or a loss with `labels`
-    x         the input (N, ...) of the layer, or the outputs (N, K) of the loss
-    labels    as `fit` takes them for this loss
-    loss      with `labels`: checks a model's gradient of this loss
-    params    the layer's arrays; without them, drawn from `seed` and moved off zero
-    elements  how many elements of each array are tried; all, where an array has no more
-    step      h; 1e-5 is near the cube root of float64's precision, where truncation and rounding balance
+    target     a layer (checked for its input and all trained arrays), or a loss with `labels`
+    x          the input (N, ...) of the layer, or the outputs (N, K) of the loss
+    labels     as `fit` takes them for this loss
+    loss       with `labels`: checks a model's gradient of this loss
+    params     the layer's arrays; without them, drawn from `seed` and moved off zero
+    backend    a Backend or its name
+    seed       of params and r
+    elements   how many elements of each array are tried; all, where an array has no more
+    step       h; 1e-5 is near the cube root of float64's precision, where truncation and rounding balance
+    tolerance  the largest error, relative to the array's largest gradient, that counts as right
 
-    A layer with noise is checked with one key, so its noise stands still. At a kink, such as ReLU at 0, no
-    difference is right: choose another x. Raises ModelError where x does not fit the layer.
+    A layer with noise is checked with one key, so its noise is constant. At a kink, such as ReLU at 0, no difference is
+    right: choose another x. Raises ModelError where x does not fit the layer, DataError where labels do not fit the
+    loss, ConfigError for a loss of an unknown task, and BackendError where the backend cannot run.
     """
     chosen = backend if isinstance(backend, Backend) else choose(backend)
     rng = generator(seed, WEIGHTS)

@@ -1,4 +1,4 @@
-"""What every reader returns: the rows of one source, and what is known about them."""
+"""The result of every reader: the rows of one source, with their labels and names."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from portanet.storage.schema import Schema
 class Dataset:
     """Rows `x` (N, ...), their labels if there are any, and the names that go with them.
 
+    name     of the source, for messages
     x        uint8 for pixels that are whole numbers from 0 to 255, else float32, or float64 where float32 would make
              one value of two, such as 20230101 and 20230102; images are (N, channels, height, width), tables
              (N, columns); a memory map, or `Rows` of one, where the set is large
@@ -32,7 +33,8 @@ class Dataset:
     table    which columns the source has, what they hold, and which are left out
     notes    what people should know of how it was read, a line each
 
-    `labels` are the same as the source has them, and as `TrainedModel.predict` answers.
+    `labels` are the targets as the source has them, and as `TrainedModel.predict` returns them. Raises DataError for
+    targets that are not indices into `classes`.
     """
 
     name: str
@@ -59,7 +61,7 @@ class Dataset:
         object.__setattr__(self, "targets", targets)
 
     def __repr__(self) -> str:
-        """The name, and how many rows of what there are, without the arrays."""
+        """The name, and the number and shape of rows, without the arrays."""
         shape = " x ".join(map(str, self.x.shape[1:])) or "1"
         kind = "no labels" if self.targets is None else f"{len(self.classes)} classes" if self.classes else "numbers"
         return f"Dataset({plain(self.name)!r}: {len(self):,} rows of {shape} {self.x.dtype}, {kind})"
@@ -68,7 +70,10 @@ class Dataset:
         return int(self.x.shape[0])
 
     def rows(self, index: HostArray | slice) -> Dataset:
-        """The rows that `index` names, in its order; those of a memory map are read when they are needed."""
+        """A selection of rows; those of a memory map are read when they are needed.
+
+        index  row numbers in the order wanted, a mask (N,), or a slice
+        """
         mapped = as_rows(self.x)
         x: Any = self.x[index] if mapped is None else mapped.select(index)
         return replace(self, x=x, targets=None if self.targets is None else self.targets[index])
@@ -81,7 +86,7 @@ class Dataset:
         return ClassKind.of_names(self.classes).labels(self.classes)[self.targets]
 
     def require_targets(self) -> HostArray:
-        """The targets; DataError where the source has no labels."""
+        """The targets; raises DataError where the source has no labels."""
         if self.targets is None:
             raise DataError(
                 f"{self.name} has no labels.",
@@ -90,7 +95,7 @@ class Dataset:
         return self.targets
 
     def require_labels(self) -> HostArray:
-        """The labels; DataError where the source has none."""
+        """The labels; raises DataError where the source has none."""
         targets, labels = self.require_targets(), self.labels
         return targets if labels is None else labels
 

@@ -66,12 +66,15 @@ def read(
     A table's text file may be compressed (.gz .bz2 .xz .zst .zip); "-" is stdin. A `:test` names a part of a folder or
     an .npz file.
 
-    label      a table's label column, or `usual_label` one that may be missing for a trained model
+    source     its name or path, or a data frame
+    label      a table's label column
+    usual_label  one that may be missing, for a trained model
     image      (C, H, W) of a table's rows of pixels
     task       "classify", "regress", or "auto": text, and whole numbers of up to 20 values, are classes
     classes    those of a trained model, or all there are where one looks missing, such as "NA": labels are matched
                with them by name
-    table      what a trained model knows of its columns, `card.table`; or their names alone, `columns`
+    columns    the names of a trained model's columns
+    table      what a trained model knows of its columns, `card.table`, in place of `columns`
     separator  between cells, such as ";"; " " for runs of spaces. What is not said is found, as are the next four
     decimal    "." or ","
     header     whether the first row names the columns; without, they are numbered from 1
@@ -81,10 +84,12 @@ def read(
     coerce     take a cell that does not fit its column as missing, which is an error otherwise
     labelled   whether labels are wanted; a label column is left out else, whatever it holds
     spare      columns that a trained model does not have, left out without a note
-    mapped     whether rows stay on disk, as they do of a file of more than 256 MB, or an eighth of the free memory. The
-               map is made in the cache the first time, when `progress(bytes done, bytes in all)` is told how far it is
+    mapped     whether rows stay on disk, as they do for a file of more than 256 MB, or an eighth of the free memory.
+               The map is made in the cache the first time
+    progress   called with (bytes done, bytes in all) while that map is made
 
-    DataError says what is wrong with the source, and where.
+    Raises DataError, which says what is wrong with the source, and where, and ConfigError for settings that cannot be
+    used.
     """
     if task not in _TASKS:
         raise ConfigError(f"task must be {', '.join(map(repr, _TASKS))}, got {task!r}.")

@@ -1,4 +1,4 @@
-"""Callbacks: told of the begin, the progress, the results and the end of a run, which they may stop."""
+"""Callbacks: called at the start, during, at logging points and at the end of a run, which they may stop."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Row = dict[str, Any]
 
 
 class Callback:
-    """Override what you need; every method does nothing by itself.
+    """A base for callbacks; every method does nothing by default.
 
-    Do not change losses, layers or optimizers of a training: its step may be compiled, or traced and then replayed, and
-    what they read beside their arguments stands still from then on. `rate_factor` is the way to change the rate.
+    Do not change losses, layers or optimizers during a run: its step may be compiled, or traced and then replayed, and
+    what they read besides their arguments stays constant from then on. Change the rate by `rate_factor`.
 
     rate_factor  a factor of the learning rate, from the next steps on
     """
@@ -31,10 +31,16 @@ class Callback:
     rate_factor: float = 1.0
 
     def begin(self, run: TrainedModel, steps: int) -> None:
-        """Training starts or resumes; it ends after this many steps in all."""
+        """Training starts or resumes.
+
+        run    the run, with its first parameters in `run.params`
+        steps  the number of steps of the whole run
+        """
 
     def advance(self, step: int) -> None:
-        """This many steps are submitted; the device may be a little behind, since nothing is read from it.
+        """Steps are submitted; the device may be a little behind, since nothing is read from it.
+
+        step  how many steps are submitted so far
 
         `run.params` are still those of the last row of the history, and before the first row the initial ones.
         """
@@ -42,23 +48,28 @@ class Callback:
     def log(self, row: Row) -> bool | None:
         """A row of the history and `run.params` are ready; return True to stop training here.
 
-        The arrays of `run.params` are copies: keep them as they are, they stay.
+        row  the row: step, epoch, learning_rate, loss, ...
+
+        The arrays of `run.params` are copies, which do not change later.
         """
 
     def end(self) -> None:
         """Training has ended, finished or not."""
 
     def state(self) -> dict[str, Any]:
-        """What is needed to resume: numbers, text, and arrays in nested dicts."""
+        """Return what is needed to resume: numbers, text, and arrays in nested dicts."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes back what `state` returned, between `begin` and the first step."""
+        """Take back a state, between `begin` and the first step.
+
+        state  what `state` returned when it was saved
+        """
 
 
 @dataclass
 class KeepBest(Callback):
-    """Ends with the weights of the logging point at which an entry of the history was best; of equal ones the last.
+    """End with the weights of the logging point at which an entry of the history was best; of equal ones the last.
 
     monitor  the entry of the history, such as "valid_loss"; lower is better if it ends in "loss"
 
@@ -97,12 +108,14 @@ class KeepBest(Callback):
 
 @dataclass
 class EarlyStopping(KeepBest):
-    """Stops when an entry of the history has not improved for `patience` logging points; restores the best weights.
+    """Stop when an entry of the history has not improved for `patience` logging points; restore the best weights.
 
     monitor     as for KeepBest
-    min_change  an improvement must be larger
+    patience    logging points without improvement, at least 1
+    min_change  an improvement must be larger, in the unit of the entry
 
-    Prechelt 1998, "Early Stopping - But When?". Raises ConfigError where the history has no such entry.
+    Prechelt 1998, "Early Stopping - But When?". Raises ConfigError for impossible settings, and where the history has
+    no such entry.
     """
 
     _: KW_ONLY
@@ -137,9 +150,11 @@ class EarlyStopping(KeepBest):
 
 @dataclass
 class ReduceOnPlateau(Callback):
-    """Multiplies the learning rate by `factor` when an entry has not improved for more than `patience` logging points.
+    """Multiply the learning rate by `factor` when an entry has not improved for more than `patience` logging points.
 
     monitor    as for KeepBest, of the training rows too
+    factor     above 0 and below 1
+    patience   logging points without improvement that are still waited for
     threshold  an improvement must be larger: lower than best * (1 - threshold), or higher than best * (1 + threshold)
     cooldown   logging points after a cut that do not count
 
@@ -221,7 +236,7 @@ def _lower_is_better(monitor: str) -> bool:
 
 
 def _require(callback: Callback, name: str, bound: str, holds: bool) -> None:
-    """Raises ConfigError unless the setting `name` is what `bound` says."""
+    """Raise ConfigError unless the setting `name` is within its bound."""
     if not holds:
         raise ConfigError(f"{type(callback).__name__}: {name} must be {bound}, got {getattr(callback, name)!r}.")
 

@@ -35,12 +35,14 @@ def fine_tune(
     The offsets of the columns stay those of the trained model, and so does the unit of a regression's targets where the
     last Dense does; with a new one, `fit` standardises by the new targets.
 
-    freeze    names of the children whose arrays stay as they are, such as ["0", "2"], or their numbers
+    run       the trained model, as `fit` and `load` return it
+    outputs   the number of outputs for the new data, such as its number of classes
+    freeze    names of the children whose arrays do not change, such as ["0", "2"], or their numbers
     new_head  whether the last Dense is new in any case, as for other classes
     seed      of the new weights
 
     Raises ModelError for a child that is not there, and where a new Dense is needed and the last layer with weights
-    is not a Dense.
+    is not a Dense; ConfigError for other settings that cannot be used.
     """
     if not isinstance(run, TrainedModel):
         raise ModelError(f"fine_tune starts from a trained model, as fit and load return it, got {shown(run)}.")

@@ -76,12 +76,13 @@ def fit(
     checkpoints: Checkpoints | str | Path | None = None,
     time_limit: float | None = None,
 ) -> TrainedModel:
-    """Trains `model` on rows `x` (N, ...) with their `labels`, or on a Dataset, which has both; the finished run.
+    """Train `model` on rows `x` (N, ...) with their `labels`, or on a Dataset, which has both, and return it trained.
 
     Rows are read and never changed; of a memory map no more are read at once than a step takes.
 
+    model          the layers; a Dense with units=None gets one for each output of the data
     x              an array, a frame of pandas or polars, whose columns the model then knows by name, or a Dataset
-    labels         whole numbers (N,) are class numbers from 0, as in PyTorch and Keras; text, truth values, categories
+    labels         integers (N,) are class numbers from 0, as in PyTorch and Keras; text, truth values, categories
                    and bytes are classes in ascending order, one for each output, and `predict` answers with them;
                    or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for binary_cross_entropy
                    (N, K) ones and zeros
@@ -91,25 +92,28 @@ def fit(
     metric         what early stopping and the best epoch watch on the rows of `valid`, such as "roc_auc", "log_loss",
                    "balanced_accuracy", "f1" or "average_precision", or "rmse", "mae" or "median_error": the model ends
                    with the weights that were best by it, in whichever direction that is
-    task           "classify", "regress", "multilabel" or "count": what the labels are; the loss says it too
-    loss           what training makes small, or its name, such as "mse"; the usual one of the task by default,
+    task           "classify", "regress", "multilabel" or "count": the kind of labels; a loss implies it
+    loss           what training minimises, or its name, such as "mse"; the usual one of the task by default,
                    cross_entropy without either; targets of a regression are standardised for it: see below
-    batch_size     rows in a step, drawn anew each epoch; "full" takes all rows in every step, in their order;
-                   "auto" as many as make equal batches of at most 256
     optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`. Or a
                    name, such as "sgd", for one with a rate that usually suits it
-    schedule       (step, steps) -> what the learning rate is multiplied by; its length is that of the run. Or the name
-                   of one with its usual settings, such as "cosine_decay"
+    schedule       (step, steps) -> the factor of the learning rate; its length is that of the run. Or the name of one
+                   with its default settings, such as "cosine_decay"
+    epochs         how many times training goes through the rows
+    batch_size     rows in a step, shuffled each epoch; "full" takes all rows in every step, in their order;
+                   "auto" as many as make equal batches of at most 256
     sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch; `loss` in the history is the
                    mean by these weights, times those of the classes if the loss has any, as `valid_loss` is
     params         arrays to start from in place of new ones, such as those of `load(path).params`
     accumulate     parts that each batch is computed in, one after the other, to need less memory at once
     backend        a Backend or its name; without one, the library that the arrays belong to
-    class_weight   a number for each class; a dict of numbers by class, in which one that is left out counts 1; or
-                   "balanced": inversely to how often it comes
-    log_every      epochs from one line of history to the next
-    callbacks      told of each step and row, in this order; by default a notebook shows the progress, [] shows nothing
-    checkpoints    a folder to save the training in while it runs, and to go on from: see `Checkpoints`
+    dtype          "float32" or "float64": what weights are stored and computed in
+    seed           for weights, shuffling and noise
+    class_weight   a number for each class; a dict of numbers by class, in which an omitted class counts 1; or
+                   "balanced": inverse class frequency
+    log_every      epochs from one row of the history to the next
+    callbacks      called with each step and row, in this order; by default a notebook shows the progress, [] is silent
+    checkpoints    a folder to save the run in while it trains, and to resume from: see `Checkpoints`
     workers        threads that share a batch on NumPy; by default one for each core, or fewer where a container's quota
                    or OMP_NUM_THREADS says so; the result is the same
     time_limit     seconds after which training stops, with the model that it has by then
@@ -213,7 +217,7 @@ def fit_spec(
 
 @contextlib.contextmanager
 def _advising(backend: Backend, rows: int) -> Iterator[None]:
-    """Says what to try where the device has no memory left."""
+    """Say what to try where the device has no memory left."""
     try:
         yield
     except Exception as error:
@@ -226,7 +230,7 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
 def _identity(
     run: TrainedModel, examples: Examples, valid: tuple[Source, HostArray] | None, params: Params | None
 ) -> dict[str, Any]:
-    """What must be the same for an interrupted training to go on: settings, layers, data."""
+    """What must be the same for an interrupted run to resume: settings, layers, data."""
     held_out = () if valid is None else (valid[0].host_rows, valid[1])
     weights = None if examples.weights is None else run.backend.to_numpy(examples.weights)
     start = [to_host(array) for _, array in tree_items(params or {})]

@@ -1,4 +1,4 @@
-"""A trained model and what is known of how it came to be."""
+"""A trained model, with its history and metadata."""
 
 from __future__ import annotations
 
@@ -45,14 +45,18 @@ _PREDICTED_ROWS = 2048  # at once, at most: bounds the memory, whatever the numb
 
 @dataclass(repr=False)
 class TrainedModel(Weights):
-    """What `fit` returns and `load` reads.
+    """The result of `fit` and `load`: a model that predicts, evaluates and is saved.
 
     model    the layers
     params   their arrays, by child name, on the backend's device
-    history  one dict for each logging point: step, epoch, learning_rate, loss, accuracy or r2, seconds, ...
     spec     the settings of the run
+    backend  where it computes
     card     what it knows of the data: the shape of a row, classes, columns, ...
-    about    how it came to be, as the model file keeps it: data, scores, ...; plain JSON data
+    history  one dict for each logging point: step, epoch, learning_rate, loss, accuracy or r2, seconds, ...
+    about    its history as the model file keeps it: data, scores, ...; plain JSON data
+    steps    how many steps it was trained for
+    seconds  how long that took
+    workers  threads that share its batches
     stopped  why training ended: "finished", "early stopping", "interrupted" or "time limit"; "diverged" in the model
              of a DivergenceError, and empty after `load`
     """
@@ -101,20 +105,22 @@ class TrainedModel(Weights):
 
     @property
     def task(self) -> Task:
-        """What the model is for: classes, several classes at once, or numbers."""
+        """The kind of labels that the model predicts: classes, several classes at once, or numbers."""
         return task_of(self.loss)
 
     @explains
     def predict(self, x: Any, *, codes: bool = False) -> npt.NDArray[Any]:
-        """The answer for each row of `x`, on the host. ModelError for rows of another shape.
+        """The prediction for each row, on the host.
 
-        The labels (N,) of classes as they were in training: text, truth values, the whole numbers 3 and 7 of a file or
+        The labels (N,) of classes as they were in training: text, truth values, the integers 3 and 7 of a file or
         a Dataset, as in `Dataset.labels`; class numbers int32 where it was trained on those, and with `codes`.
         Ones and zeros (N, K) int32 for several classes at once; for a regression model the numbers in the unit of its
         targets, (N, K) float64; both are (N,) where the model has one output.
 
         x      an array, a frame or a Dataset; columns with names are matched with those of the training by name
-        codes  whether to answer class numbers, which count `card.classes`, as in `Dataset.targets`
+        codes  whether to return class numbers, which index `card.classes`, as in `Dataset.targets`
+
+        Raises ModelError for rows of another shape.
         """
         if self.task.is_classification:
             answers = self._over(x, self.task.predictions)
@@ -124,47 +130,73 @@ class TrainedModel(Weights):
 
     @explains
     def probabilities(self, x: Any) -> npt.NDArray[Any]:
-        """The probability of each class for each row of `x`, (N, K), on the host; ModelError for a model of numbers."""
+        """The probability of each class for each row, (N, K), on the host.
+
+        x  as for `predict`
+
+        Raises ModelError for a regression model.
+        """
         return self._over(x, self.task.probabilities)
 
     @explains
     def outputs(self, x: Any) -> npt.NDArray[Any]:
-        """What the last layer gives for each row of `x`, (N, K), on the host: logits, or standardised numbers."""
+        """The output of the last layer for each row, (N, K), on the host: logits, or standardised numbers.
+
+        x  as for `predict`
+
+        Raises ModelError for rows of another shape.
+        """
         return self._over(x, lambda outputs: outputs)
 
     @explains
     def evaluate(self, x: Any, labels: Any = None) -> dict[str, float | int]:
-        """Mean loss and metrics over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ..., ...}.
+        """Return the mean loss and metrics over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ..., ...}.
 
-        Rows and labels are of the kinds that `fit` takes, or a Dataset, which has both; labels are matched with the
-        classes of the training by name, whatever the order and the number of those that occur here.
-        The loss is what training makes small: with class weights the mean by the weights of the rows' classes, in which
-        a row of weight 0 does not count (0 where none does). The metric counts all rows alike. The loss of a regression
-        is in the unit that it was trained in, that of standardised targets, as in the history; R2 has none, and errors
-        ("rmse", "mae", "median_error") are in the target's. What these rows do not define is left out, such as
-        "roc_auc" where all are of one class, and of more than 2^24 outputs all but metric and loss.
-        Raises DataError for labels that the model does not know.
+        x       rows of the kinds that `fit` takes, or a Dataset, which has its labels
+        labels  of the kinds that `fit` takes, matched with the classes of the model by name, whatever their order and
+                however many of them occur here
+
+        The loss is that of training: with class weights the mean by the weights of the rows' classes, in which a row of
+        weight 0 does not count (0 where none does). The metrics count all rows alike. The loss of a regression is in
+        the unit of the run, that of standardised targets, as in the history; R2 has none, and errors ("rmse", "mae",
+        "median_error") are in the target's. Metrics that these rows do not define are left out, such as "roc_auc" where
+        all are of one class, and of more than 2^24 outputs all but metric and loss. Raises DataError for labels that
+        the model does not know, ModelError for rows of another shape.
         """
         with self.backend.session(self.dtype):
             return self.measure(*self.labelled(x, labels), None)
 
     def labelled(self, x: Any, labels: Any = None, *, place: bool = False) -> tuple[Source, HostArray]:
-        """Rows and labels as `measure` takes them, placed on the device for more than one use, if that is wished."""
+        """Return rows and labels as `measure` takes them.
+
+        x       as for `evaluate`
+        labels  as for `evaluate`
+        place   whether to place the rows on the device, for repeated use
+
+        Raises DataError and ModelError as `evaluate`.
+        """
         source, given = self._source(x, place=place), Given.of(x, labels)
         outputs = self.model.output_shape(self.input_shape)[0]
         return source, known_labels(self.loss, given.labels, len(source), outputs, self.card)
 
     def measure(self, source: Source, labels: HostArray, keys: Sequence[str] | None = ()) -> dict[str, float | int]:
-        """What `evaluate` returns, within a session of the backend; of the further metrics those with these keys."""
+        """Return what `evaluate` returns, within a session of the backend.
+
+        source  rows, from `labelled`
+        labels  theirs, from `labelled`
+        keys    which further metrics to compute, such as "roc_auc"; none by default, None for all
+        """
         return measure(self, source, labels, keys)
 
     @explains
     def save(self, path: str | Path) -> Path:
         """Write the model to one file and return its path; equal models give equal bytes.
 
-        A .safetensors file is what `load` reads, on any backend. A .onnx file (extra `onnx`) runs in onnxruntime and
-        other programs, a .py file in any Python with NumPy, a .html file in a browser: see `portanet.export`. Raises
-        ConfigError for the name of another format, ModelError for arrays that are not those of the layers.
+        path  its suffix is the format: .safetensors is what `load` reads, on any backend; .onnx (extra `onnx`) runs in
+              onnxruntime and other programs, .py in any Python with NumPy, .html in a browser: see `portanet.export`
+
+        Raises ConfigError for another format, ModelError for arrays that are not those of the layers, and DataError
+        where the file cannot be written.
         """
         target = model_path(path, (*FORMATS, ".html"))
         if target.suffix == ".html":
@@ -188,7 +220,9 @@ class TrainedModel(Weights):
         return figure(record_of(self, "model"))
 
     def report(self, path: str | Path) -> Path:
-        """Writes settings, layers and curves as one HTML file, which opens offline, and returns its path.
+        """Write settings, layers and curves as one HTML file, which opens offline, and return its path.
+
+        path  the file, or a folder for its report.html
 
         Raises PortanetError where plotly or jinja2 is missing, DataError where the file cannot be written.
         """
@@ -205,7 +239,10 @@ class TrainedModel(Weights):
             )
 
     def wide(self, x: Any) -> Any:
-        """A copy on the host, in float64."""
+        """A copy on the host, in float64.
+
+        x  an array, or a number
+        """
         return np.array(x if isinstance(x, np.ndarray) else self.backend.to_numpy(x), np.float64)
 
     def _source(self, x: Any, *, place: bool = False) -> Source:
@@ -220,7 +257,11 @@ class TrainedModel(Weights):
         return as_source(x, self.model, self.backend, self.dtype, offsets=self.card.offsets, place=place)
 
     def map_outputs(self, source: Source, part: Callable[[int, Array], Any]) -> Iterator[Any]:
-        """`part(start, logits)` over blocks of rows, in order."""
+        """Return the result of `part` for each block of rows, in order.
+
+        source  the rows
+        part    called with the number of the block's first row, and with its outputs
+        """
         # fewer where a row takes much memory
         size = min(_PREDICTED_ROWS, 8 * shard_rows(self.model, self.input_shape, _PREDICTED_ROWS))
         blocks = source.blocks(size)
@@ -233,12 +274,15 @@ class TrainedModel(Weights):
 def load(
     path: str | Path, *, custom: Sequence[Any] | Mapping[str, Any] = (), backend: Backend | str = "numpy"
 ) -> TrainedModel:
-    """The model in a file, or the one in a run folder, on a backend; trained on any other, it gives the same answers.
+    """The model in a file or in a run folder; on any backend it gives the same answers.
 
-    custom  your own layers, losses, optimizers, schedules, callbacks (dataclasses) and functions, as in
-            `custom=[MyLayer]`: a file names what it needs, and never holds code
+    path     a .safetensors file, or a run folder
+    custom   your own layers, losses, optimizers, schedules, callbacks (dataclasses) and functions, as in
+             `custom=[MyLayer]`: a file names what it needs, and never holds code
+    backend  a Backend or its name
 
-    Raises CheckpointError for a file that is missing, damaged, or no model, or that names what is not known.
+    Raises CheckpointError for a file that is missing, damaged, not a model, or that names what is not known,
+    ConfigError for other settings that cannot be used, BackendError where the backend cannot run.
     """
     path, own = as_path("path", path), as_custom(custom)
     path = path / "model.safetensors" if path.is_dir() else path

@@ -1,4 +1,4 @@
-"""Where a training keeps what it needs to go on after an interruption, and how often."""
+"""Checkpoints: what a run needs to resume after an interruption, and how often it is saved."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COST = 0.01  # the largest share of the time that saving may take
 
 
 def _made_with() -> dict[str, Any]:
-    """What the bits of a training depend on beside its settings."""
+    """What the bits of a run depend on besides its settings."""
     return {
         "portanet": portanet.__version__,
         "python": platform.python_version(),
@@ -42,18 +42,18 @@ def _made_with() -> dict[str, Any]:
 
 
 class Checkpoints:
-    """Saves a training in a folder while it runs, and goes on from there: `fit(..., checkpoints=Checkpoints("run"))`.
+    """Save a run in a folder and resume from there: `fit(..., checkpoints=Checkpoints("run"))`.
 
-    A call of `fit` with the same settings and data goes on where the last one stood, to the same bits on the same
-    machine and libraries; with more epochs it goes further, unless the schedule would have given other rates.
-    Another backend may go on too.
+    A call of `fit` with the same settings and data resumes where the last one stopped, to the same bits on the same
+    machine and libraries; with more epochs it continues further, unless the schedule would have given other rates.
+    Another backend may resume it too.
 
-    folder  where checkpoint.safetensors, and the one before it, are kept; made if it is not there
-    every   seconds from one to the next, at least; more, where saving would take over 1 % of the time
-    say     told what people should know: that a damaged file was left aside, that a training goes further
+    folder  where checkpoint.safetensors, and the previous one, are kept; made if it does not exist
+    every   seconds between two checkpoints, at least; more, where saving would take over 1 % of the time
+    say     called with messages: that a damaged file was skipped, that a run continues with more epochs
 
-    Raises ConfigError where the folder holds a training with other settings or data, and says which;
-    CheckpointError where nothing whole is left of it; DataError where the folder cannot be written.
+    Raises ConfigError where the folder holds a run with other settings or data, and says which;
+    CheckpointError where no intact checkpoint is left in it; DataError where the folder cannot be written.
     """
 
     def __init__(self, folder: str | Path, *, every: float = 1.0, say: Callable[[str], Any] = print) -> None:
@@ -66,9 +66,13 @@ class Checkpoints:
         self._next = 0.0
 
     def restore(self, identity: Mapping[str, Any], schedule: Schedule, steps: int) -> dict[str, Any] | None:
-        """Return what the run that these settings and data describe saved last; None where nothing was saved.
+        """Return what the run with these settings and data saved last; None where nothing was saved.
 
-        `steps` is the length of the whole run. A longer run must keep the learning rates of the steps that are done.
+        identity  the settings and the fingerprint of the data
+        schedule  the run's schedule; a longer run must keep the learning rates of the steps that are done
+        steps     the number of steps of the whole run
+
+        Raises ConfigError for another run, CheckpointError where no intact checkpoint is left.
         """
         self._identity = dict(identity)
         self._next = time.monotonic() + self.every
@@ -93,7 +97,12 @@ class Checkpoints:
         return time.monotonic() >= self._next
 
     def save(self, tree: Mapping[str, Any]) -> None:
-        """Keeps a training: nested dicts and lists of host arrays, numbers and text."""
+        """Save a run.
+
+        tree  nested dicts and lists of host arrays, numbers and text
+
+        Raises DataError where the folder cannot be written.
+        """
         start = time.monotonic()
         snapshot.write_snapshot(self.folder, {**tree, "identity": self._identity, "made_with": _made_with()})
         end = time.monotonic()
@@ -127,7 +136,7 @@ explain_calls([Checkpoints], ConfigError)
 
 @dataclass(frozen=True)
 class Resume:
-    """Saves a run where its checkpoints are due, and continues one that was interrupted.
+    """Saves a run where its checkpoints are due, and resumes one that was interrupted.
 
     identity  what tells this run from another: settings, layers, data
     """

@@ -1,4 +1,4 @@
-"""Weights from elsewhere and for elsewhere: nested dicts of arrays, and PyTorch's flat state dicts."""
+"""Weights from other programs and for them: nested dicts of arrays, and PyTorch's flat state dicts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TrainedParams(dict[str, Any]):
 
 
 class Weights:
-    """The part of `TrainedModel` that takes weights from elsewhere, and gives them."""
+    """The part of `TrainedModel` that imports weights from elsewhere, and exports them."""
 
     if not TYPE_CHECKING:
 
@@ -68,12 +68,16 @@ class Weights:
     ) -> Self:
         """A model of these layers and arrays, as if it had been trained here: it predicts, evaluates and is saved.
 
+        network      the layers
         params       arrays by child name, as `TrainedModel.params` has them: {"0": {"weight": ..., "bias": ...}}
         input_shape  of one row, such as (784,) or (1, 28, 28)
-        loss         what `evaluate` measures, and what its outputs are: logits for cross_entropy
+        loss         what `evaluate` measures; it also tells what the outputs are: logits for cross_entropy
         classes      the name of each class, if they have names
+        dtype        "float32" or "float64"
+        backend      a Backend or its name
 
-        Raises ModelError unless the arrays are those of the layers, by name and shape.
+        Raises ModelError unless the arrays are those of the layers, by name and shape, DataError for masked arrays,
+        ConfigError for other settings that cannot be used, and BackendError where the backend cannot run.
         """
         require_model(network)
         require_params(params)
@@ -102,10 +106,17 @@ class Weights:
     ) -> Self:
         """A model of these layers with the arrays of a state dict of PyTorch, in the layout of `to_state_dict`.
 
-        state  tensors or arrays by name, as `torch_model.state_dict()` gives them; the rest is as in `from_params`
+        network      the layers
+        state        tensors or arrays by name, as `torch_model.state_dict()` gives them
+        input_shape  as for `from_params`
+        loss         as for `from_params`
+        classes      as for `from_params`
+        dtype        as for `from_params`
+        backend      as for `from_params`
 
         Layers that PyTorch lacks, such as Rescale, keep the arrays that `init` gives where the state has none.
-        Raises ModelError for names that are missing or left over, and for other shapes.
+        Raises ModelError for names that are missing or left over, and for other shapes; DataError for masked
+        arrays.
         """
         require_model(network)
         if not isinstance(state, Mapping):
@@ -142,7 +153,8 @@ class Weights:
     def explore(self, path: str | FilePath, *, examples: Any = None, precision: str = "auto") -> TrainedModel:
         """Write one HTML page that runs the model, to play with; return the model with the weights that the page has.
 
-        examples   labelled rows to show in it, a Dataset, best such as the model has not learnt from
+        path       the file, a .html
+        examples   labelled rows to show in it, a Dataset, preferably not those of training
         precision  of its weights: int8 with one scale a unit, float16 or float32; auto is int8 where the score on the
                    examples stays within 0.1 points, else float16
 

@@ -1,4 +1,4 @@
-"""Which array API namespace an array belongs to: the one question that portable mathematics asks."""
+"""The array API namespace of an array: all that portable mathematics needs to know about its library."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ _namespaces: dict[type, Any] = {}
 
 
 def namespace(x: Array) -> Any:
-    """The array API namespace of `x`: `xp = namespace(x)`, then `xp.exp(x)`.
+    """The array API namespace of an array: `xp = namespace(x)`, then `xp.exp(x)`.
 
-    The answer is kept for each type of array, so asking again costs one dict look-up. NumPy 2 follows the
-    standard by itself: see xp/numpy.py; array-api-compat supplies those of the other libraries.
+    x  an array of any supported library
 
-    Raises TypeError where `x` is no array of the standard.
+    The answer is cached for each type of array, so a call costs one dict look-up. NumPy 2 follows the standard by
+    itself: see xp/numpy.py; array-api-compat supplies the namespaces of the other libraries.
+
+    Raises TypeError where `x` is not an array of the standard.
     """
     try:
         return _namespaces[type(x)]
@@ -24,7 +26,7 @@ def namespace(x: Array) -> Any:
 
 
 def register(kind: type, xp: Any) -> None:
-    """Makes `xp` the namespace of a class that stands for arrays."""
+    """Make `xp` the namespace of a class that stands for arrays."""
     _namespaces[kind] = xp
 
 
@@ -39,12 +41,12 @@ def _find(x: Array) -> Any:
 
 
 def device(x: Array) -> Any:
-    """Where `x` lives, for `device=` in a creation function; None for a JAX tracer, which lives nowhere yet."""
+    """The device of `x`, for `device=` in a creation function; None for a JAX tracer, which has none yet."""
     return getattr(x, "device", None)
 
 
 def copied(x: Array) -> Array:
-    """A copy, which stays as it is when `x` is written to."""
+    """A copy, which does not change when `x` is written to."""
     copy: Array = namespace(x).asarray(x, copy=True)
     return copy
 
