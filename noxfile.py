@@ -80,7 +80,7 @@ def tests(session: nox.Session, backend: str) -> None:
     if backend == "cupy" and (reason := session.run("python", "-c", WHY_NOT_CUPY, silent=True)):
         session.skip(str(reason).strip())
     own = [] if backend == "numpy" else ["--without-host"]
-    session.run("pytest", "--backend", backend, "-n", "2", *own, *session.posargs)
+    session.run("pytest", "--backend", backend, "-n", "2", "--ignore", "tests/estimators", *own, *session.posargs)
 
 
 @nox.session
@@ -96,6 +96,13 @@ def browser(session: nox.Session) -> None:
     """Pages as people open them: in Chromium, from disk."""
     session.install("--editable", ".", *EXTRAS["report"], *group("test"), *group("browser"))
     session.run("pytest", "tests/browser", *session.posargs)
+
+
+@nox.session(venv_backend="virtualenv")
+def sklearn(session: nox.Session) -> None:
+    """MLPClassifier and MLPRegressor, with scikit-learn's own checks of estimators and of arrays of other libraries."""
+    session.install("--editable", ".", *EXTRAS["sklearn"], *BACKENDS["torch"], *group("test"))
+    session.run("pytest", "-n", "2", "tests/estimators", *session.posargs, env={"SCIPY_ARRAY_API": "1"})
 
 
 @nox.session(venv_backend="virtualenv")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         ModelError,
         PortanetError,
     )
+    from portanet.estimators.classifier import MLPClassifier
+    from portanet.estimators.regressor import MLPRegressor
     from portanet.training.callbacks import Callback, EarlyStopping, KeepBest, ReduceOnPlateau
     from portanet.training.fine_tune import fine_tune
     from portanet.training.fit import fit
@@ -45,6 +47,8 @@ __all__ = [
     "DivergenceError",
     "EarlyStopping",
     "KeepBest",
+    "MLPClassifier",
+    "MLPRegressor",
     "ModelError",
     "PortanetError",
     "Progress",
@@ -74,6 +78,8 @@ _HOMES = {
     "DivergenceError": "portanet.errors",
     "EarlyStopping": "portanet.training.callbacks",
     "KeepBest": "portanet.training.callbacks",
+    "MLPClassifier": "portanet.estimators",
+    "MLPRegressor": "portanet.estimators",
     "ModelError": "portanet.errors",
     "PortanetError": "portanet.errors",
     "Progress": "portanet.training.progress",

@@ -89,6 +89,7 @@ class Gradient:
     shard_rows  how many rows of a batch are computed at once; None: all
     flat        whether parameters and gradient are one vector; else they are a tuple of one for each array
     trace       makes functions of arrays faster: `Backend.tracer`
+    counts      whether the sums hold "counted" too
     """
 
     model: Layer
@@ -98,6 +99,7 @@ class Gradient:
     workers: Workers
     flat: bool = True
     trace: Transform = untraced
+    counts: bool = True
 
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
@@ -167,7 +169,9 @@ class Gradient:
         logits, cache = model.forward(params, x, train=True, key=Key(*noise))
         loss, dlogits = self.loss(logits, labels, weights)
         _, grads = model.backward(params, cache, dlogits, need_dx=False)
-        sums = {"loss": loss, "counted": task_of(self.loss).partial(logits, labels)} if measure else {}
+        sums = {"loss": loss} if measure else {}
+        if measure and self.counts:
+            sums["counted"] = task_of(self.loss).partial(logits, labels)
         pack = self.layout.pack if self.flat else self.layout.pieces
         return pack(grads), sums, model.next_buffers(params, cache)
 

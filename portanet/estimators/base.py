@@ -1,0 +1,142 @@
+"""What both estimators share: validated arguments, fit and partial_fit, and the network's attributes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.callback import CallbackSupportMixin, with_callbacks
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+
+from portanet._typing import Array, HostArray
+from portanet.estimators.contexts import Contexts
+from portanet.estimators.features import checked
+from portanet.estimators.fitting import STOCHASTIC, Fit, initialize
+from portanet.estimators.network import dense_arrays
+from portanet.estimators.parameters import CONSTRAINTS
+from portanet.nn.losses.loss import LossFunction
+from portanet.training.arrays import to_host
+
+
+class BaseMLP(CallbackSupportMixin, BaseEstimator):
+    """A network of Dense layers behind scikit-learn's interface."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
+
+    # What a subclass knows of its targets
+
+    @abstractmethod
+    def _targets(self, y: Any, rows: int, *, first: bool, incremental: bool) -> HostArray:
+        """Return targets as the loss takes them; when `first`, the outputs follow from them."""
+
+    @abstractmethod
+    def _loss_and_told(self) -> tuple[LossFunction, float]:
+        """Return the loss, and what its value is multiplied by to be scikit-learn's."""
+
+    @abstractmethod
+    def _validation_score(self, x: Any, y: Any, weights: Any) -> float:
+        """Return how well the network does on rows that are checked."""
+
+    def _row_weights(self, sample_weight: Any, x: Any, y: Any) -> HostArray | None:
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(to_host(sample_weight), x)
+
+    def _constant(self, targets: HostArray, weights: HostArray | None) -> float:
+        """Return the part of the loss that no network changes."""
+        return 0.0
+
+    def _stratify(self, y: Any) -> Any:
+        return None
+
+    # Training
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    @with_callbacks
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:  # fmt: skip
+        """Train the network on rows X (N, D) with their targets y.
+
+        sample_weight      (N,) how much each row counts
+        X_val, y_val       rows to validate on after each epoch, never trained on; with early_stopping they take the
+                           place of held-out ones
+        sample_weight_val  (M,) how much each of those counts
+        """
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        contexts = Contexts(self, {"X": X, "y": y, "metadata": metadata})
+        self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), contexts)
+        contexts.end_fit()
+        return self
+
+    @available_if(lambda self: self._is_stochastic())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:  # fmt: skip
+        """Take one epoch over these rows, and keep all that was learned before; the rest is as in fit."""
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), None)
+
+    def _is_stochastic(self) -> bool:
+        if self.solver not in STOCHASTIC:
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
+        return True
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, valid: tuple[Any, Any, Any], contexts: Contexts | None
+    ) -> Any:  # fmt: skip
+        """Train; without contexts for one epoch, as partial_fit does."""
+        incremental = contexts is None
+        first = not hasattr(self, "_params") or not (self.warm_start or incremental)
+        x = checked(self, X, reset=first)
+        targets = self._targets(y, x.shape[0], first=first, incremental=incremental)
+        weights = self._row_weights(sample_weight, x, y)
+        self._random_state = check_random_state(self.random_state)
+        if first:
+            initialize(self, x, targets)
+        Fit(self, x, y, targets, weights, contexts).run(valid)
+        return self
+
+    @abstractmethod
+    def _outputs(self, targets: HostArray) -> int:
+        """Return how many outputs the network has."""
+
+    # The network
+
+    @property
+    def coefs_(self) -> list[Any]:
+        """The weights (inputs, units) of each Dense layer."""
+        return self._arrays("weight")
+
+    @property
+    def intercepts_(self) -> list[Any]:
+        """The biases (units,) of each Dense layer."""
+        return self._arrays("bias")
+
+    def _arrays(self, name: str) -> list[Any]:
+        if "_params" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no weights before fit.")
+        return dense_arrays(self._params, name)
+
+    def _logits(self, x: Any) -> Array:
+        """Return the outputs of the last Dense layer for rows that are checked."""
+        if hasattr(x, "tocsr"):
+            x = x.toarray()
+        with self._backend.session(self._dtype):
+            return self._network.forward(self._params, self._backend.as_device_array(x, self._dtype))[0]
+
+    def _checked_for_prediction(self, X: Any) -> Any:
+        check_is_fitted(self)
+        return checked(self, X, reset=False)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

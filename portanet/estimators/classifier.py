@@ -1,0 +1,140 @@
+"""MLPClassifier: scikit-learn's, on any backend."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target
+
+from portanet._typing import HostArray
+from portanet.estimators.base import BaseMLP
+from portanet.estimators.losses import classification_loss
+from portanet.estimators.parameters import keep
+from portanet.estimators.targets import Classes, checked_labels
+from portanet.nn import sigmoid, softmax
+from portanet.nn.losses.loss import LossFunction
+
+
+class MLPClassifier(ClassifierMixin, BaseMLP):
+    """A network that tells classes apart: scikit-learn's MLPClassifier, with its arguments, on any backend."""
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [str, callable, None],
+        "class_weight": [dict, str, None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: str = "adam",
+        alpha: float = 0.0001,
+        batch_size: Any = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: Any = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        backend: Any = None,
+        device: str | None = None,
+        dtype: str | None = None,
+        layers: Any = None,
+        hidden_activations: Any = None,
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        scoring: Any = None,
+        time_limit: float | None = None,
+        loss: Any = None,
+        class_weight: Any = None,
+    ) -> None:
+        keep(self, locals())
+
+    def _targets(self, y: Any, rows: int, *, first: bool, incremental: bool) -> HostArray:
+        y = checked_labels(self, y, rows)
+        if first and not (incremental and hasattr(self, "_classes")):
+            self._classes = Classes(y)
+            self.classes_ = self._classes.labels
+        else:
+            self._classes.require(y, all_of_them=self.warm_start)
+        return self._classes.numbers(y)
+
+    def _row_weights(self, sample_weight: Any, x: Any, y: Any) -> HostArray | None:
+        weights = super()._row_weights(sample_weight, x, y)
+        by_class = self._classes.weights(self.class_weight, y)
+        return by_class if weights is None else weights if by_class is None else weights * by_class
+
+    def _outputs(self, targets: HostArray) -> int:
+        return self._classes.outputs
+
+    def _loss_and_told(self) -> tuple[LossFunction, float]:
+        return classification_loss(self.loss, self.n_outputs_, one_class=self._classes.one_class), 1.0
+
+    def _stratify(self, y: Any) -> Any:
+        return y if self.n_outputs_ == 1 else None
+
+    def _validation_score(self, x: Any, y: Any, weights: Any) -> float:
+        return float(accuracy_score(y, self._classes.named(self._probabilities(x)), sample_weight=weights))
+
+    @property
+    def out_activation_(self) -> str:
+        """The function of the outputs that gives probabilities: "softmax", or "logistic" for each by itself."""
+        return "softmax" if self._classes.has_numbers else "logistic"
+
+    def _probabilities(self, x: Any) -> Any:
+        logits = self._logits(x)
+        return softmax(logits) if self._classes.has_numbers else sigmoid(logits)
+
+    @available_if(lambda self: self._is_stochastic())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None, *, X_val: Any = None, y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Any:  # fmt: skip
+        """Take one epoch over these rows, and keep all that was learned before; the rest is as in fit.
+
+        classes  all classes that may come, for the first call
+        """
+        if _check_partial_fit_first_call(self, classes):
+            self._classes = Classes(y if type_of_target(y).startswith("multilabel-") else classes)
+        return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), None)
+
+    def predict(self, X: Any) -> Any:
+        """Return the class of each row, (N,), or (N, K) ones and zeros where a row may be of several."""
+        x = self._checked_for_prediction(X)
+        return self._classes.named(self._probabilities(x))
+
+    def predict_proba(self, X: Any) -> Any:
+        """Return the probability of each class for each row, (N, K), in the order of `classes_`."""
+        x = self._checked_for_prediction(X)
+        probabilities = self._probabilities(x)
+        if self.n_outputs_ == 1:
+            return np.concatenate([1 - probabilities, probabilities], axis=1)
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Return the logarithms of `predict_proba`."""
+        return np.log(self.predict_proba(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

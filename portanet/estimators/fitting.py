@@ -1,0 +1,167 @@
+"""One call of fit or partial_fit: from checked rows to the network's arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils.optimize import _check_optimize_result
+from sklearn.utils.validation import _check_sample_weight
+
+from portanet import backends
+from portanet._typing import HostArray
+from portanet.backends import Backend, choose
+from portanet.estimators.contexts import Contexts
+from portanet.estimators.features import checked
+from portanet.estimators.improvement import Improvement
+from portanet.estimators.lbfgs import fit_lbfgs
+from portanet.estimators.loop import Loop
+from portanet.estimators.network import first_params, network
+from portanet.estimators.solvers import SGD, Adam
+from portanet.estimators.training import Problem, Rows, Training, put_params
+from portanet.estimators.validation import Validation, held_out, scorer_of
+from portanet.training.arrays import to_host
+
+STOCHASTIC = ("sgd", "adam")
+
+
+@dataclass
+class Fit:
+    """Trains an estimator's network on rows that are checked.
+
+    estimator  whose attributes follow
+    y          as it was given
+    targets    as the loss takes them, on the host
+    weights    (N,), or None
+    contexts   of callbacks; None for the one epoch of partial_fit
+    """
+
+    estimator: Any
+    x: Any
+    y: Any
+    targets: HostArray
+    weights: HostArray | None
+    contexts: Contexts | None
+
+    def run(self, valid: tuple[Any, Any, Any]) -> None:
+        """Train, with (X, y, sample_weight) to validate on, or None for each."""
+        own, problem = self.estimator, self._problem()
+        with problem.backend.session(problem.dtype):
+            training = Training.begin(problem, own._params, own._solver_state, own._epochs)
+            if own.solver == "lbfgs":
+                self._run_lbfgs(training)
+            else:
+                self._run_stochastic(training, valid)
+        require_finite(own)
+
+    def _problem(self) -> Problem:
+        own = self.estimator
+        loss, told = own._loss_and_told()
+        if own.solver == "sgd":
+            solver: Any = SGD(own.learning_rate_init, own.momentum, own.nesterovs_momentum)
+        else:
+            solver = Adam(own.learning_rate_init, own.beta_1, own.beta_2, own.epsilon)
+        shape = tuple(self.x.shape[1:])
+        return Problem(own._network, loss, solver, float(own.alpha), own._backend, own._dtype, shape, told)
+
+    def _run_lbfgs(self, training: Training) -> None:
+        own, contexts = self.estimator, self.contexts
+        watch = contexts.iteration if contexts is not None and contexts.are_watched else None
+        rows = rows_on(own, self.x, self.targets, self.weights)
+        found = fit_lbfgs(training, rows, watch, maxfun=own.max_fun, maxiter=own.max_iter, gtol=own.tol)
+        own.n_iter_ = _check_optimize_result("lbfgs", found, own.max_iter)
+        own.loss_ = float(found.fun) + own._constant(self.targets, self.weights)
+        own._params = training.params()
+
+    def _run_stochastic(self, training: Training, valid: tuple[Any, Any, Any]) -> None:
+        own, validation = self.estimator, _given(self.estimator, *valid)
+        if validation is None and own.early_stopping:
+            validation = self._hold_out()
+        if validation is not None and own.validation_scores_ is None:
+            own.validation_scores_ = []
+        rows = rows_on(own, self.x, self.targets, self.weights)
+        constant = own._constant(self.targets, self.weights)
+        Loop(own, training, rows, validation, own._random_state, constant).run(self.contexts)
+        own._params = training.params()
+        own._solver_state, own._epochs = training.solver_state(), training.epochs
+        if own.early_stopping and own._improvement.kept is not None:
+            own._params = own._improvement.kept
+
+    def _hold_out(self) -> Validation:
+        """Take rows away from those to train on."""
+        own = self.estimator
+        if self.contexts is None:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True without rows to validate on: give it X_val and "
+                "y_val, the same in each call."
+            )
+        kept, held = held_out(own.validation_fraction, len(self.targets), own._random_state, own._stratify(self.y))
+        weights, y = self.weights, np.asarray(self.y)[held]
+        held_weights, self.weights = (None, None) if weights is None else (weights[held], weights[kept])
+        validation = _validation(own, self.x[held], y, self.targets[held], held_weights)
+        self.x, self.targets = self.x[kept], self.targets[kept]
+        return validation
+
+
+def initialize(own: Any, x: Any, targets: HostArray) -> None:
+    """Set an estimator's attributes as they are before the first epoch."""
+    own.n_outputs_, own.t_ = own._outputs(targets), 0
+    own._dtype = own.dtype or str(x.dtype).rpartition(".")[2]
+    own._backend = _backend_for(own, x)
+    own._network = network(own, own.n_outputs_)
+    shape = tuple(x.shape[1:])
+    own._network.output_shape(shape)
+    with own._backend.session(own._dtype):
+        own._params = put_params(first_params(own._network, shape, own._random_state, own), own._backend, own._dtype)
+    own._solver_state, own._epochs = None, 0
+    own.n_layers_ = len(own.coefs_) + 1
+    if own.solver in STOCHASTIC:
+        scores = own.early_stopping
+        own._rate = own.learning_rate_init
+        own._improvement = Improvement.of(own.tol, own.n_iter_no_change, scores=scores)
+        own.loss_curve_, own.validation_loss_curve_ = [], []
+        own.best_loss_, own.best_validation_score_ = (None, -np.inf) if scores else (np.inf, None)
+        own.validation_scores_ = [] if scores else None
+
+
+def rows_on(own: Any, x: Any, targets: HostArray, weights: HostArray | None) -> Rows:
+    """Return rows, targets and weights on the estimator's backend; a sparse matrix stays on the host."""
+    backend = own._backend
+    put = None if weights is None else backend.put(weights, own._dtype)
+    y = backend.put(targets, "int32" if targets.dtype.kind == "i" else own._dtype)
+    return Rows(x if hasattr(x, "tocsr") else backend.as_device_array(x, own._dtype), y, put)
+
+
+def require_finite(own: Any) -> None:
+    """Raise ValueError where training has left numbers that are not finite."""
+    for array in own.coefs_ + own.intercepts_:
+        if not np.isfinite(own._backend.to_numpy(array)).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to "
+                "be preprocessed."
+            )
+
+
+def _backend_for(own: Any, x: Any) -> Backend:
+    if isinstance(own.backend, Backend):
+        return own.backend
+    if own.backend is not None or own.device is not None:
+        return choose(own.backend or "auto", own.device)
+    return choose("numpy") if isinstance(x, np.ndarray) or hasattr(x, "tocsr") else backends.of(x)
+
+
+def _given(own: Any, X: Any, y: Any, sample_weight: Any) -> Validation | None:
+    if X is None and y is None:
+        return None
+    if X is None or y is None:
+        raise ValueError("rows to validate on are X_val and y_val; give both.")
+    x = checked(own, X, reset=False)
+    targets = own._targets(y, x.shape[0], first=False, incremental=True)
+    weights = None if sample_weight is None else _check_sample_weight(to_host(sample_weight), x)
+    return _validation(own, x, to_host(y), targets, weights)
+
+
+def _validation(own: Any, x: Any, y: Any, targets: HostArray, weights: HostArray | None) -> Validation:
+    rows, constant = rows_on(own, x, targets, weights), own._constant(targets, weights)
+    return Validation(x, y, weights, rows, constant, scorer_of(own, own.scoring))

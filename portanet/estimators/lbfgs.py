@@ -1,0 +1,52 @@
+"""L-BFGS, by SciPy, on the flat vector of all weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.optimize import OptimizeResult, minimize
+
+from portanet._typing import HostArray
+from portanet.estimators.step import penalty
+from portanet.estimators.training import Rows, Training
+from portanet.nn.noise import Key
+
+Watch = Callable[[Training], bool]
+
+
+def fit_lbfgs(training: Training, rows: Rows, watch: Watch | None, **options: Any) -> OptimizeResult:
+    """Minimise the mean loss over all rows, and leave the result in `training`; the result of `scipy.optimize`.
+
+    watch    called after each iteration; training ends where it returns True
+    options  of SciPy's L-BFGS-B: Liu and Nocedal 1989, Byrd et al. 1995
+    """
+    problem, state = training.problem, training.state
+    gradient, data = problem.gradient(training.layout, len(rows)), rows.data()
+    if rows.is_sparse:
+        data = data._replace(x=problem.backend.put(rows.x.toarray(), problem.dtype))
+
+    def put(point: HostArray) -> None:
+        training.state = state._replace(flat=problem.backend.put(point, problem.dtype))
+
+    def value(point: HostArray) -> tuple[float, HostArray]:
+        put(point)
+        flat = training.state.flat
+        batch: Any = gradient(flat, state.buffers, data, None, Key(0), measure=True)
+        pull, share = penalty(flat, state.optimizer.decay, batch.weight)
+        loss: Any = batch.sums["loss"] * problem.told + share
+        grads = problem.backend.to_numpy(batch.grads + pull).astype(np.float64)
+        return float(loss), grads
+
+    def after(intermediate_result: OptimizeResult) -> None:
+        put(intermediate_result.x)
+        if watch is not None and watch(training):
+            raise StopIteration
+
+    start = problem.backend.to_numpy(state.flat).astype(np.float64)
+    found = minimize(
+        value, start, method="L-BFGS-B", jac=True, callback=None if watch is None else after, options=options
+    )  # fmt: skip
+    put(found.x)
+    return found

@@ -1,0 +1,72 @@
+"""One training step with an L2 penalty that is divided by the batch's weight, as in scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from portanet._typing import Array
+from portanet.backends.steps import Metrics
+from portanet.nn.noise import Key
+from portanet.training.gradient import Gradient
+from portanet.training.state import Data, State
+from portanet.xp import namespace
+
+
+class Solved(NamedTuple):
+    """A solver's state, and the penalty of each weight.
+
+    decay  alpha for each entry of the flat vector that the penalty is for, else 0
+    """
+
+    solver: Any
+    decay: Array
+
+
+@dataclass(frozen=True)
+class PenalizedStep:
+    """Gradient and update for one batch.
+
+        loss = sum_i w_i value_i / sum_i w_i  +  alpha / 2 |W|^2 / sum_i w_i        W: the weights, not the biases
+
+    The metric "loss" is this, times the rows of the batch, so that the steps of an epoch add up.
+
+    told  what the value is multiplied by there, but for the penalty
+    """
+
+    gradient: Gradient
+    solver: Any
+    told: float = 1.0
+
+    def __call__(self, state: State, data: Data, rows: Array | None, key: Any, rate: float) -> tuple[State, Metrics]:
+        """Return the state after one step at this learning rate, and its loss."""
+        batch = self.gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=True)
+        count = (data.labels if rows is None else rows).shape[0]
+        flat, solved, penalty = self._update(state.flat, batch.grads, state.optimizer, rate, batch.weight)
+        loss = batch.sums["loss"] * self.told + penalty
+        return State(flat, batch.buffers, solved), {"loss": loss * count}
+
+    @cached_property
+    def _update(self) -> Callable[..., tuple[Array, Solved, Array]]:
+        solver = self.solver
+
+        def update(flat: Array, grads: Array, state: Solved, rate: float, weight: Any) -> tuple[Array, Solved, Array]:
+            pull, share = penalty(flat, state.decay, weight)
+            grads += pull
+            flat, after = solver.update(flat, grads, state.solver, learning_rate=rate)
+            return flat, Solved(after, state.decay), share
+
+        return self.gradient.trace(update, pure=True)
+
+
+def penalty(flat: Array, decay: Array, weight: Any) -> tuple[Array, Array]:
+    """Return the gradient of the L2 penalty and its value, for a batch of this weight."""
+    xp = namespace(flat)
+    if hasattr(weight, "shape"):
+        weight = xp.where(weight > 0, weight, 1.0)
+    pull = decay * flat
+    value = xp.sum(pull * flat) * 0.5 / weight
+    pull /= weight
+    return pull, value

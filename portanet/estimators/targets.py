@@ -1,0 +1,112 @@
+"""What is to be predicted, as numbers that a loss takes, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import check_array
+
+from portanet._typing import HostArray
+from portanet.errors import ConfigError
+
+
+class Classes:
+    """The classes of a classifier.
+
+    labels      in ascending order; the numbers of the columns of several labels at once
+    outputs     of the network: one for two classes
+    is_multi    whether a row may be of several classes
+    """
+
+    def __init__(self, y: Any) -> None:
+        self._binarizer = LabelBinarizer().fit(y)
+        self.labels: HostArray = self._binarizer.classes_
+        self.is_multi = self._binarizer.y_type_.startswith("multilabel-")
+        self.outputs = len(self.labels) if self.is_multi or len(self.labels) > 2 else 1
+
+    @property
+    def one_class(self) -> bool:
+        """Whether each row is of one class."""
+        return not self.is_multi
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether each row has one class and the network an output for each."""
+        return self.one_class and self.outputs > 1
+
+    def require(self, y: Any, *, all_of_them: bool) -> None:
+        """Raise ValueError for classes that are not known, and unless all are there where they have to be."""
+        given = unique_labels(y)
+        if all_of_them and set(given) != set(self.labels):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                f"Previously got {self.labels}, `y` has {given}"
+            )
+        if len(np.setdiff1d(given, self.labels, assume_unique=True)):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.labels}. 'y' has {given}."
+            )
+
+    def numbers(self, y: Any) -> HostArray:
+        """Return class numbers (N,) int32, or ones and zeros (N, K)."""
+        if self.has_numbers:
+            return np.searchsorted(self.labels, y).astype(np.int32)
+        shares = self._binarizer.transform(y)
+        return np.asarray(shares.toarray() if hasattr(shares, "toarray") else shares, np.float64)
+
+    def named(self, probabilities: HostArray) -> Any:
+        """Return the classes that the network's probabilities (N, outputs) stand for."""
+        return self._binarizer.inverse_transform(probabilities[:, 0] if self.outputs == 1 else probabilities)
+
+    def weights(self, class_weight: Any, y: Any) -> HostArray | None:
+        """Return the weight of each row by its class; of several classes at once the mean of theirs."""
+        if class_weight is None:
+            return None
+        if self.is_multi:
+            raise ConfigError(
+                "class_weight is for one class in each row, and y has several", remedy="use sample_weight"
+            )
+        weights = compute_class_weight(class_weight, classes=self.labels, y=np.ravel(y))
+        return weights[np.searchsorted(self.labels, np.ravel(y))]
+
+
+def checked_labels(estimator: Any, y: Any, rows: int) -> Any:
+    """Return labels (N,), or (N, K) of several at once; ValueError for those that are none."""
+    if y is None:
+        _missing(estimator)
+    y = check_array(
+        y, ensure_2d=False, dtype=None, accept_sparse="csr", ensure_all_finite=True, input_name="y", allow_nd=False
+    )  # fmt: skip
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    check_classification_targets(y)
+    return _of_rows(y, rows)
+
+
+def checked_numbers(estimator: Any, y: Any, rows: int) -> HostArray:
+    """Return targets (N, K) in float64; ValueError for those that are no finite numbers."""
+    if y is None:
+        _missing(estimator)
+    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    if y.dtype.kind in "OUS":
+        y = y.astype(np.float64)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = column_or_1d(y, warn=True)
+    y = np.asarray(_of_rows(y, rows), np.float64)
+    return y[:, None] if y.ndim == 1 else y
+
+
+def _missing(estimator: Any) -> None:
+    name = type(estimator).__name__
+    raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
+
+
+def _of_rows(y: Any, rows: int) -> Any:
+    if y.shape[0] != rows:
+        raise ValueError(f"Found input variables with inconsistent numbers of samples: {[rows, y.shape[0]]}")
+    return y

@@ -1,0 +1,153 @@
+"""Epochs of a network's training, and the arrays that they change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from portanet._tree import tree_map
+from portanet._typing import Array, HostArray, Params, Shape
+from portanet.backends import Backend
+from portanet.estimators.step import PenalizedStep, Solved
+from portanet.nn import Layer
+from portanet.nn.layout import Layout
+from portanet.nn.losses.loss import LossFunction
+from portanet.rng import NOISE, generator
+from portanet.training import shards
+from portanet.training.gradient import Gradient, shard_rows
+from portanet.training.model import on_backend
+from portanet.training.state import Data, State
+from portanet.xp import copied, namespace
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to train on, with their targets and weights.
+
+    x        an array on the backend, or a sparse matrix on the host
+    targets  on the backend
+    weights  (N,) on the backend; None where all rows count the same
+    """
+
+    x: Any
+    targets: Array
+    weights: Array | None = None
+
+    def __len__(self) -> int:
+        return int(self.x.shape[0])
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the rows are made dense batch by batch."""
+        return hasattr(self.x, "tocsr")
+
+    def data(self) -> Data:
+        """All of it as steps take it."""
+        return Data(self.x, self.targets, self.weights)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is minimised, where and how.
+
+    alpha   the strength of the L2 penalty
+    told    see `PenalizedStep`
+    seed    of the noise of layers such as Dropout
+    """
+
+    model: Layer
+    loss: LossFunction
+    solver: Any
+    alpha: float
+    backend: Backend
+    dtype: str
+    input_shape: Shape
+    told: float = 1.0
+    seed: int = 0
+
+    def gradient(self, layout: Layout, batch: int) -> Gradient:
+        """Return the gradient for batches of this many rows."""
+        size = self.backend.shard_rows(batch, shard_rows(self.model, self.input_shape, batch))
+        workers = shards.workers(self.backend.threads())
+        trace = self.backend.tracer(workers.run_pair if size >= batch else None)
+        return Gradient(
+            self.model, self.loss, layout, size if size < batch else None, workers, trace=trace, counts=False
+        )
+
+
+@dataclass
+class Training:
+    """A network's arrays on their way, within a session of the backend.
+
+    state   what changes from step to step
+    epochs  how many there were, for the noise of layers
+    """
+
+    problem: Problem
+    layout: Layout
+    state: State
+    epochs: int = 0
+    _parts: dict[int, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def begin(cls, problem: Problem, params: Params, solver_state: Any = None, epochs: int = 0) -> Training:
+        """Return the state before the first step; with `solver_state` the solver continues from there."""
+        layout = Layout.of(problem.model, params)
+        flat = layout.pack(params)
+        flat = copied(flat)
+        xp = namespace(flat)
+        places = np.arange(layout.size) < layout.decayed
+        decay = problem.backend.put(places * problem.alpha, problem.dtype)
+        solver = problem.solver.init(xp.asarray(flat), decayed=layout.decayed)
+        if solver_state is not None:
+            solver = tree_map(solver_state, copied)
+        buffers = tree_map(layout.buffers(params), copied)
+        return cls(problem, layout, State(flat, buffers, Solved(solver, decay)), epochs)
+
+    def params(self) -> Params:
+        """Return copies of the network's arrays."""
+        return tree_map(self.layout.unpack(self.state.flat, self.state.buffers), copied)
+
+    def solver_state(self) -> Any:
+        """Return a copy of the solver's state."""
+        return tree_map(self.state.optimizer.solver, copied)
+
+    def epoch(self, rows: Rows, order: HostArray, batch_size: int, rate: float) -> float:
+        """Take a step for each batch of rows in this order, and return the mean loss; a last short batch by itself."""
+        self.epochs += 1
+        noise = int(generator(self.problem.seed, NOISE, self.epochs).integers(-(2**31), 2**31))
+        total, full = 0.0, len(order) // batch_size * batch_size
+        parts = [order[:full].reshape(-1, batch_size), order[full:][None]]
+        for first, part in zip((0, full), parts, strict=True):
+            if part.size:
+                keys = [(noise, first + i * batch_size) for i in range(len(part))]
+                total += self._run(rows, part, keys, [rate] * len(part))
+        return total / len(order)
+
+    def _run(self, rows: Rows, numbers: HostArray, keys: list[tuple[int, int]], rates: list[float]) -> float:
+        backend, dtype = self.problem.backend, self.problem.dtype
+        steps = self._steps(numbers.shape[1])
+        if not rows.is_sparse:
+            self.state, sums = steps(self.state, rows.data(), backend.put(numbers, "int32"), keys, rates)
+            return float(sums["loss"])
+        total = 0.0
+        for batch, key, rate in zip(numbers, keys, rates, strict=True):
+            index = backend.put(batch, "int32")
+            data = Data(backend.put(rows.x[batch].toarray(), dtype), *rows.data().with_labels(index)[1:])
+            self.state, sums = steps(self.state, data, None, [key], [rate])
+            total += float(sums["loss"])
+        return total
+
+    def _steps(self, batch: int) -> Any:
+        if batch not in self._parts:
+            problem = self.problem
+            step = PenalizedStep(problem.gradient(self.layout, batch), problem.solver, problem.told)
+            self._parts[batch] = problem.backend.compile(step)
+        return self._parts[batch]
+
+
+def put_params(params: Params, backend: Backend, dtype: str) -> Params:
+    """Return host arrays on the backend."""
+    return on_backend(params, backend, dtype)

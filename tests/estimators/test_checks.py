@@ -1,0 +1,17 @@
+"""scikit-learn's own checks of estimators: all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from portanet import MLPClassifier, MLPRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of checks that use few epochs, columns of text and the like
+
+
+@parametrize_with_checks([MLPClassifier(max_iter=60), MLPRegressor(max_iter=60)])
+def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
