@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from portanet._typing import HostArray
+from portanet.data.memmap.rows import as_rows
 
 SIDE = 28
 _FIT = 20  # pixels of the longer side of the ink
 _MIDDLE = 14  # of the mass, as the number of a pixel
 _LARGEST = 256  # pixels of a side that are looked at
 _PAPER = 0.6  # share of the pixels that count as paper
+_HALF = 0.5
 _EDGE = 0.1  # share of the pixels at an edge that count as paper
 _INK = 0.3  # of the strongest ink
 _OFF = 0.6  # pixels from the middle
+_FIRST = 256  # rows
 
 
 def as_digit(grey: HostArray) -> HostArray:
@@ -21,11 +26,12 @@ def as_digit(grey: HostArray) -> HostArray:
 
     1. Blocks of k x k pixels become their mean, k = ceil(max(H, W) / 256); rows and columns left over are dropped, and
        a side shorter than k is one block.
-    2. Paper is light where the median is above (minimum + maximum) / 2: then v becomes 255 - v.
-    3. Light from one side: the level of a strip of n pixels is, of its values in order, that at floor(0.1 (n - 1)).
-       With s = max(1, W // 8), (level of the last s columns - level of the first s) / max(1, W - s) is the slope, and
+    2. Light from one side: the level q of a strip of n pixels is, of its values in order, that at floor(q (n - 1)). With
+       s = max(1, W // 8), (level of the last s columns - level of the first s) / max(1, W - s) is the slope, and
        slope * (x - (W - 1) / 2) is subtracted from column x, counted from 0; then so for rows.
-       Of all n values in order, that at floor(0.6 (n - 1)) is subtracted, and what is below 0 becomes 0.
+       Paper is light where after this, with q = 0.5, the median is above (minimum + maximum) / 2: then v becomes 255 - v
+       in the picture as it was before.
+    3. Step 2 is done with q = 0.1 and kept. The level 0.6 of all pixels is subtracted, and what is below 0 becomes 0.
     4. Crop: m is the mean over 3 x 3 pixels, with zeros outside. Rows and columns in front of the first and behind the
        last with m > 0.3 max(m) are cut off. Values are divided by max(m), and those above 1 become 1.
     5. Fit: the crop (h, w) becomes (max(1, floor(20 h / max(h, w) + 1/2)), the same of w), each pixel the mean of the
@@ -38,9 +44,10 @@ def as_digit(grey: HostArray) -> HostArray:
     Steps 5 and 7 as MNIST was made: LeCun, Bottou, Bengio, Haffner 1998.
     """
     values = _in_blocks(np.asarray(grey, np.float64))
-    if np.median(values) > (values.min() + values.max()) / 2:
+    level = _level(_level(values, _HALF).T, _HALF)
+    if np.median(level) > (level.min() + level.max()) / 2:
         values = 255 - values
-    values = _level(_level(values).T).T
+    values = _level(_level(values, _EDGE).T, _EDGE).T
     values = np.maximum(values - _quantile(values, _PAPER), 0)
     smooth = _means_of_neighbours(values)
     if not smooth.max() > 0:
@@ -60,6 +67,12 @@ def are_digits(images: HostArray) -> bool:
     return bool(is_dark.all() and (np.abs(_centres(images[:, 0]) - _MIDDLE) < _OFF).all())
 
 
+def are_like_mnist(rows: Any) -> bool:
+    """Whether rows on the host are digits as MNIST has them, by the first of them."""
+    is_host = isinstance(rows, np.ndarray) or as_rows(rows) is not None
+    return is_host and rows.shape[1:] == (1, SIDE, SIDE) and are_digits(np.asarray(rows[:_FIRST]))
+
+
 def areas(size: int, fitted: int) -> HostArray:
     """The share (fitted, size) of each of `size` pixels in each of the `fitted` ones that cover the same length."""
     edges = np.arange(fitted + 1)[:, None] * (size / fitted)
@@ -74,10 +87,10 @@ def _in_blocks(values: HostArray) -> HostArray:
     return values[: rows * high, : columns * wide].reshape(rows, high, columns, wide).mean(axis=(1, 3))
 
 
-def _level(values: HostArray) -> HostArray:
+def _level(values: HostArray, share: float) -> HostArray:
     width = values.shape[1]
     strip = max(1, width // 8)
-    slope = (_quantile(values[:, -strip:], _EDGE) - _quantile(values[:, :strip], _EDGE)) / max(1, width - strip)
+    slope = (_quantile(values[:, -strip:], share) - _quantile(values[:, :strip], share)) / max(1, width - strip)
     return values - slope * (np.arange(width) - (width - 1) / 2)
 
 
