@@ -26,11 +26,11 @@ def as_digit(grey: HostArray) -> HostArray:
 
     1. Blocks of k x k pixels become their mean, k = ceil(max(H, W) / 256); rows and columns left over are dropped, and
        a side shorter than k is one block.
-    2. Light from one side: the level q of a strip of n pixels is, of its values in order, that at floor(q (n - 1)). With
-       s = max(1, W // 8), (level of the last s columns - level of the first s) / max(1, W - s) is the slope, and
+    2. Light from one side: the level q of a strip of n pixels is, of its values in order, that at floor(q (n - 1)).
+       With s = max(1, W // 8), (level of the last s columns - level of the first s) / max(1, W - s) is the slope, and
        slope * (x - (W - 1) / 2) is subtracted from column x, counted from 0; then so for rows.
-       Paper is light where after this, with q = 0.5, the median is above (minimum + maximum) / 2: then v becomes 255 - v
-       in the picture as it was before.
+       Paper is light where after this, with q = 0.5, the median is above (minimum + maximum) / 2: then v becomes
+       255 - v in the picture as it was before.
     3. Step 2 is done with q = 0.1 and kept. The level 0.6 of all pixels is subtracted, and what is below 0 becomes 0.
     4. Crop: m is the mean over 3 x 3 pixels, with zeros outside. Rows and columns in front of the first and behind the
        last with m > 0.3 max(m) are cut off. Values are divided by max(m), and those above 1 become 1.
