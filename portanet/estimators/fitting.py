@@ -17,6 +17,7 @@ from portanet.estimators.features import checked
 from portanet.estimators.improvement import Improvement
 from portanet.estimators.lbfgs import fit_lbfgs
 from portanet.estimators.loop import Loop
+from portanet.estimators.memory import memory
 from portanet.estimators.network import first_params, network
 from portanet.estimators.solvers import SGD, Adam
 from portanet.estimators.training import Problem, Rows, Training, put_params
@@ -59,9 +60,9 @@ class Fit:
         own = self.estimator
         loss, told = own._loss_and_told()
         if own.solver == "sgd":
-            solver: Any = SGD(own.learning_rate_init, own.momentum, own.nesterovs_momentum)
+            solver: Any = SGD(own.momentum, own.nesterovs_momentum)
         else:
-            solver = Adam(own.learning_rate_init, own.beta_1, own.beta_2, own.epsilon)
+            solver = Adam(own.beta_1, own.beta_2, own.epsilon)
         shape = tuple(self.x.shape[1:])
         return Problem(own._network, loss, solver, float(own.alpha), own._backend, own._dtype, shape, told)
 
@@ -82,9 +83,11 @@ class Fit:
             own.validation_scores_ = []
         rows = rows_on(own, self.x, self.targets, self.weights)
         constant = own._constant(self.targets, self.weights)
+        training, rows = memory.begin(training, rows)
         Loop(own, training, rows, validation, own._random_state, constant).run(self.contexts)
         own._params = training.params()
         own._solver_state, own._epochs = training.solver_state(), training.epochs
+        memory.end(training, rows)
         if own.early_stopping and own._improvement.kept is not None:
             own._params = own._improvement.kept
 

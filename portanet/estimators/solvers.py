@@ -31,7 +31,6 @@ class Adam:
     Kingma and Ba 2015, arXiv:1412.6980, the form at the end of section 2.
     """
 
-    learning_rate: float
     beta1: float
     beta2: float
     eps: float
@@ -79,7 +78,6 @@ class SGD:
     as the rate stays, both are the same.
     """
 
-    learning_rate: float
     momentum: float
     nesterov: bool
 

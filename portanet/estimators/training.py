@@ -117,7 +117,9 @@ class Training:
     def epoch(self, rows: Rows, order: HostArray, batch_size: int, rate: float) -> float:
         """Take a step for each batch of rows in this order, and return the mean loss; a last short batch by itself."""
         self.epochs += 1
-        noise = int(generator(self.problem.seed, NOISE, self.epochs).integers(-(2**31), 2**31))
+        noise = 0
+        if self.problem.model.is_random:
+            noise = int(generator(self.problem.seed, NOISE, self.epochs).integers(-(2**31), 2**31))
         total, full = 0.0, len(order) // batch_size * batch_size
         parts = [order[:full].reshape(-1, batch_size), order[full:][None]]
         for first, part in zip((0, full), parts, strict=True):

@@ -140,3 +140,14 @@ def test_a_list_and_a_frame_of_numbers_give_the_bits_of_an_array() -> None:
     assert second.feature_names_in_.tolist() == list("abcdef")
     with pytest.raises(ValueError, match="must be in the same order"):
         second.predict(frame[list("fedcba")])
+
+
+def test_fits_that_share_their_arrays_stay_apart() -> None:
+    """The second fit of equal shapes takes the arrays of the first one, and gives the bits of a fit alone."""
+    _, alone = pair("three classes", random_state=5, alpha=0.5)
+    expected = alone.fit(-X, CLASSES).predict_proba(X).tobytes()
+    _, first = pair("three classes")
+    answers = first.fit(X, CLASSES).predict_proba(X).tobytes()
+    _, second = pair("three classes", random_state=5, alpha=0.5)
+    assert second.fit(-X, CLASSES).predict_proba(X).tobytes() == expected
+    assert first.predict_proba(X).tobytes() == answers
