@@ -105,6 +105,13 @@ def sklearn(session: nox.Session) -> None:
     session.run("pytest", "-n", "2", "tests/estimators", *session.posargs, env={"SCIPY_ARRAY_API": "1"})
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Pages with search from the docstrings, in the folder docs."""
+    session.install("--editable", ".", *group("docs"))
+    session.run("python", "scripts/docs.py", *session.posargs)
+
+
 @nox.session(venv_backend="virtualenv")
 def gpu(session: nox.Session) -> None:
     """On a machine with an NVIDIA GPU: its parity check, its tests, and the CPU and the GPU side by side."""
@@ -117,7 +124,7 @@ def gpu(session: nox.Session) -> None:
 
 @nox.session(venv_backend="virtualenv")
 def bench(session: nox.Session) -> None:
-    """How fast it trains beside NumPy by hand, scikit-learn, PyTorch and JAX: the README's tables, in some minutes."""
+    """How fast it trains beside NumPy by hand, scikit-learn, PyTorch and JAX: the table of portanet.checks."""
     peers = [*BACKENDS["torch"], *BACKENDS["jax"], "scikit-learn>=1.7"]
     session.install("--editable", ".", *peers)
     session.run("python", "scripts/bench.py", *session.posargs)

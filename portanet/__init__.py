@@ -1,7 +1,99 @@
 """Neural networks whose maths is written once, against the array API standard, for any array library.
 
-Names are imported when first used, so `import portanet` is quick. Start with `fit`, `load` and `read`; the
-layers and losses are in `portanet.nn`, the optimizers and schedules in `portanet.optim`.
+Start with `fit`, `load` and `read`; the layers and losses are in `portanet.nn`, the optimizers and schedules in
+`portanet.optim`. Names are imported when first used, so `import portanet` is quick.
+
+```python
+from portanet import fit, load, read
+from portanet.nn import Dense, Flatten, ReLU, Rescale, Sequential, uniform
+from portanet.optim import SGD
+
+digits = read("mnist:article")
+start = uniform(-0.5, 0.5)
+model = Sequential(Rescale(1 / 255), Flatten(), Dense(16, initializer=start), ReLU(), Dense(10, initializer=start))
+run = fit(model, digits, optimizer=SGD(0.2), epochs=350, batch_size="full")
+print(run.history[340]["accuracy"])  # at iteration 340, from its own forward pass
+run.save("article.safetensors")
+```
+
+A model file loads on any backend, whichever it was trained on, and nothing in it is ever executed:
+
+```python
+test = read("mnist:test")
+article = load("article.safetensors")
+print(article.evaluate(test), (article.predict(test) == test.labels).mean())
+```
+
+`backend="cupy"` (or `torch`, `jax`, `strict`) in `fit` and `load` is all that changes. Arrays that are on a device
+already stay in their library: give `fit` PyTorch tensors, and it computes with PyTorch.
+
+## The parts
+
+- layers: Dense, NTKDense, Conv2D, MaxPool2D, AveragePool2D, GlobalAveragePool2D, BatchNorm, LayerNorm, Scale,
+  Embedding, PeriodicEmbedding, Dropout, Flatten, Reshape, Residual, Sequential, Frozen
+- activations: ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Sigmoid, Tanh, Softplus, Identity
+- preprocessing, part of the model: Rescale, Standardize, Columns, RandomAffine
+- losses: cross_entropy, binary_cross_entropy, hinge, mean_squared_error, mean_absolute_error, huber, poisson
+- optimizers: SGD (momentum, Nesterov), AdaGrad, RMSProp, Adam, AdamW, NAdam, Lion; ClipByGlobalNorm and EMA around any
+- schedules: constant, step_decay, exponential_decay, inverse_scaling, cosine_decay, one_cycle, cos_log, linear_warmup
+- callbacks: EarlyStopping, KeepBest, ReduceOnPlateau, Progress, or your own
+
+`fit` takes names too: `fit(model, x, labels, optimizer="adam", loss="mse", valid=0.1)` holds out a tenth of the rows.
+Words of scikit-learn, Keras and PyTorch mean the same here, or the message names the right form. Your own layers,
+losses and optimizers load with `load(path, custom=[Mine])`; `TrainedModel.from_state_dict(model, state, input_shape)`
+and `run.to_state_dict()` exchange weights with `torch.nn.Sequential`.
+
+Images are (N, C, H, W). A loss in lower case is the usual one; `CrossEntropy(label_smoothing=0.1)` has settings. The
+loss decides what labels may be: class numbers, a probability for each class, numbers to predict, or ones and zeros for
+several classes at once. `fit` standardises numbers to predict, so their unit does not matter: losses are in deviations,
+predictions in the target's unit. Text, truth values and categories are classes by name: `predict` answers with them,
+and columns and classes are matched by name from `read` or a data frame to `portanet predict`.
+
+```python
+from portanet import EarlyStopping, fine_tune
+from portanet.nn import CrossEntropy, mean_squared_error
+from portanet.optim import AdamW, ClipByGlobalNorm, cosine_decay
+
+x, labels = test.x[:2000], test.labels[:2000]  # few digits, so that this page runs in seconds
+layers = Sequential(Rescale(1 / 255), Flatten(), Dense(64), ReLU(), Dense(10))
+run = fit(
+    layers,
+    x[500:],
+    labels[500:],
+    valid=(x[:500], labels[:500]),
+    epochs=20,
+    batch_size=50,
+    loss=CrossEntropy(label_smoothing=0.1),
+    optimizer=ClipByGlobalNorm(AdamW(0.003, weight_decay=0.1), max_norm=5.0),
+    schedule=cosine_decay(warmup=0.05),
+    callbacks=[EarlyStopping(patience=4)],
+    checkpoints="digits",  # called again, this resumes where it stopped
+)
+print(run)  # layers, shapes, parameters, multiply-accumulates (MACs)
+run.report("digits.html")  # settings and curves in one file; run.plot() shows the curves in a notebook
+
+odd, params = fine_tune(run, 2, freeze=["2"])  # two classes: a new last layer, and layer 2 is not updated
+run = fit(odd, x, labels % 2, params=params, epochs=3)
+
+ink = x.mean(axis=(1, 2, 3))  # a number to predict for each image
+run = fit(Sequential(Rescale(1 / 255), Flatten(), Dense(1)), x, ink, loss=mean_squared_error, epochs=30)
+print(run.evaluate(x, ink)["r2"])
+```
+
+## Reading the code
+
+In this order, each file about a page:
+
+1. scripts/article.py: the whole thing from outside.
+2. nn/layer.py, dense.py, activations.py, sequential.py: a layer is a dataclass of settings with a forward and a
+   backward pass; its arrays are passed in, and nothing is remembered between calls.
+3. nn/losses/: cross entropy with its gradient; nn/conv2d.py and nn/batch_norm.py when you want more of the same.
+4. nn/layout.py, optim/sgd.py, optim/adam.py: all weights are one flat vector; an optimizer is two functions over it.
+5. training/gradient.py, training/step.py, training/loop.py: a gradient, a step, and the loop around it.
+   training/spec.py holds the settings, training/source.py the rows.
+6. xp/, backends/: how one source runs on five libraries. No file outside `backends/` names CuPy, PyTorch or JAX, and
+   none in `nn/` or `optim/` asks which one it is; a test holds that.
+7. tracing/: why it is fast all the same. After the first steps one is traced; from then on straight code is replayed.
 """
 
 from __future__ import annotations

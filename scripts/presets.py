@@ -1,7 +1,7 @@
 """The presets over five seeds: accuracy on the held-out digits and, read once at each run's end, on the test digits.
 
-`python scripts/presets.py mlp cnn` prints the table of the README; the runs stay in the folder seeds/, and one that
-is there already is not trained again.
+`python scripts/presets.py mlp cnn` prints the table of portanet/training/presets.py; the runs stay in the folder
+seeds/, and one that is there already is not trained again.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""The article's network over ten seeds beside its published curve, and the same network started properly.
+"""The article's network over ten seeds beside its published curve, and with He initialisation and standardised pixels.
 
-`python scripts/seeds.py` takes some minutes on two cores and prints the table of the README.
+`python scripts/seeds.py` takes some minutes on two cores and prints the table of portanet/training/presets.py.
 """
 
 from statistics import median
@@ -25,16 +25,16 @@ def curve(model: Layer, seed: int) -> dict[int, float]:
 
 start = uniform(-0.5, 0.5)
 article = Sequential(Rescale(1 / 255), Flatten(), Dense(16, initializer=start), ReLU(), Dense(10, initializer=start))
-proper = Sequential(Standardize("all"), Flatten(), Dense(16), ReLU(), Dense(10))
+standardised = Sequential(Standardize("all"), Flatten(), Dense(16), ReLU(), Dense(10))
 
 as_written = [curve(article, seed) for seed in SEEDS]
-started_well = [curve(proper, seed) for seed in SEEDS]
+he_initialised = [curve(standardised, seed) for seed in SEEDS]
 
-print("| iteration | published | lowest | median | highest | started well: lowest | median | highest |")
+print("| iteration | published | lowest | median | highest | with He initialisation: lowest | median | highest |")
 print("|---|---|---|---|---|---|---|---|")
 for iteration, published in PUBLISHED.items():
     figures = [f"{published:.3f}"]
-    for curves in (as_written, started_well):
+    for curves in (as_written, he_initialised):
         values = [values[iteration] for values in curves]
         figures += [f"{value:.3f}" for value in (min(values), median(values), max(values))]
     print(f"| {iteration} | {' | '.join(figures)} |")

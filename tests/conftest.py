@@ -83,7 +83,7 @@ def _needs_library(item: pytest.Item) -> bool:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The row of each leg in the matrix of the README: passed (and skipped) tests by folder."""
+    """The row of each leg in the matrix of .github/CONTRIBUTING.md: passed (and skipped) tests by folder."""
     counts: dict[str, Counter[tuple[str, str]]] = {}
     for outcome in ("passed", "skipped", "failed", "error"):
         for report in terminalreporter.stats.get(outcome, []):

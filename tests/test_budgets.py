@@ -1,4 +1,4 @@
-"""What a training step asks of a GPU, counted: the table of the README.
+"""What a training step costs on a GPU, counted: the table of portanet/backends/__init__.py.
 
 The counts come from the emulated device that CuPy runs on without a GPU (its module `counts`); they are those of
 CuPy itself, so they hold on a card too. A number here goes up only with a reason in the commit.

@@ -1,5 +1,6 @@
-"""What a newcomer runs first: the example in scripts/, and every block of code in the README."""
+"""What a newcomer runs first: the example in scripts/, and the code in README.md, CONTRIBUTING.md and docstrings."""
 
+import ast
 import contextlib
 import os
 import re
@@ -27,15 +28,25 @@ def run_python(*arguments: str, folder: Path) -> str:
     return done.stdout
 
 
-def readme(*languages: str) -> str:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = "\n".join(code for language, code in BLOCK.findall(text) if language in languages)
-    assert code, f"README.md has no block of {' or '.join(languages)}"
-    return code
+def documents() -> dict[str, str]:
+    """README.md, CONTRIBUTING.md and every docstring of a module that has a block of code, by path."""
+    texts = {path: (ROOT / path).read_text(encoding="utf-8") for path in ("README.md", ".github/CONTRIBUTING.md")}
+    for path in sorted((ROOT / "portanet").rglob("*.py")):
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        if "```" in text:
+            texts[path.relative_to(ROOT).as_posix()] = text
+    return texts
 
 
-def readme_commands() -> list[str]:
-    lines = readme("console", "bash", "sh").replace("\\\n", " ").splitlines()
+DOCUMENTS = documents()
+
+
+def blocks(text: str, *languages: str) -> str:
+    return "\n".join(code for language, code in BLOCK.findall(text) if language in languages)
+
+
+def commands_of(text: str) -> list[str]:
+    lines = blocks(text, "console", "bash", "sh").replace("\\\n", " ").splitlines()
     return [line.removeprefix("$ ") for line in lines if re.match(r"(\$ )?(\S*/)?portanet ", line)]
 
 
@@ -49,30 +60,32 @@ def test_article_learns_the_digits(backend: Backend, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_readme_python_runs_from_top_to_bottom(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [name for name, text in DOCUMENTS.items() if blocks(text, "python")])
+def test_python_runs_from_top_to_bottom(name: str, pytestconfig: pytest.Config, tmp_path: Path) -> None:
     if pytestconfig.getoption("--backend") not in (None, "numpy"):
-        pytest.skip("the README's code trains on NumPy: it runs with --backend numpy")
-    (tmp_path / "readme.py").write_text(readme("python"), encoding="utf-8")
-    run_python("readme.py", folder=tmp_path)
+        pytest.skip("this code trains on NumPy: it runs with --backend numpy")
+    (tmp_path / "program.py").write_text(blocks(DOCUMENTS[name], "python"), encoding="utf-8")
+    printed = run_python("program.py", folder=tmp_path)
+    [shown] = re.findall(r"```python\n[^`]*```\n\n```\n(.*?)```", DOCUMENTS[name], re.DOTALL) or [printed]
+    assert printed.rstrip() == shown.rstrip()
 
 
-def test_readme_names_files_that_are_there() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    links = [path for path in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in path]
-    named = re.findall(r"(?:tests|scripts|portanet)/[\w/.]+\.py", text)
-    assert len(links) > 15
-    assert [path for path in [*links, *named] if not (ROOT / path).exists()] == []
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_documents_name_files_that_are_there(name: str) -> None:
+    links = [path for path in re.findall(r"\]\(([^)#]+)\)", DOCUMENTS[name]) if "://" not in path]
+    named = re.findall(r"(?<![\w/])(?:tests|scripts|portanet)/(?!nn/my_layer)[\w/.]+\.py", DOCUMENTS[name])
+    assert [path for path in links if not ((ROOT / name).parent / path).exists()] == []
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_readme_prints_the_program_that_it_shows(tmp_path: Path) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    [(code, printed)] = re.findall(r"```python\n([^`]*programs\(\)[^`]*)```\n\n```\n(.*?)```", text, re.DOTALL)
-    (tmp_path / "program.py").write_text(code, encoding="utf-8")
-    assert run_python("program.py", folder=tmp_path).rstrip() == printed.rstrip()
+def test_readme_is_one_screen() -> None:
+    text = DOCUMENTS["README.md"]
+    assert len(text.splitlines()) <= 130
+    assert [path for path in re.findall(r'src="([^"]+)"', text) if not (ROOT / path).exists()] == []
 
 
-@pytest.mark.parametrize("line", readme_commands())
-def test_readme_command_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line", sorted({line for text in DOCUMENTS.values() for line in commands_of(text)}))
+def test_command_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("mine.toml").touch()  # which is read with the options
     _, *arguments = shlex.split(re.split(r"[|<>;&]", line)[0], comments=True)

@@ -1,4 +1,41 @@
-"""The command line. Only this package prints; the commands are imported when they are used."""
+"""The command line. Only this package prints; the commands are imported when they are used.
+
+```console
+portanet train                                    # the preset mlp on MNIST: 55,000 digits to learn, 5,000 held out
+portanet train --preset classic                   # the article's network, full batch, 350 iterations
+portanet train --preset cnn                       # a convolutional network, with shifted and turned images
+portanet train houses.csv --label price           # a table, by the preset table: layers and settings of RealMLP
+portanet data describe houses.csv --label price   # the kind of each column, and which are left out
+portanet train --backend cupy                     # on a GPU; also torch, jax, strict, numpy
+portanet train --resume                           # resume the newest run that was interrupted
+portanet train new.csv --from runs/mlp-1          # start from a trained model; --freeze 0,1,2 keeps layers
+portanet evaluate runs/mlp-1 mnist:test --details # accuracy and loss, precision and recall of each class
+portanet predict runs/mlp-1 test.csv --out submission.csv
+portanet export runs/mlp-1 --to onnx              # for onnxruntime; --to python: one file that needs NumPy alone
+portanet report runs/mlp-1                        # write its report again
+portanet summary runs/mlp-1                       # layers, shapes, parameters
+portanet bench                                    # how fast this machine's backends train
+portanet doctor                                   # what is installed and what works here
+```
+
+Training writes a run folder, `runs/NAME-N`: `model.safetensors` (the model), `checkpoint.safetensors` (the state to
+resume from), `history.jsonl` (the curves as data), `run.json` (settings, versions and the command that repeats it) and
+`report.html`, one file with the charts that opens offline. `--json` prints one JSON object with the result;
+`portanet COMMAND --help` shows every option.
+
+`--class-weight balanced` makes rare classes count as much as common ones, `--patience 5` stops when the validation
+loss has not fallen for five epochs and keeps the best weights, `--accumulate 4` computes each batch in four parts.
+`--hidden 64,32 --activation tanh --dropout 0.1` gives `mlp`, `classic` and `table` other hidden layers.
+Everything else goes in a configuration file:
+
+```console
+portanet train --preset mlp --print-config > mine.toml    # every setting, the layers too
+portanet train --config mine.toml --epochs 30             # options win over the file, the file over the preset
+```
+
+`portanet data kaggle DIR` writes MNIST as the two files of Kaggle's Digit Recognizer, and `predict` answers in the
+format of its submissions.
+"""
 
 from __future__ import annotations
 

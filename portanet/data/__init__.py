@@ -1,4 +1,35 @@
-"""Files in, arrays out: MNIST itself, CSV, IDX and .npz."""
+"""Files in, arrays out: MNIST itself, tables, IDX and npz files.
+
+DATA is `mnist` (60,000 digits), `mnist:article` (the 42,000 of them whose number modulo 10 is 0 to 6), `mnist:test`
+(10,000), a table, a folder of IDX files (`FOLDER:test` for its test part) or an `.npz`. In a table columns named
+`pixel0`, `pixel1`, ... are an image and must hold whole numbers from 0 to 255. Dates such as 20230101, seconds since
+1970 and other columns whose values float32 would merge are centred in float64 first, and the model file keeps by how
+much. A cell that cannot be read is an error with its row and column.
+
+## Memory maps
+
+A CSV or IDX file of more than 256 MB, or an eighth of the free memory, is read once into a memory map: whole pixels as
+uint8, other numbers as float32, in the same bits as in memory. `read(..., mapped=True)` does so with any. An IDX file
+of uint8 that is not compressed is its own map; the others are made in the user's cache folder (`portanet doctor` says
+where and how large; `PORTANET_CACHE` names another one; it may be deleted at any time) and opened the next time, unless
+the file has changed. In memory are a few rows, and some tens of bytes for each row's label and place in the order. The
+model has the same bytes as one that was trained in memory. A device takes all rows if they fit half of its free memory;
+else each step's are sent in one asynchronous copy, and batch_size="full" is not possible.
+
+Twelve times the 42,000 digits are a CSV of 920 MB and a map of 395 MB, in a shell that gives each process 300 MB:
+
+```console
+portanet data kaggle .
+cp train.csv big.csv
+for i in $(seq 11); do tail -n +2 train.csv; done >> big.csv
+ulimit -d 300000                    # kilobytes of memory, without the pages of files
+portanet train big.csv --epochs 1   # 104 s on two busy cores, most of them for the map
+portanet train big.csv --epochs 1   # 20 s
+```
+
+Both write the model that is written without the limit and without a map, byte by byte. Without a map the reader stops
+there, in one line.
+"""
 
 from portanet.data.dataset import Dataset
 from portanet.data.source import read

@@ -94,6 +94,48 @@ their buffers, and the code goes on with them once they are compiled. Nothing be
 return(%8)
 
 A guard (guard.py) lets this code run for arguments of the same kind only; others are traced for themselves.
+
+## The code of a network
+
+```python
+import numpy as np
+from portanet import choose
+from portanet.nn import Dense, ReLU, Sequential
+
+model = Sequential(Dense(4), ReLU())
+params = model.init(np.random.default_rng(0), (3,))
+forward = choose("numpy").tracer()(lambda params, x: model.forward(params, x)[0], warmup=0)
+forward(params, np.ones((5, 3), np.float32))
+print(forward.programs()[0].source)
+```
+
+```
+def code(c0, c1, copyto, c3, c4, dot, c6, add, c8, maximum, copy):
+    def replay(a0, a1, a2):
+        copyto(c0, c1, 'unsafe')
+        dot(c0, c3, c4)
+        add(c4, c6, out=c4)
+        maximum(c4, c8, out=c4)
+        return copy(c4)
+    return replay
+```
+
+Every result is written into the same array each time, views are made once, constants are computed once, and gradients
+are written where the optimizer's vector has them. A layer of your own is traced like any other; one that asks for the
+value of an array, calls NumPy itself, or brings arrays from elsewhere is called without tracing.
+`choose("numpy", trace=False)` and `portanet train --no-trace` switch tracing off, to the same bits.
+
+## Kernels
+
+Then neighbouring elementwise calls become one loop, a kernel (fuse.py): Adam is one pass over the weights instead of
+ten. On NumPy the machine's own `cc` compiles the loops, in the background while the first steps run without them, and
+the cache folder keeps them for this compiler and this processor; they are loaded only from folders that no other user
+can write. The C text holds the calls, their dtypes and the layout of the arrays, never a number or a name from a file.
+Every operation in a kernel is exactly rounded or on integers, and the compiler may not reorder or contract it, so the
+bits are those of the steps without; powers and exponentials stay NumPy's own. Without a compiler steps run as traced,
+and `portanet doctor` says why; `PORTANET_CC` names another compiler, and empty it forbids all;
+`choose("numpy", fuse=False)` switches kernels off. On CuPy the same loops are ElementwiseKernels, with exponentials
+too, built without contraction to fused multiply-adds; their bits have been compared on the emulated device alone.
 """
 
 from portanet.tracing.kernel import Kernel

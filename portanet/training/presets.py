@@ -1,4 +1,45 @@
-"""Ready-made training specs: the article's network, a better one, a convolutional one, and one for tables."""
+"""Ready-made training specs: the article's network, a better one, a convolutional one, and one for tables.
+
+## Accuracy
+
+The presets over five seeds, from `python scripts/presets.py mlp cnn` (2 cores). The settings were chosen on the
+held-out digits, 5,000 of the training images and the same for every seed; the test digits were read once, at the end of
+each run:
+
+| preset | held-out digits: mean | lowest | highest | test digits: mean | deviation | lowest | highest | seconds |
+|---|---|---|---|---|---|---|---|---|
+| `mlp` | 98.40 % | 98.34 % | 98.50 % | **98.57 %** | 0.06 | 98.49 % | 98.62 % | 10 |
+| `cnn` | 99.35 % | 99.22 % | 99.42 % | **99.46 %** | 0.03 | 99.42 % | 99.50 % | 78 |
+
+`mlp` is 784-256-128-10 with AdamW, 12 epochs. `cnn` has two convolutions of 5x5 with 16 and 32 filters, a layer of 128
+units, AdamW with averaged weights, and images that are shifted, turned and scaled at random, 10 epochs. Both take
+batches of 128.
+
+The article's network over ten seeds beside the curve that the article published, and the same 16 units and 350 steps
+with He initialisation (He et al. 2015) and standardised pixels, everything else the same. Training accuracy, from
+`python scripts/seeds.py`:
+
+| iteration | published | lowest | median | highest | with He initialisation: lowest | median | highest |
+|---|---|---|---|---|---|---|---|
+| 0 | 0.108 | 0.079 | 0.101 | 0.125 | 0.073 | 0.101 | 0.126 |
+| 50 | 0.763 | 0.645 | 0.696 | 0.725 | 0.824 | 0.871 | 0.887 |
+| 100 | 0.830 | 0.774 | 0.788 | 0.801 | 0.849 | 0.906 | 0.917 |
+| 150 | 0.859 | 0.814 | 0.829 | 0.834 | 0.910 | 0.916 | 0.925 |
+| 200 | 0.875 | 0.838 | 0.849 | 0.851 | 0.917 | 0.922 | 0.932 |
+| 250 | 0.884 | 0.853 | 0.863 | 0.865 | 0.920 | 0.927 | 0.936 |
+| 300 | 0.892 | 0.862 | 0.870 | 0.875 | 0.926 | 0.930 | 0.939 |
+| 340 | 0.897 | 0.868 | 0.876 | 0.880 | 0.926 | 0.933 | 0.940 |
+
+The published curve lies above all ten. It was trained on Kaggle's choice of 42,000 digits, which is not available
+here, and the article does not show how it scales the pixels; a larger scale acts like a larger learning rate.
+
+Bugs in the article's code that `classic` does not reproduce:
+
+- Its softmax does not subtract the maximum, so it overflows once a logit passes 709 (in float32: 88).
+- It sums the bias gradients over the units as well as over the samples, so all biases of a layer move alike.
+- It divides by a global `m` that no function defines.
+- Its one-hot matrix has as many rows as the largest label in the data, so data without a 9 breaks it.
+"""
 
 from __future__ import annotations
 
