@@ -17,8 +17,8 @@ from portanet.nn.losses.loss import LossFunction
 from portanet.rng import NOISE, generator
 from portanet.training import shards
 from portanet.training.gradient import Gradient, shard_rows
-from portanet.training.model import on_backend
 from portanet.training.state import Data, State
+from portanet.training.weights import on_backend
 from portanet.xp import copied, namespace
 
 
