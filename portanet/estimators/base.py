@@ -8,17 +8,18 @@ from typing import Any, ClassVar
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
+from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from portanet._typing import Array, HostArray
 from portanet.estimators.contexts import Contexts
-from portanet.estimators.features import checked
-from portanet.estimators.fitting import STOCHASTIC, Fit, initialize
+from portanet.estimators.features import checked, placed
+from portanet.estimators.fitting import STOCHASTIC, Fit, initialize, row_weights
 from portanet.estimators.network import dense_arrays
 from portanet.estimators.parameters import CONSTRAINTS
 from portanet.nn.losses.loss import LossFunction
-from portanet.training.arrays import to_host
+from portanet.training.arrays import is_host
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
@@ -41,9 +42,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return how well the network does on rows that are checked."""
 
     def _row_weights(self, sample_weight: Any, x: Any, y: Any) -> HostArray | None:
-        if sample_weight is None:
-            return None
-        return _check_sample_weight(to_host(sample_weight), x)
+        return row_weights(sample_weight, x)
 
     def _constant(self, targets: HostArray, weights: HostArray | None) -> float:
         """Return the part of the loss that no network changes."""
@@ -127,16 +126,21 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _logits(self, x: Any) -> Array:
         """Return the outputs of the last Dense layer for rows that are checked."""
-        if hasattr(x, "tocsr"):
-            x = x.toarray()
         with self._backend.session(self._dtype):
-            return self._network.forward(self._params, self._backend.as_device_array(x, self._dtype))[0]
+            return self._network.forward(self._params, placed(x, self._backend, self._dtype))[0]
 
-    def _checked_for_prediction(self, X: Any) -> Any:
+    def _answer(self, array: Array) -> Any:
+        """Return an array of the backend in the library of the rows."""
+        stays = self._like is not None and not is_host(self._like)
+        return array if stays else self._backend.to_numpy(array)
+
+    def _checked_for(self, method: str, X: Any) -> Any:
         check_is_fitted(self)
+        if self._like is not None:
+            check_same_namespace(X, self, attribute="_like", method=method)
         return checked(self, X, reset=False)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
+        tags.input_tags.sparse = tags.array_api_support = True
         return tags

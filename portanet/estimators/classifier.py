@@ -17,6 +17,7 @@ from portanet.estimators.parameters import keep
 from portanet.estimators.targets import Classes, checked_labels
 from portanet.nn import sigmoid, softmax
 from portanet.nn.losses.loss import LossFunction
+from portanet.xp import namespace
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
@@ -92,7 +93,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return y if self.n_outputs_ == 1 else None
 
     def _validation_score(self, x: Any, y: Any, weights: Any) -> float:
-        return float(accuracy_score(y, self._classes.named(self._probabilities(x)), sample_weight=weights))
+        return float(
+            accuracy_score(
+                y, self._classes.named(self._backend.to_numpy(self._probabilities(x))), sample_weight=weights
+            )
+        )
 
     @property
     def out_activation_(self) -> str:
@@ -119,20 +124,25 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     def predict(self, X: Any) -> Any:
         """Return the class of each row, (N,), or (N, K) ones and zeros where a row may be of several."""
-        x = self._checked_for_prediction(X)
-        return self._classes.named(self._probabilities(x))
+        x = self._checked_for("predict", X)
+        return self._classes.named(self._answer(self._probabilities(x)))
 
     def predict_proba(self, X: Any) -> Any:
         """Return the probability of each class for each row, (N, K), in the order of `classes_`."""
-        x = self._checked_for_prediction(X)
-        probabilities = self._probabilities(x)
-        if self.n_outputs_ == 1:
-            return np.concatenate([1 - probabilities, probabilities], axis=1)
-        return probabilities
+        return self._both(self._checked_for("predict_proba", X))
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of `predict_proba`."""
-        return np.log(self.predict_proba(X))
+        probabilities = self._both(self._checked_for("predict_log_proba", X))
+        with np.errstate(divide="ignore"):
+            return namespace(probabilities).log(probabilities)
+
+    def _both(self, x: Any) -> Any:
+        """Return the probabilities (N, K): two where the network has one output."""
+        probabilities = self._answer(self._probabilities(x))
+        if self.n_outputs_ > 1:
+            return probabilities
+        return namespace(probabilities).concat([1.0 - probabilities, probabilities], axis=1)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

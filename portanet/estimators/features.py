@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils._array_api import get_namespace
 from sklearn.utils.validation import validate_data
 
+from portanet import backends
+from portanet._typing import HostArray
+from portanet.backends import Backend
 from portanet.errors import DataError
+from portanet.training.arrays import is_host, to_host
+from portanet.xp import cast, namespace
 
 
 class UnusableDataError(DataError, ValueError):
@@ -20,8 +26,10 @@ def checked(estimator: Any, X: Any, *, reset: bool) -> Any:
     reset  whether they decide the columns, as in fit, or must have those of fit
     Raises ValueError as scikit-learn does, and one that names the columns for NaN.
     """
+    xp, _ = get_namespace(X)
+    floats = [getattr(xp, name) for name in ("float64", "float32") if hasattr(xp, name)]
     x = validate_data(
-        estimator, X, reset=reset, accept_sparse=["csr", "csc"], dtype=["float64", "float32"], ensure_all_finite=False,
+        estimator, X, reset=reset, accept_sparse=["csr", "csc"], dtype=floats, ensure_all_finite=False,
         order="C" if type(X) is np.ndarray else None,
     )  # fmt: skip
     if hasattr(x, "tocsr"):
@@ -29,7 +37,25 @@ def checked(estimator: Any, X: Any, *, reset: bool) -> Any:
         _require_finite(estimator, x.data[:, None], sparse=True)
     elif isinstance(x, np.ndarray):
         _require_finite(estimator, x)
+    elif not bool(xp.isfinite(xp.sum(x))):
+        _require_finite(estimator, to_host(x))
     return x
+
+
+def select(x: Any, index: HostArray) -> Any:
+    """Return some rows of an array of any library, or of a sparse matrix."""
+    if is_host(x) or hasattr(x, "tocsr"):
+        return x[index]
+    return namespace(x).take(x, backends.of(x).put(index, "int32"), axis=0)
+
+
+def placed(x: Any, backend: Backend, dtype: str) -> Any:
+    """Return rows on a backend, in a dtype by name; a sparse matrix becomes dense."""
+    if hasattr(x, "tocsr"):
+        x = x.toarray()
+    if not is_host(x) and backends.name_of(x) == backend.name:
+        return cast(x, getattr(namespace(x), dtype))
+    return backend.as_device_array(to_host(x), dtype)
 
 
 def _require_finite(estimator: Any, x: Any, sparse: bool = False) -> None:

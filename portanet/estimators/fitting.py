@@ -13,7 +13,7 @@ from portanet import backends
 from portanet._typing import HostArray
 from portanet.backends import Backend, choose
 from portanet.estimators.contexts import Contexts
-from portanet.estimators.features import checked
+from portanet.estimators.features import checked, placed, select
 from portanet.estimators.improvement import Improvement
 from portanet.estimators.lbfgs import fit_lbfgs
 from portanet.estimators.loop import Loop
@@ -100,10 +100,10 @@ class Fit:
                 "y_val, the same in each call."
             )
         kept, held = held_out(own.validation_fraction, len(self.targets), own._random_state, own._stratify(self.y))
-        weights, y = self.weights, np.asarray(self.y)[held]
+        weights, y = self.weights, np.asarray(to_host(self.y))[held]
         held_weights, self.weights = (None, None) if weights is None else (weights[held], weights[kept])
-        validation = _validation(own, self.x[held], y, self.targets[held], held_weights)
-        self.x, self.targets = self.x[kept], self.targets[kept]
+        validation = _validation(own, select(self.x, held), y, self.targets[held], held_weights)
+        self.x, self.targets = select(self.x, kept), self.targets[kept]
         return validation
 
 
@@ -111,7 +111,7 @@ def initialize(own: Any, x: Any, targets: HostArray) -> None:
     """Set an estimator's attributes as they are before the first epoch."""
     own.n_outputs_, own.t_ = own._outputs(targets), 0
     own._dtype = own.dtype or str(x.dtype).rpartition(".")[2]
-    own._backend = _backend_for(own, x)
+    own._backend, own._like = _backend_for(own, x), None if hasattr(x, "tocsr") else x[:0, ...]
     own._network = network(own, own.n_outputs_)
     shape = tuple(x.shape[1:])
     own._network.output_shape(shape)
@@ -133,7 +133,12 @@ def rows_on(own: Any, x: Any, targets: HostArray, weights: HostArray | None) -> 
     backend = own._backend
     put = None if weights is None else backend.put(weights, own._dtype)
     y = backend.put(targets, "int32" if targets.dtype.kind == "i" else own._dtype)
-    return Rows(x if hasattr(x, "tocsr") else backend.as_device_array(x, own._dtype), y, put)
+    return Rows(x if hasattr(x, "tocsr") else placed(x, backend, own._dtype), y, put)
+
+
+def row_weights(sample_weight: Any, x: Any) -> HostArray | None:
+    """Return the weights (N,) of rows on the host; ValueError for those that are none."""
+    return None if sample_weight is None else _check_sample_weight(to_host(sample_weight), np.empty((x.shape[0], 1)))
 
 
 def require_finite(own: Any) -> None:
@@ -161,7 +166,7 @@ def _given(own: Any, X: Any, y: Any, sample_weight: Any) -> Validation | None:
         raise ValueError("rows to validate on are X_val and y_val; give both.")
     x = checked(own, X, reset=False)
     targets = own._targets(y, x.shape[0], first=False, incremental=True)
-    weights = None if sample_weight is None else _check_sample_weight(to_host(sample_weight), x)
+    weights = row_weights(sample_weight, x)
     return _validation(own, x, to_host(y), targets, weights)
 
 

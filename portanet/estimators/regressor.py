@@ -78,7 +78,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return float(np.average(xlogy(targets, targets) - targets, weights=weights, axis=0).sum())
 
     def _validation_score(self, x: Any, y: Any, weights: Any) -> float:
-        predicted = self._numbers(x)
+        predicted = self._backend.to_numpy(self._numbers(x))
         return float(r2_score(y, predicted, sample_weight=weights)) if np.isfinite(predicted).all() else np.nan
 
     @property
@@ -94,4 +94,4 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     def predict(self, X: Any) -> Any:
         """Return the number for each row, (N,), or (N, K) for several targets."""
-        return self._numbers(self._checked_for_prediction(X))
+        return self._answer(self._numbers(self._checked_for("predict", X)))

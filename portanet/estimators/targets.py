@@ -11,8 +11,11 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_array
 
+from portanet import backends
 from portanet._typing import HostArray
 from portanet.errors import ConfigError
+from portanet.training.arrays import is_host, to_host
+from portanet.xp import namespace
 
 
 class Classes:
@@ -60,8 +63,24 @@ class Classes:
         return np.asarray(shares.toarray() if hasattr(shares, "toarray") else shares, np.float64)
 
     def named(self, probabilities: HostArray) -> Any:
-        """Return the classes that the network's probabilities (N, outputs) stand for."""
+        """Return the classes that the network's probabilities (N, outputs) stand for.
+
+        Numbers stay in the library of the probabilities; text is an array of NumPy.
+        """
+        if not is_host(probabilities):
+            return self._named_there(probabilities)
         return self._binarizer.inverse_transform(probabilities[:, 0] if self.outputs == 1 else probabilities)
+
+    def _named_there(self, probabilities: Any) -> Any:
+        xp, backend = namespace(probabilities), backends.of(probabilities)
+        if self.is_multi:
+            return xp.astype(probabilities > 0.5, xp.int64)
+        codes = xp.argmax(probabilities, axis=1)
+        if self.outputs == 1:
+            codes = xp.astype(probabilities[:, 0] > 0.5, xp.int64) * (len(self.labels) - 1)
+        if self.labels.dtype.kind not in "biuf":
+            return self.labels[backend.to_numpy(codes)]
+        return xp.take(backend.put(self.labels), codes, axis=0)
 
     def weights(self, class_weight: Any, y: Any) -> HostArray | None:
         """Return the weight of each row by its class; of several classes at once the mean of theirs."""
@@ -80,7 +99,7 @@ def checked_labels(estimator: Any, y: Any, rows: int) -> Any:
     if y is None:
         _missing(estimator)
     y = check_array(
-        y, ensure_2d=False, dtype=None, accept_sparse="csr", ensure_all_finite=True, input_name="y", allow_nd=False
+        to_host(y), ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y"
     )  # fmt: skip
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
@@ -92,7 +111,7 @@ def checked_numbers(estimator: Any, y: Any, rows: int) -> HostArray:
     """Return targets (N, K) in float64; ValueError for those that are no finite numbers."""
     if y is None:
         _missing(estimator)
-    y = check_array(y, ensure_2d=False, dtype=None, input_name="y")
+    y = check_array(to_host(y), ensure_2d=False, dtype=None, input_name="y")
     if y.dtype.kind in "OUS":
         y = y.astype(np.float64)
     if y.ndim == 2 and y.shape[1] == 1:
