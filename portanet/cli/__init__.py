@@ -10,7 +10,7 @@ portanet train --backend cupy                     # on a GPU; also torch, jax, s
 portanet train --resume                           # resume the newest run that was interrupted
 portanet train new.csv --from runs/mlp-1          # start from a trained model; --freeze 0,1,2 keeps layers
 portanet evaluate runs/mlp-1 mnist:test --details # accuracy and loss, precision and recall of each class
-portanet predict runs/mlp-1 test.csv --out submission.csv
+portanet predict runs/mlp-1 test.csv --out submission.csv  # a table's identifier goes with the answers
 portanet export runs/mlp-1 --to onnx              # for onnxruntime; --to python: one file that needs NumPy alone
 portanet report runs/mlp-1                        # write its report again
 portanet summary runs/mlp-1                       # layers, shapes, parameters

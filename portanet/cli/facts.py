@@ -13,7 +13,6 @@ import portanet
 from portanet import backends
 from portanet import data as readers
 from portanet.data import Dataset
-from portanet.data.source import read_column
 from portanet.errors import DataError
 from portanet.training.model import TrainedModel
 from portanet.training.progress import ReadProgress
@@ -50,12 +49,6 @@ def read_for(run: TrainedModel, source: str, label: str | None = None, **setting
         source, label=label, usual_label=run.card.label, image=image,
         task=run.task.name, classes=class_names(run), columns=columns, table=run.card.table, **settings,
     )  # fmt: skip
-
-
-def column(run: TrainedModel, source: str, name: str, settings: dict[str, Any]) -> list[str]:
-    """One column of a text file as it stands there, a text for each row."""
-    asked = {key: value for key, value in settings.items() if key in ("separator", "decimal", "header", "encoding")}
-    return read_column(source, name, columns=run.card.columns, table=run.card.table, **asked)
 
 
 def class_names(run: TrainedModel) -> list[str]:

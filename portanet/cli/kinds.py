@@ -13,17 +13,21 @@ _SHOWN = 60  # columns, and letters of what one holds
 _SAMPLE = 100_000  # rows whose numbers are summed up
 
 
-def lines(table: Schema, x: Any) -> list[str]:
-    """A line for each column: its name, its kind, and its values or why it is left out."""
+def lines(table: Schema, x: Any, most: int = _SHOWN, *, learnt: bool = False) -> list[str]:
+    """A line for each of `most` columns: its name, its kind, and its values or why it is left out.
+
+    Of those that are `learnt` alone where that is said.
+    """
     sample = np.asarray(x[: min(len(x), _SAMPLE), ...])
     place, rows = 0, []
     for column in table.columns:
         parts = len(column.parts)
-        rows.append((plain(column.name), column.kind, _holds(column, sample[:, place : place + parts])))
+        if parts or not learnt:
+            rows.append((plain(column.name), column.kind, _holds(column, sample[:, place : place + parts])))
         place += parts
-    shown = rows[:_SHOWN]
+    shown = rows[:most]
     width, kind_width = (max(len(row[i]) for row in shown) for i in (0, 1))
-    more = [f"and {len(rows) - _SHOWN} more columns"] if len(rows) > _SHOWN else []
+    more = [f"  and {len(rows) - most} more columns"] if len(rows) > most else []
     return [f"  {name:{width}}  {kind:{kind_width}}  {holds}".rstrip() for name, kind, holds in shown] + more
 
 

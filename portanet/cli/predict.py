@@ -30,7 +30,9 @@ _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 @click.option("--probabilities", is_flag=True, help="Add one column with the probability of each class.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--label", metavar="COLUMN", help="Label column of a table, which is left out.  [default: label]")
-@click.option("--id", "identifier", metavar="COLUMN", help="Column of a text file to begin the answers with.")
+@click.option(
+    "--id", "identifier", metavar="COLUMN", help="Column to begin the answers with.  [default: the table's identifier]"
+)
 @reading.options
 @options.backend
 @options.as_json
@@ -41,8 +43,8 @@ def command(
 ) -> None:  # fmt: skip
     """Write a model's answers to a CSV file.
 
-    It holds ImageId,Label for images, as Kaggle takes it, and Row,Label for tables; with --json one object has them
-    all, as "predictions".
+    It holds ImageId,Label for images, as Kaggle takes it, and Row,Label for tables, or in place of the row's number the
+    table's identifier under its own name; with --json one object has them all, as "predictions".
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels, which
     are left out, as columns are that the model does not have.
@@ -65,9 +67,8 @@ def command(
     if probabilities and not run.task.is_classification:
         raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")
     settings = reading.arguments(reading.places(asked))
-    ids = None if identifier is None else facts.column(run, data, identifier, settings)
-    spare = () if identifier is None else (identifier,)
-    rows = facts.read_for(run, data, label, labelled=False, spare=spare, **settings)
+    rows = facts.read_for(run, data, label, labelled=False, id=identifier, **settings)
+    ids = None if rows.ids is None else rows.ids.texts.tolist()
     for note in rows.notes:
         echo(f"portanet: {note}", err=True)
     classes = facts.class_names(run)
@@ -86,7 +87,7 @@ def command(
         options.print_json(_as_json(run, list(blocks), classes) | named)
         return
     first = next(blocks)  # before anything is written
-    identifier = identifier or ("ImageId" if facts.are_images(rows) else "Row")
+    identifier = rows.ids.name if rows.ids else "ImageId" if facts.are_images(rows) else "Row"
     if formulas := [name for name in classes if name[:1] in _FORMULA and not NUMBER.fullmatch(name)]:
         shown = f"{plain(formulas[0])!r}" + (f" and {len(formulas) - 1} more" if len(formulas) > 1 else "")
         echo(f"portanet: a spreadsheet would run the class {shown} as a formula; import the column as text", err=True)

@@ -13,7 +13,7 @@ import click
 
 from portanet import backends
 from portanet.backends import Backend
-from portanet.cli import config, options, outcome, overrides, plans, reading, terminal
+from portanet.cli import config, kinds, options, outcome, overrides, plans, reading, terminal
 from portanet.cli.plans import Job
 from portanet.cli.signals import stopping
 from portanet.cli.terminal import echo
@@ -28,6 +28,8 @@ from portanet.training.progress import Progress
 from portanet.training.resume import Checkpoints
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
 from portanet.training.tasks import Classify, Regress
+
+_COLUMNS = 19  # whose kinds are shown
 
 
 class _Keep(Callback):
@@ -107,7 +109,8 @@ def run_job(
     """Train and write the run folder; the result, and its metric."""
     held_out = f", {len(job.validation)} held out" if job.validation else ""
     say(f"{job.places['data']}: {len(job.training)} rows to train on{held_out}")
-    for note in job.notes:
+    table = job.training.table
+    for note in [*(kinds.lines(table, job.training.x, _COLUMNS, learnt=True) if table else ()), *job.notes]:
         say(note)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with _folder(out, job.places["preset"], resume=resume, say=say) as folder:

@@ -23,6 +23,7 @@ _FEW = 20  # values of a column that are categories, however many of its cells t
 _WORDS = 4  # of a cell, in the mean, from which text is free
 _ID_ENDS = ("id", "key", "number", "index")
 _NOT_IDS = {"paid", "bid", "acid", "humid", "grid", "solid", "fluid", "liquid", "valid", "mid", "aid", "kid"}
+_ASKED = "as asked"
 _NO, _YES = ("no", "n", "false", "f", "off"), ("yes", "y", "true", "t", "on")
 
 
@@ -217,7 +218,7 @@ def truth_of(text: str) -> int:
 
 
 def _forced(column: Column, tally: Tally, kind: str) -> Column:
-    column = replace(column, kind=kind, wide=tally.wide and kind == kinds.NUMBER, why="as asked")
+    column = replace(column, kind=kind, wide=tally.wide and kind == kinds.NUMBER, why=_ASKED)
     if kind == kinds.NUMBER and not tally.numbers:
         raise ConfigError(f"the column {quoted(column.name)} holds no numbers.")
     if kind == kinds.CATEGORY:
@@ -233,6 +234,13 @@ def _forced(column: Column, tally: Tally, kind: str) -> Column:
             raise ConfigError(f"the column {quoted(column.name)} holds no dates, but such as {quoted(example)}.")
         return replace(column, form=form)
     return replace(column, form=f"datetime64{kinds.TIME}") if kind == kinds.DATE else column
+
+
+def identifier(columns: Sequence[Column]) -> str | None:
+    """The column that says which row is which: one named as such, else by its name, else the first that may be."""
+    ids = [column for column in columns if column.kind == kinds.ID]
+    best = min(ids, key=lambda column: (column.why != _ASKED, not names_an_id(column.name)), default=None)
+    return None if best is None else best.name
 
 
 def told(columns: Sequence[Column]) -> list[str]:

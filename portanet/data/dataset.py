@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,13 @@ from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
 from portanet.storage.class_kind import ClassKind
 from portanet.storage.schema import Schema
+
+
+class Ids(NamedTuple):
+    """The column that says which row is which: its name, and its cells (N,) as text."""
+
+    name: str
+    texts: HostArray
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,6 +39,7 @@ class Dataset:
     label    the name of a table's label column
     table    which columns the source has, what they hold, and which are left out
     notes    what people should know of how it was read, a line each
+    ids      the identifier of each row, as its source has it, of rows to predict
 
     `labels` are the targets as the source has them, and as `TrainedModel.predict` returns them. Raises DataError for
     targets that are not indices into `classes`.
@@ -45,6 +53,7 @@ class Dataset:
     label: str | None = None
     table: Schema | None = None
     notes: tuple[str, ...] = ()
+    ids: Ids | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(map(str, self.classes)))
@@ -76,7 +85,9 @@ class Dataset:
         """
         mapped = as_rows(self.x)
         x: Any = self.x[index] if mapped is None else mapped.select(index)
-        return replace(self, x=x, targets=None if self.targets is None else self.targets[index])
+        targets = None if self.targets is None else self.targets[index]
+        ids = None if self.ids is None else self.ids._replace(texts=self.ids.texts[index])
+        return replace(self, x=x, targets=targets, ids=ids)
 
     @cached_property
     def labels(self) -> HostArray | None:

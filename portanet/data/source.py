@@ -14,7 +14,7 @@ import numpy as np
 from portanet._calls import explained
 from portanet._typing import Shape
 from portanet.data.csv.dialect import Asked
-from portanet.data.csv.table import read_table, texts_of
+from portanet.data.csv.table import read_table
 from portanet.data.dataset import Dataset
 from portanet.data.files import require_regular
 from portanet.data.frame import is_frame, read_frame
@@ -57,7 +57,7 @@ def read(
     kinds: Mapping[str, str] | None = None,
     coerce: bool = False,
     labelled: bool = True,
-    spare: Sequence[str] = (),
+    id: str | None = None,
     mapped: bool | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
@@ -83,7 +83,8 @@ def read(
     kinds      "number", "category", "date", "id" or "drop" for columns by name, in place of what is found
     coerce     take a cell that does not fit its column as missing, which is an error otherwise
     labelled   whether labels are wanted; a label column is left out else, whatever it holds
-    spare      columns that a trained model does not have, left out without a note
+    id         a column to keep beside the rows, as `Dataset.ids`; with `labelled=False` that of a trained model is kept
+               without being named
     mapped     whether rows stay on disk, as they do for a file of more than 256 MB, or an eighth of the free memory.
                The map is made in the cache the first time
     progress   called with (bytes done, bytes in all) while that map is made
@@ -97,7 +98,7 @@ def read(
     classes = () if regress and classes is not None else class_names(classes)
     table = _schema(columns, table)
     asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
-    request = Request(label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, spare)
+    request = Request(label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, id)
     dataset = _read(source, request, mapped=mapped, progress=progress)
     if not labelled:
         dataset = replace(dataset, targets=None, classes=())
@@ -107,26 +108,6 @@ def read(
     if table is not None and shape != (len(table.names),):
         raise DataError(f"{dataset.name} has rows of the shape {shape}; the model needs {len(table.names)} columns.")
     return dataset
-
-
-def read_column(
-    source: str,
-    column: str,
-    *,
-    columns: Sequence[str] | None = None,
-    table: Schema | None = None,
-    **asked: Any,
-) -> list[str]:
-    """One column of a text file as it stands there, a text for each row that `read` gives.
-
-    `columns` or `table` are those of a trained model, `asked` is what `read` takes of a text file.
-    DataError for what is not a text file, or has no such column.
-    """
-    path, _ = _locate(source) if source not in _BUILT_IN else ("", "")
-    if not Path(path).is_file() or _suffix(path) not in _TABLES:
-        raise DataError(f"{source} has no columns of text to take {column!r} from.", remedy="leave out id=...")
-    require_regular(path)
-    return texts_of(path, column, Request(table=_schema(columns, table), asked=Asked(**asked)))
 
 
 def _schema(columns: Sequence[str] | None, table: Schema | None) -> Schema | None:
@@ -144,14 +125,14 @@ def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progr
         raise DataError(f"read takes the name of a source, a Path or a data frame, got {type(source).__name__}.")
     name = os.fspath(source)
     if name in _BUILT_IN and isinstance(source, str):
-        _require_no_label(name, request.label)
+        _require_no_columns(name, request)
         return _built_in(_BUILT_IN[name](), request.classes, regress=bool(request.regress))
     if name == "-":
         with stdin_as_file() as file:
             return read_table(file, request, name="stdin", mapped=False)
     path, part = _locate(name)
     if Path(path).is_dir() or path.lower().endswith(".npz"):
-        _require_no_label(name, request.label)
+        _require_no_columns(name, request)
     settings: dict[str, Any] = {"name": name, "regress": request.regress, "classes": request.classes}
     settings["labelled"] = request.labelled
     if Path(path).is_dir():
@@ -178,9 +159,11 @@ def _suffix(path: str) -> str:
     return inner.with_suffix("").suffix or inner.suffix if inner.suffix in SUFFIXES else inner.suffix
 
 
-def _require_no_label(source: str, label: str | None) -> None:
-    if label is not None:
+def _require_no_columns(source: str, request: Request) -> None:
+    if (label := request.label) is not None:
         raise DataError(f"{source} has its labels apart and no column {label!r}.", remedy=f"leave out label={label!r}")
+    if request.id is not None:
+        raise DataError(f"{source} has no columns of text to take {request.id!r} from.", remedy="leave out id=...")
 
 
 def _locate(source: str) -> tuple[str, str]:

@@ -9,13 +9,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from portanet._text import plain
 from portanet._typing import HostArray, Shape
 from portanet.data import columns, dates
 from portanet.data.cells import as_floats, complaint, number_of, quoted
 from portanet.data.chunk import Chunk, Chunks, Texts
 from portanet.data.csv.dialect import Asked
 from portanet.data.csv.header import Header
-from portanet.data.dataset import Dataset
+from portanet.data.dataset import Dataset, Ids
 from portanet.data.decide import decided
 from portanet.data.labels import encode, is_no_label, require_labels
 from portanet.data.matrix import Matrix
@@ -42,7 +43,8 @@ class Request:
     kinds    the kinds that columns were told to have
     coerce   whether a cell that does not fit its column is missing
     labelled whether labels are wanted; what a label column holds does not matter else
-    spare    columns more that are left out without a word
+    id       the column whose cells become `Dataset.ids`; by default the identifier of a model whose rows are read
+             without labels, if it is there
     """
 
     label: str | None = None
@@ -55,7 +57,7 @@ class Request:
     kinds: Mapping[str, str] = field(default_factory=dict)
     coerce: bool = False
     labelled: bool = True
-    spare: Sequence[str] = ()
+    id: str | None = None
 
 
 class Source(Chunks, Protocol):
@@ -225,9 +227,9 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
     notes = [*notes, *(parts.about["seen"] if request.table else columns.told(table.columns) if table else ())]
     names = table.names if table else None
     if request.table is not None:
-        notes += _left_out(source, request.table, request.spare)
+        notes += _left_out(source, request)
     if parts.targets is None or not request.labelled:
-        return Dataset(source.name, x, None, (), names, None, table, tuple(notes))
+        return Dataset(source.name, x, None, (), names, None, table, tuple(notes), _ids(source, request))
     regress = request.regress
     if regress is None and not header.image:
         regress, why = is_number_task(str(header.label_name), parts.texts, source.dialect)
@@ -242,9 +244,26 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
     return Dataset(source.name, x, targets, classes, names, header.label_name, table, tuple(notes))
 
 
-def _left_out(source: Source, table: Schema, spare: Sequence[str]) -> list[str]:
+def _ids(source: Source, request: Request) -> Ids | None:
+    """The cells of the column that identifies rows, as the source has them; DataError for one that is not there."""
+    name = request.id or (columns.identifier(request.table.columns) if request.table else None)
+    if name is None or name not in source.names:
+        if request.id is None:
+            return None
+        shown = ", ".join(map(plain, source.names[:8]))
+        raise DataError(f"{source.name} has no column {quoted(request.id)}; its columns: {shown}.")
+    position = source.names.index(name)
+    try:
+        cells = [chunk.texts[position] for chunk in source.read([position])]
+    except (ValueError, OverflowError, csv.Error) as error:
+        raise source.explained(error, {}, 0) from error
+    return Ids(name, np.concatenate([np.array([*cell.texts, ""], object)[cell.codes] for cell in cells]))
+
+
+def _left_out(source: Source, request: Request) -> list[str]:
     """A note of the columns that a model has never seen."""
-    known = {column.name for column in table.columns} | {source.header.label_name, *spare}
+    table = request.table.columns if request.table else ()
+    known = {column.name for column in table} | {source.header.label_name, request.id}
     others = [name for name in source.names if name not in known]
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
     shown = f"{', '.join(map(quoted, others[:3]))}{more}"

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from portanet._text import plain
-from portanet.data.cells import quoted
 from portanet.data.csv.dialect import Asked, told
 from portanet.data.csv.frames import TextTable
 from portanet.data.csv.header import matched, names_of, understand
@@ -38,20 +35,6 @@ def read_table(
     source, notes = understood(path, request, name or str(path))
     parts = _parts(source, request, mapped=is_large(path) if mapped is None else mapped, progress=progress)
     return dataset(source, parts, request, notes)
-
-
-def texts_of(path: str | Path, column: str, request: Request) -> list[str]:
-    """One column of a text file as text, a row each, in the order of `read_table`; DataError where it is not there."""
-    source, _ = understood(path, replace(request, label=None), str(path))
-    if column not in source.names:
-        shown = ", ".join(map(plain, source.names[:8]))
-        raise DataError(f"{path} has no column {quoted(column)}; its columns: {shown}.")
-    position = source.names.index(column)
-    try:
-        cells = [chunk.texts[position] for chunk in source.read([position])]
-    except (ValueError, OverflowError, csv.Error) as error:
-        raise source.explained(error, {}, 0) from error
-    return [cell.texts[code] if code >= 0 else "" for cell in cells for code in cell.codes.tolist()]
 
 
 def understood(path: str | Path, request: Request, name: str) -> tuple[TextTable, list[str]]:
