@@ -35,10 +35,11 @@ except portanet.PortanetError as error:
     print(error)
 """
 
+TEMPLATES = "portanet/report/templates"
 IN_WHEEL = [
     "portanet/py.typed",
-    "portanet/report/report.html.j2",
     "portanet/export/page/page.html",
+    *(f"{TEMPLATES}/{path.name}" for path in (Path(__file__).parent / TEMPLATES).iterdir()),
     "portanet/data/mnist_files/NOTICE",
     *(
         f"portanet/data/mnist_files/{part}-ubyte.gz"
@@ -148,7 +149,7 @@ def torture(session: nox.Session) -> None:
 @nox.session(python="3.11", venv_backend="virtualenv")
 def fuzz(session: nox.Session) -> None:
     """Every reader of files against inputs made to break it, for `-- --seconds S` each."""
-    session.install("--editable", ".", "atheris>=3.0")
+    session.install("--editable", ".", *EXTRAS["report"], "atheris>=3.0")
     session.run("python", "scripts/fuzz.py", *session.posargs)
 
 

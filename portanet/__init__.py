@@ -70,7 +70,7 @@ run = fit(
     checkpoints="digits",  # called again, this resumes where it stopped
 )
 print(run)  # layers, shapes, parameters, multiply-accumulates (MACs)
-run.report("digits.html")  # settings and curves in one file; run.plot() shows the curves in a notebook
+run.report("digits.html")  # score, curves, mistakes in one file; a notebook shows run.report() and run.plot()
 
 odd, params = fine_tune(run, 2, freeze=["2"])  # two classes: a new last layer, and layer 2 is not updated
 run = fit(odd, x, labels % 2, params=params, epochs=3)

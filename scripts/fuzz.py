@@ -109,7 +109,8 @@ def config(content: bytes, folder: Path) -> None:
 
 def record(content: bytes, folder: Path) -> None:
     """run.json, |||, history.jsonl: what report and rerun read."""
-    from portanet.report import charts, tables
+    from portanet.report import beside
+    from portanet.report.page import page
     from portanet.storage.run_record import has_ended, read_record
     from portanet.training.spec import TrainingSpec
 
@@ -118,8 +119,8 @@ def record(content: bytes, folder: Path) -> None:
     written(folder / "history.jsonl", history)
     has_ended(folder)
     found = read_record(folder)
-    charts.charts(found)
-    tables.summary(found), tables.settings(found.spec), tables.layers(found), tables.parameters(found)
+    page(found)
+    beside.section([found, found], ["a", "b"])
     TrainingSpec.from_dict(found.spec)
 
 

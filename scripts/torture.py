@@ -176,7 +176,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the settings and of the moments")
     given = parser.parse_args()
     processes.set_forkserver_preload(
-        ["__main__", "portanet.cli.training", "portanet.cli.train", "pandas", "safetensors.numpy", "plotly", "jinja2"]
+        ["__main__", "portanet.cli.training", "portanet.cli.train", "pandas", "safetensors.numpy", "jinja2"]
     )
     start, kills, runs = time.monotonic(), 0, 0
     while runs == 0 or time.monotonic() - start < 60 * given.minutes:

@@ -42,7 +42,6 @@ HOMES = {
     "pyarrow": "data/parquet.py",
     "platformdirs": "_cache.py",
     "safetensors": "storage/safetensors_file.py",
-    "plotly": "report/",
     "jinja2": "report/page.py",
     "onnx": "export/onnx.py",
     "onnxruntime": "export/onnx.py",

@@ -20,8 +20,9 @@ portanet doctor                                   # what is installed and what w
 
 Training writes a run folder, `runs/NAME-N`: `model.safetensors` (the model), `checkpoint.safetensors` (the state to
 resume from), `history.jsonl` (the curves as data), `run.json` (settings, versions and the command that repeats it) and
-`report.html`, one file with the charts that opens offline. `--json` prints one JSON object with the result;
-`portanet COMMAND --help` shows every option.
+`report.html`, one file that opens offline: the score beside its baseline, curves, confusion matrix, calibration, the
+worst mistakes, how much a table's columns matter. `portanet report A B C` lays runs side by side. `--json` prints
+one JSON object with the result; `portanet COMMAND --help` shows every option.
 
 `--class-weight balanced` makes rare classes count as much as common ones, `--patience 5` stops when the validation
 loss has not fallen for five epochs and keeps the best weights, `--accumulate 4` computes each batch in four parts.

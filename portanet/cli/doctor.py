@@ -85,7 +85,7 @@ def _versions() -> dict[str, str | None]:
     from portanet.cli import facts
 
     packages = (
-        "array-api-compat", "pandas", "safetensors", "click", "rich", "platformdirs", "threadpoolctl", "plotly",
+        "array-api-compat", "pandas", "safetensors", "click", "rich", "platformdirs", "threadpoolctl",
         "jinja2",
     )  # fmt: skip
     more = backends.wheels()

@@ -7,6 +7,8 @@ import platform
 import shlex
 from typing import Any
 
+import numpy as np
+
 from portanet import _machine, report
 from portanet.cli import facts
 from portanet.cli.plans import Job
@@ -15,6 +17,7 @@ from portanet.data import Dataset
 from portanet.metrics import RMSE, Metric
 from portanet.storage.run_folder import RunFolder
 from portanet.storage.run_record import RunRecord, write_record
+from portanet.training.evidence import evidence_of
 from portanet.training.model import TrainedModel
 from portanet.training.scores import baseline
 from portanet.training.summary import layers
@@ -63,14 +66,32 @@ def write(
         result=result,
         spec=run.spec.to_dict(),
         places=job.places | {"backend": run.backend.name, "device": run.backend.device, "workers": run.workers},
-        data=source | {"classes": list(training.classes)},
+        data=source | {"classes": list(training.classes)} | _sizes(job),
         versions=facts.versions(run.backend.package),
         host={"platform": platform.platform(), "cores": _machine.cores(), "workers": run.workers},
         layers=layers(run.model, run.params, run.input_shape),
     )
     write_record(folder.path, record)
     if report.available():
-        report.write_report(folder.path)
+        rows, data = shown_rows(job)
+        report.write_report(folder.path, evidence_of(run, rows, data))
+
+
+def shown_rows(job: Job) -> tuple[str, Dataset]:
+    """The rows that a report measures on: the first that the run did not learn from, else those it did."""
+    if job.validation is not None:
+        return "validation", job.validation
+    return ("test", job.tests) if job.tests is not None else ("training", job.training)
+
+
+def _sizes(job: Job) -> dict[str, Any]:
+    """The shape of a row, the rows of each class, and how many rows there are to validate and to test on."""
+    training = job.training
+    sizes: dict[str, Any] = {"shape": list(training.x.shape[1:])}
+    if training.classes:
+        sizes["counts"] = np.bincount(training.require_targets(), minlength=len(training.classes)).tolist()
+    others = {"validation rows": job.validation, "test rows": job.tests}
+    return sizes | {name: len(data) for name, data in others.items() if data is not None}
 
 
 def _without_path(name: str) -> str:

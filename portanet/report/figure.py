@@ -1,39 +1,50 @@
-"""The curves of a run side by side in one Plotly figure, which a notebook shows and which can be saved."""
+"""Pages as a notebook shows them: a run's curves, or its whole report."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import Any
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
 
 from portanet.errors import PortanetError
-from portanet.report.charts import charts
+from portanet.report import curves
+from portanet.report.page import assemble, require_packages, write_html
 from portanet.storage.run_record import RunRecord
 
-_AXIS = ("title", "tickformat", "hoverformat", "exponentformat", "dtick", "automargin")
 
+@dataclass(frozen=True, repr=False)
+class Page:
+    """A page of HTML: a notebook shows it in a frame, and `write_html` saves it.
 
-def figure(record: RunRecord) -> Any:
-    """A `plotly.graph_objects.Figure` of the report's curves.
-
-    Raises PortanetError where Plotly is missing, or the record has no history.
+    height  of the frame, in pixels
     """
-    if not find_spec("plotly"):
-        raise PortanetError("plot needs plotly: pip install 'portanet[report]'")
-    from plotly.subplots import make_subplots
 
-    drawn = charts(record)
-    if not drawn:
+    title: str
+    html: str
+    height: int = 720
+
+    def __repr__(self) -> str:
+        return f"Page({self.title!r}: write_html(path) saves it)"
+
+    def _repr_html_(self) -> str:
+        frame = f'title="{escape(self.title)}" width="100%" height="{self.height}" style="border:0"'
+        return f'<iframe srcdoc="{escape(self.html)}" {frame}></iframe>'
+
+    def write_html(self, path: str | Path) -> Path:
+        """Write the page to one file, which opens offline, and return its path; DataError where it cannot be."""
+        return write_html(Path(path), self.html)
+
+
+def figure(record: RunRecord) -> Page:
+    """The curves of a report as a page of their own.
+
+    Raises PortanetError where jinja2 is missing, or the record has no history.
+    """
+    require_packages("plot")
+    charts = curves.charts(record)
+    if not charts:
         raise PortanetError(
             "there is no history to plot: a model file keeps none.",
             remedy="plot the model that fit returns, or open report.html in the run's folder",
         )
-    whole = make_subplots(rows=1, cols=len(drawn), subplot_titles=[chart["title"] for chart in drawn])
-    for number, chart in enumerate(drawn, start=1):
-        for line in chart["data"]:
-            named = {"legendgroup": line["name"], "showlegend": number == 1 and len(chart["data"]) > 1}
-            whole.add_trace(line | named, row=1, col=number)
-        for update, axis in ((whole.update_xaxes, "xaxis"), (whole.update_yaxes, "yaxis")):
-            given = chart["layout"][axis]
-            update(row=1, col=number, **{name: given[name] for name in _AXIS if given.get(name) is not None})
-    whole.update_layout(hovermode="x unified", height=360, margin={"l": 16, "r": 16, "t": 48, "b": 24})
-    return whole
+    return Page(record.name, assemble(record.name, "", "", [("figure", {"charts": charts})]), 380)

@@ -1,61 +1,126 @@
-"""The page: the record in a template, with the chart library inside it."""
+"""The page: sections, each with its template, put into one file with its style and its script."""
 
 from __future__ import annotations
 
-import secrets
+import base64
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from portanet.errors import PortanetError
 from portanet.storage.atomic import write
 from portanet.storage.run_record import RunRecord, read_record
 
+if TYPE_CHECKING:
+    from portanet.report.evidence import Evidence
+
 
 def available() -> bool:
-    """Whether the packages that a report needs are installed; finding out imports neither."""
-    return all(find_spec(name) for name in ("plotly", "jinja2"))
+    """Whether the package that a report needs is installed; finding out does not import it."""
+    return find_spec("jinja2") is not None
 
 
-def write_report(run_folder: Path) -> Path:
+def write_report(run_folder: Path, evidence: Evidence | None = None, note: str = "") -> Path:
     """Write `report.html` into a run folder, from its `run.json` and `history.jsonl`, and return its path.
 
     The page is one file without any outside reference. An older report stays whole until the new one is.
     Raises PortanetError where a package is missing or the folder's files cannot be read or written.
+
+    evidence  the model's answers on labelled rows; without any, the page says so
+    note      why there are none
     """
-    _require_packages()
-    return write_page(run_folder / "report.html", read_record(run_folder))
+    require_packages()
+    return write_page(run_folder / "report.html", read_record(run_folder), evidence, note)
 
 
-def write_page(path: Path, record: RunRecord) -> Path:
+def write_page(path: Path, record: RunRecord, evidence: Evidence | None = None, note: str = "") -> Path:
     """Write the report of a record to a file, and return its path; raises as `write_report` does."""
-    _require_packages()
+    return write_html(path, page(record, evidence, note))
+
+
+def write_html(path: Path, html: str) -> Path:
+    """Write a page to a file and return its path."""
     # A lone surrogate is legal in JSON and not in UTF-8.
-    return write(path, _render(record).encode("utf-8", "replace"))
+    return write(path, html.encode("utf-8", "replace"))
 
 
-def _require_packages() -> None:
-    if not available():
-        raise PortanetError("report needs plotly and jinja2: pip install 'portanet[report]'")
+def page(record: RunRecord, evidence: Evidence | None = None, note: str = "") -> str:
+    """The report of one run as HTML."""
+    from portanet.report import calibration, columns, confusion, curves, errors, gallery, headline, rows, run, weights
+
+    modules = (headline, curves, errors, confusion, calibration, gallery, columns, weights, rows, run)
+    note = note or ("" if evidence else "Nothing is measured here: the page was made without labelled rows.")
+    lead = f"Preset {record.preset}" if record.preset else "Own model"
+    if record.started:
+        lead += f", started {_day(record.started)}"
+    return assemble(record.name, lead, note if record.result else "", sections(modules, record, evidence))
 
 
-def _render(record: RunRecord) -> str:
+def _day(started: str) -> str:
+    """A time as people read it, where it is one."""
+    try:
+        return f"{datetime.fromisoformat(started):%-d %B %Y, %H:%M %Z}".strip()
+    except ValueError:
+        return started
+
+
+def sections(modules: Sequence[ModuleType], *given: Any) -> list[tuple[str, Any]]:
+    """The name and the content of each section that has any; its template is of the same name."""
+    found = [(module.__name__.rpartition(".")[2], module.section(*given)) for module in modules]
+    return [(name, content) for name, content in found if content is not None]
+
+
+def assemble(title: str, lead: str, note: str, found: list[tuple[str, Any]]) -> str:
+    """The whole page around its sections."""
+    require_packages()
+    style, script = (_asset(name) for name in ("style.css", "page.js"))
+    readings = {c.key: {"points": c.reading, "title": c.title} for c in _charts(found)}
+    return str(
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            title=title, lead=lead, note=note, sections=found, style=style, script=script, filename=title[:80],
+            readings=readings, allowed={"style": _digest(style), "script": _digest(script)},
+        )
+    )  # fmt: skip
+
+
+def _charts(found: list[tuple[str, Any]]) -> list[Any]:
+    each = [content.get("charts", [content["chart"]] if "chart" in content else []) for _, content in found]
+    return [chart for charts in each for chart in charts]
+
+
+@cache
+def _environment() -> Any:
     import jinja2
-    from plotly.offline import get_plotlyjs
 
-    from portanet.report import tables
-    from portanet.report.charts import charts
+    def text(name: str) -> str | None:
+        file = files(__package__).joinpath("templates", name)
+        return file.read_text(encoding="utf-8") if file.is_file() else None
 
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
-    return template.render(
-        record=record,
-        charts=charts(record),
-        tables=tables,
-        settings={name: value for name, value in record.spec.items() if name != "layers"},  # they have their own table
-        plotly=get_plotlyjs(),
-        # Only the page's own scripts know this word, so text that slipped past the escaping cannot run.
-        nonce=secrets.token_urlsafe(16),
-    )
+    return jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(text),
+    )  # fmt: skip
+
+
+@cache
+def _asset(name: str) -> str:
+    return files(__package__).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _digest(text: str) -> str:
+    """What the content security policy lets through: this text, and nothing that slipped past the escaping."""
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def require_packages(what: str = "report") -> None:
+    """Raise PortanetError where what a page needs is not installed."""
+    if not available():
+        raise PortanetError(f"{what} needs jinja2: pip install 'portanet[report]'")

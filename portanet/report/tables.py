@@ -1,25 +1,16 @@
-"""The tables of a report: rows of words, made from what the record holds."""
+"""The tables of a report: rows of text, made from what the record holds."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
-from portanet.metrics import ACCURACY, R2
+from portanet.report.chart import number
 from portanet.storage.run_record import Object, RunRecord
 
-_MEASURED = {
-    "train": "Training {}, last logged",
-    "final_train": "Training {}, saved model",
-    "valid": "Validation {}",
-    "test": "Test {}",
-}
-SUMMARY = {
-    f"{rows}_{metric.key}": (title.format(metric.title), f"{{:{metric.format}}}")
-    for metric in (ACCURACY, R2)
-    for rows, title in _MEASURED.items()
-} | {
+FACTS = {
     "steps": ("Steps", "{:,}"),
     "seconds": ("Seconds", "{:,.1f}"),
     "backend": ("Backend", "{}"),
@@ -27,38 +18,80 @@ SUMMARY = {
     "dtype": ("Number type", "{}"),
     "seed": ("Seed", "{}"),
 }
+_BYTES = {"float32": 4, "float64": 8}
+_ROWS = 400  # of a table, at most
+_LETTERS = 600  # of a cell
 
 
-def summary(record: RunRecord) -> list[tuple[str, str]]:
-    """The result's figures under their plain names; what is null or absent has no row."""
+def facts(record: RunRecord) -> list[tuple[str, str]]:
+    """The result's figures that are not scores, by their plain names; what is null or absent has no row."""
     result = record.result
-    return [
-        (label, _figure(result[key], form)) for key, (label, form) in SUMMARY.items() if result.get(key) is not None
-    ]
+    rows = [(label, figure(result[key], form)) for key, (label, form) in FACTS.items() if result.get(key) is not None]
+    return [("Parameters", parameters(record)), *rows] if record.layers else rows
 
 
 def settings(value: Object) -> list[tuple[str, str]]:
     """A nested object as rows, names joined with dots: optimizer.momentum."""
-    return list(_flat(value, ""))
+    rows = list(_flat(value, ""))
+    more = [("…", f"and {len(rows) - _ROWS:,} more, in run.json")] if len(rows) > _ROWS else []
+    return [*rows[:_ROWS], *more]
 
 
-def layers(record: RunRecord) -> list[tuple[str, str, str, str]]:
-    """Name, layer, output shape and parameters of each layer."""
+def layers(record: RunRecord) -> list[tuple[str, str, str, str, str]]:
+    """Name, layer, output shape, parameters and memory of each layer: its parameters and one row's output."""
+    size = _BYTES.get(str(record.result.get("dtype")), 4)
     return [
         (
-            _text(layer.get("name")),
-            _text(layer.get("layer")),
+            text(layer.get("name")),
+            text(layer.get("layer")),
             _shape(layer.get("output_shape")),
-            _figure(layer.get("parameters"), "{:,}"),
+            figure(layer.get("parameters"), "{:,}"),
+            _memory(size, layer.get("parameters"), layer.get("output_shape")),
         )
-        for layer in record.layers
+        for layer in record.layers[:_ROWS]
     ]
 
 
 def parameters(record: RunRecord) -> str:
     """How many parameters the layers hold together."""
+    return f"{count(record):,}"
+
+
+def count(record: RunRecord) -> int:
+    """The same as a number."""
     counts = [layer.get("parameters") for layer in record.layers]
-    return f"{sum(count for count in counts if isinstance(count, int)):,}"
+    return sum(each for each in counts if isinstance(each, int))
+
+
+def memory(record: RunRecord) -> str:
+    """What the parameters take together."""
+    return in_bytes(count(record) * _BYTES.get(str(record.result.get("dtype")), 4))
+
+
+def in_bytes(size: float) -> str:
+    """A number of bytes in the unit that suits it."""
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:,.3g} GB"
+
+
+def text(value: Any) -> str:
+    """A value as a cell."""
+    if value is None:
+        return "none"
+    if isinstance(value, list) and not any(isinstance(entry, list | dict) for entry in value):
+        return _short(", ".join(map(text, value[:_ROWS])))
+    return _short(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _memory(size: int, parameters: Any, shape: Any) -> str:
+    known = isinstance(parameters, int) and isinstance(shape, list) and all(isinstance(n, int) for n in shape)
+    if not known:
+        return ""
+    output = in_bytes(size * math.prod(shape))
+    return f"{in_bytes(size * parameters)} + {output}" if parameters else output
 
 
 def _flat(value: Object, prefix: str) -> Iterator[tuple[str, str]]:
@@ -66,20 +99,20 @@ def _flat(value: Object, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(entry, dict) and entry:
             yield from _flat(entry, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", _text(entry)
+            yield _short(f"{prefix}{key}"), text(entry)
 
 
-def _figure(value: Any, form: str) -> str:
-    return form.format(value) if isinstance(value, int | float) else _text(value)
+def figure(value: Any, form: str) -> str:
+    """A number as a format says, or whatever else stands there."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and not abs(value) < 1e15:
+        return number(float(value)) if abs(value) < 1e300 else str(value)[:40]
+    return form.format(value) if is_number else text(value)
 
 
 def _shape(value: Any) -> str:
-    return "x".join(map(_text, value)) if isinstance(value, list) else _text(value)
+    return " x ".join(map(text, value)) if isinstance(value, list) else text(value)
 
 
-def _text(value: Any) -> str:
-    if value is None:
-        return "none"
-    if isinstance(value, list) and not any(isinstance(entry, list | dict) for entry in value):
-        return ", ".join(map(_text, value))
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+def _short(shown: str) -> str:
+    return shown if len(shown) <= _LETTERS else f"{shown[:_LETTERS]}…"

@@ -203,7 +203,7 @@ def fit_spec(
             table=given.table(known),
         )  # fmt: skip
         start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
-        run = TrainedModel(model, start, spec, chosen, card, workers=chosen.threads(workers))
+        run = TrainedModel(model, start, spec, chosen, card, workers=chosen.threads(workers), held_out=valid)
         held_out = None if valid is None else run.labelled(*pair_of(valid), place=True)
         plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
         identity = _identity(run, examples, held_out, params) if kept else {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ from portanet.errors import CheckpointError, DataError, ModelError
 from portanet.export.files import FORMATS, write_export
 from portanet.nn.layer import Layer
 from portanet.nn.losses.loss import LossFunction, TaskKind
+from portanet.report.figure import Page, figure
 from portanet.storage import model_file
 from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import explained
@@ -31,7 +32,7 @@ from portanet.training.gradient import shard_rows
 from portanet.training.history import describe
 from portanet.training.labels import known_labels
 from portanet.training.measure import measure
-from portanet.training.record import record_of
+from portanet.training.record import record_of, report_of
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of
 from portanet.training.stopping import FINISHED
@@ -59,6 +60,7 @@ class TrainedModel(Weights):
     workers  threads that share its batches
     stopped  why training ended: "finished", "early stopping", "interrupted" or "time limit"; "diverged" in the model
              of a DivergenceError, and empty after `load`
+    held_out  the rows that `fit` validated on, with their labels; a file does not keep them
     """
 
     model: Layer
@@ -72,6 +74,7 @@ class TrainedModel(Weights):
     seconds: float = 0.0
     workers: int = 1
     stopped: str = ""
+    held_out: Any = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """The model as a table: layers, output shapes, parameters, and the multiply-accumulates of one row."""
@@ -210,26 +213,26 @@ class TrainedModel(Weights):
             return write_export(target, self.model, params, self.card, kind)
         return model_file.save_model(target, self.model, arrays, self.card, self.spec.to_dict(), self.about)
 
-    def plot(self) -> Any:
-        """The curves of the history as a Plotly figure: a notebook shows it, and `write_html(path)` saves it.
+    def plot(self) -> Page:
+        """The curves of the history: a notebook shows them, and `write_html(path)` saves them as one file.
 
-        Raises PortanetError where Plotly is missing, or there is no history, as after `load`.
+        Raises PortanetError where jinja2 is missing, or there is no history, as after `load`.
         """
-        from portanet.report.figure import figure
-
         return figure(record_of(self, "model"))
 
-    def report(self, path: str | Path) -> Path:
-        """Write settings, layers and curves as one HTML file, which opens offline, and return its path.
+    @overload
+    def report(self, path: None = None, x: Any = None, labels: Any = None) -> Page: ...
+    @overload
+    def report(self, path: str | Path, x: Any = None, labels: Any = None) -> Path: ...
+    def report(self, path: str | Path | None = None, x: Any = None, labels: Any = None) -> Page | Path:
+        """The report of the run, which a notebook shows; or with a path, written as one file, and that path.
 
-        path  the file, or a folder for its report.html
+        path       a file, or a folder for its report.html; the file opens offline
+        x, labels  rows to measure on, as `evaluate` takes them; by default those that `fit` validated on
 
-        Raises PortanetError where plotly or jinja2 is missing, DataError where the file cannot be written.
+        Raises PortanetError where jinja2 is missing, DataError where the file cannot be written.
         """
-        from portanet.report import write_page
-
-        path = Path(path)
-        return write_page(path / "report.html" if path.is_dir() else path, record_of(self, path.stem))
+        return report_of(self, path, x, labels)
 
     def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
         with self.backend.session(self.dtype):

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from portanet.report.figure import Page
+from portanet.report.page import page, require_packages
 from portanet.storage.run_record import RunRecord
+from portanet.training.evidence import evidence_of
 from portanet.training.summary import layers
+from portanet.training.validation import pair_of
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
@@ -29,3 +34,14 @@ def record_of(run: TrainedModel, name: str) -> RunRecord:
         layers=layers(run.model, run.params, run.input_shape),
         history=run.history,
     )
+
+
+def report_of(run: TrainedModel, path: str | Path | None, x: Any = None, labels: Any = None) -> Page | Path:
+    """The report of a model, measured on these rows, or on those that it was validated on; with a path, written."""
+    require_packages()
+    name = "report" if path is None else Path(path).stem
+    rows, (x, labels) = ("given", (x, labels)) if x is not None else ("validation", pair_of(run.held_out))
+    shown = Page(name, page(record_of(run, name), None if x is None else evidence_of(run, rows, x, labels)))
+    if path is None:
+        return shown
+    return shown.write_html(Path(path) / "report.html" if Path(path).is_dir() else path)

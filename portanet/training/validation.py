@@ -66,13 +66,13 @@ def hold_out(rows: Rows, valid: Any, *, classes: bool) -> tuple[Rows, Any]:
         )
     groups = targets if classes and targets.ndim == 1 else np.zeros(len(targets), np.int32)
     kept, held = stratified(groups, count, generator(SPLIT_SEED, SPLIT))
-    left = (_rows(x, kept), _rows(labels, kept), _rows(weights, kept))
-    return left, (_rows(x, held) if labels is None else (_rows(x, held), _rows(labels, held)))
+    left = (rows_at(x, kept), rows_at(labels, kept), rows_at(weights, kept))
+    return left, (rows_at(x, held) if labels is None else (rows_at(x, held), rows_at(labels, held)))
 
 
 def pair_of(valid: Any) -> tuple[Any, Any]:
     """Return rows to validate on, and their labels where they are not in them."""
-    return (valid, None) if isinstance(valid, Dataset) else valid
+    return (valid, None) if valid is None or isinstance(valid, Dataset) else valid
 
 
 def _targets(labels: Any, *, classes: bool) -> HostArray:
@@ -84,7 +84,7 @@ def _targets(labels: Any, *, classes: bool) -> HostArray:
     return named.codes if isinstance(named, Named) else named
 
 
-def _rows(x: Any, index: HostArray) -> Any:
+def rows_at(x: Any, index: HostArray) -> Any:
     """The rows with these numbers of an array of any library, a frame, a Dataset, a memory map or a list."""
     if x is None or isinstance(x, Dataset):
         return None if x is None else x.rows(index)

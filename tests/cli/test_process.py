@@ -19,7 +19,7 @@ from portanet.cli import _COMMANDS as COMMANDS
 pytestmark = pytest.mark.libraries
 
 ROOT = Path(portanet.__file__).parents[1]
-HEAVY = ("numpy", "pandas", "rich", "safetensors", "plotly", "cupy", "torch", "jax", "array_api_compat")
+HEAVY = ("numpy", "pandas", "rich", "safetensors", "jinja2", "cupy", "torch", "jax", "array_api_compat")
 
 
 def environment() -> dict[str, str]:

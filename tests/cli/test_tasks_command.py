@@ -80,9 +80,15 @@ def test_numbers_from_training_to_report(cli: Call, houses: Any) -> None:
     assert f"predicts numbers: price, learned as deviations of {scale:.4g} from" in summary
     assert "classes" not in summary
     report = Path("h/report.html").read_text()
-    for expected in ("<td>0.9", "Training R2, last logged", "Test R2", "MeanSquaredError", '"id": "r2-chart"'):
+    for expected in (
+        ">Training R2<",
+        ">Test R2<",
+        "MeanSquaredError",
+        'data-chart="r2"',
+        "Predicted against true: price",
+    ):
         assert expected in report
-    assert "ccuracy" not in report.partition("<script nonce")[0]
+    assert "ccuracy" not in report.partition("<script")[0]
 
 
 def test_numbers_have_no_classes(cli: Call, houses: Any) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +17,7 @@ from portanet import nn, optim
 from portanet.errors import DataError, PortanetError
 from portanet.report import page
 
-pytest.importorskip("plotly", reason="plotly is not installed: pip install 'portanet[report]'")
+pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 'portanet[report]'")
 X, LABELS = blobs()
 
 
@@ -25,24 +28,40 @@ def run() -> portanet.TrainedModel:
     return portanet.fit(model, X, LABELS, valid=(X, LABELS), epochs=4, batch_size=20, schedule=schedule)
 
 
-def test_the_curves_are_the_history(run: portanet.TrainedModel) -> None:
-    lines = {(line["yaxis"], line["name"]): list(line["y"]) for line in run.plot().to_dict()["data"]}
-    column = {key: [row[key] for row in run.history] for key in run.history[0]}
-    assert lines == {
-        ("y", "Training"): column["accuracy"], ("y", "Validation"): column["valid_accuracy"],
-        ("y2", "Training"): column["loss"], ("y2", "Validation"): column["valid_loss"],
-        ("y3", "Learning rate"): column["learning_rate"],
-    }  # fmt: skip
-    assert [line["x"] for line in run.plot().data[:1]] == [(1, 2, 3, 4)]
+def test_the_curves_are_the_history(run: portanet.TrainedModel, tmp_path: Path) -> None:
+    path = run.plot().write_html(tmp_path / "curves.html")
+    told = re.search(r'id="readings">(.*?)</script>', path.read_text())
+    assert told is not None
+    readings = json.loads(told[1])
+    assert set(readings) == {"accuracy", "loss", "learning-rate"}
+    for row, (_, epoch, lines) in zip(run.history, readings["accuracy"]["points"], strict=True):
+        assert epoch == f"Epoch {row['epoch']}"
+        pairs = [("Training", row["accuracy"]), ("Validation", row["valid_accuracy"])]
+        assert [line[1:] for line in lines] == [[name, f"{value:.2%}"] for name, value in pairs]
+
+
+def test_a_notebook_shows_pages_in_frames_of_their_own(run: portanet.TrainedModel) -> None:
+    for shown in (run.plot(), run.report()):
+        frame = shown._repr_html_()
+        assert re.fullmatch(r'<iframe srcdoc="[^"<>]*"( \w+="[^"]*")*></iframe>', frame)
+        assert 'data-chart="accuracy"' in html.unescape(frame)
+        assert "write_html" in repr(shown)
+
+
+def test_the_report_measures_on_the_rows_of_the_validation_or_on_those_given(run: portanet.TrainedModel) -> None:
+    assert "Confusion matrix" in run.report().html
+    wrong = (LABELS + 1) % 3
+    count = int((run.predict(X) != wrong).sum())
+    assert f"{count} of {len(X)} given rows are answered wrongly" in run.report(x=X, labels=wrong).html
 
 
 def test_the_report_is_that_of_a_run(run: portanet.TrainedModel, tmp_path: Path) -> None:
     assert run.report(tmp_path / "mine.html") == tmp_path / "mine.html"
     assert run.report(str(tmp_path)) == tmp_path / "report.html"
-    html = (tmp_path / "mine.html").read_text()
-    assert "<title>mine</title>" in html
-    assert "Dense(units=4)" in html
-    assert f"{run.history[-1]['accuracy']:.2%}" in html
+    page = (tmp_path / "mine.html").read_text()
+    assert "<title>mine</title>" in page
+    assert "Dense(units=4)" in page
+    assert f"{run.history[-1]['accuracy']:.2%}" in page
     with pytest.raises(DataError, match="cannot write"):
         run.report(tmp_path / "nowhere" / "page.html")
 
@@ -51,16 +70,18 @@ def test_a_model_from_a_file_has_no_curves(run: portanet.TrainedModel, tmp_path:
     again = portanet.load(run.save(tmp_path / "m"))
     with pytest.raises(PortanetError, match=r"no history to plot: .*; plot the model that fit returns"):
         again.plot()
-    assert "has logged nothing" in again.report(tmp_path / "page.html").read_text()
+    page = again.report(tmp_path / "page.html").read_text()
+    assert "has logged nothing" in page
+    assert "without labelled rows" in page
+    assert "Confusion matrix" in again.report(x=X, labels=LABELS).html
     assert "epoch" not in again._repr_html_()
 
 
 def test_without_its_packages(run: portanet.TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.report.figure.find_spec", lambda name: None)
     monkeypatch.setattr(page, "find_spec", lambda name: None)
-    with pytest.raises(PortanetError, match=r"plot needs plotly: pip install 'portanet\[report\]'"):
+    with pytest.raises(PortanetError, match=r"plot needs jinja2: pip install 'portanet\[report\]'"):
         run.plot()
-    with pytest.raises(PortanetError, match="report needs plotly and jinja2"):
+    with pytest.raises(PortanetError, match="report needs jinja2"):
         run.report(tmp_path / "page.html")
 
 

@@ -1,0 +1,78 @@
+"""How far predicted numbers are from the true ones: predicted against true, and the residuals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from portanet._typing import HostArray
+from portanet.report.chart import Chart, Range, apart, chart, number, whole
+from portanet.report.evidence import Evidence
+from portanet.storage.run_record import Object, RunRecord
+
+_POINTS = 1000  # drawn, at most
+_OUTPUTS = 4  # with charts
+_BINS = 25
+
+
+def section(record: RunRecord, evidence: Evidence | None = None) -> Object | None:
+    """What templates/errors.html.j2 shows; None for a model of classes."""
+    if evidence is None or not evidence.has_numbers:
+        return None
+    outputs = evidence.targets.shape[1]
+    label = evidence.card.label or ""
+    charts: list[Chart] = []
+    for output in range(min(outputs, _OUTPUTS)):
+        name = f"output {output + 1}" if outputs > 1 else label
+        true, guessed = (np.asarray(each[:, output], np.float64) for each in (evidence.targets, evidence.outputs))
+        charts += [
+            scatter(f"predicted-{output}", name, true, guessed),
+            histogram(f"residuals-{output}", name, guessed - true),
+        ]
+    return {"charts": charts, "rows": evidence.rows, "measures": _measures(evidence)}
+
+
+def scatter(key: str, name: str, true: HostArray, guessed: HostArray) -> Chart:
+    """Predicted against true numbers; on the diagonal they are equal."""
+    both = np.concatenate([true, guessed])
+    low, high = float(both.min()), float(both.max())
+    drawn = chart(key, f"Predicted against true{f': {name}' if name else ''}", Range("True", low, high, number),
+                  Range("Predicted", low, high, number))  # fmt: skip
+    start, end = max(drawn.x.low, drawn.y.low), min(drawn.x.high, drawn.y.high)
+    drawn.add("path", d=f"M{drawn.x.at(start):g} {drawn.y.at(start):g}L{drawn.x.at(end):g} {drawn.y.at(end):g}",
+              class_="line training")  # fmt: skip
+    step = max(1, -(-len(true) // _POINTS))
+    for a, b in zip(true[::step].tolist(), guessed[::step].tolist(), strict=True):
+        drawn.add("circle", f"true {number(a)}, predicted {number(b)}", cx=drawn.x.at(a), cy=drawn.y.at(b), r=3,
+                  class_="point")  # fmt: skip
+    return drawn
+
+
+def histogram(key: str, name: str, residuals: HostArray) -> Chart:
+    """How many residuals are of which size: predicted minus true."""
+    ends = apart(float(residuals.min()), float(residuals.max()))
+    counts, edges = np.histogram(
+        residuals, range=ends, bins=min(_BINS, math.ceil(2 * len(residuals) ** (1 / 3)))
+    )  # Rice's rule
+    drawn = chart(key, f"Residuals{f': {name}' if name else ''}", Range("Predicted minus true", float(edges[0]),
+                  float(edges[-1]), number), Range("Rows", 0.0, float(counts.max()), whole))  # fmt: skip
+    for count, left, right in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        start, end, top = drawn.x.at(left), drawn.x.at(right), drawn.y.at(count)
+        text = f"{number(left)} to {number(right)}"
+        drawn.add("rect", f"{text}: {count:,} rows", x=start, y=top, width=round(max(0.5, end - start - 1), 1),
+                  height=round(drawn.y.start - top, 1), class_="bar validation")  # fmt: skip
+        drawn.reading.append([round((start + end) / 2, 1), text, [[top, "rows", f"{count:,}"]]])
+    if edges[0] < 0 < edges[-1]:
+        drawn.add("path", d=f"M{drawn.x.at(0):g} {drawn.y.start:g}V{drawn.y.end:g}", class_="kept")
+    return drawn
+
+
+def _measures(evidence: Evidence) -> list[tuple[str, str]]:
+    size = np.abs(evidence.targets - evidence.outputs)
+    quantiles = [("Half of the errors are below", 0.5), ("Nine of ten are below", 0.9), ("The largest is", 1.0)]
+    return [
+        ("Root-mean-square error (RMSE)", number(float(np.sqrt(np.mean(size**2))))),
+        ("Mean absolute error", number(float(size.mean()))),
+        *((words, number(float(np.quantile(size, share)))) for words, share in quantiles),
+    ]

@@ -1,0 +1,36 @@
+"""The rows that a run learnt from, and how many of each class there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portanet.report.evidence import Evidence
+from portanet.report.tables import text
+from portanet.storage.run_record import Object, RunRecord
+
+_CLASSES = 40
+
+
+def section(record: RunRecord, evidence: Evidence | None = None) -> Object | None:
+    """What templates/rows.html.j2 shows; None where nothing is known."""
+    data = record.data
+    if not data:
+        return None
+    counts = data.get("counts")
+    classes = _classes(data.get("classes"), counts if isinstance(counts, list) else [])
+    named = {"samples": "training rows", "name": "source"}
+    pairs = [
+        (named.get(key, key), f"{value:,}" if isinstance(value, int) else text(value))
+        for key, value in data.items()
+        if key not in ("counts", "notes") and not (key == "classes" and classes)
+    ]
+    return {"pairs": pairs, "classes": classes[:_CLASSES], "hidden": max(0, len(classes) - _CLASSES)}
+
+
+def _classes(names: Any, counts: list[Any]) -> list[Object]:
+    """Each class with its rows, as a share of the largest; none where those are not known."""
+    known = isinstance(names, list) and len(names) == len(counts) and all(type(n) is int and n >= 0 for n in counts)
+    most = max(counts, default=0) if known else 0
+    if not most:
+        return []
+    return [{"name": text(name), "rows": rows, "share": rows / most} for name, rows in zip(names, counts, strict=True)]

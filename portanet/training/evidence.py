@@ -1,0 +1,110 @@
+"""What a trained model answers on labelled rows, as a report takes it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from portanet._tree import tree_get
+from portanet._typing import HostArray, Shape
+from portanet.nn.layer import Layer
+from portanet.report.evidence import Evidence
+from portanet.rng import SHUFFLE, generator
+from portanet.training.arrays import to_host
+from portanet.training.units import Unit
+from portanet.training.validation import rows_at
+
+if TYPE_CHECKING:
+    from portanet.training.model import TrainedModel
+
+_ROWS = 10_000  # that are answered for a report, at most
+_SHUFFLED = 1000  # of those, for the importance of columns
+_CELLS = 200_000  # that are answered with one column shuffled
+_COLUMNS = 500
+
+
+def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evidence:
+    """The model's answers on rows and labels, as `evaluate` takes them, or on 10,000 of them at even distances.
+
+    rows  what they are called: "validation", "test", "training" or "given"
+    """
+    total = len(x) if labels is None else len(labels)
+    index = np.unique(np.linspace(0, total - 1, min(total, _ROWS)).astype(np.int64))
+    x, labels = (
+        (rows_at(x, index), None if labels is None else rows_at(labels, index)) if len(index) < total else (x, labels)
+    )
+    with run.backend.session(run.dtype):
+        source, targets = run.labelled(x, labels)
+        host = np.asarray(source.host_rows)
+    outputs = run.outputs(x)
+    answers = run.probabilities(x) if run.task.is_classification else _predicted(run, outputs)
+    numbers = Unit.of_card(run.card).numbers(targets)
+    importance = _importance(run, host, outputs, numbers) if host.ndim == 2 else {}
+    return Evidence(
+        rows, total, host, _single(run, targets), answers, run.card, _classes(run),
+        metric=run.task.metric, score=_score(run, outputs, numbers), importance=importance, filters=_filters(run),
+    )  # fmt: skip
+
+
+def _classes(run: TrainedModel) -> tuple[str, ...]:
+    """The name of each class, or its number; none for numbers."""
+    if not run.task.is_classification:
+        return ()
+    outputs = run.model.output_shape(run.input_shape)[0]
+    return run.card.classes if len(run.card.classes) == outputs else tuple(map(str, range(outputs)))
+
+
+def _single(run: TrainedModel, targets: HostArray) -> HostArray:
+    """The likeliest class where a row has a probability for each."""
+    return np.asarray(np.argmax(targets, axis=1)) if run.task.has_one_class and targets.ndim == 2 else targets
+
+
+def _predicted(run: TrainedModel, outputs: HostArray) -> HostArray:
+    """Numbers in the unit of the targets, (N, K)."""
+    wide: Any = outputs.astype(np.float64)
+    return Unit.of_card(run.card).targets(np.asarray(run.task.predictions(wide)).reshape(wide.shape))
+
+
+def _score(run: TrainedModel, outputs: HostArray, numbers: HostArray) -> float:
+    """The metric of the model's task."""
+    wide: Any = outputs.astype(np.float64)
+    expected: Any = numbers
+    return run.task.finalize(run.task.partial(wide, expected), numbers)
+
+
+def _importance(run: TrainedModel, x: HostArray, outputs: HostArray, numbers: HostArray) -> dict[str, float]:
+    """How much of the score is lost when the values of a column are shuffled: Breiman 2001, section 10."""
+    columns = Evidence("", 0, x, numbers, outputs, run.card).places
+    if not 1 < len(columns) <= _COLUMNS:
+        return {}
+    count = min(len(x), _SHUFFLED, max(50, _CELLS // len(columns)))
+    x, outputs, numbers = x[:count], outputs[:count], numbers[:count]
+    whole, order = _score(run, outputs, numbers), generator(0, SHUFFLE).permutation(count)
+    lost = {}
+    for name, places in columns.items():
+        shuffled = x.copy()
+        shuffled[:, places] = x[order][:, places]
+        lost[name] = whole - _score(run, run.outputs(shuffled), numbers)
+    return lost
+
+
+def _filters(run: TrainedModel) -> HostArray | None:
+    """The weights of the first trained layer, (units, C, H, W), where its input is an image."""
+    for path, layer, shape in _layers(run.model, run.input_shape, ()):
+        if "weight" in layer.trainable_names:
+            weight: Any = to_host(tree_get(run.params, (*path, "weight")))
+            if weight.ndim == 4:
+                return weight
+            is_image = len(run.input_shape) == 3 and shape == (math.prod(run.input_shape),)
+            return weight.T.reshape(-1, *run.input_shape) if is_image and weight.ndim == 2 else None
+    return None
+
+
+def _layers(layer: Layer, shape: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Layer, Shape]]:
+    """Each layer with the path of its arrays and the shape of its input, in order."""
+    yield path, layer, shape
+    for name, child, child_shape in layer.children_with_shapes(shape):
+        yield from _layers(child, child_shape, (*path, name))
