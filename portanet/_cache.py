@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again."""
+"""The on-disk cache: files that can be rebuilt."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def folder() -> Path:
-    """The folder that PORTANET_CACHE names, or portanet's own in the user's cache folder; it may not exist."""
+    """The folder that PORTANET_CACHE names, or portanet's in the user's cache folder; it may not exist."""
     if named := os.environ.get("PORTANET_CACHE"):
         return Path(named)
     import platformdirs
@@ -28,10 +28,10 @@ def size() -> int:
 
 
 def require_own(path: Path) -> None:
-    """OSError unless only this user, or the system's, can change what a path leads to.
+    """Raise OSError unless only this user or root can change what a path leads to.
 
     Code is loaded from there. So the file and every folder above belong to this user or to root, and others may not
-    write to them; a folder with the sticky bit, as /tmp is, lets them change only what is theirs.
+    write to them; a folder with the sticky bit, as /tmp is, lets them change only their own files.
     """
     for place in (path, *path.absolute().parents):
         found = os.lstat(place)

@@ -1,4 +1,4 @@
-"""Calls that do not fit are answered in one line: with the argument's name, its value, and what to write."""
+"""Checks of calls: wrong arguments are refused in one line with the argument's name, its value, and what to write."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _KINDS["int | None"] = ("a whole number", lambda value: value is None or _KINDS[
 
 
 def explain_calls(classes: Iterable[Any], error: type[PortanetError]) -> None:
-    """Let these classes refuse arguments they do not take, and settings of a wrong kind, with `error`.
+    """Make these classes refuse unknown arguments, and settings of a wrong type, with `error`.
 
-    Numbers of NumPy become Python's, and lists tuples, before the class sees them. Functions are left alone.
+    NumPy numbers become Python's, and lists tuples, before the class sees them. Functions are not changed.
     """
     for made in classes:
         if isinstance(made, type) and "__init__" in vars(made):
@@ -42,7 +42,7 @@ def explain_calls(classes: Iterable[Any], error: type[PortanetError]) -> None:
 
 
 def explained(function: FunctionT) -> FunctionT:
-    """Let a function refuse arguments that it does not take with a ConfigError that says what to write."""
+    """Make a function refuse unknown arguments with a ConfigError that says what to write."""
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -55,7 +55,7 @@ def explained(function: FunctionT) -> FunctionT:
 
 
 def prepares(function: FunctionT) -> FunctionT:
-    """Let a layer's `fit`, which prepares preprocessing, send those who want to train to `portanet.fit`."""
+    """Make a layer's `fit`, which prepares preprocessing, redirect users who want to train to `portanet.fit`."""
 
     @functools.wraps(function)
     def call(self: Any, params: Any, *arguments: Any, **keywords: Any) -> Any:
@@ -93,7 +93,7 @@ def _explained(made: type, init: Callable[..., None], error: type[PortanetError]
 
 
 def _plain(value: Any) -> Any:
-    return value if dataclasses.is_dataclass(value) else with_python_numbers(value)  # a layer has seen to its own
+    return value if dataclasses.is_dataclass(value) else with_python_numbers(value)  # a layer has converted its own
 
 
 def require_call(
@@ -114,7 +114,7 @@ def require_call(
 def _fault(
     name: str, signature: inspect.Signature, arguments: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> tuple[str, str]:
-    """What is wrong with a call, and what to write."""
+    """Return what is wrong with a call, and what to write."""
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name not in ("self", "cls")]
     arguments = arguments[len(signature.parameters) - len(parameters) :]
     allowed = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]

@@ -1,4 +1,4 @@
-"""What a container may use: its processor time and memory, as the kernel's control groups say."""
+"""Container limits: processor time and memory, as the kernel's control groups set them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def cpu_quota(root: Path = ROOT, own: Path = OWN) -> float | None:
     quotas = []
     for folder in _groups("cpu", root, own):
         words = _words(folder / "cpu.max") or _words(folder / "cpu.cfs_quota_us") + _words(folder / "cpu.cfs_period_us")
-        with contextlib.suppress(ValueError):  # "max" is no limit, and so is -1 in version 1
+        with contextlib.suppress(ValueError):  # "max" means unlimited, as does -1 in version 1
             quota, period = map(int, words)
             if quota > 0 and period > 0:
                 quotas.append(quota / period)

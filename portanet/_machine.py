@@ -33,7 +33,7 @@ def _free() -> int | None:
 
 
 class _OneThread:
-    """The BLAS on one thread for as long as anybody uses it so, in any thread; then on as many as before."""
+    """The BLAS on one thread while any thread uses it so; then on as many as before."""
 
     def __init__(self) -> None:
         self._lock, self._users = threading.Lock(), 0
@@ -60,7 +60,7 @@ one_blas_thread = _OneThread()
 
 
 def _let_any_thread_limit() -> None:
-    """Make the next limit work: threadpoolctl 3.8 does nothing in any thread but the one that had set one."""
+    """Make the next limit work: threadpoolctl 3.8 does nothing in any thread but the first one that set a limit."""
     for library in blas().lib_controllers:
         getattr(library, "clear_controlling_thread", lambda force: None)(force=True)
 
@@ -83,7 +83,7 @@ def threads() -> tuple[int, str]:
 
 @functools.cache
 def blas() -> Any:
-    """What threadpoolctl knows of the BLAS libraries in this process; looking takes milliseconds, so once."""
+    """The BLAS libraries in this process, as threadpoolctl finds them; cached, since looking takes milliseconds."""
     import threadpoolctl
 
     return threadpoolctl.ThreadpoolController()

@@ -1,4 +1,4 @@
-"""What people from scikit-learn, Keras, PyTorch and optax type first, and what it is called here."""
+"""Names from scikit-learn, Keras, PyTorch and optax, with what they are called here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from portanet._text import shown
 
-# Arguments of other libraries. One of ours in its place is a single word; anything else is what to do, in a sentence.
+# Arguments of other libraries, by ours where that is a single word; anything else is advice, in a sentence.
 
 _EVERYWHERE = {
     "lr": "learning_rate",
@@ -28,14 +28,14 @@ _EVERYWHERE = {
     "input_dim": "leave it out: the inputs are found from the data",
     "num_features": "leave it out: the features are found from the data",
     "normalized_shape": "leave it out: the shape is found from the data",
-    "activation": "put the activation behind it, as a layer: Dense(16), ReLU()",
+    "activation": "put the activation after it, as a layer: Dense(16), ReLU()",
     "bias": "leave it out: the bias is always there",
     "use_bias": "leave it out: the bias is always there",
     "inplace": "leave it out: nothing is computed in place",
-    "trainable": "write Frozen(layer) around what stays as it is",
+    "trainable": "wrap layers that are not trained: Frozen(layer)",
     "kernel_regularizer": "weight decay is the optimizer's: AdamW(weight_decay=0.01)",
     "data_format": "leave it out: images are (N, channels, height, width)",
-    "name": "leave it out: a layer is named by its place in Sequential",
+    "name": "leave it out: a layer is named by its position in Sequential",
     "dtype": "give it to fit, which sets it for the whole model: fit(..., dtype='float64')",
     "device": "give fit a backend: fit(..., backend=choose('torch', 'cuda'))",
     "from_logits": "leave it out: losses take logits, and the model ends in Dense, without Softmax or Sigmoid",
@@ -43,7 +43,7 @@ _EVERYWHERE = {
     "size_average": "leave it out: a loss is the mean over the rows, by their weights",
     "pos_weight": "give fit sample_weight, which counts rows",
     "ignore_index": "leave those rows out, or give them the weight 0 in fit(..., sample_weight=...)",
-    "params": "leave the parameters out: fit hands them to the optimizer",
+    "params": "leave the parameters out: fit passes them to the optimizer",
     "clipnorm": "write ClipByGlobalNorm(Adam(), max_norm=1.0)",
     "global_clipnorm": "write ClipByGlobalNorm(Adam(), max_norm=1.0)",
     "clipvalue": "write ClipByGlobalNorm(Adam(), max_norm=1.0)",
@@ -69,7 +69,7 @@ _ARGUMENTS = {
         "groups": "leave it out: each filter looks at all channels",
     },
     "BatchNorm": {"momentum_": "momentum", "axis": "leave it out: axis 1 holds the features"},
-    "LayerNorm": {"axis": "leave it out: a row is measured as a whole"},
+    "LayerNorm": {"axis": "leave it out: all values of a row are normalised together"},
     "Dropout": {"p": "rate", "prob": "rate", "seed": "give it to fit: fit(..., seed=0)"},
     "Embedding": {
         "num_embeddings": "vocabulary", "vocab_size": "vocabulary", "input_dim": "vocabulary",
@@ -117,7 +117,7 @@ _ARGUMENTS = {
         "n_epochs": "epochs", "num_epochs": "epochs", "max_iter": "epochs", "max_epochs": "epochs",
         "random_state": "seed", "criterion": "loss", "scheduler": "schedule", "lr_scheduler": "schedule",
         "n_jobs": "workers", "num_workers": "workers",
-        "shuffle": 'leave it out: rows are drawn again in each epoch, but for batch_size="full"',
+        "shuffle": 'leave it out: rows are shuffled in each epoch, except with batch_size="full"',
         "metrics": "leave it out: accuracy or R2 is always measured",
         "early_stopping": "write callbacks=[EarlyStopping(patience=5)], with valid=...",
         "patience": "write callbacks=[EarlyStopping(patience=5)], with valid=...",
@@ -165,7 +165,7 @@ _CALLS = {
     ("ReduceOnPlateau", 2): "ReduceOnPlateau({0}, factor=0.1)",
 }
 
-_NO_SOFTMAX = "there is no layer {0}: the loss cross_entropy contains the softmax, so end the model in Dense"
+_NO_SOFTMAX = "{0} is not a layer here: the loss cross_entropy contains the softmax, so end the model in Dense"
 
 # Names of other libraries, with ours, or with what to do in a sentence.
 _NAMES = {
@@ -254,7 +254,7 @@ _METHODS = {
 
 
 def attribute(owner: str, word: str) -> str:
-    """Return why there is no such attribute, and what to write in place of another library's method."""
+    """Return the message for an unknown attribute, with what to write in place of another library's method."""
     remedy = _METHODS[owner].get(word, "")
     return f"{owner} has no {word!r}" + (f"; {remedy}." if remedy else "")
 

@@ -59,13 +59,13 @@ def to_dict(value: Any) -> Any:
         return {"type": value.__name__}
     if isinstance(value, (tuple, list)):
         return [to_dict(item) for item in value]
-    return value.item() if getattr(value, "shape", None) == () else value  # NumPy's numbers are no JSON
+    return value.item() if getattr(value, "shape", None) == () else value  # JSON does not know NumPy's numbers
 
 
 def is_frozen(part: Any) -> bool:
-    """Whether a part of a step does the same as each equal one: a value, or code of portanet and all that it holds.
+    """Whether a part of a step always does the same as an equal one: a value, or code of portanet with such values.
 
-    A function or class of yours may read a list, an attribute or a global variable, which may have changed.
+    A function or class from elsewhere may read a list, an attribute or a global variable, which may have changed.
     """
     if part is None or type(part) in (bool, int, float, str, bytes):
         return True
@@ -79,7 +79,7 @@ def is_frozen(part: Any) -> bool:
 
 
 def short_repr(value: Any, always: Sequence[str] = ()) -> str:
-    """Return the constructor-style repr of a dataclass, without default values but for the fields named `always`.
+    """Return the constructor-style repr of a dataclass without default values, except of the fields named `always`.
 
     >>> from portanet.optim import EMA, AdamW
     >>> short_repr(EMA(AdamW(), decay=0.99), always=["learning_rate"])
@@ -132,9 +132,9 @@ def with_python_numbers(value: Any) -> Any:
 
 
 def from_dict(config: Any, known: Mapping[str, Any]) -> Any:
-    """Return the value of which `to_dict` gave `config`, from the names in `known` and from nothing else.
+    """Return the value of which `to_dict` gave `config`, from the names in `known` only.
 
-    Raises ConfigError for an unknown name, and for settings that the named thing does not take.
+    Raises ConfigError for an unknown name, and for settings that the named type does not take.
     """
     return _from_dict(config, known, _DEPTH)
 
@@ -184,7 +184,7 @@ def _takes_layers_by_position(made: Any, arguments: Mapping[str, Any]) -> bool:
 
 
 def _check(name: str, fields: Sequence[dataclasses.Field[Any]], settings: Mapping[str, Any]) -> None:
-    """Raises ConfigError for a setting that is unknown, missing, or of another kind than its field."""
+    """Raise ConfigError for a setting that is unknown, missing, or of another type than its field."""
     allowed = [field.name for field in fields]
     if unknown := [key for key in settings if key not in allowed]:
         key = unknown[0] if isinstance(unknown[0], str) and len(unknown[0]) < 100 else ""

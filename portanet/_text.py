@@ -1,4 +1,4 @@
-"""Text that others wrote, as a message or a terminal can show it."""
+"""Untrusted text, made safe for messages and terminals."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from reprlib import repr as brief
 
 
 def plain(text: object, most: int | None = 40) -> str:
-    """Return the text on one line, without what would command a terminal, and not longer than `most`."""
+    """Return the text on one line, without control characters, and at most `most` characters long."""
     shown = str(text)
     shown = shown if shown.isprintable() else repr(shown)[1:-1]
     return shown if most is None or len(shown) <= most else f"{shown[:most]}..."
 
 
 def shown(value: object) -> str:
-    """Return a value as a message can show it: short, on one line; an array by its kind and shape."""
+    """Return a short one-line repr of a value for messages; of an array, its type and shape."""
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape:
         return f"{type(value).__name__} of shape {tuple(shape)}"

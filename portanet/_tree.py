@@ -9,7 +9,7 @@ from portanet._typing import Array, Params
 
 Path = tuple[str, ...]
 BRANCHES = (tuple, list, dict)
-_leaf_types: set[type] = set()  # types that were seen to be no branches
+_leaf_types: set[type] = set()  # types that are known to be leaves
 
 
 def tree_items(params: Params, above: Path = ()) -> Iterator[tuple[Path, Array]]:
@@ -38,7 +38,7 @@ def tree_set(params: Params, path: Path, array: Any) -> None:
 
 
 def tree_map(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """Return the same tree with `change` of every array; numbers, text and None stay."""
+    """Return the same tree with `change` applied to every array; numbers, text and None stay."""
 
     def changed(leaf: Any) -> Any:
         plain = leaf is None or type(leaf) in (bool, int, float, str)  # a NumPy number is an array
@@ -57,7 +57,7 @@ def to_plain(tree: Any) -> Any:
 
 
 def from_plain(like: Any, plain: Any) -> Any:
-    """Return the values of `plain` in the NamedTuples, tuples and lists that `like` has in these places."""
+    """Return the values of `plain` in the NamedTuples, tuples and lists that `like` has at the same positions."""
     if isinstance(like, tuple) and hasattr(like, "_fields"):
         return type(like)(*[from_plain(branch, plain[name]) for name, branch in zip(like._fields, like, strict=True)])
     if isinstance(like, dict):
@@ -68,7 +68,7 @@ def from_plain(like: Any, plain: Any) -> Any:
 
 
 def tree_merge(params: Params, changed: Params) -> Params:
-    """Return `params` with the arrays of `changed` in place of its own; neither dict is changed."""
+    """Return `params` with the arrays of `changed` replaced; neither dict is changed."""
     if not changed:
         return params
     merged = copy_dicts(params)
@@ -83,7 +83,7 @@ def copy_dicts(params: Params) -> Params:
 
 
 def flatten(tree: Any, into: list[Any], form: list[Any] | None = None) -> list[Any]:
-    """The values of a tuple, list or dict in their order, added to a list; what holds them is added to `form`."""
+    """Return `into` with the values of a tuple, list or dict added in order; their containers are added to `form`."""
     named = isinstance(tree, dict)
     if form is not None:
         form.append(type(tree))
@@ -107,7 +107,7 @@ def is_array(leaf: Any) -> bool:
 
 
 def map_leaves(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """The same tree with `change` of every value."""
+    """The same tree with `change` applied to every value."""
     if isinstance(tree, dict):
         return {name: map_leaves(branch, change) for name, branch in tree.items()}
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):

@@ -14,7 +14,7 @@ def generator(seed: int, purpose: int, epoch: int = 0) -> Generator:
     """The generator for one purpose in one epoch of the run with this seed.
 
     Its key is made of the three numbers and nothing else (Philox, Salmon et al. 2011), so the position in
-    training *is* the state of the random numbers: nothing has to be saved to go on in the middle of a run.
+    training *is* the state of the random numbers: nothing has to be saved to resume in the middle of a run.
     """
     import numpy as np
 

@@ -82,7 +82,7 @@ WRONG: list[tuple[str, list[str]]] = [
     ("optim.SGD(0.1, 0.9, 0.0)", ["nesterov", "True or False", "0.0"]),
     ("optim.SGD(0.1, None)", ["momentum", "number", "None"]),
     ("optim.Adam(nn.Dense(3), 0.001)", ["learning_rate", "Dense"]),
-    ("optim.Adam(params=[], lr=0.1)", ["'params'", "fit hands them"]),
+    ("optim.Adam(params=[], lr=0.1)", ["'params'", "fit passes them"]),
     ("optim.Adam(betas=(0.9, 0.99))", ["'betas'", "beta1=0.9, beta2=0.999"]),
     ("optim.Adam(0.001, (0.9, 0.99))", ["beta1", "(0.9, 0.99)"]),
     ("optim.Adam(weight_decay=0.1)", ["'weight_decay'", "AdamW"]),

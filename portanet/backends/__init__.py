@@ -95,7 +95,7 @@ def _class(name: str) -> Any:
     if not isinstance(name, str) or name not in _CLASSES:
         word = name.lower() if isinstance(name, str) else ""
         hint = _ELSEWHERE.get(word) or (f"did you mean {word!r}? " if word in _CLASSES else "")
-        raise BackendError(f"there is no backend {shown(name)}; {hint}choose from auto, {', '.join(NAMES)}.")
+        raise BackendError(f"unknown backend {shown(name)}; {hint}choose from auto, {', '.join(NAMES)}.")
     return getattr(importlib.import_module(f"{__name__}.{name}"), _CLASSES[name])
 
 
@@ -149,7 +149,7 @@ def of(x: Array) -> Backend:
 
 def name_of(x: Array) -> str:
     """The name of the backend that an array belongs to, without probing the device as `of` does."""
-    for kind in type(x).__mro__:  # an own class of arrays comes from a module of its own
+    for kind in type(x).__mro__:  # a user's subclass of arrays is defined in another module
         module = kind.__module__.partition(".")[0]
         for name in NAMES:
             if module in _class(name).modules:

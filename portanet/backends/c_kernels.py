@@ -15,7 +15,7 @@ from portanet.tracing.tracer import Tracer
 
 
 def ask(kernels: list[Kernel]) -> Callable[[], bool]:
-    """Begin to compile kernels; says whether they are all there."""
+    """Start to compile kernels; return a function that tells whether they are ready."""
     bodies = {name_of(body): body for body in map(c_body, kernels)}
     compiler().ask(bodies)
     return lambda: all(compiler().get(name) is not None for name in bodies)
@@ -32,13 +32,13 @@ _SMALL = 4096  # bytes
 
 
 class _Address(int):
-    """Where the words of a call begin, which stays as long as this does."""
+    """The address of a call's words, which stay alive as long as this does."""
 
     call: _Call
 
 
 class _Call(KernelCall):
-    """The words that the function in C reads, of 8 bytes each."""
+    """The words that the C function reads, of 8 bytes each."""
 
     def __init__(self, kernel: Kernel, function: Function, value: Callable[[Any], Any]) -> None:
         super().__init__(np, kernel, value)
@@ -52,7 +52,7 @@ class _Call(KernelCall):
             self._fill(kernel, place, *word)
 
     def statement(self) -> Statement:
-        """The call in the emitted code: of the function itself where nothing differs."""
+        """The call in the emitted code: of the function itself where nothing differs between calls."""
         if not self.given and not self._checked:
             self._address.call = self
             return Statement(self._function, (self._address,), {})
@@ -62,7 +62,7 @@ class _Call(KernelCall):
         return super().statement()
 
     def _with_copy(self, var: Var) -> Callable[[Any], None]:
-        """The call where a few numbers, only read, differ: to copy them takes less than to ask where they lie."""
+        """The call where a few numbers, only read, differ: copying them is faster than asking for their address."""
         [i, *more] = [i for i, array in enumerate(self._arrays) if array is var]
         own = np.empty_like(var.real)
         if more or self._changed[i] or own.strides != var.real.strides:

@@ -35,7 +35,7 @@ _LEFT = 3600  # seconds
 
 
 class Compiler:
-    """Compiles functions that are asked for, each once; without a compiler that works they never come."""
+    """Compiles requested functions, each once; without a working compiler they never become ready."""
 
     def __init__(self) -> None:
         self.problem: str | None = None
@@ -45,7 +45,7 @@ class Compiler:
         self._running: set[subprocess.Popen[str]] = set()
 
     def ask(self, bodies: dict[str, str], *, wait: bool = False) -> None:
-        """Begin to compile functions, by name, unless they are there or in the making."""
+        """Start to compile functions, by name, unless they are ready or being compiled."""
         with self._lock:
             new = {name: body for name, body in bodies.items() if name not in self._asked}
             self._asked |= set(new)
@@ -55,15 +55,15 @@ class Compiler:
             self._build(new)
             return
         thread = threading.Thread(target=self._build, args=(new,), name="portanet-compiler", daemon=True)
-        with contextlib.suppress(RuntimeError):  # the system starts no more threads
+        with contextlib.suppress(RuntimeError):  # the system cannot start more threads
             thread.start()
 
     def get(self, name: str) -> Function | None:
-        """A function that has been asked for; None as long as it is not there."""
+        """A requested function; None until it is ready."""
         return self._functions.get(name)
 
     def _load_kept(self, bodies: dict[str, str]) -> bool:
-        """Whether these are in the cache, so that nothing has to be compiled."""
+        """Whether these functions are in the cache, so that nothing has to be compiled."""
         try:
             return _place(_command(), _source(bodies)).exists()
         except OSError:
@@ -76,7 +76,7 @@ class Compiler:
                 function = getattr(library, name)
                 function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int
                 self._functions[name] = function
-        except Exception as error:  # a compiler, a disk, a loader: all can fail in many ways, and steps run plain
+        except Exception as error:  # compiler, disk and loader can fail in many ways; steps run without kernels
             self.problem = (str(error).strip().splitlines() or [type(error).__name__])[0]
 
     def _library(self, source: str) -> Any:
@@ -92,7 +92,7 @@ class Compiler:
         return ctypes.CDLL(str(place))
 
     def _compile(self, command: list[str], source: str, place: Path) -> None:
-        """Write the library beside its place first: two processes at once do not meet, and it appears whole."""
+        """Write the library under a temporary name first: two processes never collide, and it appears complete."""
         with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as folder:
             made = Path(folder, place.name)
             environment = {**os.environ, "TMPDIR": folder, "LC_ALL": "C"}
@@ -112,7 +112,7 @@ class Compiler:
             os.replace(made, place)
 
     def stop(self) -> None:
-        """End what is compiling."""
+        """Stop running compilers."""
         for running in tuple(self._running):
             running.kill()
 
@@ -130,7 +130,7 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
 
 
 def problem() -> str | None:
-    """Why no kernels are compiled here, after trying one; None where they are."""
+    """Why no kernels are compiled here, after a trial; None where they are."""
     one, body = Compiler(), "return 0;"
     one.ask({name_of(body): body}, wait=True)
     return one.problem
@@ -155,13 +155,13 @@ def _command() -> list[str]:
         raise OSError("only compilers of Unix are known")
     program, *more = shlex.split(named)
     if (found := shutil.which(program)) is None:
-        raise OSError(f"there is no compiler {program!r}")
+        raise OSError(f"the compiler {program!r} does not exist")
     native = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
     return [found, *more, native, *_FLAGS]
 
 
 def _place(command: list[str], source: str) -> Path:
-    """Where the library of a source is kept: it is for this compiler and this processor."""
+    """The path of a source's library in the cache, for this compiler and this processor."""
     about = os.stat(command[0])
     facts = [source, *command, str(about.st_size), str(about.st_mtime_ns), _processor()]
     return _cache.folder() / "kernels" / f"{hashlib.sha256(repr(facts).encode()).hexdigest()}.so"
@@ -169,7 +169,7 @@ def _place(command: list[str], source: str) -> Path:
 
 @functools.cache
 def _processor() -> str:
-    """What the processor is, and what it can do."""
+    """The processor's name and features."""
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
         told = ("vendor", "model", "cpu family", "stepping", "flags", "CPU ", "Features", "isa")
@@ -178,7 +178,7 @@ def _processor() -> str:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the oldest files where there are many, and what a process left that was ended."""
+    """Remove the oldest files where there are many, and leftovers of killed processes."""
     for left in folder.glob("new-*"):
         if left.stat().st_mtime < time.time() - _LEFT:
             shutil.rmtree(left, ignore_errors=True)

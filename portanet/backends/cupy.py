@@ -50,7 +50,7 @@ class CuPy(Backend):
                 count = 0
             else:
                 raise BackendError(
-                    f"CuPy is installed, but there is no usable NVIDIA driver ({error}); "
+                    f"CuPy is installed, but no usable NVIDIA driver was found ({error}); "
                     "install or update the driver, then see what nvidia-smi prints."
                 ) from error
         if count == 0:
@@ -90,7 +90,7 @@ class CuPy(Backend):
 
 
 class CuPyCalls(Library):
-    """CuPy, given as a module, as a library to trace."""
+    """CuPy, given as a module, as a library for tracing."""
 
     def __init__(self, module: Any, *, fuse: bool = True) -> None:
         self._module, self._fuse = module, fuse
@@ -138,7 +138,7 @@ class CuPyCalls(Library):
         return [Statement(self._module.copyto, (out.reshape(real(x).shape), x), {})]
 
     def form(self, op: Op) -> Form | None:
-        """A ufunc, a choice, a cast or a copy, of arrays and numbers of Python."""
+        """A ufunc, `where`, a cast or a copy, of arrays and Python numbers."""
         if op.name not in self.elementwise | {"where", "astype", "reshape"} or (op.kwargs and op.name != "astype"):
             return None
         return form_of(op, getattr(np, op.name, None), cuda_expression, truncates=True)
@@ -147,7 +147,7 @@ class CuPyCalls(Library):
         return gathers(op)
 
     def pays(self, kernel: Kernel) -> bool:
-        """Two calls in one launch."""
+        """Whether there are two calls or more to launch at once."""
         return sum(not op.is_view for op in kernel.ops) > 1
 
     def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:

@@ -16,7 +16,7 @@ from portanet.tracing.tracer import Tracer
 
 
 def statements(module: Any, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
-    """The launch of a kernel; CuPy, given as a module, compiles it and keeps it on the disk."""
+    """The launch of a kernel; CuPy, given as a module, compiles it and caches it on disk."""
     return [_Launch(module, kernel, value).statement()]
 
 
@@ -27,7 +27,7 @@ def _compiled(module: Any, inputs: str, outputs: str, body: str) -> Any:
 
 
 class _Launch(KernelCall):
-    """The arguments of an ElementwiseKernel: arrays and words that it reads, then arrays that it writes to."""
+    """The arguments of an ElementwiseKernel: arrays and words that it reads, then arrays that it writes."""
 
     def __init__(self, module: Any, kernel: Kernel, value: Callable[[Any], Any]) -> None:
         super().__init__(module, kernel, value)
@@ -53,13 +53,13 @@ class _Launch(KernelCall):
         self._kernel = _compiled(module, ", ".join(inputs), ", ".join(outputs), body.text)
 
     def statement(self) -> Statement:
-        """The launch in the emitted code: of the kernel itself where nothing differs."""
+        """The launch in the emitted code: of the kernel itself where nothing differs between calls."""
         if self.given:
             return super().statement()
         return Statement(self._kernel, tuple(self._arguments), {"size": self._size})
 
     def _word(self, kernel: Kernel, kind: str, i: int, rest: list[int]) -> tuple[str, str, Any]:
-        """A parameter's name and type, and its value if it stays the same."""
+        """A parameter's name and type, and its value if it is constant."""
         if kind == "slot":
             array = self._arrays[i]
             return f"a{i}", f"raw {kernel.slots[i].dtype}", None if isinstance(array, Var) else _indexed(real(array))
@@ -85,5 +85,5 @@ class _Launch(KernelCall):
 
 
 def _indexed(array: Any) -> Any:
-    """The array with at least one dimension: the address of a lone number cannot be taken."""
+    """The array with at least one dimension: a 0-d array's address cannot be taken."""
     return array if array.ndim else array.reshape(1)

@@ -1,4 +1,4 @@
-"""What one element of the standard's functions is in C, for kernels: the bits of NumPy and of CuPy.
+"""C expressions for one element of the standard's functions, with the bits of NumPy and of CuPy.
 
 All of them are exactly rounded, or of integers: no order of evaluation and no compiler changes a bit of them.
 """
@@ -31,7 +31,7 @@ _EXTREMES = {"maximum": ">", "minimum": "<", "maximum of first": ">"}
 
 
 def expression(name: str, args: list[str], dtype: str) -> str | None:
-    """The C expression of a function of arguments that have this dtype; None where there is none."""
+    """The C expression of a function of arguments of this dtype; None where there is none."""
     kind = np.dtype(dtype).kind
     a, b = args[0], args[-1]
     if name in _COMPARED:
@@ -49,7 +49,7 @@ def expression(name: str, args: list[str], dtype: str) -> str | None:
 
 
 def cuda_expression(name: str, args: list[str], dtype: str) -> str | None:
-    """The same in CUDA's C++, by the words of CuPy's own functions where the processors of both would differ."""
+    """The same in CUDA's C++, as CuPy writes it where CPU and GPU would differ."""
     if name in ("maximum", "minimum") and np.dtype(dtype).kind == "f":
         a, b = args
         return f"(isnan({a}) | isnan({b})) ? ({C_TYPES[dtype]})NAN : {name[:3]}({a}, {b})"
@@ -111,9 +111,9 @@ def _of_floats(name: str, a: str, b: str, dtype: str) -> str | None:
 def form_of(
     op: Op, ufunc: Any, expression: Callable[..., str | None] = expression, *, truncates: bool = False
 ) -> Form | None:
-    """`Library.form` by NumPy's rules of promotion, which CuPy has too; `ufunc` is NumPy's function of that name.
+    """`Library.form` by NumPy's rules of promotion, which CuPy shares; `ufunc` is NumPy's function of that name.
 
-    truncates  whether casts of floats to integers are defined for all floats, as they are on a GPU and not in C
+    truncates  whether casts of floats to integers are defined for all floats, as on a GPU but not in C
     """
     result = str(op.results[0].dtype)
     given = [arg.dtype if is_array(arg) else type(getattr(arg, "real", arg)) for arg in op.args]
@@ -137,7 +137,7 @@ def form_of(
 
 
 def _is_known(form: Form, expression: Callable[..., str | None]) -> bool:
-    """Whether there is an expression."""
+    """Whether there is an expression for it."""
     if not {*form.dtypes, form.dtype} <= set(C_TYPES):
         return False
     inside = form.dtypes[1:] if form.name == "where" else form.dtypes
@@ -162,7 +162,7 @@ def _fits(number: Any, dtype: str) -> bool:
 
 
 def gathers(op: Op) -> bool:
-    """Whether a kernel can read what a call of `take` gives where it is: along an axis that has none before it."""
+    """Whether a kernel can read the rows of a `take` directly: only axes of length 1 come before theirs."""
     axis = op.kwargs.get("axis")
     if len(op.operands) != 2 or op.operands[0] is not op.args[0] or type(axis) is not int or axis < 0:
         return False

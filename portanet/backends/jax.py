@@ -62,7 +62,7 @@ class Jax(Backend):
 
     def compile(self, step: Step, per_array: PerArray | None = None) -> Steps:
         jax = self._jax
-        compiled = _compiled if is_frozen(step) else _compiled.__wrapped__  # else it may differ in the next training
+        compiled = _compiled if is_frozen(step) else _compiled.__wrapped__  # else it may differ in the next run
         scan = compiled(step, per_array, jax)
 
         def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
@@ -74,9 +74,9 @@ class Jax(Backend):
 
 @functools.lru_cache(maxsize=32)
 def _compiled(step: Step, per_array: PerArray | None, jax: Any) -> Callable[..., tuple[State, Metrics]]:
-    """A run of steps as one compiled program; kept, so that an equal step is not compiled again.
+    """A run of steps as one compiled program; cached, so that an equal step is not compiled again.
 
-    The state is one vector for each array within the program: XLA is slow to put vectors together.
+    The state is one vector for each array within the program: XLA is slow to concatenate.
     """
 
     @functools.partial(jax.jit, donate_argnums=0)

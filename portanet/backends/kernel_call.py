@@ -1,4 +1,4 @@
-"""The call of a kernel in a replayed function: what it is given, and what happens where it must not run."""
+"""The call of a kernel in a replayed function: its arguments, and the fallback where it must not run."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from portanet.tracing.tracer import Tracer
 class KernelCall:
     """A kernel and the arrays and numbers that it is run with: some the same in every call, others not.
 
-    Where an array does not meet what was traced, since it lies in the memory of another one or may not be written to,
-    the calls are made that the kernel takes the place of; so they are where a row or a number is refused.
+    Where an array is not as it was traced, since it shares memory with another one or is read-only, the original calls
+    are made instead; likewise where a row or a number is refused.
 
     module  the array library
-    value   gives what a Tracer stands for: an array that stays, or a Var
+    value   maps a Tracer to its value: a constant array, or a Var
     """
 
     def __init__(self, module: Any, kernel: Kernel, value: Callable[[Any], Any]) -> None:
@@ -46,7 +46,7 @@ class KernelCall:
         return Statement(self.kernel, tuple(self.given), {})
 
     def kernel(self, *given: Any) -> None:
-        """Run it with what differs from call to call."""
+        """Run it with the arguments that differ from call to call."""
         seen = self._seen
         for n, array in enumerate(seen):
             if given[n] is not array and not self._meets(n, given[n]):
@@ -65,15 +65,15 @@ class KernelCall:
         return True
 
     def set_array(self, i: int, array: Any) -> None:
-        """Let a slot be this array."""
+        """Bind a slot to this array."""
         raise NotImplementedError
 
     def set_number(self, i: int, number: float) -> None:
-        """Let a number have this value; OverflowError where its dtype cannot hold it."""
+        """Set the value of a number; raises OverflowError where its dtype cannot hold it."""
         raise NotImplementedError
 
     def run(self) -> bool:
-        """Run the kernel; False where it has refused and written nothing."""
+        """Run the kernel; False where it refused and wrote nothing."""
         raise NotImplementedError
 
     def _add_slot(self, i: int, array: Var) -> None:
@@ -84,7 +84,7 @@ class KernelCall:
         self._slots[n].append(i)
 
     def _meets(self, n: int, array: Any) -> bool:
-        """Take another array; False where the kernel would not do the same as the calls."""
+        """Bind another array; False where the kernel would not do the same as the calls."""
         slots = self._slots[n]
         if not self.may_take(array, changed=any(self._changed[i] for i in slots)):
             return False
@@ -96,7 +96,7 @@ class KernelCall:
         return True
 
     def _is_alone(self, i: int, array: Any) -> bool:
-        """Whether an array shares no memory with others, if one of them is written to."""
+        """Whether an array shares no memory with others, if any of them is written to."""
         if not self.outward:
             return True
         now = {id(var): seen for var, seen in zip(self.given, self._seen, strict=False)}

@@ -1,4 +1,4 @@
-"""From a kernel to the text of its loop, in C or in CUDA's C++."""
+"""The source text of a kernel's loop, in C or in CUDA's C++."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Word = tuple[Any, ...]
 
 
 def words(kernel: Kernel) -> list[Word]:
-    """All that the text leaves open, in a fixed order: kernels of other sizes have the same text."""
+    """The parameters of the text, in a fixed order: kernels of other sizes have the same text."""
     numbers, slots = range(len(kernel.numbers)), range(len(kernel.slots))
     strides = [("stride", i, d) for i in slots for d in range(len(kernel.shape)) if _step(kernel, i, d) == "stride"]
     rows = [("rows", i) for i in slots if kernel.slots[i].rows]
@@ -25,7 +25,7 @@ def words(kernel: Kernel) -> list[Word]:
 
 
 def _step(kernel: Kernel, number: int, dimension: int) -> str:
-    """How an array goes on along a dimension: not at all, from one element to the next, or by a stride."""
+    """How an array advances along a dimension: not at all, from one element to the next, or by a stride."""
     slot = kernel.slots[number]
     stride = slot.strides[dimension]
     along = slot.rows is not None and slot.rows[1] == dimension
@@ -36,7 +36,7 @@ def _step(kernel: Kernel, number: int, dimension: int) -> str:
 
 
 class Text:
-    """The parts of a loop's text that both dialects have."""
+    """The parts of a loop's text that both dialects share."""
 
     def __init__(
         self, kernel: Kernel, expression: Callable[..., str | None] = expression, *, wraps: bool = False
@@ -44,7 +44,7 @@ class Text:
         self.kernel, self._expression, self._wraps = kernel, expression, wraps
 
     def place(self, number: int, dimension: int) -> Iterator[str]:
-        """Where an array goes on to in one more dimension, and its value if it goes no further."""
+        """The pointer of an array in one more dimension, and its value if it advances no further."""
         slot, step = self.kernel.slots[number], _step(self.kernel, number, dimension)
         before, now = self._pointer(number, dimension), f"p{number}_{dimension}"
         at = f"i{dimension}"
@@ -57,7 +57,7 @@ class Text:
             yield self._load(number, dimension)
 
     def row(self, number: int) -> str:
-        """The number of a row from the row that is asked for."""
+        """The row number, wrapped where it is negative."""
         index = self.kernel.slots[number].rows
         assert index is not None
         if self._wraps:
@@ -81,7 +81,7 @@ class Text:
             yield f"{self._element(slot, dtype)} = {_name(value)};"
 
     def slots_of(self, dimension: int) -> list[int]:
-        """The arrays that go on along a dimension; row numbers before the rows."""
+        """The arrays that advance along a dimension; row numbers before the rows."""
         own = [i for i in range(len(self.kernel.slots)) if _step(self.kernel, i, dimension) != "none"]
         return sorted(own, key=lambda i: self.kernel.slots[i].rows is not None)
 
@@ -90,17 +90,17 @@ class Text:
         return ("array", number) in refs or any(slot.rows and slot.rows[0] == number for slot in self.kernel.slots)
 
     def _last(self, number: int) -> int:
-        """The innermost dimension along which an array goes on."""
+        """The innermost dimension along which an array advances."""
         dimensions = range(len(self.kernel.shape))
         return max((d for d in dimensions if _step(self.kernel, number, d) != "none"), default=-1)
 
     def _pointer(self, number: int, dimension: int) -> str:
-        """The name of an array's place before a dimension."""
+        """The name of an array's pointer before a dimension."""
         above = [d for d in range(dimension) if _step(self.kernel, number, d) == "stride"]
         return f"p{number}_{above[-1]}" if above else f"p{number}"
 
     def _element(self, number: int, dtype: str) -> str:
-        """An array's element, at the end."""
+        """An array's element, in the innermost dimension."""
         last = len(self.kernel.shape) - 1
         if last >= 0 and _step(self.kernel, number, last) == "next":
             return f"(({C_TYPES[dtype]} *){self._pointer(number, last)})[i{last}]"
@@ -118,9 +118,9 @@ def _name(ref: tuple[str, int]) -> str:
 
 
 def c_body(kernel: Kernel) -> str:
-    """The body of a C function of `const word *w`, which gives 1, and writes nothing, where a row does not exist.
+    """The body of a C function of `const word *w`, which returns 1, and writes nothing, where a row does not exist.
 
-    It computes the places w[0].n to w[1].n of the first dimension; the words of the kernel follow.
+    It computes indices w[0].n to w[1].n of the first dimension; the words of the kernel follow.
     """
     text, last = Text(kernel), len(kernel.shape) - 1
     lines = ["const long long start = w[0].n, stop = w[1].n;", *_c_words(kernel)]
@@ -169,7 +169,7 @@ class CudaBody(NamedTuple):
 
 
 def cuda_body(kernel: Kernel) -> CudaBody:
-    """One element of the loop, number `i` of all; arrays are `a0`, ..., and what is not there is not looked for.
+    """One element of the loop, number `i` of all; arrays are `a0`, ..., and row numbers are not checked.
 
     Row numbers wrap, as in CuPy's own `take`.
     """

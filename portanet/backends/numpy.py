@@ -63,7 +63,7 @@ class NumPy(Backend):
 
 
 def _keep_freed_memory() -> None:
-    """Let the C library keep what is freed, for the next step to use, and not give it back and clear new pages.
+    """Make the C library keep freed memory for the next step, instead of returning it and clearing new pages.
 
     glibc keeps up to twice the largest block that it has seen freed (M_TRIM_THRESHOLD in mallopt(3)), and it looks at
     blocks of up to 32 MiB. The block is never written to, so it takes no memory.

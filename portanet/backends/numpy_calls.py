@@ -22,7 +22,7 @@ _TRIES = 15  # of each way to compute two halves
 
 
 class _Pair:
-    """Two halves of a product, at the same time or one after the other: as was faster in the first calls."""
+    """Two halves of a product, concurrently or in turn: whichever was faster in the first calls."""
 
     def __init__(self, run_pair: RunPair, first: Callable[[], Any], second: Callable[[], Any]) -> None:
         def in_turn() -> None:
@@ -48,7 +48,7 @@ class _Pair:
 
 
 class NumPyCalls(Library):
-    """NumPy as a library to trace; `run_pair` computes the halves of large products."""
+    """NumPy as a library for tracing; `run_pair` computes the halves of large products."""
 
     elementwise = frozenset(
         name
@@ -77,7 +77,7 @@ class NumPyCalls(Library):
         return array.copy("K")
 
     def write_elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Statement]:
-        """A ufunc; a number beside floats as the array that NumPy would make of it each time."""
+        """A ufunc; a number beside floats becomes the array that NumPy would make of it each time."""
         dtype = next(real(arg).dtype for arg in args if hasattr(real(arg), "dtype"))
         if dtype.kind == "f":
             if name == "maximum" and type(args[1]) is float:
@@ -98,7 +98,7 @@ class NumPyCalls(Library):
         return [Statement(_Pair(self._run_pair, *pair), (), {})]
 
     def write_product(self, out: Any, a: Any, b: Any) -> list[Statement]:
-        """The operator @, which is never cut."""
+        """The operator @, which is never split."""
         first, second = real(a), real(b)
         plain = first.dtype == second.dtype and first.flags.forc and second.flags.forc
         if plain and (first.ndim, second.ndim) == (2, 2):
@@ -130,7 +130,7 @@ class NumPyCalls(Library):
         return [Statement(np.copyto, (out.reshape(real(x).shape), x), {})]
 
     def form(self, op: Op) -> Form | None:
-        """A ufunc, a choice, a cast or a copy, of arrays and numbers of Python."""
+        """A ufunc, `where`, a cast or a copy, of arrays and Python numbers."""
         if op.name not in self.elementwise | {"where", "astype", "reshape"} or (op.kwargs and op.name != "astype"):
             return None
         if any(isinstance(x.real, np.generic) for x in (*op.operands, *op.results)):
@@ -172,7 +172,7 @@ class NumPyCalls(Library):
 
 @functools.cache
 def takes_second() -> bool:
-    """Whether `np.maximum` and `np.minimum` of two zeros take the second, wherever they are in an array."""
+    """Whether `np.maximum` and `np.minimum` of two zeros take the second, at any position in an array."""
     zeros = [np.zeros(65, dtype) for dtype in (np.float32, np.float64)]
     pairs = [(function, zero, np.negative(zero)) for function in (np.maximum, np.minimum) for zero in zeros]
     return all(np.signbit(f(a, b)).all() and not np.signbit(f(b, a)).any() for f, a, b in pairs)

@@ -1,4 +1,4 @@
-"""Training steps as a backend takes them: one pure function, made into a run of many steps."""
+"""Training steps for backends: one pure function, made into a run of many steps."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ where every step takes all the data. The metrics of all steps are added up."""
 
 
 class PerArray(Hashable, Protocol):
-    """A step whose state holds one vector for each array in place of one for all."""
+    """A step whose state holds one vector per array instead of one for all."""
 
     def __call__(self, state: State, data: Any, rows: Any, key: Any, rate: Any) -> tuple[State, Metrics]:
         """As any step."""
 
     def split(self, state: State) -> State:
-        """The state with one vector for each array."""
+        """The state with one vector per array."""
 
     def join(self, state: State) -> State:
         """The state with one vector for all again."""

@@ -15,7 +15,7 @@ from portanet.tracing import Library, RunPair
 
 
 class Strict(NumPy):
-    """array-api-strict on a device that is not the CPU: computes as NumPy does, and is used as a device is."""
+    """array-api-strict on a device that is not the CPU: it computes with NumPy, but is treated as a device."""
 
     name = "strict"
     package = "array_api_strict"

@@ -17,7 +17,7 @@ _ALIGNED = 64  # bytes: where PyTorch's own arrays start on the host
 
 
 class TorchCalls(Library):
-    """PyTorch, given as a module, as a library to trace."""
+    """PyTorch, given as a module, as a library for tracing."""
 
     elementwise = frozenset({*_SAME, "equal", "bitwise_invert"})
 
@@ -71,7 +71,7 @@ class TorchCalls(Library):
         return [Statement(self._module.amax, (x, axis, keepdims), {"out": out})] if isinstance(axis, int) else None
 
     def write_take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Statement] | None:
-        """Rows by number; PyTorch has no negative ones, so they are made into others."""
+        """Rows by number; PyTorch has no negative ones, so they are made positive first."""
         module, like = self._module, real(indices)
         if axis is None or like.dtype not in (module.int32, module.int64):
             return None

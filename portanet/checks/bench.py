@@ -1,4 +1,4 @@
-"""How long a training step takes on several backends, and from which batch size a GPU is worth it."""
+"""Benchmarks: the time of a training step on several backends, and the batch size from which a GPU is faster."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def bench(
     backends: Sequence[Backend], spec: TrainingSpec, data: Dataset, *, batch_size: int | None = None,
     rounds: int = 5, seconds: float = 0.2, say: Callable[[str], None] = lambda words: None,
 ) -> list[Timing]:  # fmt: skip
-    """A step of the preset on each backend: warm-up first, then rounds of at least `seconds`, the backends in turn.
+    """Time a step of the preset on each backend: warm-up, then rounds of at least `seconds`, the backends in turn.
 
     batch_size  rows in a step; by default the preset's
-    say         is told what is measured next
+    say         called with what is measured next
 
-    Mini-batches are drawn from at most 16,384 rows, cut to whole batches. The clock runs from one reading of the
-    device to the next, so what a device still has to do is counted.
+    Mini-batches are drawn from at most 16,384 rows, cut to full batches. The clock runs from one reading of the
+    device to the next, so queued work is counted.
     """
     asked = batch_size or spec.for_rows(len(data)).batch_size
     size = len(data) if asked == "full" else min(int(asked), len(data))
@@ -76,7 +76,7 @@ def bench(
 
 
 def gains(timings: Sequence[Timing]) -> dict[str, float]:
-    """How many times as fast traced steps are as plain ones, for each backend that was timed with both.
+    """The speed-up of traced over plain steps, for each backend that was timed with both.
 
     The median over the rounds, since other work slows both down in the same round.
     """
@@ -108,13 +108,13 @@ class _Trained:
     batch_size: int
 
     def epochs(self, seconds: float) -> int:
-        """How many epochs make so many seconds, by those after the first."""
+        """How many epochs take `seconds`, by the time of those after the first."""
         times = self._logged(epochs=4, log_every=1)
         fastest = min(after - before for before, after in itertools.pairwise(times))
         return max(1, round(seconds / fastest))
 
     def step_seconds(self, epochs: int) -> float:
-        """The seconds of a step over so many epochs, after as many that are not counted: something may compile."""
+        """The seconds of a step over `epochs` epochs, after as many warm-up epochs, in which something may compile."""
         *_, before, after = self._logged(epochs=2 * epochs + 1, log_every=epochs)
         return (after - before) / (epochs * (len(self.data) // self.batch_size))
 
@@ -127,7 +127,7 @@ class _Trained:
 
 
 class _Clock(Callback):
-    """Looks at the clock at every logging point, when the device has finished."""
+    """Reads the clock at every logging point, when the device has finished."""
 
     def __init__(self, backend: Backend) -> None:
         self.times: list[float] = []

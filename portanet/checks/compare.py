@@ -1,7 +1,7 @@
-"""The same training steps on several backends, side by side with NumPy in float64.
+"""The same training steps on several backends, compared with NumPy in float64.
 
-Every step starts again from the reference's state: runs left to themselves drift apart by rounding alone, and
-how far says nothing about who is right.
+Every step starts again from the reference's state: separate runs drift apart by rounding alone, and
+how far says nothing about which is right.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def compare(
     backends: Sequence[Backend], model: Layer, data: Dataset, *, optimizer: Optimizer, schedule: Schedule,
     batch_size: int, steps: int = 10, seed: int = 0, dtype: str = "float32", tolerance: float | None = None,
 ) -> list[Difference]:  # fmt: skip
-    """The differences of each backend, in `dtype`, over the first `steps` steps of a training."""
+    """Return the differences of each backend, in `dtype`, over the first `steps` steps of a run."""
     source = as_source(data.x, model, NumPy(), dtype)
     host = model.fit(model.init(generator(seed, WEIGHTS), source.shape[1:]), source.host_blocks())
     layout = Layout.of(model, host)
@@ -104,9 +104,9 @@ class _Watched(NamedTuple):
     gradient: Array
 
 
-@dataclass(frozen=True, eq=False)  # equal to no other, so that no step compiled before is taken for this one
+@dataclass(frozen=True, eq=False)  # never equal, so that an earlier compiled step is not reused for this one
 class _Watch:
-    """An optimizer that leaves the gradient in its state, where it can be compared after an ordinary training step."""
+    """An optimizer that keeps the gradient in its state, to be compared after an ordinary training step."""
 
     optimizer: Optimizer
 

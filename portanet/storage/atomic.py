@@ -1,4 +1,4 @@
-"""Writing a file so that it is the old one or the new one, and never half of either."""
+"""Atomic file writes: a file is the old one or the new one, never half of either."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _REMEDIES = {
 
 @contextlib.contextmanager
 def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
-    """A binary file that takes the place of `path` when the block ends, and never if it fails.
+    """Yield a binary file that replaces `path` when the block ends, and never if it fails.
 
-    The bytes are on the disk, and read back, before the name changes; until then every moment has the old file.
-    The old file goes on under the name `keep`, if one is given. What a killed process left behind is removed.
-    Raises DataError where the file cannot be written, and where `path` is no regular file.
+    The bytes are on the disk, and verified, before the name changes; until then `path` is the old file.
+    The old file is kept under the name `keep`, if one is given. Leftovers of killed processes are removed.
+    Raises DataError where the file cannot be written, and where `path` is not a regular file.
     """
     unwritten: Path | None = None
     try:
@@ -64,14 +64,14 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
 
 
 def write(path: Path, content: bytes | str, *, keep: Path | None = None) -> Path:
-    """Replaces `path` by a file with this content, as `replacing` does."""
+    """Replace `path` by a file with this content, as `replacing` does."""
     with replacing(path, keep=keep) as file:
         file.write(content.encode() if isinstance(content, str) else content)
     return path
 
 
 def sync_folder(folder: Path) -> bool:
-    """Makes the names in a folder last; False on a system that cannot."""
+    """Fsync a directory, so that the names in it last; False on a system that cannot."""
     try:
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -84,13 +84,13 @@ def sync_folder(folder: Path) -> bool:
 
 
 def cannot_write(path: Path, error: OSError) -> DataError:
-    """What happened to a file that was being written, and what to do."""
+    """The error for a file that could not be written, with what to do."""
     remedy = _REMEDIES.get(error.errno or 0)
     return DataError(f"cannot write {path}: {error.strerror or error}{f'; {remedy}' if remedy else ''}.")
 
 
 class _NewFile(io.BufferedIOBase):
-    """A new file that goes straight to the system, and knows the SHA-256 of what it was given."""
+    """An unbuffered new file that computes the SHA-256 of what is written."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -116,7 +116,7 @@ class _NewFile(io.BufferedIOBase):
 
 
 def _create(path: Path) -> tuple[int, Path]:
-    """The descriptor and name of a new file beside `path`, as readable as the umask lets it be."""
+    """The descriptor and name of a new file beside `path`, with permissions by the umask."""
     while True:
         name = unfinished.name_beside(path)
         try:
@@ -129,7 +129,7 @@ def _create(path: Path) -> tuple[int, Path]:
 
 
 def _keep(path: Path, name: Path) -> None:
-    """Gives the file `path`, if there is one, a second name, in one step and in place of the file that had it."""
+    """Give the file `path`, if it exists, a second name atomically, replacing the file of that name."""
     if not path.exists():
         return
     second = unfinished.name_beside(name)
@@ -144,7 +144,7 @@ def _keep(path: Path, name: Path) -> None:
 
 
 def _require_regular(path: Path) -> None:
-    """Refuses to put a file in the place of a folder, a pipe or a device."""
+    """Refuse to replace a folder, a pipe or a device."""
     with contextlib.suppress(FileNotFoundError):
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):

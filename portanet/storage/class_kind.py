@@ -1,4 +1,4 @@
-"""Kinds of classes: files keep the name of a class as text, which stands for a label of some type."""
+"""Kinds of classes: files keep class names as text, which stand for labels of some type."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LETTERS = 256  # of a name in an array of fixed width, at most
 
 
 class ClassKind(StrEnum):
-    """What the labels of a class are: its name, or what the name stands for.
+    """The type of a class's label: its name, or what the name stands for.
 
     TEXT     the name
     INTEGER  a whole number of at most 64 bits: "7" stands for 7
@@ -35,7 +35,7 @@ class ClassKind(StrEnum):
 
     @classmethod
     def of_names(cls, names: Sequence[str]) -> ClassKind:
-        """Return the kind of classes that a file names: whole numbers, truth values, or else text."""
+        """Return the kind of classes named in a file: whole numbers, truth values, or else text."""
         return next((kind for kind in (cls.INTEGER, cls.BOOLEAN) if kind.has(names)), cls.TEXT)
 
     def has(self, names: Sequence[str]) -> bool:

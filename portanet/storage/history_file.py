@@ -1,4 +1,4 @@
-"""history.jsonl: a run's rows as a file for people and programs, one JSON object on each line."""
+"""history.jsonl: a run's rows for people and programs, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NO_WAIT = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 
 
 class HistoryFile:
-    """A copy of a run's rows, which are the truth: a file that lacks some, or is not ours alone, is written again.
+    """A copy of a run's rows; a file that lacks some, or was changed by another program, is written again.
 
-    say  told that this was necessary
+    say  called with a message where that was necessary
     """
 
     def __init__(self, path: Path, say: Callable[[str], Any]) -> None:
@@ -35,7 +35,7 @@ class HistoryFile:
         self._count = len(rows)
 
     def finish(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Make sure that the file holds these rows, and that they last."""
+        """Make sure that the file holds these rows, and is on the disk."""
         self.update(rows)
         try:
             with open(os.open(self.path, os.O_RDWR | _NO_WAIT), "rb") as file:
@@ -45,7 +45,7 @@ class HistoryFile:
         atomic.sync_folder(self.path.parent)
 
     def _append(self, lines: bytes) -> bool:
-        """Write at the end of the file; False, and nothing is written, where it is not as we left it."""
+        """Append to the file; False, and nothing is written, where it is not as we left it."""
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | _NO_WAIT)
         except OSError:

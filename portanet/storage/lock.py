@@ -1,4 +1,4 @@
-"""The lock file of a folder: one process at a time, told by its number to the others."""
+"""The lock file of a folder: one process at a time; its process number is in the file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.
 
 
 def acquire(path: Path) -> tuple[int, str | None]:
-    """The descriptor of a lock file that is ours, our process number in it; or a note where locks are not known."""
+    """The descriptor of a lock file, locked and with our process number; or a note where locks do not work."""
     if fcntl is None:
         return _exclusive(path), None
     while True:
@@ -58,12 +58,12 @@ def _flock(path: Path, handle: int) -> str | None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-        return f"{path.parent} cannot be locked here ({error.strerror}); see to it that no other run writes to it."
+        return f"{path.parent} cannot be locked here ({error.strerror}); make sure that no other run writes to it."
     return None
 
 
 def is_at(path: Path, handle: int) -> bool:
-    """Whether this open file is still the one of that name, and was not removed by the process that had it before."""
+    """Whether this open file still has that name, and was not removed by the process that held it before."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(handle), os.stat(path))
     return False
@@ -85,7 +85,7 @@ def _not_ours(path: Path) -> DataError:
 
 
 def _exclusive(path: Path) -> int:
-    """The lock of systems without flock: a file that only one can create, and that a killed process leaves behind."""
+    """The lock of systems without flock: a file that one process can create, and that it leaves behind if killed."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:

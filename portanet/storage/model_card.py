@@ -1,4 +1,4 @@
-"""ModelCard: what a model file knows of its data."""
+"""ModelCard: a model's knowledge of its data."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class ModelCard:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the last layer gives: one for each class, or the one of a regression."""
+        """How many outputs the last layer has: one for each class, or the one of a regression."""
         return len(self.classes) or 1
 
     @property
@@ -64,7 +64,7 @@ class ModelCard:
         return len(self.input_shape) == 3
 
     def named(self, codes: HostArray) -> HostArray:
-        """Return the labels that class numbers stand for: the numbers themselves where the classes have no names."""
+        """Return the labels of class numbers: the numbers themselves where the classes have no names."""
         return self.class_kind.labels(self.classes)[codes] if self.class_kind else codes
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class ModelCard:
 
     @classmethod
     def from_dict(cls, card: Mapping[str, Any]) -> ModelCard:
-        """Return the card that `to_dict` gave; ConfigError for entries that cannot be."""
+        """Return the card that `to_dict` gave; raises ConfigError for impossible entries."""
         if not isinstance(card, Mapping):
             raise ConfigError(f"its card cannot be {brief(card)}.")
         if unknown := [name for name in card if name not in _IS_VALID]:
@@ -110,14 +110,14 @@ def _is_shape(value: Any) -> bool:
 
 
 def _is_names(value: Any) -> bool:
-    """Whether there are none, or each is a text and no other one's."""
+    """Whether there are no names, or all are texts and distinct."""
     if not isinstance(value, list):
         return value is None
     return all(isinstance(name, str) and _is_text(name) for name in value) and len(set(value)) == len(value)
 
 
 def _is_text(name: str) -> bool:
-    """Whether a file can hold it: JSON may have half a character."""
+    """Whether a file can hold it: JSON may contain lone surrogates."""
     try:
         name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -126,7 +126,7 @@ def _is_text(name: str) -> bool:
 
 
 def _is_numbers(value: Any) -> bool:
-    """Whether there are none, or each is finite."""
+    """Whether there are no numbers, or all are finite."""
     if not isinstance(value, list):
         return value is None
     return all(type(number) is float and math.isfinite(number) for number in value)

@@ -1,4 +1,4 @@
-"""A model as a file: its layers as plain data, its arrays, and how it was trained."""
+"""A model as a file: its layers as plain data, its arrays, and its history and metadata."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _ROW_LIMIT = 2**25  # the values of a row that any file may declare; more only w
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds.
+    """The content of a model file.
 
     params  the arrays, on the host
-    spec    the settings of the run but the layers, as plain data
-    about   how the model came to be, as plain data
+    spec    the settings of the run except the layers, as plain data
+    about   the model's history and metadata, as plain data
     """
 
     model: Layer
@@ -50,9 +50,9 @@ def save_model(
     spec: Mapping[str, Any],
     about: Mapping[str, Any],
 ) -> Path:
-    """Writes the model; equal models give equal bytes.
+    """Write the model; equal models give equal bytes.
 
-    Raises DataError where the file cannot be written, ConfigError where a setting of a layer is no plain data.
+    Raises DataError where the file cannot be written, ConfigError where a setting of a layer is not plain data.
     """
     named = {".".join(path): np.asarray(array, order="C") for path, array in arrays.items()}
     settings = {name: value for name, value in spec.items() if name != "layers"}
@@ -61,18 +61,18 @@ def save_model(
 
 
 def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> ModelFile:
-    """Return what the file holds.
+    """Return the content of the file.
 
-    Layers and initializers of your own are in `custom`, by name. Raises CheckpointError for a file that is damaged, is
-    no portanet model, or names a layer that is not known. A small file never takes much memory or time.
+    Layers and initializers of your own are in `custom`, by name. Raises CheckpointError for a file that is damaged, not
+    a portanet model, or names an unknown layer. A small file never takes much memory or time.
     """
     header, named = decoded(path, "model file", "portanet train writes model.safetensors in its run folder")
     if "tree" in header:
-        raise CheckpointError(f"{path} holds a training to resume, not a model; load model.safetensors.")
+        raise CheckpointError(f"{path} holds a run to resume, not a model; load model.safetensors.")
     with explained(f"{path}: its layers cannot be made"):
         model = from_dict(header["model"], {**nn.LAYERS, **custom})
         if not isinstance(model, Layer):
-            raise ConfigError(f"{brief(model)} is no layer.")
+            raise ConfigError(f"{brief(model)} is not a layer.")
     with explained(f"{path}: its header cannot be used"):
         card = ModelCard.from_dict(header["card"])
         spec, about = _object(header, "spec"), _object(header, "about")
@@ -98,12 +98,12 @@ def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> 
 def require_arrays(model: Layer, arrays: Mapping[tuple[str, ...], Any], card: ModelCard) -> None:
     """Raise ModelError unless these are the arrays of a model for rows of the card's shape, all finite.
 
-    A file of others, or of a card that contradicts itself, could not be loaded.
+    A file of other arrays, or of a card that contradicts itself, could not be loaded.
     """
     try:
         ModelCard.from_dict(card.to_dict())
     except ConfigError as error:
-        raise ModelError(f"what the model knows of its data contradicts itself: {error}") from error
+        raise ModelError(f"the model's card contradicts itself: {error}") from error
     needed = dict(_arrays(model.unfrozen(), card.input_shape, 2**63))
     for path in (*needed, *arrays):
         shape, array = needed.get(path), arrays.get(path)
@@ -122,9 +122,9 @@ def require_arrays(model: Layer, arrays: Mapping[tuple[str, ...], Any], card: Mo
 
 
 def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tuple[str, ...], Shape]]:
-    """Each array that a model needs, with its shape, in order, so that the first missing one ends the search.
+    """Each array of a model, with its shape, in order, so that the first missing one ends the search.
 
-    Nothing is drawn, and nothing larger than the `limit` of the numbers in the file.
+    Nothing is drawn, and no array may be larger than `limit`, the count of numbers in the file.
     """
     without: dict[str, Layer] = {}
     for name, child, shape in layer.children_with_shapes(input_shape):
@@ -138,7 +138,7 @@ def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tupl
 
 
 class _WithoutArrays(Layer):
-    """Stands for a child of a container where only the container's own arrays are wanted."""
+    """Stands for a child where only the container's own arrays are wanted."""
 
     def __init__(self, output_shape: Shape) -> None:
         self._output_shape = output_shape
@@ -148,7 +148,7 @@ class _WithoutArrays(Layer):
 
 
 class _Undrawn:
-    """Stands for a random generator where only the shapes of its draws are wanted, each of `limit` numbers at most."""
+    """Stands for a random generator where only the shapes of draws are wanted, of at most `limit` numbers each."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -170,7 +170,7 @@ class _Undrawn:
 
 
 def _taken(path: Path, named: HostArrays, name: str, shape: Shape, dtype: str) -> npt.NDArray[Any]:
-    """The array out of `named`, if it is what its layer needs."""
+    """The array out of `named`, checked against what its layer needs."""
     found = named.pop(name, None)
     if found is None or found.shape != shape or found.dtype.name != dtype:
         raise CheckpointError(f"{path}: array {name} is missing, or not {brief(shape)} as its layer needs.")

@@ -1,4 +1,4 @@
-"""The run folder: one new folder for each training, with its model, its history and what is needed to repeat it."""
+"""The run folder: one new folder per run, with its model, its history and its settings."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _ELSEWHERE = "choose another folder with out=FOLDER"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """`model.safetensors checkpoint.safetensors history.jsonl run.json report.html` of one training.
+    """`model.safetensors checkpoint.safetensors history.jsonl run.json report.html` of one run.
 
-    made  the highest folder that was made for it; None where it was there before
+    made  the highest folder that was made for it; None where it existed before
     """
 
     path: Path
@@ -37,7 +37,7 @@ class RunFolder:
     def create(cls, out: Path | None, name: str) -> RunFolder:
         """The folder `out`, or the next free `runs/NAME-1`, `runs/NAME-2`, ...
 
-        Raises ConfigError where `out` holds files already, DataError where it cannot be made.
+        Raises ConfigError where `out` already holds files, DataError where it cannot be made.
         """
         if out is None:
             return _next_free(Path("runs"), name)
@@ -48,24 +48,24 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The folder of a training that has begun, however little of it is there; ConfigError where it is none."""
+        """The folder of a run that has started, even if incomplete; raises ConfigError for any other."""
         try:
             found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}  # but .lock and .*.tmp
         except FileNotFoundError:
-            raise ConfigError(f"there is no run folder {path}.") from None
+            raise ConfigError(f"the run folder {path} does not exist.") from None
         except NotADirectoryError:
             raise ConfigError(f"{path} is a file, not a run folder.") from None
         except OSError as error:
             raise DataError(f"cannot look into {path}: {error.strerror or error}.") from error
         if found and not found & set(_TRACES):
-            raise ConfigError(f"{path} is no run folder: it holds none of {', '.join(_TRACES)}.")
+            raise ConfigError(f"{path} is not a run folder: it holds none of {', '.join(_TRACES)}.")
         return cls(path)
 
     @classmethod
     def unfinished(cls, name: str) -> RunFolder:
-        """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that has not ended.
+        """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that has not finished.
 
-        Raises ConfigError where there is none.
+        Raises ConfigError where there are none.
         """
         for number in sorted(_numbers(Path("runs"), name), reverse=True):
             path = Path("runs", f"{name}-{number}")
@@ -92,9 +92,9 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[str | None]:
-        """Keeps other processes out while the block runs; gives None, or why it cannot where locks are not supported.
+        """Keep other processes out while the block runs; yield None, or why it cannot where locks are not supported.
 
-        The lock ends with the process, however that ends. Raises ConfigError where another process has it.
+        The lock ends with the process, even if it is killed. Raises ConfigError where another process holds it.
         """
         path = self.path / _LOCK
         try:
@@ -108,22 +108,22 @@ class RunFolder:
         finally:
             with contextlib.suppress(OSError):
                 if lock.is_at(path, handle):
-                    path.unlink()  # before the handle is closed: who opened it meanwhile sees that it is gone
+                    path.unlink()  # before the handle is closed: others that opened it see that it is gone
             os.close(handle)
 
     @property
     def model(self) -> Path:
-        """Where the model file lies."""
+        """The path of the model file."""
         return self.path / "model.safetensors"
 
     @property
     def history(self) -> Path:
-        """Where the history lies, one JSON object on each line."""
+        """The path of the history, one JSON object per line."""
         return self.path / "history.jsonl"
 
 
 def require_empty(out: Path) -> None:
-    """Refuses a folder that holds files already, and what is no folder."""
+    """Refuse a folder that holds files already, and a path that is not a folder."""
     try:
         taken = out.is_dir() and any(entry.name != _LOCK for entry in out.iterdir())
         is_file = out.exists() and not out.is_dir()
@@ -144,12 +144,12 @@ def _numbers(above: Path, name: str) -> list[int]:
 def _next_free(above: Path, name: str) -> RunFolder:
     made, number = _highest_missing(above), max(_numbers(above, name), default=0) + 1
     while not _make(path := above / f"{name}-{number}", exist_ok=False):
-        number += 1  # another run took the name between the look and the making
+        number += 1  # another run took the name in the meantime
     return RunFolder(path, made or path)
 
 
 def _highest_missing(path: Path) -> Path | None:
-    """The highest of a folder and those above it that is not there; None where all are."""
+    """The highest of a folder and its parents that does not exist; None where all exist."""
     missing = None
     for folder in (path, *path.parents):
         if folder.exists():

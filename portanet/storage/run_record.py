@@ -1,4 +1,4 @@
-"""RunRecord: what run.json and history.jsonl say about a run, written and read here."""
+"""RunRecord: the content of run.json and history.jsonl, written and read here."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LIMIT = 2**28  # bytes of a file: about a million rows of a history
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as it was written down. Every key is optional, so an interrupted run has a record too.
+    """The record of a run. Every key is optional, so an interrupted run has a record too.
 
     command  the command line that repeats the run
     result   the scores, the steps and the seconds of the run
     spec     the settings, as TrainingSpec.to_dict writes them
-    places   where its data, its backend and the like came from, as the command line takes them
+    places   the sources of its data, its backend and the like, as the command line takes them
     layers   each layer with its output shape and its number of parameters
     history  the rows of history.jsonl
     """
@@ -70,7 +70,7 @@ def read_record(folder: Path) -> RunRecord:
 
 
 def has_ended(folder: Path) -> bool:
-    """Whether the run in `folder` has a record, and it was not its time limit that ended it."""
+    """Whether the run in `folder` has a record, and did not end at its time limit."""
     path = folder / "run.json"
     try:
         return _section(path, _object(path, _text(path)), "result").get("stopped") != "time limit"

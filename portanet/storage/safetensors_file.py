@@ -1,4 +1,4 @@
-"""One safetensors file with arrays, and one JSON header beside them, whole or refused."""
+"""One safetensors file with arrays and one JSON header, intact or refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def encoded(header: Mapping[str, Any], named: HostArrays) -> bytes:
     """The file's bytes; equal contents give equal bytes.
 
     The arrays must be in C order: safetensors writes wrong values for others (its issue 825).
-    Raises ConfigError for a header that is no plain data, or that `decoded` would find too large.
+    Raises ConfigError for a header that is not plain data, or that `decoded` would find too large.
     """
     import safetensors.numpy
 
@@ -42,12 +42,12 @@ def encoded(header: Mapping[str, Any], named: HostArrays) -> bytes:
 
 
 def decoded(path: Path, kind: str = "file", origin: str = "") -> tuple[dict[str, Any], HostArrays]:
-    """The header and the arrays of a file; CheckpointError where it is missing, not of our kind, or not whole."""
+    """The header and the arrays of a file; raises CheckpointError where it is missing, not portanet's, or damaged."""
     import safetensors
 
     with explained(f"{path} cannot be read as a safetensors file"):
         if not path.is_file():
-            raise CheckpointError(f"there is no {kind} {path}; {origin}.")
+            raise CheckpointError(f"the {kind} {path} does not exist; {origin}.")
         _check_header(path)
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -67,7 +67,7 @@ def decoded(path: Path, kind: str = "file", origin: str = "") -> tuple[dict[str,
 
 
 def _check_header(path: Path) -> None:
-    """Refuses what safetensors takes: headers of any size, a name twice, and numbers that NumPy does not know."""
+    """Refuse what safetensors accepts: headers of any size, duplicate names, and dtypes that NumPy does not know."""
     with open(path, "rb") as file:
         if (length := _header_length(file.read(8))) > _HEADER_LIMIT:
             raise ValueError(f"its header of {length} bytes is too large")
@@ -99,7 +99,7 @@ def _checksum(header: Mapping[str, Any], named: HostArrays) -> str:
 
 @contextlib.contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Whatever a file that nobody vouches for makes Python, NumPy or a layer raise becomes a CheckpointError."""
+    """Turn any exception that an untrusted file causes in Python, NumPy or a layer into a CheckpointError."""
     try:
         yield
     except CheckpointError:

@@ -1,4 +1,4 @@
-"""Schema: how a table's file becomes a matrix of numbers, as a model keeps it to read the next file alike."""
+"""Schema: how a table's file becomes a matrix of numbers; a model keeps it to read the next file in the same way."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ _MOST = 2**17  # columns, and categories of one
 
 @dataclass(frozen=True)
 class Dialect:
-    """What separates rows, cells and digits in a text file.
+    """The separators of rows, cells and digits in a text file.
 
-    separator  one letter, or " " for runs of spaces and tabs
+    separator  one character, or " " for runs of spaces and tabs
     decimal    "." or ","
     thousands  "," "." or "" for none
     quote      '"' or "'"
-    header     whether the first row holds the names of the columns, which are numbered from 1 else
+    header     whether the first row holds the names of the columns; otherwise they are numbered from 1
     encoding   such as utf-8, by Python's name
-    missing    words for a missing value, in lower case, in place of the usual ones
-    comments   whether lines that begin with # are left out
-    spaces     whether spaces stand behind separators
+    missing    texts for a missing value, in lower case, in place of the usual ones
+    comments   whether lines that begin with # are skipped
+    spaces     whether separators are followed by spaces
     """
 
     separator: str = ","
@@ -125,13 +125,13 @@ class Schema:
         return any(column.wide for column in self.used)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the schema as JSON data, without what is as always."""
+        """Return the schema as JSON data, without default values."""
         dialect = None if self.dialect is None else _changed(self.dialect)
         return {"columns": [_changed(column) for column in self.columns], "dialect": dialect}
 
     @classmethod
     def from_dict(cls, schema: Any) -> Schema:
-        """Return the schema that `to_dict` gave; ConfigError for entries that cannot be."""
+        """Return the schema that `to_dict` gave; raises ConfigError for impossible entries."""
         if not (isinstance(schema, dict) and isinstance(schema.get("columns"), list) and set(schema) <= _ENTRIES):
             raise ConfigError(f"its table cannot be {brief(schema)}.")
         columns = tuple(_checked(Column, entry) for entry in schema["columns"][: _MOST + 1])

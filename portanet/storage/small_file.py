@@ -1,4 +1,4 @@
-"""Files that anybody may have put there: their kind and size are checked before they are read."""
+"""Untrusted files: their type and size are checked before they are read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portanet.errors import DataError
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """Return a regular file, opened to be read, and never wait for it, as for a pipe.
+    """Return a regular file, opened for reading, without blocking on a pipe.
 
     Raises FileNotFoundError and other OSErrors as `open` does, DataError for anything but a regular file.
     """
@@ -23,7 +23,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_small(path: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file of at most `limit` bytes, and never read more, as from a device.
+    """Return the bytes of a regular file of at most `limit` bytes, and never read more, even from a device.
 
     Raises what `open_regular` does, and DataError for a larger file.
     """

@@ -1,4 +1,4 @@
-"""The state of a training as a file, and the one before it, so that a training can go on where it stopped."""
+"""Snapshots: the state of a run as a file, and the previous one, so that the run can resume where it stopped."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LAST, _PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 
 
 def write_snapshot(folder: Path, tree: Mapping[str, Any]) -> None:
-    """Writes the state of a training as checkpoint.safetensors; the one before becomes checkpoint.previous.safetensors.
+    """Write the state of a run as checkpoint.safetensors; the old one becomes checkpoint.previous.safetensors.
 
     `tree` is nested dicts with text keys, lists and tuples of None, bool, int, float, text, and host arrays of
-    bool, whole or real numbers. Equal trees give equal bytes. At every moment the folder holds a whole snapshot,
-    and a damaged one never takes the place of the one before it.
-    Raises DataError where the file cannot be written, TypeError where the tree holds anything else.
+    booleans, integers or real numbers. Equal trees give equal bytes. At every moment the folder holds an intact
+    snapshot, and a damaged one never replaces the previous one. Raises DataError where the file cannot be written,
+    TypeError where the tree holds anything else.
     """
     named: HostArrays = {}
     content = encoded({"tree": _packed(tree, (), named)}, named)
@@ -33,10 +33,10 @@ def write_snapshot(folder: Path, tree: Mapping[str, Any]) -> None:
 
 
 def read_snapshot(folder: Path) -> tuple[dict[str, Any], str | None]:
-    """The tree that was written last, and None; or the one before it, and what happened to the last one.
+    """The tree that was written last, and None; or the previous one, and what happened to the last one.
 
     Tuples come back as lists, arrays in C order and in this machine's byte order.
-    Raises CheckpointError where neither is there and whole.
+    Raises CheckpointError where neither exists intact.
     """
     try:
         return _tree(folder / _LAST), None
@@ -45,19 +45,19 @@ def read_snapshot(folder: Path) -> tuple[dict[str, Any], str | None]:
             tree = _tree(folder / _PREVIOUS)
         except CheckpointError:
             raise damage from None
-        return tree, f"{damage} Taken instead: {_PREVIOUS}, the one before it."
+        return tree, f"{damage} The previous one is used instead: {_PREVIOUS}."
 
 
 def has_snapshot(folder: Path) -> bool:
-    """Whether a training has been saved in the folder."""
+    """Whether a run has been saved in the folder."""
     return (folder / _LAST).exists() or (folder / _PREVIOUS).exists()
 
 
 def _tree(path: Path) -> dict[str, Any]:
-    header, named = decoded(path, "checkpoint", "a training writes it while it runs")
-    with explained(f"{path} holds no training to resume"):
+    header, named = decoded(path, "checkpoint", "a run writes it while it trains")
+    with explained(f"{path} holds no run to resume"):
         if not isinstance(tree := _unpacked(header["tree"], named), dict):
-            raise CheckpointError(f"{path} holds no training to resume, but a {type(tree).__name__}.")
+            raise CheckpointError(f"{path} holds no run to resume, but a {type(tree).__name__}.")
         return tree
 
 
@@ -70,7 +70,7 @@ def _is_whole(path: Path) -> bool:
 
 
 def _packed(value: Any, place: tuple[str, ...], named: HostArrays) -> Any:
-    """`value` as JSON data; its arrays go to `named`, and what JSON does not know becomes {"$type": ...}."""
+    """`value` as JSON data; its arrays go to `named`, and what JSON cannot express becomes {"$type": ...}."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):

@@ -1,7 +1,7 @@
-"""Temporary names for what is being written: they are swept when their writer is gone, and never before.
+"""Temporary names for files being written: they are swept when their writer is gone, and never before.
 
-A writer holds a lock on what it writes. The process number would not tell: containers and machines that share a folder
-have numbers of their own.
+A writer holds a lock on what it writes. Process numbers would not do: containers and machines that share a folder
+number their processes separately.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _OLD = 86_400  # seconds after which a file that cannot be locked counts as aban
 
 
 def name_beside(path: Path) -> Path:
-    """Return a name in the same folder that nobody can guess."""
+    """Return an unguessable name in the same folder."""
     return path.parent / f".{path.name}.{secrets.token_hex(8)}.tmp"
 
 
 def claim(descriptor: int, path: Path) -> bool:
-    """Lock what was just created at `path` for as long as it is open; False where a sweep was faster."""
+    """Lock what was just created at `path` for as long as it is open; False where a sweep came first."""
     if fcntl is None:
         return True
     try:
@@ -47,7 +47,7 @@ def claim(descriptor: int, path: Path) -> bool:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A new private folder beside `path` to make something in; it is removed when the block ends."""
+    """Yield a new private folder beside `path`; it is removed when the block ends."""
     while True:
         folder = name_beside(path)
         folder.mkdir(mode=0o700)
@@ -64,7 +64,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path, name: str | None = None) -> None:
-    """Remove what writers that no longer live left unfinished in a folder: of one name there, or of any."""
+    """Remove what writers that are gone left unfinished in a folder: under one name, or under any."""
     unfinished = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{16}}\.tmp")
     for entry in os.listdir(folder):
         if unfinished.fullmatch(entry):

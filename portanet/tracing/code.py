@@ -1,4 +1,4 @@
-"""Straight Python code, written statement by statement, that holds the objects it names."""
+"""Generated straight-line Python code, with the objects that it refers to."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Code:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._held: list[Any] = []  # functions, arrays and whatever else the code names
+        self._held: list[Any] = []  # functions, arrays and other objects that the code names
         self._names: dict[int, str] = {}
 
     def write(self, statements: list[Statement], results: list[Var] | None = None) -> None:
-        """Add calls; the results of the last one get names."""
+        """Add calls; the results of the last one are assigned to names."""
         for function, args, kwargs in statements:
             given = [self.tree(arg, self.value) for arg in args]
             given += [f"{name}={self.tree(arg, self.value)}" for name, arg in kwargs.items()]
@@ -31,7 +31,7 @@ class Code:
         self._lines.append(f"{name} = {value}")
 
     def refuse(self, condition: str) -> None:
-        """Add that None is returned where a condition holds."""
+        """Add a return of None where a condition holds."""
         self._lines.append(f"if {condition}: return None")
 
     def value(self, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""From ops to straight Python code that holds the arrays it works on."""
+"""From ops to straight Python code and the arrays it works on."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from portanet.tracing.tracer import Tracer
 
 
 def emit(ops: list[Op], library: Library, leaves: int, reused: int | None = None) -> tuple[Callable[..., Any], str]:
-    """The ops as a function of so many leaves of arguments, and its source.
+    """The ops as a function of `leaves` arguments, and its source.
 
-    reused  the place in the returned tuple of arrays that the next call may overwrite
+    reused  the position in the returned tuple of arrays that the next call may overwrite
     """
     emitter = _Emitter(ops, library)
     for op in ops:
@@ -25,7 +25,7 @@ def emit(ops: list[Op], library: Library, leaves: int, reused: int | None = None
 
 
 class _Emitter:
-    """Writes op after op, and knows the value of each Tracer: an array that stays, or a Var."""
+    """Writes op after op, and knows the value of each Tracer: a constant array, or a Var."""
 
     def __init__(self, ops: list[Op], library: Library) -> None:
         self._library, self._code = library, Code()
@@ -76,13 +76,13 @@ class _Emitter:
         self._code.write(self._library.write_kernel(op.kernel, self._value))
 
     def _place(self, out: Any, result: Tracer) -> Any:
-        """The array in which a result is kept."""
+        """The array for a result."""
         if isinstance(out, Part):
             return out.within(self._buffers[out.vector.memory], result.real)
         return out.array
 
     def _write_into(self, array: Any, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Write an op whose result goes into an array that is there already."""
+        """Write an op whose result goes into an existing array."""
         self._set(op, [array])
         if op.name == "concat" and all(real(piece).ndim == 1 for piece in args[0]):
             self._write_pieces(args[0], array)
@@ -107,7 +107,7 @@ class _Emitter:
         return self._code.function(leaves, returned)
 
     def _returned(self, leaf: Any, *, kept: bool) -> str:
-        """The code of a leaf of the result: an array that belongs here is copied for a caller that keeps it."""
+        """The code of a leaf of the result: an array that is used again is copied for a caller that keeps it."""
         if id(leaf) in self._inputs:
             return self._inputs[id(leaf)]
         value = self._value(leaf)

@@ -14,14 +14,13 @@ from portanet.tracing.op import CONSTANT, Op, Outs, Part
 
 
 def fuse(ops: list[Op], library: Library) -> list[Op]:
-    """Join elementwise calls on as many elements: each chain is one op, whose function is a Kernel.
+    """Join elementwise calls of the same shape: each chain is one op, whose function is a Kernel.
 
-    Calls join where no other call has to come between them: what one writes, another reads or writes. A chain ends at
-    sums and products. What is read inside alone is never written to memory. Rows that a chain takes by number, it
-    reads where they are.
+    Calls join where no other call has to come between them, by what each reads and writes. A chain ends at sums and
+    products. What only the chain reads is never written to memory. Rows that a chain takes by number are read in place.
     """
     given = Counter(op.results[0].memory for op in ops if op.name == "input")
-    shared = {memory for memory, count in given.items() if count > 1}  # not in the next call, maybe
+    shared = {memory for memory, count in given.items() if count > 1}  # perhaps not in the next call
     if any(op.inplace and op.results[0].memory in shared for op in ops):
         return ops
     order = {id(op): number for number, op in enumerate(ops)}
@@ -63,7 +62,7 @@ def _joined(calls: list[Op], graph: _Graph, order: dict[int, int], library: Libr
 
 
 def _gather(calls: list[Op], returned: set[Any], graph: _Graph, loops: dict[int, Loop], library: Library) -> None:
-    """Let loops read rows themselves that they alone read."""
+    """Make loops read rows in place that only they read."""
     for node, op in enumerate(calls):
         if op.name != "take" or op.results[0].memory in returned or not library.gathers(op):
             continue
@@ -78,7 +77,7 @@ def _gather(calls: list[Op], returned: set[Any], graph: _Graph, loops: dict[int,
 def _spread(
     calls: list[Op], ops: list[Op], graph: _Graph, loops: dict[int, Loop], order: dict[int, int], library: Library
 ) -> None:
-    """Let loops compute for each element what a smaller one gives them alone: a number for each row, say."""
+    """Make loops compute for each element what a smaller loop computes for them only: a number for each row, say."""
     for node, loop in list(loops.items()):
         made = {result.memory for op in loop.ops for result in op.results}
         inside = set(map(id, loop.ops))
@@ -113,7 +112,7 @@ def _kernel(loop: Loop, ops: list[Op], views: list[Op], shared: set[Any], librar
 
 
 def _fused(kernel: Kernel) -> Op:
-    """The op of a kernel: what it reads, what it changes; what it makes, and what it changes."""
+    """The op of a kernel: what it reads and changes as arguments, what it makes and changes as results."""
     kept: dict[int, Any] = {id(op.results[0]): op.out for op in kernel.ops}
     outs = Outs([kept[id(tracer)] for tracer in kernel.made])
     return Op(
@@ -122,7 +121,7 @@ def _fused(kernel: Kernel) -> Op:
 
 
 def _with_views(ops: list[Op], views: list[Op]) -> list[Op]:
-    """The ops, and each view as soon as there is what it is of."""
+    """The ops, and each view right after the array that it is of."""
     waiting: dict[int, list[Op]] = defaultdict(list)
     for view in views:
         waiting[id(view.operands[0])].append(view)
@@ -146,7 +145,7 @@ def _with_views(ops: list[Op], views: list[Op]) -> list[Op]:
 
 
 class _Graph:
-    """Which calls must come before which others; joined ones count as one, under one of their numbers."""
+    """The order that calls must keep; joined ones count as one, under one of their numbers."""
 
     def __init__(self, calls: list[Op]) -> None:
         self.after: list[set[int]] = [set() for _ in calls]  # those that must follow, none between
@@ -165,7 +164,7 @@ class _Graph:
                 self._above[other] |= 1 << node | self._above[node]
 
     def _find_order(self, calls: list[Op]) -> None:
-        """Find what must follow what: reading what was written, and writing what was read or written."""
+        """Find the dependencies: reading what was written, and writing what was read or written."""
         writer: dict[Any, int] = {}
         since: dict[Any, list[int]] = defaultdict(list)  # the readers since
         for node, op in enumerate(calls):
@@ -180,7 +179,7 @@ class _Graph:
                 writer[memory] = node
 
     def name(self, node: int) -> int:
-        """The number under which a call counts now."""
+        """The current number of a call."""
         while self._names[node] != node:
             node = self._names[node]
         return node
@@ -195,7 +194,7 @@ class _Graph:
         return not between & ~(self._bits[one] | self._bits[other])
 
     def join(self, one: int, into: int) -> None:
-        """Let one count as a part of another."""
+        """Make one a part of another."""
         self._names[one] = into
         self._members[into] += self._members.pop(one)
         bits = self._bits[into] = self._bits.pop(one) | self._bits[into]
@@ -208,7 +207,7 @@ class _Graph:
                 self._above[node] |= above | bits
 
     def sequence(self) -> list[int]:
-        """An order of what counts as one, as near to that of the calls as it can be."""
+        """An order of joined calls, as near to the original order as possible."""
         follow = {
             name: {self.name(other) for node in members for other in self.after[node]} - {name}
             for name, members in self._members.items()

@@ -1,4 +1,4 @@
-"""Which arguments a traced program is for: a signature to tell kinds of arguments apart, a guard to check it fast."""
+"""Guards and signatures: a signature tells kinds of arguments apart, a guard checks one kind fast."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Guard = Callable[..., list[Any] | None]
 def make_guard(args: tuple[Any, ...], fixed: dict[int, Any], layout: Layout) -> Guard:
     """A function that returns the leaves of arguments like these, and None for others.
 
-    It is straight code, since it runs in every step. `fixed` holds arrays that must be the same ones, by their place
-    among the leaves.
+    It is straight code, since it runs in every step. `fixed` holds arrays that must be the same objects, by their
+    position among the leaves.
     """
     code = Code()
     leaves: list[str] = []

@@ -1,4 +1,4 @@
-"""A loop over elements: what it reads, computes and writes, in no language yet."""
+"""A loop over elements: what it reads, computes and writes, independent of the language."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Place(int):
 
 
 class Line(NamedTuple):
-    """One call on one element."""
+    """One operation on one element."""
 
     form: Form
     args: tuple[Ref, ...]
@@ -34,7 +34,7 @@ class Slot(NamedTuple):
     tracer   the array
     dtype    by name
     strides  in bytes, for each dimension of the loop; 0 where it is broadcast
-    rows     (slot, dimension, axis): along this dimension it goes along an axis by the numbers that are in that slot
+    rows     (slot, dimension, axis): along this dimension it follows an axis by the row numbers in that slot
     """
 
     tracer: Tracer
@@ -50,11 +50,11 @@ class Kernel:
     shape    its dimensions, the last one innermost
     slots    the arrays
     numbers  (value, dtype): Python numbers, and Tracers of those that may differ in the next call
-    lines    what is computed for an element
+    lines    the operations on an element
     stores   (slot, value): what is written at the end
     made     new arrays
-    changed  arrays that are written to in place
-    ops      the calls that it takes the place of, and the views that they read of each other's results
+    changed  arrays that are written in place
+    ops      the calls that it replaces, and the views that they read of each other's results
     outward  whether an array that it changes is an argument, which may share memory with others in another call
     """
 
@@ -70,15 +70,15 @@ class Kernel:
 
     @property
     def read(self) -> tuple[Tracer, ...]:
-        """The arrays and numbers that it is given."""
+        """The arrays and numbers that are its arguments."""
         made = {id(op.results[0]) for op in self.ops if not op.inplace}
         given = {id(operand): operand for op in self.ops for operand in op.operands}
         return tuple(operand for key, operand in given.items() if key not in made)
 
     def plainly(self) -> Callable[..., list[Any]]:
-        """A function that makes the calls one after the other; it takes what is `read` and gives what is `made`.
+        """A function that makes the calls in turn, with arguments `read` and results `made`.
 
-        It does not hold the arrays that were there while they were traced.
+        It does not keep the arrays of the trace alive.
         """
         results = [op.results[0] for op in self.ops if not op.inplace]
         places = {id(tracer): _Place(i) for i, tracer in enumerate((*self.read, *results))}
@@ -104,7 +104,7 @@ class Kernel:
         return run
 
     def may_overwrite(self, memory: Any, result: Tracer) -> bool:
-        """Whether `result` may be written where an array lies that is read: each element at its own place."""
+        """Whether `result` may be written over an array that is read: each element at its own position."""
         [own] = [slot for slot in self.slots if slot.tracer is result]
         there = [slot for slot in self.slots if slot.tracer.memory == memory]
         aligned = all(slot.strides == own.strides and slot.rows is None for slot in there)
@@ -120,13 +120,13 @@ def kernel_of(loop: Loop, ops: Sequence[Op], needed: set[Any], shared: set[Any],
 
     ops     its calls, and the views that they read of each other's results
     needed  the memory of results that are read elsewhere
-    shared  that of arguments which may be arrays of their own in the next call
+    shared  that of arguments which may be separate arrays in the next call
     """
     return _Builder(loop, ops, needed, shared, library).kernel()
 
 
 class _Builder:
-    """Goes through the calls in their order; each value of the loop gets a reference."""
+    """Goes through the calls in order; each value of the loop gets a reference."""
 
     def __init__(self, loop: Loop, ops: Sequence[Op], needed: set[Any], shared: set[Any], library: Library) -> None:
         self._shared = shared
@@ -181,7 +181,7 @@ class _Builder:
         return self._number(Slot(array, str(array.dtype), tuple(strides)), address)
 
     def _number(self, slot: Slot, address: int) -> int:
-        """The number of a slot, which may be there already: its elements are the same."""
+        """The number of a slot; an equal slot at the same address is reused, since its elements are the same."""
         for number, there in enumerate(self._slots):
             same = self._addresses[number] == address and there.tracer.memory == slot.tracer.memory
             known = there.tracer is slot.tracer or (same and slot.tracer.memory not in self._shared)
@@ -192,7 +192,7 @@ class _Builder:
         return len(self._slots) - 1
 
     def _gathered(self, source: Tracer, rows: Tracer, strides: tuple[int, ...], dimension: int, axis: int) -> int:
-        """The slot of rows that are read where they are; along that dimension their numbers lead to them."""
+        """The slot of rows that are read in place, by their numbers along that dimension."""
         (start, steps), (first, [step]) = map(self._library.address, (source.real, rows.real))  # type: ignore[misc]
         numbers = Slot(rows, str(rows.dtype), tuple(step * (i == dimension) for i in range(len(strides))))
         there = tuple(steps[axis] if i == dimension else stride for i, stride in enumerate(strides))
@@ -202,7 +202,7 @@ class _Builder:
 
 
 def _in_order(shape: tuple[int, ...], slots: list[Slot], first: int) -> tuple[tuple[int, ...], tuple[Slot, ...]]:
-    """The loop with as few dimensions as do, in the order in which the first array that it writes lies in memory."""
+    """The loop with the fewest dimensions, in the memory order of the first array that it writes."""
     order = sorted((i for i, n in enumerate(shape) if n > 1), key=lambda i: -abs(slots[first].strides[i]))
     rows = {order.index(slot.rows[1]) for slot in slots if slot.rows}
     runs = collapsed([shape[i] for i in order], [[slot.strides[i] for i in order] for slot in slots], rows) or [[]]

@@ -1,4 +1,4 @@
-"""An array library as tracing needs it: its calls that write into an array that is there already."""
+"""An array library for tracing: its calls that write into existing arrays."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from portanet.tracing.op import Op
 
 RunPair = Callable[[Callable[[], Any], Callable[[], Any]], None]
-"""Calls two functions, at the same time if a second thread is there."""
+"""Calls two functions, concurrently if there is a second thread."""
 
 
 @dataclass(frozen=True)
 class Var:
-    """A variable of the emitted code, and the value that it had while the function was traced."""
+    """A variable of the emitted code, and its value while the function was traced."""
 
     name: str
     real: Any
@@ -35,7 +35,7 @@ def real(value: Any) -> Any:
 
 
 class Statement(NamedTuple):
-    """One call in the emitted code; its arguments are Vars, Constants, arrays that stay the same, and other values."""
+    """One call in the emitted code; its arguments are Vars, Constants, constant arrays, and other values."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -43,7 +43,7 @@ class Statement(NamedTuple):
 
 
 class Form(NamedTuple):
-    """How an elementwise call computes one element: what it is called, and the dtypes by name.
+    """How an elementwise call computes one element: its name, and the dtypes by name.
 
     dtypes  to which each argument is cast
     dtype   of the result
@@ -64,11 +64,11 @@ class Library:
     elementwise: frozenset[str]
 
     def is_native(self, array: Any) -> bool:
-        """Whether it is an array of this library, and no more than that."""
+        """Whether it is exactly an array of this library, not of a subclass."""
         raise NotImplementedError
 
     def memory(self, array: Any) -> Any:
-        """Whose memory the array lies in: equal for an array and its views."""
+        """The owner of the array's memory: equal for an array and its views."""
         raise NotImplementedError
 
     def like(self, array: Any) -> Any:
@@ -76,7 +76,7 @@ class Library:
         raise NotImplementedError
 
     def layout(self, array: Any) -> Any:
-        """Equal for arrays of the same shape, dtype and layout."""
+        """A value that is equal for arrays of the same shape, dtype and layout."""
         raise NotImplementedError
 
     def copy(self, array: Any) -> Any:
@@ -88,35 +88,35 @@ class Library:
         raise NotImplementedError
 
     def form(self, op: Op) -> Form | None:
-        """How a kernel computes an elementwise call; None where it cannot, so nothing is fused unless a library can."""
+        """How a kernel computes an elementwise call; None where it cannot. By default nothing is fused."""
         return None
 
     def gathers(self, op: Op) -> bool:
-        """Whether a kernel can read by itself the rows that a call of `take` gives."""
+        """Whether a kernel can read the rows of a `take` directly."""
         return False
 
     def spreads(self, shape: tuple[int, ...]) -> bool:
-        """Whether a loop of this shape had better compute what is broadcast for each element than read it."""
+        """Whether a loop of this shape should compute broadcast values for each element instead of reading them."""
         return True
 
     def pays(self, kernel: Kernel) -> bool:
-        """Whether a kernel is faster than the calls that it is made of."""
+        """Whether a kernel is faster than the calls that it replaces."""
         return True
 
     def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:
-        """Where an array begins, and its strides in bytes; None where a kernel cannot read it."""
+        """The address of an array, and its strides in bytes; None where a kernel cannot read it."""
         raise NotImplementedError
 
     def prepare(self, kernels: list[Kernel]) -> Callable[[], bool] | None:
-        """Begin to compile kernels, if need be; says whether they are ready. None where kernels are not for here."""
+        """Start to compile kernels; return a function that tells whether they are ready, or None without kernels."""
         return None
 
     def write_kernel(self, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
-        """The statements that run a kernel, whose Tracers have these values."""
+        """The statements that run a kernel, given the values of its Tracers."""
         raise NotImplementedError
 
     def statements(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Statement] | None:
-        """The statements that write into `out` what the standard's function gives; None if the library has none."""
+        """The statements that write the result of the standard's function into `out`; None if the library has none."""
         if name in self.elementwise and not kwargs:
             return self.write_elementwise(name, args, out)
         write = getattr(self, f"write_{name}", None)

@@ -1,4 +1,4 @@
-"""Which elementwise calls can be one loop: where the elements of their arrays lie."""
+"""Loops for fusion: which elementwise calls can be one loop, by where the elements of their arrays lie."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ Found = dict[Any, set[At]]
 
 @dataclass(frozen=True)
 class Places:
-    """Where the arrays of one call lie, by the `id` of their Tracers, in as few dimensions as do."""
+    """Where the arrays of one call lie, by the `id` of their Tracers, in the fewest dimensions."""
 
     shape: Shape
     at: dict[int, At]
 
     def within(self, tracer: Tracer, shape: Shape) -> At:
-        """The place of an array in the finer dimensions of a loop."""
+        """The address and strides of an array in the finer dimensions of a loop."""
         return _split(self.at[id(tracer)], self.shape, shape)
 
 
 class Loop:
-    """Calls that may become one kernel, and the dimensions that they have in common.
+    """Calls that may become one kernel, and their common dimensions.
 
-    A memory that one of them writes to is met by all of them element for element: else no loop gives the same.
+    If one of them writes to a memory, all of them access it element for element: otherwise a loop would give other
+    values.
     """
 
     def __init__(self, ops: list[Op], shape: Shape, places: dict[int, Places], found: Found) -> None:
@@ -71,7 +72,7 @@ class Loop:
         return both
 
     def _along(self, memory: Any) -> Loop | None:
-        """The same loop with its dimensions in the order in which an array lies in memory."""
+        """The same loop with its dimensions in the memory order of an array."""
         if len(self._found[memory]) != 1:
             return None
         [at] = self._found[memory]
@@ -88,7 +89,7 @@ class Loop:
         return Loop(self.ops, shape, places, {one: set(map(moved, found)) for one, found in self._found.items()})
 
     def with_broadcast(self, other: Loop, result: Tracer, order: Callable[[Op], int]) -> Loop | None:
-        """The loop that computes for each element what a smaller one gives; None where it cannot."""
+        """The loop that computes for each element the result of a smaller one; None where it cannot."""
         if len(self._found[result.memory]) != 1 or self.takes or other.takes:
             return None
         [at] = self._found[result.memory]
@@ -112,7 +113,7 @@ class Loop:
         return Loop(ops, self.shape, self.places | places, {**self._found, **found})._checked()
 
     def _together(self, other: Loop, order: Callable[[Op], int]) -> Loop | None:
-        """Both in one loop, in the order of dimensions that they have."""
+        """Both in one loop, with the dimensions in their present order."""
         shape = _refined(self.shape, other.shape)
         if shape is None:
             return None
@@ -122,7 +123,7 @@ class Loop:
         return Loop(sorted([*self.ops, *other.ops], key=order), shape, self.places | other.places, found)._checked()
 
     def with_rows(self, take: Op) -> Loop | None:
-        """The loop that reads the rows of an array itself; None where it cannot."""
+        """The loop that reads the rows of an array in place; None where it cannot."""
         rows = take.results[0]
         shape = _refined(self.shape, tuple(rows.shape)) or self.shape
         one = Loop(self.ops, shape, self.places, self._within(shape))
@@ -133,7 +134,7 @@ class Loop:
         return None if None in found else one
 
     def _within(self, shape: Shape) -> Found:
-        """All places in each memory, in the finer dimensions of another loop."""
+        """All addresses and strides in each memory, in the finer dimensions of another loop."""
         if shape == self.shape:
             return dict(self._found)
         return {memory: {_split(at, self.shape, shape) for at in places} for memory, places in self._found.items()}
@@ -142,7 +143,7 @@ class Loop:
         return self if all(len(self._found[memory]) == 1 for memory in self.written) else None
 
     def row_dimension(self, op: Op, tracer: Tracer, take: Op) -> int:
-        """The dimension along which an array of gathered rows goes from row to row."""
+        """The dimension along which an array of gathered rows advances from row to row."""
         found = self._row_dimension(self.places[id(op)].within(tracer, self.shape), take)
         assert found is not None
         return found
@@ -156,7 +157,7 @@ class Loop:
 
 
 def _places(op: Op, library: Library) -> Places | None:
-    """Where a call's arrays lie; None where a loop cannot be there."""
+    """Where a call's arrays lie; None where a loop is not possible."""
     result = op.results[0]
     shape: Shape | None = tuple(result.shape)
     arrays = {id(array): array for array in (*op.operands, result) if is_array(array)}
@@ -176,7 +177,7 @@ def _places(op: Op, library: Library) -> Places | None:
 
 
 def collapsed(shape: list[int], strides: list[list[int]], alone: set[int] | None = None) -> list[list[int]]:
-    """The dimensions in runs that are one dimension for every array; those `alone` stay so."""
+    """The dimensions in runs that are one dimension for every array; those in `alone` are not merged."""
     runs: list[list[int]] = []
     for i, n in enumerate(shape):
         fits = bool(runs) and not {i, *runs[-1]} & (alone or set())
@@ -188,7 +189,7 @@ def collapsed(shape: list[int], strides: list[list[int]], alone: set[int] | None
 
 
 def _at(array: Any, shape: Shape, library: Library, *, copied: bool) -> At | None:
-    """An array's place in the dimensions of a result; a copy goes on in the order of the elements."""
+    """An array's address and strides in the dimensions of a result; a copy continues in the order of the elements."""
     if (found := library.address(array.real)) is None:
         return None
     own, (address, strides) = tuple(array.shape), found
@@ -200,7 +201,7 @@ def _at(array: Any, shape: Shape, library: Library, *, copied: bool) -> At | Non
 
 @functools.lru_cache(maxsize=1024)
 def _refined(a: Shape, b: Shape) -> Shape | None:
-    """The dimensions that both shapes can be cut into; None where there are none."""
+    """The dimensions that both shapes can be split into; None where there are none."""
     if math.prod(a) != math.prod(b):
         return None
     cuts = sorted({math.prod(shape[start:]) for shape in (a, b) for start in range(len(shape) + 1)}, reverse=True)
@@ -210,7 +211,7 @@ def _refined(a: Shape, b: Shape) -> Shape | None:
 
 
 def _split(at: At, shape: Shape, fine: Shape) -> At:
-    """A place in finer dimensions."""
+    """An address with its strides, in finer dimensions."""
     strides: list[int] = []
     left = list(fine)
     for n, stride in zip(reversed(shape), reversed(at[1:]), strict=True):

@@ -1,4 +1,4 @@
-"""One call of a traced function, and where its result is kept."""
+"""One call of a traced function, and where its result is stored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a result is kept that is the same in every call."""
+    """Where a constant result is stored."""
 
     text: str
 
@@ -32,7 +32,7 @@ VIEW = Place("view")  # of an array that stays
 
 @dataclass(frozen=True, eq=False)
 class Buffer:
-    """An array that every call writes again."""
+    """An array that every call overwrites."""
 
     number: int
     array: Any
@@ -43,14 +43,14 @@ class Buffer:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The numbers start:stop of a vector that is put together later."""
+    """Entries start:stop of a vector that is concatenated later."""
 
     vector: Tracer
     start: int
     stop: int
 
     def within(self, vector: Any, like: Any) -> Any:
-        """These numbers of the vector's array, in the shape of another array."""
+        """These entries of the vector's array, in the shape of another array."""
         return namespace(vector).reshape(vector[self.start : self.stop], tuple(like.shape))
 
     def __str__(self) -> str:
@@ -58,21 +58,22 @@ class Part:
 
 
 class Outs(tuple[Buffer | Part | None, ...]):
-    """Where the new arrays of a kernel are kept; what it changes in place stays where it is."""
+    """Where the new arrays of a kernel are stored; what it changes in place stays there."""
 
 
 @dataclass(frozen=True, eq=False)
 class Op:
     """One call, written `%3 = maximum(%2, 0.0) -> buffer 1`.
 
-    The first ops of a trace are its inputs, with the place of a leaf among the arguments; the last returns the result.
+    The first ops of a trace are its inputs, each with the position of a leaf among the arguments; the last is the
+    return.
 
     name      of the function in the standard, or "input" or "return"
-    function  how it is called; None for inputs and the return
+    function  the callable; None for inputs and the return
     args      Tracers, and anything but arrays, in tuples, lists and dicts
     results   one Tracer, or several
     inplace   whether it writes into args[0], which is its result too
-    out       where a pass has decided to keep the result; None: in a variable
+    out       where a pass has decided to store the result; None: in a variable
     """
 
     name: str

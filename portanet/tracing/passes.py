@@ -1,7 +1,7 @@
-"""The passes over a trace: each takes a list of ops and returns one that does the same with less.
+"""The passes over a trace: each takes a list of ops and returns a cheaper list with the same results.
 
-`optimize` runs them in their order. A pass removes ops, or says in `Op.out` where a result is kept; it changes nothing
-that it is given, and computes nothing. Tracers are told apart by `id`, arrays that share memory by `Tracer.memory`.
+`optimize` runs them in their order. A pass removes ops, or sets in `Op.out` where a result is stored; it does not
+change its arguments, and computes nothing. Tracers are compared by `id`, arrays that share memory by `Tracer.memory`.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from portanet.tracing.tracer import Tracer
 
 
 def optimize(ops: list[Op], library: Library, *, fused: bool = False) -> list[Op]:
-    """The ops after all passes; `fused`: with kernels."""
-    ops = dead_code(constants(ops))  # in this order: a change that nobody reads makes a value unusable too
+    """The ops after all passes, with kernels if `fused`."""
+    ops = dead_code(constants(ops))  # in this order: an unread change makes a value unusable too
     ops = vectors(ops, library)
     if fused:
         ops = dead_code(fuse(ops, library))  # views that only kernels have read
@@ -54,7 +54,7 @@ def dead_code(ops: list[Op]) -> list[Op]:
 
 
 def vectors(ops: list[Op], library: Library) -> list[Op]:
-    """Where vectors are put together, let each part be written at once where the vector has it."""
+    """Where vectors are concatenated, write each part directly into the vector."""
     last = last_uses(ops)
     made: dict[Any, int] = {}  # by memory: the number of the op
     parts: dict[int, Part] = {}
@@ -87,7 +87,7 @@ def _fits(part: Part, piece: Tracer, result: Tracer, library: Library) -> bool:
 
 
 def buffers(ops: list[Op], library: Library) -> list[Op]:
-    """Give each result that the library can write into an array a buffer; one that is free again is taken first.
+    """Give each result that the library can write into an array a buffer; free ones are reused first.
 
     The result of an elementwise op takes the buffer of an argument that is not read afterwards.
     """
@@ -169,13 +169,13 @@ def buffers(ops: list[Op], library: Library) -> list[Op]:
 
 
 def _is_written(op: Op) -> bool:
-    """Whether the op makes one new array in every call."""
+    """Whether the op makes exactly one new array in every call."""
     one = op.is_call and not op.inplace and not op.is_fused and len(op.results) == 1 and is_array(op.results[0])
     return one and op.out is not CONSTANT and not op.is_view
 
 
 def views(ops: list[Op]) -> list[Op]:
-    """Mark the views of arrays that stay the same: they are made once."""
+    """Mark the views of constant arrays: they are made once."""
     static: set[int] = set()
     marked = []
     for op in ops:
@@ -190,5 +190,5 @@ def views(ops: list[Op]) -> list[Op]:
 
 
 def last_uses(ops: list[Op]) -> dict[Any, int]:
-    """For each memory the number of the last op that reads it, writes it or returns it."""
+    """The number of the last op that reads, writes or returns each memory."""
     return {x.memory: number for number, op in enumerate(ops) for x in (*op.operands, *op.results)}

@@ -24,14 +24,14 @@ _MOST = 64  # kinds of arguments: where new ones keep coming, tracing them costs
 
 @dataclass
 class Program:
-    """What is called in place of the function.
+    """The replayed form of a function.
 
     guard   takes the arguments and returns their leaves; None where they are of another kind
     replay  takes the leaves
-    fixed   the arrays, by their place among the leaves, that were the same ones in every call so far
-    source  the code of `replay`, to read
-    trace   what was noted of the function, one line for each op
-    kind    of the calls that it is for
+    fixed   the arrays, by their position among the leaves, that were the same objects in every call so far
+    source  the source code of `replay`, to read
+    trace   the trace of the function, one line for each op
+    kind    the signature of the calls that it is for
     """
 
     guard: Guard
@@ -43,18 +43,18 @@ class Program:
 
 
 class Traced:
-    """A function that returns what `function` returns, and is traced for each kind of arguments that comes often.
+    """A function that returns what `function` returns, and is traced for each frequent kind of arguments.
 
     function  of arrays and numbers, in tuples and dicts; control flow may depend on shapes, not on values
     library   of the arrays
-    reused    the place in the returned tuple of arrays that the caller reads before the next call, and does not keep
-    pure      whether it is known to read nothing but its arguments, so that it need not be looked at again
-    warmup    how many plain calls come first: a short training is over before tracing has paid
+    reused    the position in the returned tuple of arrays that the caller reads before the next call, and does not keep
+    pure      whether it is known to read nothing but its arguments, so that it need not be checked again
+    warmup    how many direct calls come first: a short run is over before tracing has paid off
 
-    All else that is returned is the caller's; arguments are changed in place as by the function. Keyword arguments are
+    All other results belong to the caller; arguments are changed in place as by the function. Keyword arguments are
     static and part of the signature. A function that cannot be traced, since it asks for the value of an array, brings
-    arrays from elsewhere, or does not make the same calls twice, is called plainly. So is one that no longer makes the
-    calls that are replayed, since it read a list or an attribute that has changed, once that is seen: it is looked for
+    arrays from elsewhere, or does not make the same calls twice, is called directly. So is one that no longer makes the
+    calls that are replayed, since it read a list or an attribute that has changed, once that is noticed: it is checked
     a few times, after 42, 84, 168, ... calls. Each thread has its own programs.
     """
 
@@ -83,11 +83,11 @@ class Traced:
         return self._watch(functools.partial(self._function, **static), args, key)
 
     def programs(self) -> list[Program]:
-        """This thread's programs; empty where the function is called plainly."""
+        """This thread's programs; empty where the function is called directly."""
         return [program for programs in self._here.programs.values() for program in programs]
 
     def _watch(self, function: Callable[..., Any], args: tuple[Any, ...], key: tuple[Any, ...]) -> Any:
-        """Call the function plainly, and see which arrays differ from call to call, until it is traced."""
+        """Call the function directly, and see which arrays differ from call to call, until it is traced."""
         form: list[Any] = []
         leaves = flatten(args, [], form)
         if is_tracing() or not all(self._library.is_native(leaf) for leaf in leaves if is_array(leaf)):
@@ -112,7 +112,7 @@ class Traced:
         return seen.program.replay(*leaves)
 
     def _check(self, args: tuple[Any, ...], static: dict[str, Any], key: tuple[Any, ...]) -> None:
-        """Trace the function again, and drop a program that notes other calls by now."""
+        """Trace the function again, and drop a program whose trace has changed."""
         self._here.check_later()
         programs = self._here.programs.get(key, [])
         for program in [program for program in programs if program.guard(*args) is not None]:
@@ -120,7 +120,7 @@ class Traced:
             try:
                 trace.run(functools.partial(self._function, **static), args, program.kind.traced)
                 same = list(map(str, trace.ops)) == program.trace
-            except Exception:  # a plain call says what it is
+            except Exception:  # a direct call raises it
                 same = False
             finally:
                 trace.rewind()
@@ -145,7 +145,7 @@ class Traced:
             program = Program(guard, replay, fixed, source, first, kind)
             self._fuse(trace.ops, program, leaves)
             return program
-        except Exception:  # whatever it is, a plain call raises it too, or does without
+        except Exception:  # a direct call raises it too, or does not need it
             return None
         finally:
             trace.rewind()
@@ -154,7 +154,7 @@ class Traced:
         return emit(self._here.share(ops, self._library), self._library, leaves, self._reused)
 
     def _fuse(self, ops: list[Op], program: Program, leaves: int) -> None:
-        """Let kernels take their place in a program as soon as they are there."""
+        """Use kernels in a program as soon as they are ready."""
         ops = optimize(ops, self._library, fused=True)
         kernels = [op.kernel for op in ops if op.is_fused]
         ready = self._library.prepare(kernels) if kernels else None
@@ -163,7 +163,7 @@ class Traced:
 
 
 class _Kind:
-    """What is known of calls with arguments of one kind."""
+    """Observations of calls with arguments of one kind."""
 
     def __init__(self, leaves: list[Any]) -> None:
         self.calls, self.plain = 0, False
@@ -173,14 +173,14 @@ class _Kind:
         self._leaves = leaves
 
     def look(self, leaves: list[Any]) -> None:
-        """Count a call."""
+        """Count a call, and note which arrays differ."""
         self.calls += 1
         self.dynamic |= {i for i, leaf in enumerate(leaves) if leaf is not self._leaves[i] and is_array(leaf)}
         self._leaves = leaves
 
 
 class _Here(threading.local):
-    """One thread's programs. They run one after the other, so they share the arrays that they write to."""
+    """One thread's programs. They run in turn, so they share the arrays that they write to."""
 
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
@@ -190,20 +190,20 @@ class _Here(threading.local):
         self.waiting: list[tuple[Program, Callable[[], bool], Callable[[], Any]]] = []  # for kernels
 
     def check_later(self) -> None:
-        """Plan the next check, after twice as many calls; not for ever."""
+        """Plan the next check, after twice as many calls, up to a limit."""
         self._checks += 1
         self.next_check = 2 * self.calls if self._checks <= _CHECKS else 0
 
     def take_kernels(self) -> None:
-        """Let programs whose kernels are there go on with them."""
+        """Switch programs whose kernels are ready to them."""
         for program, ready, make in list(self.waiting):
             if ready():
                 self.waiting.remove((program, ready, make))
-                with contextlib.suppress(Exception):  # its arrays may be none for kernels
+                with contextlib.suppress(Exception):  # kernels may not support its arrays
                     program.replay, program.source = make()
 
     def share(self, ops: list[Op], library: Library) -> list[Op]:
-        """The ops with buffers that earlier programs have, where the layouts are equal."""
+        """The ops with buffers of earlier programs, where the layouts are equal."""
         buffers: dict[int, Buffer] = {}
         taken: dict[Any, int] = {}
 

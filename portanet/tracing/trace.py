@@ -1,4 +1,4 @@
-"""What a function does with its arrays, noted while it runs."""
+"""The trace of a function: its calls on arrays, recorded while it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portanet.xp import namespace, register
 
 
 class Trace:
-    """The calls that were made while a function ran, in their order.
+    """The calls that were made while a function ran, in order.
 
     ops  first the inputs, last the return
     """
@@ -29,7 +29,7 @@ class Trace:
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], dynamic: Set[int] | None = None) -> None:
         """Call the function with Tracers in place of arrays and numbers.
 
-        dynamic  the places, among the leaves of the arguments, of arrays that differ from call to call; None: all
+        dynamic  the positions, among the leaves of the arguments, of arrays that differ from call to call; None: all
         """
         tracers = map_leaves(args, self._input)
         for place, leaf in enumerate(flatten(tracers, [])):
@@ -45,7 +45,7 @@ class Trace:
         self.ops.append(Op("return", None, (result,)))
 
     def rewind(self) -> None:
-        """Undo the changes of arguments, and forget all that was noted."""
+        """Undo the side effects of tracing, and clear the trace."""
         for array, before in reversed(self._before):
             array[...] = before
         self._before.clear()
@@ -54,19 +54,19 @@ class Trace:
         self._count = 0
 
     def call(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Call a function of the standard, and note it."""
+        """Call a function of the standard, and record it."""
         args, kwargs = map_leaves((args, kwargs), lambda leaf: leaf)  # a list may be changed afterwards
         _require_traceable(name, args, kwargs, self._library)
         value = function(*map_leaves(args, _real), **map_leaves(kwargs, _real))
         several = isinstance(value, (tuple, list))
         if value is None or (several and len(value) < 2):
-            raise TypeError(f"what {name} did cannot be traced")
+            raise TypeError(f"{name} cannot be traced")
         results = tuple([self._tracer(each) for each in (value if several else (value,))])
         self.ops.append(Op(name, function, args, kwargs, results))
         return results if several else results[0]
 
     def change(self, name: str, function: Callable[..., Any], target: Tracer, *rest: Any) -> Any:
-        """Call a function that writes into `target`, and note it."""
+        """Call a function that writes into `target`, and record it."""
         rest = map_leaves(rest, lambda leaf: leaf)
         self._save(target.real)
         value = function(target.real, *map_leaves(rest, _real))
@@ -109,7 +109,7 @@ def is_tracing() -> bool:
 
 
 class _Namespace:
-    """The namespace of Tracers: the library's functions, whose calls are noted."""
+    """The namespace of Tracers: the library's functions, whose calls are recorded."""
 
     def __init__(self, xp: Any) -> None:
         self._xp = xp
@@ -135,7 +135,7 @@ def _ask(_: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any
 
 @functools.cache
 def _class_for(xp: Any) -> type[Tracer]:
-    """A class for each library, since the class of an array tells its namespace."""
+    """A Tracer class for each library, since the namespace of an array is looked up by its class."""
     kind = type("Tracer", (Tracer,), {"__slots__": ()})
     register(kind, _Namespace(xp))
     return kind
@@ -151,7 +151,7 @@ _REFUSED = {
 
 
 def _require_traceable(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], library: Library) -> None:
-    """TypeError for a call whose result may have another shape the next time, or that writes into its arguments."""
+    """Raise TypeError for a call whose result shape may depend on values, or that writes into its arguments."""
     leaves = flatten([args[:1] if name == "full" else args, kwargs], [])
     numbers = any(isinstance(leaf, Tracer) and not is_array(leaf) for leaf in leaves)
     numbers = numbers and name not in library.elementwise | _WITH_NUMBERS
@@ -161,14 +161,14 @@ def _require_traceable(name: str, args: tuple[Any, ...], kwargs: dict[str, Any],
 
 
 def _is_writable(array: Any) -> bool:
-    """Whether it can be changed: NumPy's numbers cannot."""
+    """Whether it can be changed: NumPy's scalars cannot."""
     return is_array(array) and hasattr(array, "__setitem__")
 
 
 def _real(leaf: Any) -> Any:
-    """What a Tracer stands for; TypeError for an array from elsewhere, which may be another one the next time."""
+    """The value of a Tracer; raises TypeError for an array from elsewhere, which may be another one the next time."""
     if isinstance(leaf, Tracer):
         return leaf.real
     if is_array(leaf):
-        raise TypeError("an array that was neither given nor computed from what was given cannot be traced")
+        raise TypeError("an array that is neither an argument nor computed from arguments cannot be traced")
     return leaf

@@ -1,4 +1,4 @@
-"""What a traced function gets in place of its arrays and numbers."""
+"""Tracers: what a traced function gets in place of its arrays and numbers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Tracer:
     """Stands for an array, or for a number that may differ in the next call.
 
-    trace   what notes the calls
-    real    what it stands for
+    trace   records the calls
+    real    the actual value
     number  written %3
     memory  equal for Tracers whose arrays share memory
     """

@@ -1,6 +1,6 @@
-"""NumPy as the mathematics calls it: without the Python code around its functions, and large products in halves.
+"""NumPy's functions for the mathematics: without their Python overhead, and large products in halves.
 
-All that is not here is NumPy's own.
+Every other name is NumPy's own.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _reshape(x: HostArray, /, shape: Any, *, copy: bool | None = None) -> HostAr
 def halves(a: HostArray, b: HostArray, y: HostArray) -> list[tuple[HostArray, HostArray, HostArray]]:
     """A large product y = a @ b of matrices as two, which two threads may compute: (a, b, y) of each; else as one.
 
-    Products of other shapes may have other bits, so it is cut the same way whoever computes.
+    Products of other shapes may have other bits, so it is split the same way for any number of threads.
     """
     if a.ndim != 2 or b.ndim != 2 or a.size * b.shape[1] < _SHARED or min(y.shape) < _WIDE:
         return [(a, b, y)]
@@ -71,7 +71,7 @@ def halves(a: HostArray, b: HostArray, y: HostArray) -> list[tuple[HostArray, Ho
 
 
 def write_product(a: HostArray, b: HostArray, y: HostArray) -> None:
-    """The product a @ b into y, cut as `halves` says."""
+    """Write the product a @ b into y, split as by `halves`."""
     for first, second, out in halves(a, b, y):
         np.matmul(first, second, out=out)
 
@@ -85,7 +85,7 @@ def _matmul(a: HostArray, b: HostArray, /) -> HostArray:
 
 
 class _Namespace(ModuleType):
-    """NumPy's names, with our own in the place of some."""
+    """NumPy's names, some of them replaced by ours."""
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(np, name)

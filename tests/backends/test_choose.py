@@ -105,7 +105,7 @@ def test_a_probe_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "device", "message"),
     [
-        ("tensorflow", None, "there is no backend 'tensorflow'; choose from auto, numpy, cupy, torch, jax, strict"),
+        ("tensorflow", None, "'tensorflow'; choose from auto, numpy, cupy, torch, jax, strict"),
         ("numpy", "cuda", "numpy runs on cpu only, got device 'cuda'; leave out device='cuda'"),
         ("strict", "device9", "strict has no device 'device9'; it has CPU_DEVICE, device1 and device2"),
         ("torch", "nowhere", "torch cannot use device 'nowhere': .*; try cpu"),

@@ -72,7 +72,7 @@ ERRORS = [
     ("train flowers.csv --epochs 1 --from flowers --label a", ["'a' is an input of the model"]),
     # going on with a run
     ("train flowers.csv --resume --out nowhere", ["nowhere"]),
-    ("train flowers.csv --resume --out .", [". is no run folder", "model.safetensors"]),
+    ("train flowers.csv --resume --out .", [". is not a run folder", "model.safetensors"]),
     # the settings
     ("train flowers.csv --preset clasic", ["no preset 'clasic'", "classic, mlp"]),
     ("train flowers.csv --optimizer adm", ["no optimizer 'adm'", "adam, adamw"]),

@@ -98,7 +98,7 @@ def test_an_error_in_a_process(tmp_path: Path) -> None:
     debugged = portanet_in(tmp_path, "evaluate", "nowhere", "mnist", "--debug")
     assert (debugged.returncode, debugged.stdout) == (1, "")
     assert debugged.stderr.startswith("Traceback ")
-    assert debugged.stderr.splitlines()[-1].startswith("portanet.errors.CheckpointError: there is no model file")
+    assert debugged.stderr.splitlines()[-1].startswith("portanet.errors.CheckpointError: the model file")
 
 
 def rows(folder: Path) -> None:

@@ -158,6 +158,6 @@ def test_a_run_that_cannot_be_repeated(cli: Call, place: Path) -> None:
         assert message in cli("rerun", "first").err
     Path("first/run.json").write_text(whole)
     Path("first/model.safetensors").rename("elsewhere")
-    assert "there is no model file first/model.safetensors" in cli("rerun", "first").err
+    assert "first/model.safetensors does not exist" in cli("rerun", "first").err
     assert "nothing/run.json is missing; name the folder of a run." in cli("rerun", "nothing").err
     assert left() == []

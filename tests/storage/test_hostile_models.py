@@ -186,8 +186,8 @@ def test_names_that_are_no_layer(tmp_path: Path, name: str) -> None:
 
 def test_initializers_are_no_model(tmp_path: Path) -> None:
     for name in ("he_uniform", "zeros"):
-        refused(made(tmp_path / "m", model={"type": name}), "is no layer")
-    refused(made(tmp_path / "m", model={"type": "uniform", "low": 0, "high": 1}), "is no layer")
+        refused(made(tmp_path / "m", model={"type": name}), "not a layer")
+    refused(made(tmp_path / "m", model={"type": "uniform", "low": 0, "high": 1}), "not a layer")
 
 
 def test_every_layer_and_every_initializer_may_be_named() -> None:
@@ -284,7 +284,7 @@ def test_bombs(tmp_path: Path) -> None:
     answers = limited("portanet.load(path)", *paths, megabytes=700)
     assert len(answers) == len(paths)
     for path, answer in zip(paths, answers, strict=True):
-        assert answer.startswith((str(path), "there is no model file")), answer
+        assert answer.startswith((str(path), f"the model file {path}")), answer
         assert "allocate" not in answer or path.stem == "units of zeros", answer
         assert "is too large" in answer or "a header of" not in path.name, answer
 
