@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 from types import FunctionType
 from typing import Any, TypeGuard
 
@@ -29,6 +30,8 @@ def public() -> Iterator[tuple[str, Any]]:
     """Each public function and class, and the methods of the classes that people call or override."""
     for package in PACKAGES:
         for name in package.__all__:
+            if name.startswith("MLP") and not find_spec("sklearn"):
+                continue
             thing = getattr(package, name)
             if isinstance(thing, (type, FunctionType)):
                 yield f"{package.__name__}.{name}", thing

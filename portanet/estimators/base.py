@@ -23,7 +23,43 @@ from portanet.training.arrays import is_host
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
-    """A network of Dense layers behind scikit-learn's interface."""
+    """A network of Dense layers behind scikit-learn's interface.
+
+    hidden_layer_sizes   the width of each hidden layer
+    activation           of the hidden layers: "relu", "tanh", "logistic", "identity", another name of `portanet.nn`, or
+                         a layer
+    solver               "adam" or "sgd" for steps on batches, "lbfgs" for all rows at once
+    alpha                the strength of the L2 penalty on weights, divided by the number of rows
+    batch_size           rows in a step; "auto" is 200, or all rows if they are fewer; "lbfgs" does without
+    learning_rate        the schedule of "sgd": "constant", "invscaling", or "adaptive", a fifth whenever the loss
+                         stalls
+    learning_rate_init   the learning rate of "sgd" and "adam", at the beginning
+    power_t              the exponent of "invscaling"
+    max_iter             the most epochs; with "lbfgs" the most iterations
+    shuffle              whether rows are shuffled in each epoch
+    random_state         of the first weights, the batches and the held-out rows
+    tol                  the least improvement of loss or score that counts
+    verbose              whether progress is printed
+    warm_start           whether `fit` continues from the weights of the last call
+    momentum             of "sgd"
+    nesterovs_momentum   whether "sgd" looks one step of momentum ahead
+    early_stopping       whether to hold out rows, and stop when their score stalls
+    validation_fraction  the share of rows that is held out for that
+    beta_1               the decay of "adam"'s running mean of the gradient
+    beta_2               the decay of "adam"'s running mean of its square
+    epsilon              added to "adam"'s divisor, so that nothing is divided by 0
+    n_iter_no_change     epochs without an improvement of `tol` before training stops
+    max_fun              the most evaluations of the loss with "lbfgs"
+    backend              a Backend or its name; by default the library of the arrays
+    device               of the backend, such as "cuda"
+    dtype                "float32" or "float64"; by default that of the rows
+    layers               all layers but the last, in place of those that the settings describe
+    hidden_activations   one activation for each hidden layer, in place of `activation`
+    dropout              the share of each hidden layer's outputs that is dropped in training
+    batch_norm           whether a BatchNorm follows each hidden Dense
+    scoring              what early stopping watches, by scikit-learn's names; by default accuracy or R2
+    time_limit           seconds after which training stops
+    """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
 

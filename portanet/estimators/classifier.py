@@ -21,7 +21,13 @@ from portanet.xp import namespace
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """A network that tells classes apart: scikit-learn's MLPClassifier, with its arguments, on any backend."""
+    """A network that tells classes apart: scikit-learn's MLPClassifier, with its arguments, on any backend.
+
+    loss          "log_loss" by default, or one of portanet for classes
+    class_weight  a dict of weights by class, or "balanced": inverse class frequency; 1 for all by default
+
+    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does.
+    """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMLP._parameter_constraints,

@@ -19,7 +19,12 @@ from portanet.xp import namespace
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """A network that predicts numbers: scikit-learn's MLPRegressor, with its arguments, on any backend."""
+    """A network that predicts numbers: scikit-learn's MLPRegressor, with its arguments, on any backend.
+
+    loss  "squared_error", "poisson" for counts, or one of portanet for numbers
+
+    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does.
+    """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {**BaseMLP._parameter_constraints, "loss": [str, callable]}
 
