@@ -32,6 +32,12 @@ def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
     return AUTO if classes is None else Classify.name
 
 
+def share_held_out(settings: dict[str, Any]) -> float:
+    """The share of the rows that is held out, whatever the task."""
+    task = settings["task"]
+    return spec_of(**settings | {"task": Classify.name if task == AUTO else task}).valid
+
+
 def spec_of(
     *, preset: str | None, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
 ) -> TrainingSpec:  # fmt: skip

@@ -62,12 +62,16 @@ def base_of(places: dict[str, Any]) -> TrainedModel | None:
     return None if places["from"] is None else load(places["from"])
 
 
-def read_all(places: dict[str, Any], base: TrainedModel | None) -> Dataset:
-    """The labelled data that `places` names, in the columns and classes of a model to start from."""
+def read_all(places: dict[str, Any], base: TrainedModel | None, valid: float) -> Dataset:
+    """The labelled data that `places` names, in the columns and classes of a model to start from.
+
+    What a table's columns hold is decided without the share of the rows that is held out, `valid`, unless `places` name
+    data to validate on.
+    """
     task = base.task.name if base is not None and places["task"] == AUTO else places["task"]
     whole = read(
         places["data"], places["label"], places["image"], task, base, classes.names_in(places["classes"]),
-        **reading.arguments(places),
+        held_out=valid if places["valid"] is None else 0.0, **reading.arguments(places),
     )  # fmt: skip
     whole.require_targets()
     return whole

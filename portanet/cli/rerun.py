@@ -152,7 +152,7 @@ def job_of(spec: TrainingSpec, places: dict[str, Any]) -> Job:
     from portanet.cli import plans
 
     base = plans.base_of(places)
-    return plans.prepare(spec, places, plans.read_all(places, base), base)
+    return plans.prepare(spec, places, plans.read_all(places, base, spec.valid), base)
 
 
 def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:

@@ -74,7 +74,7 @@ def train(
         overrides.require_no_layers(settings)
     places["task"] = settings["task"] = overrides.task_named_by(settings, places["classes"])
     base = plans.base_of(places)
-    whole = plans.read_all(places, base)
+    whole = plans.read_all(places, base, overrides.share_held_out(settings))
     if places["preset"] is None:
         places["preset"] = settings["preset"] = presets.default(
             whole, None if base is None else base.about.get("preset", "")

@@ -35,6 +35,12 @@ class Chunk:
     texts: Mapping[int, Texts]
     dates: Mapping[int, HostArray] = field(default_factory=dict)
 
+    def where(self, chosen: HostArray) -> Chunk:
+        """The rows for which `chosen` (N,) is true."""
+        texts = {position: Texts(cells.codes[chosen], cells.texts) for position, cells in self.texts.items()}
+        dates = {position: moments[chosen] for position, moments in self.dates.items()}
+        return Chunk(int(chosen.sum()), self.numbers[chosen], self.position, texts, dates)
+
 
 class Chunks(Protocol):
     """A table that can be read any number of times, some rows at a time."""

@@ -32,7 +32,7 @@ class Tally:
     """What is found in the cells of one column, chunk after chunk.
 
     numbers   cells that hold a number; `low` to `high` are their values
-    rising    whether they are whole and each is one more than the one above
+    rising    whether they are whole and rise by one from row to row, from `first` in the first row of all
     texts     how often each text comes that is not missing; empty where there are more than _MOST
     as_text   whether every chunk was text
     """
@@ -51,10 +51,10 @@ class Tally:
     texts: dict[str, int] = field(default_factory=dict)
     values: list[HostArray] = field(default_factory=list)
     moments: bool = False
-    _last: float = np.nan
+    first: float = np.nan
 
-    def add_numbers(self, values: HostArray) -> None:
-        """Take the numbers of the next rows; NaN is missing."""
+    def add_numbers(self, values: HostArray, rows: HostArray) -> None:
+        """Take the numbers of these rows; NaN is missing."""
         self.as_text = False
         self.rows += len(values)
         present = values if values.dtype.kind in "iub" else values[~np.isnan(values)]
@@ -66,9 +66,9 @@ class Tally:
         if self.whole and present.dtype.kind == "f":
             self.whole = bool((present == np.trunc(present)).all())
         if self.rising:
-            steps = np.diff(present.astype(np.float64), prepend=[] if np.isnan(self._last) else [self._last])
-            self.rising = bool(self.whole and (steps == 1).all())
-            self._last = float(present[-1])
+            starts = present.astype(np.float64) - (rows if len(present) == len(rows) else np.nan)
+            self.first = float(starts[0]) if np.isnan(self.first) else self.first
+            self.rising = bool(self.whole and (starts == self.first).all())
         if not self.wide and present.dtype == np.float64:
             floats = as_floats(present)
             self.wide = floats is None or floats.dtype == np.float64
@@ -83,6 +83,8 @@ class Tally:
         found: list[float] = []
         for text, count in zip(cells.texts, counts[1:]):
             text = text.strip()
+            if not count:  # of rows that are not looked at
+                continue
             if is_gap(text, dialect):
                 self.missing += count
                 continue
@@ -127,15 +129,26 @@ def is_gap(text: str, dialect: Dialect) -> bool:
     return is_missing(text) or text == "-" or text.lower() in (dialect.missing or ())
 
 
-def tallies(names: Sequence[str], chunks: Iterable[Chunk], dialect: Dialect, without: int | None) -> list[Tally]:
-    """What each column holds; the one at the position `without` is not looked at."""
+def tallies(
+    names: Sequence[str],
+    chunks: Iterable[Chunk],
+    dialect: Dialect,
+    without: int | None,
+    chosen: HostArray | None = None,
+) -> list[Tally]:
+    """What each column holds, of all rows or of those that are `chosen`; the one at `without` is not looked at."""
     found = [Tally(names_an_id(name)) for name in names]
+    start = 0
     for chunk in chunks:
+        stop = start + chunk.rows
+        rows = np.arange(start, stop) if chosen is None else start + np.flatnonzero(chosen[start:stop])
+        chunk = chunk if chosen is None else chunk.where(chosen[start:stop])
+        start = stop
         for position, tally in enumerate(found):
             if position == without:
                 continue
             if position in chunk.position:
-                tally.add_numbers(chunk.numbers[:, chunk.position[position]])
+                tally.add_numbers(chunk.numbers[:, chunk.position[position]], rows)
             elif position in chunk.texts:
                 tally.add_texts(chunk.texts[position], dialect)
             else:
@@ -164,7 +177,7 @@ def _number(column: Column, tally: Tally) -> Column:
         return replace(column, kind=kinds.CONSTANT, why=f"every value is {tally.low:g}")
     if tally.rows >= _FEW_ROWS and not tally.missing and tally.whole:
         if tally.rising:
-            return replace(column, kind=kinds.ID, why=f"whole numbers that rise by one from {tally.low:.0f}")
+            return replace(column, kind=kinds.ID, why=f"whole numbers that rise by one from {tally.first:.0f}")
         if tally.is_id and tally.is_distinct:
             return replace(column, kind=kinds.ID, why="distinct whole numbers under such a name")
     return replace(column, wide=tally.wide)

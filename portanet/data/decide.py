@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from portanet._text import plain
+from portanet._typing import HostArray
 from portanet.data.cells import quoted
 from portanet.data.chunk import Chunk, Chunks
 from portanet.data.columns import Tally, decide, tallies
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import CATEGORY, CHOSEN, DATE, DROP, NUMBER, Column, Dialect, Schema
 
+TrainingRows = Callable[[Iterable[Chunk]], HostArray | None]
+"""Which rows of a table (N,) are to train on, by its labels; None where all are."""
+
 
 def decided(
-    source: Chunks, label: int | None, chosen: Mapping[str, str], dialect: Dialect, *, keep: bool
-) -> tuple[Schema, list[Chunk] | None]:
+    source: Chunks, label: int | None, chosen: Mapping[str, str], dialect: Dialect, training: TrainingRows, *,
+    keep: bool,
+) -> tuple[Schema, list[Chunk] | None]:  # fmt: skip
     """The schema of a table to train on, and its chunks where they are to be kept for the next walk over them.
 
-    `chosen` are the kinds that columns were told to have.
+    `chosen` are the kinds that columns were told to have; the others are decided on the `training` rows.
     """
     require_kinds(chosen, source.names)
     as_text = {
         position for position, name in enumerate(source.names)
         if position == label or chosen.get(name) in (CATEGORY, DATE)
     }  # fmt: skip
-    while True:
+    rows: HostArray | None = None
+    for number in itertools.count():
         chunks = list(source.read(as_text)) if keep else None
-        found = tallies(source.names, source.read(as_text) if chunks is None else chunks, dialect, label)
+        if not number:
+            rows = training(source.read(as_text) if chunks is None else chunks)
+        walk = source.read(as_text) if chunks is None else chunks
+        found = tallies(source.names, walk, dialect, label, rows)
         columns = {
             position: decide(name, tally, dialect, chosen.get(name))
             for position, (name, tally) in enumerate(zip(source.names, found)) if position != label
@@ -35,6 +45,7 @@ def decided(
         if mixed <= as_text:
             return Schema(tuple(columns.values()), dialect), chunks
         as_text |= mixed
+    raise AssertionError  # the loop has no end
 
 
 def _needs_text(column: Column, tally: Tally) -> bool:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from portanet._typing import HostArray
+from portanet.data.checks import Check
 from portanet.data.chunk import Chunk, Texts, smallest
 from portanet.data.csv.header import Header, distinct, matched, understand
 from portanet.data.dataset import Dataset
 from portanet.data.labels import shortest
 from portanet.data.memmap.mapped import InMemory, Parts
-from portanet.data.tables import Check, Request, dataset, read_rows
+from portanet.data.tables import Request, dataset, read_rows
 from portanet.errors import DataError
 from portanet.storage.schema import Dialect
 

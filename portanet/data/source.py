@@ -57,6 +57,7 @@ def read(
     kinds: Mapping[str, str] | None = None,
     coerce: bool = False,
     labelled: bool = True,
+    held_out: float = 0.0,
     id: str | None = None,
     mapped: bool | None = None,
     progress: Progress | None = None,
@@ -83,6 +84,7 @@ def read(
     kinds      "number", "category", "date", "id" or "drop" for columns by name, in place of what is found
     coerce     take a cell that does not fit its column as missing, which is an error otherwise
     labelled   whether labels are wanted; a label column is left out else, whatever it holds
+    held_out   the share of the rows that `fit(valid=...)` will hold out: what columns hold is decided on the others
     id         a column to keep beside the rows, as `Dataset.ids`; with `labelled=False` that of a trained model is kept
                without being named
     mapped     whether rows stay on disk, as they do for a file of more than 256 MB, or an eighth of the free memory.
@@ -98,7 +100,9 @@ def read(
     classes = () if regress and classes is not None else class_names(classes)
     table = _schema(columns, table)
     asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
-    request = Request(label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, id)
+    request = Request(
+        label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, held_out, id
+    )
     dataset = _read(source, request, mapped=mapped, progress=progress)
     if not labelled:
         dataset = replace(dataset, targets=None, classes=())

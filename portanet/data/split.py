@@ -18,18 +18,30 @@ def holdout(dataset: Dataset, share: float, seed: int = SPLIT_SEED) -> tuple[Dat
 
     Classes keep their proportions; without classes, or without labels, the choice is plainly random.
     """
-    count = round(share * len(dataset)) if 0 < share < 1 else share
-    if not (0 < count < len(dataset) and count == round(count)):
+    parts = split_rows(dataset.require_targets() if dataset.classes else None, len(dataset), share, seed)
+    if parts is None:
         raise ConfigError(
             f"cannot hold out {share!r} of the {len(dataset)} rows of {dataset.name}; valid must come to 1 to "
             f"{len(dataset) - 1} rows.",
             remedy="hold out none with valid=0",
         )
-    rng = generator(seed, SPLIT)
-    labels = dataset.targets if dataset.classes else None
-    groups = np.zeros(len(dataset), np.int32) if labels is None else labels
-    train, held_out = stratified(groups, int(count), rng)
+    train, held_out = parts
     return dataset.rows(train), dataset.rows(held_out)
+
+
+def split_rows(
+    classes: HostArray | None, count: int, share: float, seed: int = SPLIT_SEED
+) -> tuple[HostArray, HostArray] | None:
+    """The numbers of the rows to train on and of those held out; None where there would be none of one kind.
+
+    classes  the class number of each row, or None for a choice that is plainly random
+    count    of the rows
+    """
+    size = round(share * count) if 0 < share < 1 else share
+    if not (0 < size < count and size == round(size)):
+        return None
+    groups = np.zeros(count, np.int32) if classes is None else classes
+    return stratified(groups, int(size), generator(seed, SPLIT))
 
 
 def stratified(labels: HostArray, count: int, rng: np.random.Generator) -> tuple[HostArray, HostArray]:

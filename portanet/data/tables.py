@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from portanet._text import plain
 from portanet._typing import HostArray, Shape
-from portanet.data import columns, dates
+from portanet.data import columns
 from portanet.data.cells import as_floats, complaint, number_of, quoted
+from portanet.data.checks import Check, check, label_check
 from portanet.data.chunk import Chunk, Chunks, Texts
 from portanet.data.csv.dialect import Asked
 from portanet.data.csv.header import Header
 from portanet.data.dataset import Dataset, Ids
 from portanet.data.decide import decided
-from portanet.data.labels import encode, is_no_label, require_labels
+from portanet.data.labels import encode, require_labels
 from portanet.data.matrix import Matrix
 from portanet.data.memmap.mapped import Found, Parts, Sink
+from portanet.data.split import split_rows
 from portanet.errors import DataError
-from portanet.storage.schema import DATE, NUMBER, Column, Dialect, Schema
+from portanet.storage.schema import DATE, NUMBER, Dialect, Schema
 
 _CLASSES = 20  # whole numbers of so many values are classes, unless the task is named
-
-Check = Callable[[str], str | None]
-"""What is wrong with a cell; None where nothing is."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Request:
     kinds    the kinds that columns were told to have
     coerce   whether a cell that does not fit its column is missing
     labelled whether labels are wanted; what a label column holds does not matter else
+    held_out the share of the rows that will be held out, as `holdout` does: kinds are decided on the others
     id       the column whose cells become `Dataset.ids`; by default the identifier of a model whose rows are read
              without labels, if it is there
     """
@@ -57,6 +58,7 @@ class Request:
     kinds: Mapping[str, str] = field(default_factory=dict)
     coerce: bool = False
     labelled: bool = True
+    held_out: float = 0.0
     id: str | None = None
 
 
@@ -96,7 +98,7 @@ class _Labels:
 
     def require(self, source: Source, request: Request, checks: Mapping[int, Check]) -> None:
         """DataError with all faults where a label is missing, or not a number where such are to be predicted."""
-        wrong = _label_check(request, source.dialect)
+        wrong = label_check(request.regress, (), source.dialect)
         if request.regress and (found := next((words for text in self.texts if (words := wrong(text))), None)):
             raise source.explained(ValueError(f"a label: {found}"), checks, 0)
         if self.codes and not request.regress:
@@ -139,7 +141,8 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
     try:
         schema, kept, positions = request.table, None, header.inputs
         if schema is None:
-            schema, kept = decided(source, header.label, request.kinds, source.dialect, keep=keep)
+            training = partial(_training_rows, source, request)
+            schema, kept = decided(source, header.label, request.kinds, source.dialect, training, keep=keep)
             place = {name: i for i, name in enumerate(source.names)}
             positions = tuple(place[column.name] for column in schema.used)
             if not positions:
@@ -171,6 +174,25 @@ def _found(source: Source, labels: _Labels, rows: int, about: dict[str, Any]) ->
     return (np.concatenate(labels.codes) if labels.codes else None), list(labels.texts), about
 
 
+def _training_rows(source: Source, request: Request, chunks: Iterable[Chunk]) -> HostArray | None:
+    """Which rows (N,) are to train on; None where all are, or where labels are at fault, which is told later."""
+    label, labels = source.header.label, _Labels()
+    if label is None or not request.held_out:
+        return None
+    for chunk in chunks:
+        labels.add(chunk.texts[label])
+    try:
+        targets, classes, _ = _targets(source, np.concatenate(labels.codes), list(labels.texts), request)
+    except (DataError, ValueError):
+        return None
+    parts = split_rows(targets if classes else None, len(targets), request.held_out)
+    if parts is None:
+        return None
+    chosen = np.zeros(len(targets), bool)
+    chosen[parts[0]] = True
+    return chosen
+
+
 def _position(label: int | None) -> list[int]:
     return [] if label is None else [label]
 
@@ -182,41 +204,11 @@ def _consumed(chunks: list[Chunk]) -> Iterator[Chunk]:
         yield chunks.pop()
 
 
-def check(column: Column, dialect: Dialect) -> Check:
-    """What is wrong with a cell of a column of a table."""
-
-    def number(cell: str) -> str | None:
-        return None if columns.is_gap(cell.strip(), dialect) else number_complaint(cell, dialect)
-
-    def date(cell: str) -> str | None:
-        known = columns.is_gap(cell.strip(), dialect) or dates.parse(cell, column.form) is not None
-        return None if known else f"{quoted(cell)} is not a date"
-
-    return number if column.kind == NUMBER else date if column.kind == DATE else lambda cell: None
-
-
-def number_complaint(cell: str, dialect: Dialect) -> str | None:
-    """What is wrong with a cell that should hold a number, written as its file writes numbers."""
-    value = number_of(cell, dialect)
-    if value is None:
-        return (
-            complaint(cell if dialect.decimal == "." else f" {cell}", pixel=False) or f"{quoted(cell)} is not a number"
-        )
-    return complaint(repr(value), pixel=False) and f"{quoted(cell)} is too large"
-
-
 def _label_checks(source: Source, request: Request) -> dict[int, Check]:
     label = source.header.label
     if label is None or not request.labelled:
         return {}
-    return {label: _label_check(request, source.dialect)}
-
-
-def _label_check(request: Request, dialect: Dialect) -> Check:
-    if request.regress:
-        return lambda cell: number_complaint(cell, dialect)
-    known = request.classes or ()
-    return lambda cell: "no label" if is_no_label(cell) and cell.strip() not in known else None
+    return {label: label_check(request.regress, request.classes or (), source.dialect)}
 
 
 def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]) -> Dataset:
@@ -224,24 +216,31 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
     header = source.header
     x = parts.x.reshape(len(parts.x), *header.image) if header.image else parts.x
     table = Schema.from_dict(parts.about["table"]) if "table" in parts.about else None
-    notes = [*notes, *(parts.about["seen"] if request.table else columns.told(table.columns) if table else ())]
+    notes = [*notes, *(columns.told(table.columns) if table and not request.table else ())]
+    notes += parts.about.get("seen", ())
     names = table.names if table else None
     if request.table is not None:
         notes += _left_out(source, request)
     if parts.targets is None or not request.labelled:
         return Dataset(source.name, x, None, (), names, None, table, tuple(notes), _ids(source, request))
-    regress = request.regress
-    if regress is None and not header.image:
-        regress, why = is_number_task(str(header.label_name), parts.texts, source.dialect)
-        notes.append(why)
-    if regress:
-        targets = targets_of(parts.targets, parts.texts, source.dialect)
-        if targets is None:
-            raise source.explained(ValueError("a label is not a number"), _label_checks(source, request), 0)
-        classes: tuple[str, ...] = ()
-    else:
-        targets, classes = encode(source.name, parts.texts, parts.targets, request.classes)
-    return Dataset(source.name, x, targets, classes, names, header.label_name, table, tuple(notes))
+    targets, classes, why = _targets(source, parts.targets, parts.texts, request)
+    return Dataset(source.name, x, targets, classes, names, header.label_name, table, (*notes, *why))
+
+
+def _targets(
+    source: Source, codes: HostArray, texts: Sequence[str], request: Request
+) -> tuple[HostArray, tuple[str, ...], list[str]]:
+    """Labels as a loss takes them, their classes, and a line that says which task they make where it is not named."""
+    regress, why = request.regress, []
+    if regress is None and not source.header.image:
+        regress, line = is_number_task(str(source.header.label_name), texts, source.dialect)
+        why = [line]
+    if not regress:
+        return *encode(source.name, texts, codes, request.classes), why
+    targets = targets_of(codes, texts, source.dialect)
+    if targets is None:
+        raise source.explained(ValueError("a label is not a number"), _label_checks(source, request), 0)
+    return targets, (), why
 
 
 def _ids(source: Source, request: Request) -> Ids | None:

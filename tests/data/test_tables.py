@@ -17,7 +17,9 @@ import pandas as pd
 import pytest
 
 from portanet.data import Dataset, read
+from portanet.data.split import SPLIT_SEED, holdout, stratified
 from portanet.errors import ConfigError, DataError, PortanetError
+from portanet.rng import SPLIT, generator
 from portanet.storage.schema import Column, Schema
 
 ROWS = [[i * 1.5, ["red", "green", "blue"][i % 3], f"2024-01-{i % 28 + 1:02}", i % 2] for i in range(40)]
@@ -300,3 +302,46 @@ HOSTILE: list[tuple[str, Any]] = [
 def test_a_schema_that_cannot_be(name: str, value: Any) -> None:
     with pytest.raises(ConfigError):
         Schema.from_dict({"columns": [{"name": "a"}], name: value})
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_kinds_are_decided_on_the_rows_to_train_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool
+) -> None:
+    monkeypatch.setenv("PORTANET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("portanet.data.csv.frames._CELLS", 40)
+    monkeypatch.setattr("portanet.data.csv.frames._ROWS", 10)
+    labels = [f"k{i % 3}" for i in range(60)]
+    _, held = stratified(np.arange(60) % 3, 12, generator(SPLIT_SEED, SPLIT))
+    rows = [[i + 7, "xyz"[i % 3], i % 5 * 0.5, "even", labels[i]] for i in range(60)]
+    for i in held:
+        rows[i][1:4] = [f"new{i % 2}", "", "odd"]
+    frame = pd.DataFrame(rows, columns=["n", "colour", "size", "same", "label"])
+    path = written(tmp_path, as_text(frame))
+    for source in (path, frame):
+        data = read(source, held_out=0.2, mapped=mapped)
+        assert data.table is not None
+        kinds = {column.name: (column.kind, column.values, column.gaps) for column in data.table.columns}
+        assert kinds == {
+            "n": ("id", (), False),
+            "colour": ("category", ("x", "y", "z"), False),
+            "size": ("number", (), False),
+            "same": ("constant", (), False),
+        }
+        training, validation = holdout(data, 0.2)
+        assert not np.isnan(training.x).any()
+        assert (training.x[:, 0] > 0).all()
+        assert (validation.x[:, 0] == 0).all()
+        assert np.isnan(validation.x[:, 1]).all()
+        told = " ".join(data.notes)
+        assert "colour: 12 cells hold values that training did not have" in told
+        assert "size: 12 cells missing, none was in training" in told
+    whole = read(path, mapped=mapped).table
+    assert whole is not None
+    assert [column.kind for column in whole.columns] == ["id", "category", "number", "category"]
+    spoilt = path.read_text().replace(f"\n{held[0] + 7},new{held[0] % 2},,", f"\n{held[0] + 7},x,large,")
+    with pytest.raises(DataError, match=r"column 'size': 'large' is not a number"):
+        read(written(tmp_path, spoilt), held_out=0.2, mapped=mapped)
+    unlabelled = as_text(frame.assign(label=["", *labels[1:]]))
+    with pytest.raises(DataError, match="no label"):
+        read(written(tmp_path, unlabelled), held_out=0.2, mapped=mapped)

@@ -12,13 +12,13 @@ import numpy as np
 
 from portanet._text import plain
 from portanet.data.cells import is_text, number_of
+from portanet.data.checks import Check, check
 from portanet.data.chunk import Chunk, Texts, smallest
 from portanet.data.columns import decide, tallies
 from portanet.data.csv.dialect import split
 from portanet.data.csv.fault import find_faults, sound_rows
 from portanet.data.csv.header import Header
 from portanet.data.csv.text import first_row, opened, settings
-from portanet.data.tables import Check, check
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Dialect
 

@@ -82,7 +82,7 @@ def _start(path: str | Path, name: str, asked: Asked) -> tuple[Dialect, list[lis
 def _parts(source: TextTable, request: Request, *, mapped: bool, progress: Progress | None) -> Parts:
     if mapped:
         if progress is not None and not source.header.image and request.table is None:
-            progress = _Twice(progress)
+            progress = _Walks(progress, 3 if request.held_out else 2)
         told = replace(source, told=progress)
         try:
             settings = _settings(source, request)
@@ -98,15 +98,17 @@ def _settings(source: TextTable, request: Request) -> list[Any]:
     """What a map of the file depends on, as plain data."""
     table = None if request.table is None else request.table.to_dict()
     header, kinds = source.header, sorted(request.kinds.items())
-    return [asdict(source.dialect), asdict(header), table, kinds, request.coerce]
+    split = [request.held_out, request.regress, request.classes] if request.held_out and table is None else []
+    return [asdict(source.dialect), asdict(header), table, kinds, request.coerce, *split]
 
 
-class _Twice:
-    """Tells of two walks over a file, the first of which decides the kinds of columns, as of one."""
+class _Walks:
+    """Tells of several walks over a file, of which all but the last decide what its columns hold, as of one."""
 
-    def __init__(self, told: Progress) -> None:
-        self._told, self._walks = told, 0
+    def __init__(self, told: Progress, most: int) -> None:
+        self._told, self._walks, self._most = told, 0, most
 
     def __call__(self, done: int, size: int) -> None:
         self._walks += done == 0
-        self._told((done + size * (self._walks > 1)) // 2, size)
+        before = min(self._walks, self._most) - 1
+        self._told((done + size * before) // self._most, size)

@@ -1,0 +1,43 @@
+"""What is wrong with a cell of a table, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from portanet.data import columns, dates
+from portanet.data.cells import complaint, number_of, quoted
+from portanet.data.labels import is_no_label
+from portanet.storage.schema import DATE, NUMBER, Column, Dialect
+
+Check = Callable[[str], str | None]
+"""What is wrong with a cell; None where nothing is."""
+
+
+def check(column: Column, dialect: Dialect) -> Check:
+    """What is wrong with a cell of a column of a table."""
+
+    def number(cell: str) -> str | None:
+        return None if columns.is_gap(cell.strip(), dialect) else number_complaint(cell, dialect)
+
+    def date(cell: str) -> str | None:
+        known = columns.is_gap(cell.strip(), dialect) or dates.parse(cell, column.form) is not None
+        return None if known else f"{quoted(cell)} is not a date"
+
+    return number if column.kind == NUMBER else date if column.kind == DATE else lambda cell: None
+
+
+def number_complaint(cell: str, dialect: Dialect) -> str | None:
+    """What is wrong with a cell that should hold a number, written as its file writes numbers."""
+    value = number_of(cell, dialect)
+    if value is None:
+        return (
+            complaint(cell if dialect.decimal == "." else f" {cell}", pixel=False) or f"{quoted(cell)} is not a number"
+        )
+    return complaint(repr(value), pixel=False) and f"{quoted(cell)} is too large"
+
+
+def label_check(regress: bool | None, classes: Sequence[str], dialect: Dialect) -> Check:
+    """What is wrong with a label: a number to predict, or a class, of which some may look like a missing label."""
+    if regress:
+        return lambda cell: number_complaint(cell, dialect)
+    return lambda cell: "no label" if is_no_label(cell) and cell.strip() not in classes else None
