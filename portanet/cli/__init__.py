@@ -11,6 +11,7 @@ portanet train --resume                           # resume the newest run that w
 portanet train new.csv --from runs/mlp-1          # start from a trained model; --freeze 0,1,2 keeps layers
 portanet evaluate runs/mlp-1 mnist:test --details # accuracy and loss, precision and recall of each class
 portanet predict runs/mlp-1 test.csv --out submission.csv  # a table's identifier goes with the answers
+portanet export runs/mlp-1 --to html              # one page to draw digits in or to fill in columns, and watch it work
 portanet export runs/mlp-1 --to onnx              # for onnxruntime; --to python: one file that needs NumPy alone
 portanet report runs/mlp-1                        # write its report again
 portanet summary runs/mlp-1                       # layers, shapes, parameters
@@ -61,7 +62,7 @@ _COMMANDS = {
     "predict": "Write a model's answers to a CSV file.",
     "summary": "Show a model's layers, shapes and numbers of parameters.",
     "report": "Write a run's report again, as one HTML file.",
-    "export": "Write a model for onnxruntime, or as one Python file.",
+    "export": "Write a model as a page to play with, for onnxruntime, or as one Python file.",
     "rerun": "Repeat a run and say whether it gives the same result.",
     "data": "Show what a table holds; write MNIST in the formats of others.",
     "compare": "Compare training steps on several backends with NumPy in float64.",

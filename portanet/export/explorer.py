@@ -18,8 +18,12 @@ from portanet.errors import ModelError
 from portanet.export.graph import Graph
 from portanet.export.packing import pack
 
-SCRIPTS = ("tensors.js", "operators.js", "network.js", "main.js")
-"""The page's own JavaScript, in the order in which it is read."""
+_COMMON = (
+    "tensors.js", "operators.js", "gradient.js", "network.js", "elements.js", "paint.js", "answers.js", "stages.js",
+    "flow.js", "unit.js", "csv.js", "files.js",
+)  # fmt: skip
+_FOR_IMAGES = ("picture.js", "pad.js", "images.js")
+_FOR_TABLES = ("fields.js", "curves.js", "regions.js", "tables.js")
 
 
 def explorer_page(graph: Graph, facts: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> str:
@@ -32,7 +36,8 @@ def explorer_page(graph: Graph, facts: Mapping[str, Any], arrays: Mapping[str, H
     script that may run, and allows no request. Raises ModelError for an operator that the page does not compute.
     """
     network, text = network_facts(graph, arrays)
-    script = "\n".join(['"use strict";', *map(_text, SCRIPTS)])
+    parts = _FOR_TABLES if "fields" in facts else _FOR_IMAGES
+    script = "\n".join(['"use strict";', *map(_text, (*_COMMON, *parts, "main.js"))])
     style = _text("page.css")
     return Template(_text("page.html")).substitute(
         title=escape(str(facts["title"])), script=script, style=style, script_hash=_hash(script),
@@ -51,7 +56,7 @@ def network_facts(graph: Graph, arrays: Mapping[str, HostArray]) -> tuple[dict[s
         for node in graph.nodes
     ]
     values = {name: [value._asdict() for value in getattr(graph, name)] for name in ("inputs", "outputs")}
-    return {**values, "nodes": nodes, "arrays": entries}, text
+    return {**values, "values": dict(graph.layers), "nodes": nodes, "arrays": entries}, text
 
 
 @cache

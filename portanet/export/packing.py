@@ -42,7 +42,7 @@ def pack(arrays: Mapping[str, HostArray]) -> tuple[list[dict[str, Any]], str]:
 
 def _smallest(array: HostArray) -> tuple[dict[str, Any], bytes, bytes]:
     """The form of an array, its bytes, and those of its scales."""
-    if array.dtype == np.float32 and array.size:
+    if array.dtype == np.float32 and array.size and np.isfinite(array).all():
         for axis in {array.ndim - 1, 0} if array.ndim > 1 else ():
             scales = scales_of(array, axis)
             codes = codes_of(array, scales)

@@ -6,14 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from portanet._tree import tree_map
 from portanet.data import Dataset
+from portanet.data.pictures.digit import SIDE, are_digits
 from portanet.export.explorer import explorer_page
 from portanet.export.model_graph import model_graph
 from portanet.export.rounding import FLOAT16, INT8, round_params
 from portanet.nn.losses.loss import TaskKind
 from portanet.storage import atomic
 from portanet.training.arrays import to_host
+from portanet.training.explorer_fields import fields_of
+from portanet.training.explorer_rows import ARRAY, examples_of, require_examples
 from portanet.training.model import TrainedModel
 from portanet.training.summary import layers
 from portanet.training.weights import TrainedParams
@@ -21,10 +26,11 @@ from portanet.training.weights import TrainedParams
 AUTO = "auto"
 _POINTS = 0.001  # that the score may fall by in int8
 _MEASURED = 10_000  # rows at most
+_LOOKED_AT = 200  # rows, for what they show
 
 
 def explore(
-    run: TrainedModel, path: Path, *, examples: Dataset | None = None, precision: str = AUTO, title: str = ""
+    run: TrainedModel, path: Path, *, examples: Any = None, precision: str = AUTO, title: str = ""
 ) -> TrainedModel:
     """Write the page; return the model as the page has it, with its rounded parameters.
 
@@ -33,11 +39,16 @@ def explore(
 
     Raises ConfigError for another precision, ModelError for a layer that the page cannot run.
     """
-    rounded = _rounded(run, examples, precision)
+    rows = require_examples(examples)
+    rounded = _rounded(run, rows, precision)
     host = tree_map(dict(rounded.params), to_host)
     graph = model_graph(run.model, host, run.card, getattr(run.loss, "task", TaskKind.CLASSIFY))
-    page = explorer_page(graph, _facts(rounded, title or path.stem), {})
-    atomic.write(path, page)
+    facts, arrays = _facts(rounded, rows, title or _title(run, path.stem)), {}
+    if rows is not None:
+        facts["examples"], arrays[ARRAY] = examples_of(rounded, rows)
+    if not run.card.has_images:
+        facts["fields"] = fields_of(run.card, arrays.get(ARRAY))
+    atomic.write(path, explorer_page(graph, facts, arrays))
     return rounded
 
 
@@ -60,16 +71,40 @@ def _in(run: TrainedModel, precision: str) -> TrainedModel:
     return replace(run, params=TrainedParams(params, run.card), about=about, history=[])
 
 
-def _facts(run: TrainedModel, title: str) -> dict[str, Any]:
+def _facts(run: TrainedModel, rows: Dataset | None, title: str) -> dict[str, Any]:
+    """What the page knows of the model."""
+    card = run.card
     return {
         "title": title,
         "task": run.task.name,
-        "classes": _classes(run),
+        "classes": list(card.classes) or list(map(str, range(run.model.output_shape(run.input_shape)[0]))),
+        "label": card.label,
+        "columns": card.columns,
+        "table": card.table and card.table.to_dict(),
+        "digits": _takes_digits(run, rows),
         "precision": run.about["precision"],
+        "score": _score(run, rows),
         "layers": layers(run.model, run.params, run.input_shape),
     }
 
 
-def _classes(run: TrainedModel) -> list[str]:
-    """What each output is for: the names of the classes, or numbers from 0."""
-    return list(run.card.classes) or list(map(str, range(run.model.output_shape(run.input_shape)[0])))
+def _title(run: TrainedModel, name: str) -> str:
+    """The model in words, by what it was made from where that is known."""
+    preset, data = run.about.get("preset"), run.about.get("data")
+    return f"{preset}, trained on {data.get('name')}" if preset and isinstance(data, dict) else name
+
+
+def _takes_digits(run: TrainedModel, rows: Dataset | None) -> bool:
+    """Whether drawings are prepared as MNIST's digits were: by the rows, or without any by their shape."""
+    if run.input_shape != (1, SIDE, SIDE) or not run.card.pixels:
+        return False
+    return rows is None or are_digits(np.asarray(rows.x[: min(len(rows), _LOOKED_AT)]))
+
+
+def _score(run: TrainedModel, rows: Dataset | None) -> str:
+    """How good the model of the page is, in words."""
+    if rows is None:
+        return ""
+    metric, count = run.task.metric, min(len(rows), _MEASURED)
+    value = run.evaluate(rows.rows(slice(0, count)))[metric.key]
+    return f"{metric.title} {metric.text(float(value))} on {count:,} rows of {rows.name}"

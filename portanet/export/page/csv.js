@@ -1,0 +1,110 @@
+// CSV: text to rows of cells and back.
+
+function csvRows(text, separator = separatorOf(text)) {
+  const rows = [[]];
+  let cell = "", quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const letter = text[i];
+    if (quoted) {
+      if (letter !== '"') cell += letter;
+      else if (text[i + 1] === '"') cell += '"', i++;
+      else quoted = false;
+    } else if (letter === '"' && cell === "") quoted = true;
+    else if (letter === separator) rows.at(-1).push(cell), cell = "";
+    else if (letter === "\n" || letter === "\r") {
+      if (letter === "\r" && text[i + 1] === "\n") i++;
+      rows.at(-1).push(cell), cell = "";
+      rows.push([]);
+    } else cell += letter;
+  }
+  rows.at(-1).push(cell);
+  return rows.filter((row) => row.length > 1 || row[0] !== "");
+}
+
+// Of the separators the one that comes most in the first line.
+function separatorOf(text) {
+  const line = text.split("\n", 1)[0];
+  return [",", ";", "\t"].reduce((best, each) => (line.split(each).length > line.split(best).length ? each : best));
+}
+
+function csvText(rows) {
+  const cell = (value) => (/[",\r\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : String(value));
+  return rows.map((row) => `${row.map(cell).join(",")}\n`).join("");
+}
+
+function download(name, text) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+
+const MISSING = new Set(["", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none", "-"]);
+const NUMERAL = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
+const MOST_SHOWN = 200;
+
+// Several rows at once: a CSV that is opened, dropped or pasted, its answers, and these as a file.
+function manyCard() {
+  const text = element("textarea", { id: "many", spellcheck: "false", "aria-describedby": "many-told" });
+  const told = element("p", { class: "quiet", id: "many-told", role: "status" }), shown = element("div");
+  const save = element("button", { hidden: true, onclick: () => download("answers.csv", csvText(target.rows)) }, "Download the answers");
+  const target = card("Several rows at once",
+    element("p", { class: "quiet" }, "Drop or open a CSV file with a header, or paste one here."),
+    element("label", { for: "many", class: "hidden-text" }, "Rows as CSV"), text,
+    element("div", { class: "row" }, element("button", { class: "main", onclick: () => run(text.value) }, "Answer all rows"), save), told, shown);
+  target.rows = [];
+
+  function run(content) {
+    shown.replaceChildren();
+    save.hidden = true;
+    try {
+      target.rows = answersOf(csvRows(content.replace(/^\ufeff/, "")));
+    } catch (error) {
+      told.textContent = error.message;
+      return;
+    }
+    const [head, ...rows] = target.rows, cut = rows.length > MOST_SHOWN ? `; the first ${MOST_SHOWN} are shown` : "";
+    told.textContent = `${rows.length} rows answered${cut}.`;
+    save.hidden = false;
+    shown.append(element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The answers" }, element("table", {},
+      element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))),
+      element("tbody", {}, ...rows.slice(0, MOST_SHOWN).map((row) => element("tr", {}, ...row.map((cell) => element("td", {}, String(cell)))))))));
+  }
+
+  target.read = (content) => {
+    text.value = content.length < 20000 ? content : `${content.slice(0, 2000)}\n...`;
+    run(content);
+    target.scrollIntoView({ behavior: "smooth", block: "nearest" });
+  };
+  return target;
+}
+
+// A table of the answers, its header first, for rows of cells with a header.
+function answersOf([head, ...rows]) {
+  if (!head || !rows.length) throw new Error("There are no rows below the header.");
+  const encode = facts.fields && (facts.table || facts.columns) ? tableReader(head) : numbersReader(head), length = size(network.inputs[0].shape), table = [];
+  const names = HAS_CLASSES ? ["Label", ...facts.classes.map((name) => `probability of ${name}`)]
+    : (facts.classes.length > 1 ? facts.classes.map((_, i) => `Prediction ${i + 1}`) : ["Prediction"]);
+  table.push(["Row", ...names]);
+  for (let start = 0; start < rows.length; start += 256) {
+    const block = rows.slice(start, start + 256), flat = new Float64Array(block.length * length);
+    block.forEach((row, i) => flat.set(encode(row, start + i + 1), i * length));
+    const values = answer(network, flat);
+    block.forEach((_, i) => {
+      const given = answerOf(values, i);
+      table.push([start + i + 1, ...(given.numbers ?? [textOf(given), ...given.shares.map((share) => share.toFixed(6))])]);
+    });
+  }
+  return table;
+}
+
+// Rows of plain numbers, by their order.
+function numbersReader(head) {
+  const length = size(network.inputs[0].shape), names = head.map((name) => name.trim());
+  const places = names.map((_, i) => i).filter((i) => names[i] !== (facts.label || "label"));
+  if (places.length !== length) throw new Error(`The network takes ${length} numbers a row, and the header names ${places.length}.`);
+  return (row, number) => places.map((place) => {
+    const cell = (row[place] ?? "").trim();
+    if (!NUMERAL.test(cell)) throw new Error(`Row ${number}, column ${head[place]}: "${cell.slice(0, 40)}" is not a number.`);
+    return Number(cell);
+  });
+}

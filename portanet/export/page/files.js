@@ -1,0 +1,12 @@
+// Files dropped anywhere on the page, and pasted text or pictures.
+function listenForFiles(open) {
+  const over = (event) => { event.preventDefault(); document.body.classList.add("dropping"); };
+  addEventListener("dragover", over);
+  addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    document.body.classList.remove("dropping");
+    open(event.dataTransfer.files[0]);
+  });
+  addEventListener("paste", (event) => { if (event.clipboardData.files[0]) open(event.clipboardData.files[0]); });
+}
