@@ -178,3 +178,8 @@ class Backend:
 
     def __repr__(self) -> str:
         return f"<{self.name} on {self.device}>"
+
+    def __reduce__(self) -> Any:
+        from portanet.backends import choose
+
+        return functools.partial(choose, self.name, self.device, trace=self.trace, fuse=self.fuse), ()

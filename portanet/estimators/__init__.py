@@ -10,6 +10,7 @@ same weights, take the same batches and go through the same numbers, up to round
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 from portanet.errors import PortanetError
@@ -17,24 +18,28 @@ from portanet.errors import PortanetError
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
 
+_HOMES = {
+    "MLPClassifier": "portanet.estimators.classifier",
+    "MLPRegressor": "portanet.estimators.regressor",
+    "as_estimator": "portanet.estimators.base",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
         import sklearn.callback  # noqa: F401 - the newest part that is needed
     except ImportError as error:
-        return _absent(name, error)
-    from portanet.estimators.classifier import MLPClassifier
-    from portanet.estimators.regressor import MLPRegressor
-
-    return MLPClassifier if name == "MLPClassifier" else MLPRegressor
+        return _absent(name, str(error))
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
-def _absent(name: str, error: ImportError) -> type:
+def _absent(name: str, problem: str) -> type:
     """Return a class that says what is missing when it is called: `from portanet import *` works without it."""
 
     def init(self: Any, *arguments: Any, **keywords: Any) -> None:
         remedy = "pip install 'portanet[sklearn]'"
-        raise PortanetError(f"{name} needs scikit-learn 1.9 or newer ({error})", remedy=remedy)
+        raise PortanetError(f"{name} needs scikit-learn 1.9 or newer ({problem})", remedy=remedy)
 
     return type(name, (), {"__init__": init, "__module__": __name__})

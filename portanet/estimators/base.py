@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.callback import CallbackSupportMixin, with_callbacks
 from sklearn.utils import check_random_state
@@ -13,13 +15,17 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from portanet._typing import Array, HostArray
+from portanet.errors import CheckpointError
+from portanet.estimators.bridge import restored, settings_of, to_portanet
 from portanet.estimators.contexts import Contexts
 from portanet.estimators.features import checked, placed
 from portanet.estimators.fitting import STOCHASTIC, Fit, initialize, row_weights
+from portanet.estimators.improvement import Improvement
 from portanet.estimators.network import dense_arrays
 from portanet.estimators.parameters import CONSTRAINTS
 from portanet.nn.losses.loss import LossFunction
 from portanet.training.arrays import is_host
+from portanet.training.model import TrainedModel, load
 
 
 class BaseMLP(CallbackSupportMixin, BaseEstimator):
@@ -84,6 +90,9 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return the part of the loss that no network changes."""
         return 0.0
 
+    def _restore(self, labels: Any, *, several: bool, outputs: int | None = None) -> None:
+        """Know the classes of a model that was trained elsewhere."""
+
     def _stratify(self, y: Any) -> Any:
         return None
 
@@ -143,6 +152,48 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     def _outputs(self, targets: HostArray) -> int:
         """Return how many outputs the network has."""
 
+    def _begin_curves(self) -> None:
+        scores = self.early_stopping
+        self._rate = self.learning_rate_init
+        self._improvement = Improvement.of(self.tol, self.n_iter_no_change, scores=scores)
+        self.loss_curve_: list[float] = []
+        self.validation_loss_curve_: list[float] = []
+        self.validation_scores_: list[float] | None = [] if scores else None
+        self.best_loss_: float | None = None if scores else np.inf
+        self.best_validation_score_: float | None = -np.inf if scores else None
+
+    # Files, and the model as portanet has it
+
+    def to_portanet(self) -> TrainedModel:
+        """Return the network as a `TrainedModel`, which exports, reports and predicts by itself."""
+        check_is_fitted(self)
+        return to_portanet(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fitted estimator to a .safetensors file, and return its path; nothing in it is ever executed.
+
+        `load` reads it, and `portanet.load` its network alone. A layer, a loss or a scorer among the settings is kept
+        as the network has it, or not at all; a solver's state is not kept.
+        """
+        model = self.to_portanet()
+        model.about = {"estimator": settings_of(self)}
+        return model.save(path)
+
+    @classmethod
+    def load(cls, path: str | Path, *, custom: Any = (), backend: Any = "numpy") -> Any:
+        """Return the fitted estimator in a file, or the network of any model file as one.
+
+        custom   own layers and losses, as for `portanet.load`
+        backend  to compute on
+
+        Raises CheckpointError for a file that holds something else.
+        """
+        own = as_estimator(load(path, custom=custom, backend=backend), path)
+        if not isinstance(own, cls):
+            kind = type(own).__name__
+            raise CheckpointError(f"{path} holds another model", remedy=f"read it with {kind}.load")
+        return own
+
     # The network
 
     @property
@@ -180,3 +231,11 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = tags.array_api_support = True
         return tags
+
+
+def as_estimator(run: TrainedModel, path: str | Path = "the model") -> Any:
+    """Return a trained model as a fitted MLPClassifier or MLPRegressor."""
+    from portanet.estimators.classifier import MLPClassifier
+    from portanet.estimators.regressor import MLPRegressor
+
+    return restored(run, path, MLPClassifier, MLPRegressor)

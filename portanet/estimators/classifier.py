@@ -95,6 +95,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _loss_and_told(self) -> tuple[LossFunction, float]:
         return classification_loss(self.loss, self.n_outputs_, one_class=self._classes.one_class), 1.0
 
+    def _restore(self, labels: Any, *, several: bool, outputs: int | None = None) -> None:
+        self._classes = Classes(np.eye(len(labels), dtype=int) if several else labels, outputs or self.n_outputs_)
+        self.classes_ = self._classes.labels
+
     def _stratify(self, y: Any) -> Any:
         return y if self.n_outputs_ == 1 else None
 

@@ -12,7 +12,9 @@ from portanet import backends
 from portanet._typing import HostArray
 from portanet.backends import Backend
 from portanet.errors import DataError
+from portanet.estimators.tables import learn_table, needs_table, read_rows
 from portanet.training.arrays import is_host, to_host
+from portanet.training.offsets import subtract
 from portanet.xp import cast, namespace
 
 
@@ -26,6 +28,13 @@ def checked(estimator: Any, X: Any, *, reset: bool) -> Any:
     reset  whether they decide the columns, as in fit, or must have those of fit
     Raises ValueError as scikit-learn does, and one that names the columns for NaN.
     """
+    if reset:
+        estimator._table, estimator._offsets = None, ()
+        if needs_table(X):
+            estimator._table, rows = learn_table(estimator, X)
+            return rows
+    elif estimator._table is not None:
+        return read_rows(estimator, X)
     xp, _ = get_namespace(X)
     floats = [getattr(xp, name) for name in ("float64", "float32") if hasattr(xp, name)]
     x = validate_data(
@@ -39,7 +48,7 @@ def checked(estimator: Any, X: Any, *, reset: bool) -> Any:
         _require_finite(estimator, x)
     elif not bool(xp.isfinite(xp.sum(x))):
         _require_finite(estimator, to_host(x))
-    return x
+    return subtract(to_host(x), np.asarray(estimator._offsets)) if estimator._offsets else x
 
 
 def select(x: Any, index: HostArray) -> Any:

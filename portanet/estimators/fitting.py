@@ -14,7 +14,6 @@ from portanet._typing import HostArray
 from portanet.backends import Backend, choose
 from portanet.estimators.contexts import Contexts
 from portanet.estimators.features import checked, placed, select
-from portanet.estimators.improvement import Improvement
 from portanet.estimators.lbfgs import fit_lbfgs
 from portanet.estimators.loop import Loop
 from portanet.estimators.memory import memory
@@ -112,20 +111,19 @@ def initialize(own: Any, x: Any, targets: HostArray) -> None:
     own.n_outputs_, own.t_ = own._outputs(targets), 0
     own._dtype = own.dtype or str(x.dtype).rpartition(".")[2]
     own._backend, own._like = _backend_for(own, x), None if hasattr(x, "tocsr") else x[:0, ...]
+    own._network_inputs = int(x.shape[1])
     own._network = network(own, own.n_outputs_)
     shape = tuple(x.shape[1:])
     own._network.output_shape(shape)
     with own._backend.session(own._dtype):
-        own._params = put_params(first_params(own._network, shape, own._random_state, own), own._backend, own._dtype)
+        params = first_params(own._network, shape, own._random_state, own)
+        if own._network.needs_fit:
+            params = own._network.fit(params, [to_host(x)])
+        own._params = put_params(params, own._backend, own._dtype)
     own._solver_state, own._epochs = None, 0
     own.n_layers_ = len(own.coefs_) + 1
     if own.solver in STOCHASTIC:
-        scores = own.early_stopping
-        own._rate = own.learning_rate_init
-        own._improvement = Improvement.of(own.tol, own.n_iter_no_change, scores=scores)
-        own.loss_curve_, own.validation_loss_curve_ = [], []
-        own.best_loss_, own.best_validation_score_ = (None, -np.inf) if scores else (np.inf, None)
-        own.validation_scores_ = [] if scores else None
+        own._begin_curves()
 
 
 def rows_on(own: Any, x: Any, targets: HostArray, weights: HostArray | None) -> Rows:

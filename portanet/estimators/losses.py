@@ -50,3 +50,10 @@ def regression_loss(given: Any, outputs: int) -> LossFunction:
     if given == "poisson":
         return Scaled(poisson, float(outputs))
     return as_loss(given)
+
+
+def plain_loss(loss: Any) -> LossFunction:
+    """Return the loss that a model file names: the cross-entropy for None."""
+    if loss is None:
+        return cross_entropy
+    return loss.loss if isinstance(loss, Scaled) else loss

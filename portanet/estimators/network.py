@@ -10,7 +10,7 @@ import numpy as np
 
 from portanet._typing import HostArray, Params, Shape
 from portanet.errors import ConfigError
-from portanet.nn import BatchNorm, Dense, Dropout, Layer, Sequential
+from portanet.nn import BatchNorm, Columns, Dense, Dropout, Layer, Sequential
 from portanet.training.hidden import ACTIVATIONS
 from portanet.training.spec import chain_of
 
@@ -35,9 +35,9 @@ def network(settings: Any, outputs: int) -> Sequential:
     if settings.layers is not None:
         given = settings.layers
         inner = tuple(given) if isinstance(given, (list, tuple)) else chain_of(given)
-        return Sequential(*inner, Dense(outputs))
+        return Sequential(*_columns(settings), *inner, Dense(outputs))
     widths = hidden_layers(settings.hidden_layer_sizes)
-    layers: list[Layer] = []
+    layers: list[Layer] = _columns(settings)
     for width, activation in zip(widths, _activations(settings, len(widths)), strict=True):
         layers.append(Dense(width))
         if settings.batch_norm:
@@ -46,6 +46,11 @@ def network(settings: Any, outputs: int) -> Sequential:
         if settings.dropout:
             layers.append(Dropout(float(settings.dropout)))
     return Sequential(*layers, Dense(outputs))
+
+
+def _columns(settings: Any) -> list[Layer]:
+    """The layer that makes features of a table."""
+    return [] if settings._table is None else [Columns(settings._table.schema.kinds)]
 
 
 def _activations(settings: Any, count: int) -> Sequence[Layer]:

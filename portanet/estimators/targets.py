@@ -22,15 +22,15 @@ class Classes:
     """The classes of a classifier.
 
     labels      in ascending order; the numbers of the columns of several labels at once
-    outputs     of the network: one for two classes
+    outputs     of the network: one for two classes, unless a model from elsewhere has two
     is_multi    whether a row may be of several classes
     """
 
-    def __init__(self, y: Any) -> None:
+    def __init__(self, y: Any, outputs: int | None = None) -> None:
         self._binarizer = LabelBinarizer().fit(y)
         self.labels: HostArray = self._binarizer.classes_
         self.is_multi = self._binarizer.y_type_.startswith("multilabel-")
-        self.outputs = len(self.labels) if self.is_multi or len(self.labels) > 2 else 1
+        self.outputs = outputs or (len(self.labels) if self.is_multi or len(self.labels) > 2 else 1)
 
     @property
     def one_class(self) -> bool:
@@ -69,6 +69,8 @@ class Classes:
         """
         if not is_host(probabilities):
             return self._named_there(probabilities)
+        if self.has_numbers:
+            return self.labels[probabilities.argmax(axis=1)]
         return self._binarizer.inverse_transform(probabilities[:, 0] if self.outputs == 1 else probabilities)
 
     def _named_there(self, probabilities: Any) -> Any:

@@ -150,6 +150,16 @@ class Weights:
         return {entry.name: np.array(entry.array.T if entry.turned else entry.array, order="C") for entry in entries}
 
     @explained
+    def as_estimator(self) -> Any:
+        """Return the model as a fitted `MLPClassifier` or `MLPRegressor` (extra `sklearn`).
+
+        Raises ModelError for a network that does not end in Dense, PortanetError where scikit-learn is missing.
+        """
+        from portanet.estimators import as_estimator
+
+        return as_estimator(self)
+
+    @explained
     def explore(self, path: str | FilePath, *, examples: Any = None, precision: str = "auto") -> TrainedModel:
         """Write one HTML page that runs the model, to play with; return the model with the weights that the page has.
 

@@ -1,0 +1,71 @@
+"""Frames with text, gaps and dates need no ColumnTransformer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import portanet
+from portanet import MLPClassifier, MLPRegressor, nn
+
+pandas = pytest.importorskip("pandas")
+pytestmark = pytest.mark.filterwarnings("ignore:.*Maximum iterations")
+
+RNG = np.random.default_rng(0)
+N = 200
+
+
+def frame() -> Any:
+    return pandas.DataFrame(
+        {
+            "age": RNG.normal(40, 10, N),
+            "town": RNG.choice(["Bern", "Chur", "Genf"], N),
+            "label": RNG.choice(["p", "q"], N),
+            "since": pandas.date_range("2020-01-01", periods=N, freq="D"),
+            "height": np.where(RNG.random(N) < 0.3, np.nan, RNG.normal(size=N)),
+        }
+    )
+
+
+TABLE = frame()
+ANSWERS = np.where((TABLE["town"] == "Chur") ^ (TABLE["age"] > 40), "yes", "no")
+
+
+def test_text_gaps_and_dates() -> None:
+    model = MLPClassifier(random_state=0, max_iter=100, learning_rate_init=0.01).fit(TABLE, ANSWERS)
+    assert model.score(TABLE, ANSWERS) > 0.9
+    assert isinstance(model.to_portanet().model.children["0"], nn.Columns)
+    assert model.feature_names_in_.tolist() == list(TABLE.columns)
+    other = TABLE.head(3).assign(town=["Basel", None, "Bern"], age=[30.0, np.nan, 50.0])
+    assert set(model.predict(other)) <= {"yes", "no"}
+    with pytest.raises(ValueError, match="must be in the same order"):
+        model.predict(TABLE[TABLE.columns[::-1]])
+    with pytest.raises(ValueError, match="takes frames of the same columns"):
+        model.predict(np.zeros((2, 5)))
+
+
+def test_a_frame_of_numbers_with_gaps() -> None:
+    rows = RNG.normal(size=(N, 3))
+    rows[::7, 1] = np.nan
+    table = pandas.DataFrame(rows)
+    model = MLPRegressor(random_state=0, max_iter=60, learning_rate_init=0.01).fit(table, rows[:, 0])
+    assert model.score(table, rows[:, 0]) > 0.5
+
+
+def test_a_table_in_a_file(tmp_path: Path) -> None:
+    model = MLPClassifier(random_state=0, max_iter=3).fit(TABLE, ANSWERS)
+    path = model.save(tmp_path / "model.safetensors")
+    loaded = MLPClassifier.load(path)
+    np.testing.assert_array_equal(loaded.predict_proba(TABLE), model.predict_proba(TABLE))
+    np.testing.assert_array_equal(portanet.load(path).predict(TABLE), model.predict(TABLE))
+    assert loaded.feature_names_in_.tolist() == list(TABLE.columns)
+
+
+def test_numbers_that_float32_would_merge() -> None:
+    table = pandas.DataFrame({"place": 2e7 + 0.25 * np.arange(N), "town": TABLE["town"]})
+    late = np.arange(N) > N // 2
+    model = MLPClassifier(random_state=0, dtype="float32", max_iter=150, learning_rate_init=0.01).fit(table, late)
+    assert model.score(table, late) > 0.9
