@@ -69,7 +69,7 @@ def _activation(given: Any) -> Layer:
     if isinstance(given, Layer):
         return given
     if given not in _ACTIVATIONS:
-        raise ConfigError(f"there is no activation {given!r}; choose from {', '.join(_ACTIVATIONS)}, or give a layer.")
+        raise ConfigError(f"unknown activation {given!r}; choose from {', '.join(_ACTIVATIONS)}, or give a layer.")
     return _ACTIVATIONS[given]
 
 

@@ -1,4 +1,4 @@
-"""The settings of `fit` as people write them: names stand for values, and what cannot be meant is refused."""
+"""The arguments of `fit`: names stand for values, and impossible values are refused."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def as_schedule(value: Any) -> Any:
 
 
 def as_callbacks(value: Any) -> tuple[Any, ...]:
-    """Return callbacks as a tuple; one by itself is a list of one, and None is none."""
+    """Return callbacks as a tuple; a single one is a tuple of one, None is empty."""
     if value is None or isinstance(value, Callback):
         return () if value is None else (value,)
     callbacks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
@@ -72,7 +72,7 @@ def as_callbacks(value: Any) -> tuple[Any, ...]:
 
 
 def as_dtype(value: Any) -> Any:
-    """Return the name of a dtype, which may be that of a library, as numpy.float32."""
+    """Return the name of a dtype, which may be a library's, such as numpy.float32."""
     name = str(value if isinstance(value, str) else getattr(value, "__name__", value)).rpartition(".")[2]
     if name not in _DTYPES:
         raise ConfigError(f"dtype must be float32 or float64, got {shown(value)}.")
@@ -89,14 +89,14 @@ def as_checkpoints(value: Any) -> Checkpoints | None:
 
 
 def as_path(name: str, value: Any) -> Path:
-    """Return a path; ConfigError for what is none."""
+    """Return a path; raises ConfigError for anything else."""
     if isinstance(value, (str, Path)) and str(value):
         return Path(value)
     raise ConfigError(f"{name} must be the path of a file or a folder, got {shown(value)}.")
 
 
 def model_path(value: Any, exports: Collection[str] = ()) -> Path:
-    """Return where a model is saved; ConfigError for a name that says a format that is not written."""
+    """Return where a model is saved; raises ConfigError for a suffix of another format."""
     path = as_path("path", value)
     ending = path.suffix.lower().removeprefix(".")
     if ending != "safetensors" and path.suffix not in exports and (ending.isalpha() or ending in ("h5", "hdf5", "7z")):
@@ -107,7 +107,7 @@ def model_path(value: Any, exports: Collection[str] = ()) -> Path:
 
 
 def as_custom(custom: Any) -> dict[str, Any]:
-    """Return classes and functions of people's own by name: from a list, a dict by name, or one alone."""
+    """Return users' classes and functions by name: from a list, a dict by name, or a single one."""
     if isinstance(custom, Mapping):
         entries = dict(custom)
     else:
@@ -160,7 +160,7 @@ def require_params(params: Any) -> None:
 
 
 def _takes(value: Any, count: int) -> bool:
-    """Whether a value is called with so many arguments; a class is not, it makes what is."""
+    """Whether a value is called with `count` arguments; a class is not, its instances are."""
     if not callable(value) or isinstance(value, type):
         return False
     try:

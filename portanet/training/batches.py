@@ -1,4 +1,4 @@
-"""Which rows each step takes: drawn again for each epoch on the host, and sent to the device in one piece."""
+"""The rows of each step: shuffled for each epoch on the host, and sent to the device in one piece."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Batches:
         return 1 if self.size is None else -(-self.rows // self.size)
 
     def runs(self, epoch: int, put: Callable[[HostArray], Array], first: int = 0) -> Iterator[Run]:
-        """The runs of an epoch from its step `first` on, at which a run must begin; a last short batch by itself.
+        """The runs of an epoch from its step `first`, where a run must begin; a last short batch is a run by itself.
 
-        `put` brings the order of the rows, in one piece, to where the steps need it.
+        `put` sends the order of the rows, in one piece, to where the steps need it.
         """
         if self.size is None:
             yield Run(None, self._keys(epoch, 0, 1))

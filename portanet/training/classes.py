@@ -41,16 +41,16 @@ def by_number(labels: HostArray) -> Named:
 
 
 def one_column(labels: Any) -> Any:
-    """The column of a frame that has one alone; anything else unchanged."""
+    """The column of a frame with a single one; anything else unchanged."""
     columns = columns_of(labels)
     return labels[labels.columns[0]] if columns is not None and len(columns) == 1 else labels
 
 
 def as_named(labels: Any, known: Sequence[str] = ()) -> Named | HostArray:
-    """Labels by name; as an array on the host what is numbers: of classes, whole floats among them, or probabilities.
+    """Labels by name; those that are numbers (class numbers, whole floats, probabilities) as an array on the host.
 
-    DataError for labels that are missing, infinite or of several types; a word for a missing one is a class if it is
-    among those `known`.
+    Raises DataError for labels that are missing, infinite or of several types; a text for a missing one is a class if
+    it is among those `known`.
     """
     if isinstance(labels, Dataset):
         targets = labels.require_targets()
@@ -111,7 +111,7 @@ def _kind_of(value: Any) -> str:
 
 
 def is_absent(value: Any) -> bool:
-    """Whether it is None, NaN, or another library's word for that, which has no truth value."""
+    """Whether it is None, NaN, or another library's missing value, which has no truth value."""
     if value is None:
         return True
     try:
@@ -171,7 +171,7 @@ def name_of(label: Any) -> str:
 
 
 def _require_classes(named: Named, known: Sequence[str]) -> None:
-    """Raise DataError for words that stand for a missing label, which a category may declare as a class."""
+    """Raise DataError for texts that stand for a missing label, which a category may declare as a class."""
     is_text = named.kind in (ClassKind.TEXT, ClassKind.BYTES)
     absent = [is_text and is_no_label(name) and name not in known for name in named.names]
     if any(absent):

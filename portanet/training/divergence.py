@@ -1,4 +1,4 @@
-"""Where numbers stop being finite: the step and the layer, found by taking the steps since the last good one again."""
+"""Divergence: the step and layer where numbers stop being finite, found by repeating steps from a finite state."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def is_finite(value: Any, backend: Backend | None = None) -> bool:
 
 @dataclass(frozen=True)
 class Search:
-    """Takes steps again, one at a time, from a state in which all was well."""
+    """Repeats steps one at a time from the last finite state."""
 
     gradient: Gradient
     optimizer: Any
@@ -44,7 +44,7 @@ class Search:
     steps: Steps
 
     def explain(self, state: State, first: int, end: int) -> DivergenceError:
-        """The error that says what happened from step `first`, before which all was well in `state`, to `end`."""
+        """The error for steps `first` to `end`, where `state` is the finite one before `first`."""
         step, loss = Step(self.gradient, self.optimizer, measure=False), math.nan
         for number in range(first, end):
             data, key, rate = self.steps(number)

@@ -22,7 +22,7 @@ _CHANNELS = (1, 3, 4)  # grey, red green blue, and opacity
 
 
 def outputs_of(model: Layer, shape: Shape, loss: LossFunction) -> int:
-    """Return how many numbers a model gives for rows of this shape; ModelError unless the loss can train it on them."""
+    """Return the number of outputs for rows of this shape; raises ModelError where the loss cannot train the model."""
     _require_passes(model)
     require_channels_first(model, shape)
     output = model.output_shape(shape)
@@ -43,7 +43,7 @@ def outputs_of(model: Layer, shape: Shape, loss: LossFunction) -> int:
 
 
 def _require_passes(layer: Layer) -> None:
-    """Raise ModelError for an own layer whose passes do not take what they are called with."""
+    """Raise ModelError for a user's layer whose passes do not take the arguments that they are called with."""
     for name, positional, keywords in _PASSES:
         method = getattr(type(layer), name)
         try:
@@ -51,7 +51,7 @@ def _require_passes(layer: Layer) -> None:
         except TypeError as error:
             takes = ", ".join(["self", *positional, "*", *keywords])
             raise ModelError(
-                f"{type(layer).__name__}.{name} does not take what it is called with ({error})",
+                f"{type(layer).__name__}.{name} does not take its arguments ({error})",
                 remedy=f"write def {name}({takes})",
             ) from None
     for child in layer.children.values():
@@ -68,7 +68,7 @@ def require_channels_first(model: Layer, shape: Shape) -> None:
 
 
 def require_reach(model: Layer, targets: HostArray) -> None:
-    """Raise ModelError where numbers to predict lie where the outputs of the last layer cannot."""
+    """Raise ModelError for targets that are outside the range of the last layer's outputs."""
     low, high = model.output_range
     beyond = np.argwhere((targets < low) | (targets > high))
     if beyond.size:

@@ -1,4 +1,4 @@
-"""The front door: `fit` takes a model, rows and labels, and gives back a trained run."""
+"""The front door: `fit` takes a model, rows and labels, and returns a trained model."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def fit_spec(
 ) -> TrainedModel:
     """Train `model` as the spec says: `fit`, with its settings in one value.
 
-    `watchers` are called with the spec's callbacks, and are no part of the settings; nor is `stop`, which may end the
+    `watchers` are called with the spec's callbacks, and are not part of the settings; nor is `stop`, which may end the
     run early.
     """
     stop = Stop() if stop is None else stop

@@ -21,7 +21,7 @@ from portanet.storage.schema import Schema
 
 
 class Given(NamedTuple):
-    """What `fit` or `evaluate` was given: rows, their labels, and the name of the label column if there is one."""
+    """The arguments of `fit` or `evaluate`: rows, their labels, and the name of the label column if there is one."""
 
     x: Any
     labels: Any
@@ -33,7 +33,7 @@ class Given(NamedTuple):
         if labels is None and not isinstance(x, Dataset):
             raise DataError("there are no labels; give them after x, or a Dataset, which has both.")
         if isinstance(x, Dataset) and isinstance(labels, Dataset):
-            raise DataError("a Dataset has its labels, so there is no place for a second one; valid= takes one.")
+            raise DataError("a Dataset has its own labels, got two; pass rows to validate on as valid=.")
         if labels is None:
             return cls(x, x, x.label)
         columns = columns_of(labels)
@@ -92,7 +92,7 @@ def _require_alike(data: Dataset, own: Schema, table: Schema) -> None:
         other = found.get(column.name, column)
         if (other.kind, other.values, other.form) != (column.kind, column.values, column.form):
             raise DataError(
-                f"{data.name}: the column {brief(column.name)} is not read as in training.",
+                f"{data.name}: the column {brief(column.name)} was not read as in training.",
                 remedy="read it with the table of model.card, the argument of read",
             )
 

@@ -24,7 +24,7 @@ class Guard:
         self.step, self.state = at.step, host_state(at.state, self._backend)
 
     def check(self, at: Position) -> None:
-        """Read the state, and the sums for good; DivergenceError names step and layer where they are not finite."""
+        """Read the state and the sums; raises DivergenceError with step and layer where they are not finite."""
         if at.step == self.step:
             return
         state = host_state(at.state, self._backend)
@@ -35,7 +35,7 @@ class Guard:
 
 
 def host_state(state: State, backend: Backend) -> State:
-    """Return a copy of the state on the host; a number that a library made an array of is a number again."""
+    """Return a copy of the state on the host; a number that a library turned into an array is a number again."""
 
     def copied(array: Any) -> Any:
         return np.array(backend.to_numpy(array))

@@ -31,7 +31,7 @@ ACTIVATIONS: dict[str, Layer] = {
 }  # fmt: skip
 """By the name that an option takes."""
 
-Block = tuple[Layer, ...]  # a hidden Dense with the layers behind it
+Block = tuple[Layer, ...]  # a hidden Dense with the layers after it
 
 
 def with_hidden(
@@ -39,17 +39,17 @@ def with_hidden(
 ) -> tuple[Layer, ...]:
     """The layers with other hidden ones: those between the first Dense and the last, which gives the outputs.
 
-    units       the width of each hidden Dense, in order; empty: as they are
-    activation  a name of ACTIVATIONS, in place of the activations behind them
-    dropout     the rate of a Dropout at the end of each hidden block; 0 takes it away
+    units       the width of each hidden Dense, in order; empty: unchanged
+    activation  a name of ACTIVATIONS, in place of the activations after them
+    dropout     the rate of a Dropout at the end of each hidden block; 0 removes it
 
-    A further Dense is made as the last hidden one. Raises ConfigError for a network that is not a plain chain with a
+    A further Dense is made like the last hidden one. Raises ConfigError for a network that is not a plain chain with a
     hidden Dense, and for an unknown activation.
     """
     dense = [place for place, layer in enumerate(layers) if hasattr(layer, "units")]
     _require_hidden(layers, dense)
     if activation is not None and activation not in ACTIVATIONS:
-        raise ConfigError(f"there is no activation {activation!r}; choose from {', '.join(ACTIVATIONS)}.")
+        raise ConfigError(f"unknown activation {activation!r}; choose from {', '.join(ACTIVATIONS)}.")
     blocks = [tuple(layers[start:end]) for start, end in pairwise(dense)]
     if units:
         blocks = [_with_units(blocks[min(i, len(blocks) - 1)], size) for i, size in enumerate(units)]
@@ -65,8 +65,8 @@ def _require_hidden(layers: Sequence[Layer], dense: Sequence[int]) -> None:
         if isinstance(layer, Conv2D) or layer.children:
             name = type(layer).__name__
             raise ConfigError(
-                "hidden sizes, activation and dropout are those of a network of Dense layers one behind the other, and "
-                f"this one has {name} too, so it is not clear which layers are meant.",
+                "hidden sizes, activation and dropout are for networks of Dense layers in a row, and this one has "
+                f"{name} too, so it is not clear which layers are meant.",
                 remedy="write the layers down, in a configuration file or in Sequential",
             )
     if len(dense) < 2:

@@ -64,7 +64,7 @@ class History:
 
 
 def describe(row: Row, epochs: int, metric: Metric) -> str:
-    """A row of the history as a line."""
+    """A row of the history as text."""
     parts = [f"epoch {row['epoch']}/{epochs}"]
     parts += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
     if (key := f"valid_{metric.key}") in row:

@@ -1,4 +1,4 @@
-"""What is no array, and what to give in its place."""
+"""Values that are not arrays, with what to write instead."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def require_rows(x: Any, labels: Any) -> None:
 
 
 def _in_place_of(name: str, value: Any) -> str | None:
-    """What to write in place of a value; None where it is an array, or can be made one."""
+    """Return what to write instead of a value; None where it is an array, or can become one."""
     if value is None:
         return f"give {name} as in fit(model, x, labels)"
     if isinstance(value, (str, bytes, Path)) and name == "labels":

@@ -60,7 +60,7 @@ def learn_labels(loss: object, labels: Any, count: int, outputs: int, known: Seq
 
 
 def known_labels(loss: object, labels: Any, count: int, outputs: int, card: ModelCard) -> HostArray:
-    """Return labels for a trained model, on the host as the loss takes them; DataError for those it does not know."""
+    """Return labels for a trained model, on the host as the loss takes them; raises DataError for unknown ones."""
     if _shares(labels) is not None or not task_of(loss).has_one_class:
         return _checked(loss, _numbers(labels, card.classes), count, outputs)
     named = as_named(labels, card.classes)

@@ -30,7 +30,7 @@ from portanet.xp import copied
 
 @dataclass(frozen=True)
 class Plan:
-    """What the loop is to do, for data of this size."""
+    """The plan of a run, for data of this size."""
 
     spec: TrainingSpec
     batches: Batches
@@ -109,7 +109,7 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
 
 @contextlib.contextmanager
 def _last_finite_model(run: TrainedModel, guard: Guard, show: Callable[[State], None]) -> Iterator[None]:
-    """Give a DivergenceError the model before its numbers ceased to be finite."""
+    """Attach the model before its numbers ceased to be finite to a DivergenceError."""
     try:
         yield
     except DivergenceError as error:
@@ -120,7 +120,7 @@ def _last_finite_model(run: TrainedModel, guard: Guard, show: Callable[[State], 
 
 def _start(run: TrainedModel, layout: Layout, plan: Plan) -> Position:
     """The position before the first step."""
-    plan.rate(0)  # refuses a schedule that does not fit the run
+    plan.rate(0)  # raises for a schedule that does not fit the run
     flat = layout.pack(run.params)
     optimizer, buffers = plan.spec.optimizer, tree_map(layout.buffers(run.params), copied)
     state = optimizer.init(flat, decayed=layout.decayed)

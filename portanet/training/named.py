@@ -1,4 +1,4 @@
-"""Optimizers, losses and schedules by name, for those who leave their settings to us."""
+"""Optimizers, losses and schedules by name, with default settings."""
 
 from __future__ import annotations
 
@@ -89,9 +89,9 @@ def loss(name: str) -> Any:
 
 
 def schedule(name: str) -> Schedule:
-    """The schedule of this name, with its usual settings; ConfigError for an unknown one."""
+    """The schedule of this name, with its default settings; raises ConfigError for an unknown one."""
     if name in SCHEDULES and name not in _SCHEDULES:
-        raise ConfigError(f"schedule={name!r} has settings without which it cannot be", remedy=f"write {name}(...)")
+        raise ConfigError(f"schedule={name!r} has settings without a default", remedy=f"write {name}(...)")
     return _named("schedule", name, _SCHEDULES)
 
 
@@ -100,4 +100,4 @@ def _named(kind: str, name: str, known: Mapping[str, Any]) -> Any:
         return known[name.lower()]
     close = difflib.get_close_matches(name.lower(), known, 1)
     guess = f"did you mean {close[0]!r}? " if close else ""
-    raise ConfigError(f"there is no {kind} {name!r}", remedy=f"{guess}choose from {', '.join(known)}")
+    raise ConfigError(f"unknown {kind} {name!r}", remedy=f"{guess}choose from {', '.join(known)}")

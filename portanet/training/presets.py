@@ -145,15 +145,15 @@ def default(data: Dataset, base: str | None = None) -> str:
 
 
 def preset(name: str, task: Task | None = None) -> TrainingSpec:
-    """The preset of this name, for classes or as the task says; ConfigError for an unknown one."""
+    """The preset of this name, for classes or for the task; raises ConfigError for an unknown one."""
     if name not in PRESETS:
-        raise ConfigError(f"there is no preset {name!r}; choose from {', '.join(PRESETS)}.")
+        raise ConfigError(f"unknown preset {name!r}; choose from {', '.join(PRESETS)}.")
     spec = PRESETS[name] if task is None or task.is_classification else _FOR_NUMBERS.get(name, PRESETS[name])
     return spec if task is None or task.suits(spec.loss) else replace(spec, loss=task.loss)
 
 
 def data(name: str | None) -> str:
-    """What the preset of this name is trained on where no data are named; ConfigError if it needs some."""
+    """The default data of the preset of this name; raises ConfigError if it has none."""
     name = FOR_OTHERS if name is None else name
     if name in PRESETS and name not in DATA:
         raise ConfigError(f"the preset {name!r} needs data, such as a CSV file.")

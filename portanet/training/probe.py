@@ -1,4 +1,4 @@
-"""A model whose layers show what they compute, for a look at one step of it."""
+"""Probes: a copy of a model whose layers report what they compute, to inspect one step."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def probed(layer: Layer, report: Report, name: str = "") -> Layer:
     }
     try:
         inside = layer.with_children(children) if children else layer
-    except NotImplementedError:  # then the container is as good as one layer
+    except NotImplementedError:  # then the container counts as a single layer
         inside = layer
     return _Probe(name or "0", layer, inside, report)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Probe(Layer):
-    """A layer in the place of another, which computes by `inside`, the same with probes for children."""
+    """A layer in place of another, which computes by `inside`, the same layer with probes for children."""
 
     name: str
     layer: Layer

@@ -1,4 +1,4 @@
-"""Progress for people: a live bar in a terminal or a notebook, plain lines elsewhere."""
+"""Progress display: a live bar in a terminal or a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ReadProgress:
 
 
 class _View(Protocol):
-    """Where the progress is shown."""
+    """A display of progress."""
 
     def advance(self, step: int) -> None:
         """This many steps are done."""
@@ -76,7 +76,7 @@ class _View(Protocol):
         """The latest metrics."""
 
     def close(self) -> None:
-        """Nothing more is shown."""
+        """End the display."""
 
 
 def _view(done: int, steps: int) -> _View:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def record_of(run: TrainedModel, name: str) -> RunRecord:
-    """What is known of a model's training, as run.json and history.jsonl hold it."""
+    """The record of a model's training, as run.json and history.jsonl hold it."""
     result = run.about.get("scores", {}) | {
         "steps": run.about.get("steps", run.steps), "backend": run.backend.name, "device": run.backend.device,
         "dtype": run.dtype, "seed": run.spec.seed,

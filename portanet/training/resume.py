@@ -85,11 +85,11 @@ class Checkpoints:
         self._compare(tree["identity"])
         self._require_same_rates(schedule, tree["steps"], tree["planned_steps"], steps)
         if tree["planned_steps"] < steps:
-            self.say(f"going on from {tree['identity']['epochs']} to {identity['epochs']} epochs")
+            self.say(f"continuing from {tree['identity']['epochs']} to {identity['epochs']} epochs")
         before, now = tree["made_with"], _made_with()
         pairs = [f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
         if pairs:
-            self.say(f"the training was begun with {', '.join(pairs)}: the bits may differ")
+            self.say(f"the run was started with {', '.join(pairs)}: the bits may differ")
         return tree
 
     def due(self) -> bool:
@@ -114,7 +114,7 @@ class Checkpoints:
             old, new = schedule(step, before), schedule(step, now)
             if old != new:
                 raise ConfigError(
-                    f"{self.folder} holds a training with other settings (steps {before}, now {now}: the schedule's "
+                    f"{self.folder} holds a run with other settings (steps {before}, now {now}: the schedule's "
                     f"factor in step {step} was {old:.6g}, now {new:.6g}); use its epochs, or another folder."
                 )
 
@@ -127,7 +127,7 @@ class Checkpoints:
             return
         pairs = [f"{key} {before.get(key, 'nothing')!r}, now {now.get(key, 'nothing')!r}" for key in other[:4]]
         raise ConfigError(
-            f"{self.folder} holds a training with other settings ({'; '.join(pairs)}); use them, or another folder."
+            f"{self.folder} holds a run with other settings ({'; '.join(pairs)}); use them, or another folder."
         )
 
 

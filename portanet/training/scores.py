@@ -31,19 +31,19 @@ class Answers:
 
     @cached_property
     def probabilities(self) -> Any:
-        """Those of the classes, (N, K)."""
+        """The probabilities of the classes, (N, K)."""
         return self.task.probabilities(self.outputs)
 
     @cached_property
     def confusion(self) -> Any:
-        """Which class is taken for which, (K, K) in float64; by counting, as one-hot rows of many classes are large."""
+        """The confusion matrix, (K, K) in float64; by counting, as one-hot rows of many classes are large."""
         classes = self.outputs.shape[1]
         pairs = self.labels.astype(np.int64) * classes + self.outputs.argmax(axis=1)
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.float64)
 
     @cached_property
     def predictions(self) -> Any:
-        """The numbers that are predicted, in the unit of the targets, (N, K)."""
+        """The predictions, in the unit of the targets, (N, K)."""
         predictions: Any = self.task.predictions(self.outputs)
         return self.unit.targets(predictions.reshape(self.labels.shape))
 
@@ -82,7 +82,7 @@ def known_metrics(task: Task) -> list[Metric]:
 
 
 def metric_named(name: Any, task: Task) -> Metric:
-    """Return the metric of this name; ConfigError with all that the task has for an unknown one."""
+    """Return the metric of this name; raises ConfigError with all metrics of the task for an unknown one."""
     known = {metric.key: metric for metric in known_metrics(task)}
     if not isinstance(name, str) or name not in known:
         close = difflib.get_close_matches(str(name), known, 1)

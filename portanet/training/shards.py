@@ -1,4 +1,4 @@
-"""Deterministic parallel sums: the caller alone computes the parts, or threads beside it, with the same bits."""
+"""Deterministic parallel sums: computed by the caller alone or with threads beside it, with the same bits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Workers(Protocol):
         """
 
     def run_pair(self, first: Callable[[], Any], second: Callable[[], Any]) -> None:
-        """Call both, at the same time if there is a second thread."""
+        """Call both, concurrently if there is a second thread."""
 
 
 class Serial:
@@ -52,7 +52,7 @@ class Serial:
 
 
 class Threads:
-    """The caller and `size - 1` threads beside it, which wait for work all the time."""
+    """The caller and `size - 1` threads, which live on between calls."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -106,14 +106,14 @@ class Threads:
 
 
 class Worker:
-    """A thread that does its tasks one after the other."""
+    """A thread that runs its tasks in turn."""
 
     def __init__(self) -> None:
         self._tasks: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[BaseException | None]]] = SimpleQueue()
         threading.Thread(target=self._work, name="portanet-worker", daemon=True).start()
 
     def start(self, task: Callable[[], Any]) -> SimpleQueue[BaseException | None]:
-        """Begin a task; the queue gets None when it has ended, or what it raised."""
+        """Start a task; the queue gets None when it has ended, or the exception that it raised."""
         done: SimpleQueue[BaseException | None] = SimpleQueue()
         self._tasks.put((task, done))
         return done
@@ -131,7 +131,7 @@ class Worker:
 
 
 class OrderedSum:
-    """A sum of numbered parts that come in any order: each is added once all before it are."""
+    """A sum of numbered parts that arrive in any order: each is added once all before it are."""
 
     def __init__(self) -> None:
         self.arrays: list[Array] = []
@@ -152,7 +152,7 @@ class OrderedSum:
 
 
 def _ignore_infinities() -> None:
-    """No warnings from NumPy in this thread: the training looks for infinite numbers, and says where they began."""
+    """Silence NumPy's warnings in this thread: the training looks for infinite numbers, and says where they began."""
     import numpy as np
 
     np.seterr(over="ignore", invalid="ignore", divide="ignore")

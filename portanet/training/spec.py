@@ -91,7 +91,7 @@ class TrainingSpec:
 
     @classmethod
     def of_file(cls, settings: Mapping[str, Any], custom: Mapping[str, Any] = _NOTHING) -> TrainingSpec:
-        """Return the spec of a model file; what neither portanet nor `custom` can build stays `OwnSettings`."""
+        """Return the spec of a model file; parts that neither portanet nor `custom` can build stay `OwnSettings`."""
         own: dict[str, Any] = {}
         for name in ("optimizer", "schedule", "callbacks"):
             try:
@@ -111,7 +111,7 @@ class TrainingSpec:
         names = [field.name for field in fields(self)]
         for name in settings:
             if name not in names:
-                raise ConfigError(f"there is no setting {name!r}; known are {', '.join(names)}.")
+                raise ConfigError(f"unknown setting {name!r}; known are {', '.join(names)}.")
         return replace(self, **{name: _read(name, value, custom) for name, value in settings.items()})
 
     def for_data(self, card: ModelCard) -> TrainingSpec:

@@ -1,4 +1,4 @@
-"""What a training step takes and gives back."""
+"""The state and the data of a training step."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ Sums = dict[str, Any]
 
 @dataclass
 class Position:
-    """Where a run of training stands between two steps.
+    """The position of a run between two steps.
 
     step     how many steps are done
     sums     of each run of steps in this epoch
-    stopped  whether a callback has ended the training
+    stopped  whether a callback has stopped the run
     """
 
     state: State
@@ -59,7 +59,7 @@ class Data(NamedTuple):
 
 
 def require_state(optimizer: Any, state: Any, flat: Array) -> None:
-    """Raise ConfigError for the state of an optimizer that holds other values than arrays like `flat` and numbers."""
+    """Raise ConfigError for the state of an optimizer that holds values other than numbers and arrays like `flat`."""
     kinds = (type(flat), np.generic) if isinstance(flat, np.ndarray) else (type(flat),)
     for leaf in flatten([state], []):
         if not (leaf is None or type(leaf) in (bool, int, float) or isinstance(leaf, kinds)):
@@ -70,7 +70,7 @@ def require_state(optimizer: Any, state: Any, flat: Array) -> None:
 
 
 def require_form(optimizer: Any, state: Any, before: Any) -> None:
-    """Raise ConfigError where an optimizer's state has other entries, or other shapes of arrays, than it had before."""
+    """Raise ConfigError where an optimizer's state has other entries, or other shapes of arrays, than before."""
     found, expected = (map_leaves(tree, _form) for tree in (state, before))
     if found != expected:
         raise ConfigError(

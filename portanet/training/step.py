@@ -66,7 +66,7 @@ class Step:
 
 @dataclass(frozen=True)
 class PerArrayStep(Step):
-    """The step on a state that `split` gives one vector for each array, and `join` one for all again."""
+    """The step on a state that `split` turns into one vector per array, and `join` into one for all again."""
 
     def split(self, state: State) -> State:
         """The state with tuples of vectors in place of the flat vector and the optimizer's state."""
@@ -93,7 +93,7 @@ class PerArrayStep(Step):
 
 
 def _join(parts: Sequence[Any], shapes: list[Shape]) -> Any:
-    """Vectors of these shapes put together, in dicts, tuples and lists too; of all else, equal in each part, one."""
+    """Vectors of these shapes concatenated, in dicts, tuples and lists too; other entries are equal in each part."""
     first = parts[0]
     if isinstance(first, dict):
         return {name: _join([part[name] for part in parts], shapes) for name in first}

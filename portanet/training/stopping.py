@@ -1,4 +1,4 @@
-"""What ends a run before its last step: Ctrl-C, or a time limit."""
+"""Stopping a run before its last step: Ctrl-C, or a time limit."""
 
 from __future__ import annotations
 
@@ -68,6 +68,6 @@ class Stop:
         if self.interrupted or time.monotonic() - Stop._last < _AGAIN:
             raise KeyboardInterrupt
         self.interrupted, Stop._last = True, time.monotonic()
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # nobody reads it, or it is being written to
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # it is closed, or being written to
             words = "fit ends after this step and returns the model so far; Ctrl-C again raises KeyboardInterrupt"
             print(f"portanet: {words}", file=sys.stderr, flush=True)

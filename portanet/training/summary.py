@@ -55,7 +55,7 @@ def _lines(model: Layer, params: Params, input_shape: Shape) -> list[tuple[str, 
 
 
 def _rows(layer: Layer, shape: Shape, name: str) -> Iterator[dict[str, Any]]:
-    """A row for the layer, unless it is a mere chain of others, and for each layer inside."""
+    """A row for the layer, unless it is a plain chain of others, and for each layer inside."""
     children = list(layer.children_with_shapes(shape))
     if not layer.is_chain:
         yield {

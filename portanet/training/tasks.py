@@ -1,4 +1,4 @@
-"""Tasks: which labels a loss takes, what predictions its outputs stand for, and how good those are."""
+"""Tasks: the labels that a loss takes, the predictions that its outputs stand for, and their metric."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from portanet.xp import namespace
 class Task(ABC):
     """One kind of labels and predictions.
 
-    name               what `read` and a configuration file call it
-    metric             how good its predictions are
-    loss               the usual loss
+    name               its name for `read` and in a configuration file
+    metric             the metric of its predictions
+    loss               the default loss
     is_classification  whether labels and predictions are classes
     has_one_class      whether each row is of one class
     """
@@ -50,7 +50,7 @@ class Task(ABC):
 
     @abstractmethod
     def partial(self, outputs: Array, labels: Array) -> Array:
-        """What adds up over batches to the metric."""
+        """The part of the metric that adds up over batches."""
 
     @abstractmethod
     def finalize(self, total: Any, labels: HostArray) -> float:
@@ -58,11 +58,11 @@ class Task(ABC):
 
     @abstractmethod
     def predictions(self, outputs: Array) -> Array:
-        """What `predict` returns for outputs."""
+        """The predictions for outputs, as `predict` returns them."""
 
     @abstractmethod
     def texts(self, predictions: HostArray, classes: Sequence[str]) -> list[str]:
-        """The predictions as people read them: names of classes, or numbers."""
+        """The predictions as text: names of classes, or numbers."""
 
     def probabilities(self, outputs: Array) -> Array:
         """The probability of each class; ModelError for a task without classes."""
@@ -73,7 +73,7 @@ class Task(ABC):
         return Unit()
 
     def suits(self, loss: object) -> bool:
-        """Whether a loss is one of this task."""
+        """Whether a loss belongs to this task."""
         return isinstance(task_of(loss), type(self))
 
 
@@ -224,7 +224,7 @@ def task_of(loss: object) -> Task:
 
 
 def task_named(name: str) -> Task:
-    """The task of a name: one of `TaskKind`; ConfigError for an unknown one."""
+    """The task of this name, one of `TaskKind`; raises ConfigError for an unknown one."""
     for kind, task in _TASKS.items():
         if kind.value == name:
             return task
@@ -235,7 +235,7 @@ def task_named(name: str) -> Task:
 
 
 def loss_for(task: str | None, loss: Any) -> Any:
-    """The loss to train with: the one given, which must fit the task, or the usual one of the task."""
+    """The loss to train with: the one given, which must fit the task, or the default one of the task."""
     if loss is None:
         return cross_entropy if task is None else task_named(task).loss
     if task is not None and not task_named(task).suits(loss):
@@ -262,7 +262,7 @@ def _numbers(given: HostArray, count: int, outputs: int) -> HostArray:
 
 
 def _last_layer(labels: HostArray) -> str:
-    """What the model must end in for class numbers that may be meant so, in words."""
+    """The advice for labels that may be class numbers beyond the outputs: what the model must end in."""
     most = int(labels.max()) + 1
     return f", so end the model in Dense({most})" if labels.min() >= 0 and most <= _CLASSES else ""
 

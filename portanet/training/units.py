@@ -1,4 +1,4 @@
-"""The unit of a regression's targets: what is to be learned is the same in any currency, and from any zero."""
+"""The unit of a regression's targets: training does not depend on their unit or origin."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _SQUARABLE = 2.0**50  # the squares of millions of numbers from 1 / this to this
 
 @dataclass(frozen=True)
 class Unit:
-    """What a model's numbers stand for, one center and one scale for each output, in float64.
+    """The unit of a model's numbers: one center and one scale for each output, in float64.
 
         target = center + scale * number
 
-    Without any, a number is the target. Weights of rows count: both are means by them, and a row of weight 0 does not
+    Without any, a number is the target. Weights of rows count: both are weighted means, and a row of weight 0 does not
     change them.
     """
 

@@ -1,4 +1,4 @@
-"""Rows to validate on, as `fit` takes them: given, or a share of the rows to train on."""
+"""Validation rows for `fit`: given, or a share of the rows to train on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What callbacks watch: by name of a metric, on the rows that are held out."""
+"""The metrics that callbacks watch, by name, on held-out rows."""
 
 from __future__ import annotations
 

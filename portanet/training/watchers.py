@@ -56,7 +56,7 @@ class Watchers:
                 callback.restore(states[name])
 
     def _named(self) -> Iterator[tuple[str, Callback]]:
-        """The callbacks by names that hold when one without a state comes or goes."""
+        """The callbacks by names that stay valid when one without a state is added or removed."""
         names = [type(callback).__name__ for callback in self.callbacks]
         for i, name in enumerate(names):
             yield f"{name}-{names[:i].count(name)}", self.callbacks[i]

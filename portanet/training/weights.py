@@ -34,10 +34,10 @@ _COUNTERS = "num_batches_tracked"  # of PyTorch's BatchNorm, which no array here
 
 
 class TrainedParams(dict[str, Any]):
-    """The arrays of a trained model, by child name, with its card: `fit` continues from them in the same numbers.
+    """The arrays of a trained model, by child name, with its card: `fit` continues from them in the same units.
 
-    A plain dict of the same arrays knows nothing of offsets and of the targets' unit; `fit` then takes those of the new
-    rows and targets.
+    A plain dict of the same arrays has no offsets and no unit of targets; `fit` then takes those of the new rows and
+    targets.
     """
 
     def __init__(self, params: Params, card: ModelCard) -> None:
@@ -186,7 +186,7 @@ def on_backend(params: Params, backend: Backend, dtype: str) -> Params:
 
 
 def _shape(given: Any) -> Shape:
-    """The shape of a row; ModelError for what is none."""
+    """The shape of a row; raises ModelError for anything else."""
     sizes = (given,) if isinstance(given, int) else given
     if not isinstance(sizes, (tuple, list)) or not all(isinstance(size, int) and size > 0 for size in sizes):
         raise ModelError(f"input_shape must be the shape of one row, such as (784,), got {shown(given)}.")
@@ -198,7 +198,7 @@ class _Entry(NamedTuple):
 
     turned    whether PyTorch has it transposed
     is_fixed  whether it follows from the layer's settings alone
-    owner     the layer, as a message calls it
+    owner     the layer, for messages
     """
 
     path: Path

@@ -91,7 +91,7 @@ def test_a_run_in_memory_goes_on_from_a_map(cli: Call, place: Path, monkeypatch:
     train("whole", "--epochs", 5)
     train("run", "--epochs", 2)
     monkeypatch.setattr(mapped, "_LARGE", 10)
-    assert "going on from 2 to 5 epochs" in train("run", "--epochs", 5, "--resume")
+    assert "from 2 to 5 epochs" in train("run", "--epochs", 5, "--resume")
     assert len({(place / name / "model.safetensors").read_bytes() for name in ("whole", "run")}) == 1
 
 

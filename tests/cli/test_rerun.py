@@ -142,7 +142,7 @@ def test_a_run_that_cannot_be_repeated(cli: Call, place: Path) -> None:
         '"places" must be a JSON object, got int.': {"places": 7},
         "was changed by hand: its seed is 5, and the model beside it was trained with 0": {"spec": settings(seed=5)},
         "was changed by hand: its optimizer is {'type': 'Adam'}": {"spec": settings(optimizer={"type": "Adam"})},
-        "first/run.json: there is no setting 'epoch'; known are layers, ": {"spec": settings(epoch=5)},
+        "first/run.json: unknown setting 'epoch'; known are layers, ": {"spec": settings(epoch=5)},
         "first/run.json: its task cannot be 'guess'": {"places": places(task="guess")},
         "first/run.json: its label cannot be [1]": {"places": places(label=[1])},
         "first/run.json: its places do not name data, label": {"places": {"task": "classify"}},

