@@ -50,7 +50,7 @@ class CuPy(Backend):
                 count = 0
             else:
                 raise BackendError(
-                    f"CuPy is installed, but no usable NVIDIA driver was found ({error}); "
+                    f"CuPy is installed, but found no usable NVIDIA driver ({error}); "
                     "install or update the driver, then see what nvidia-smi prints."
                 ) from error
         if count == 0:

@@ -54,7 +54,7 @@ ERRORS = [
     (f"{TRAIN} --patience 3 --valid 0", ["EarlyStopping", "valid_accuracy", "--valid 0.1"]),
     ("train digits.csv --preset classic --patience 3", ["EarlyStopping", "valid_loss", "--valid 0.1"]),
     # a model to go on from
-    (f"{TRAIN} --from nowhere", ["no model file nowhere"]),
+    (f"{TRAIN} --from nowhere", ["nowhere does not exist"]),
     (f"{TRAIN} --from flowers.csv", ["flowers.csv cannot be read as a safetensors file"]),
     (f"{TRAIN} --from flipped.safetensors", ["flipped.safetensors is damaged"]),
     (f"{TRAIN} --freeze 0", ["--freeze", "--from"]),
@@ -74,8 +74,8 @@ ERRORS = [
     ("train flowers.csv --resume --out nowhere", ["nowhere"]),
     ("train flowers.csv --resume --out .", [". is not a run folder", "model.safetensors"]),
     # the settings
-    ("train flowers.csv --preset clasic", ["no preset 'clasic'", "classic, mlp"]),
-    ("train flowers.csv --optimizer adm", ["no optimizer 'adm'", "adam, adamw"]),
+    ("train flowers.csv --preset clasic", ["preset 'clasic'", "classic, mlp"]),
+    ("train flowers.csv --optimizer adm", ["optimizer 'adm'", "adam, adamw"]),
     *((f"{TRAIN} --learning-rate {rate}", ["learning_rate above 0", rate, "try"]) for rate in ("0.0", "-1.0", "nan")),
     (f"{TRAIN} --preset classic --learning-rate 0", ["learning_rate above 0", "got 0.0", "try"]),
     ("train flowers.csv --backend numpy --device cuda:0", ["numpy", "'cuda:0'", "--device"]),
@@ -103,8 +103,8 @@ ERRORS = [
     ("predict flowers bare.csv --out nothing --force", ["cannot write nothing", "directory"]),
     ("data kaggle notes.txt", ["notes.txt", "exists"]),
     # the model
-    ("evaluate nowhere flowers.csv", ["no model file nowhere", "model.safetensors"]),
-    ("evaluate nothing flowers.csv", ["no model file nothing/model.safetensors"]),
+    ("evaluate nowhere flowers.csv", ["nowhere does not exist", "model.safetensors"]),
+    ("evaluate nothing flowers.csv", ["nothing/model.safetensors does not exist"]),
     ("evaluate flowers.csv flowers", ["flowers.csv cannot be read as a safetensors file"]),
     ("evaluate cut.safetensors flowers.csv", ["cut.safetensors cannot be read"]),
     ("predict flipped.safetensors bare.csv", ["flipped.safetensors is damaged", "SHA-256"]),

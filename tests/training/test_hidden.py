@@ -60,7 +60,7 @@ def test_every_activation_has_a_name() -> None:
         ((nn.Residual(Dense(4)), Dense(2)), {"dropout": 0.1}, "this one has Residual too"),
         ((Dense(4), Sequential(ReLU()), Dense(2)), {"dropout": 0.1}, "this one has Sequential too"),
         ((Flatten(), Dense(2)), {"units": (64,)}, "no hidden Dense"),
-        (MLP, {"activation": "rleu"}, "no activation 'rleu'; choose from relu, leaky_relu"),
+        (MLP, {"activation": "rleu"}, "activation 'rleu'; choose from relu, leaky_relu"),
     ],
 )
 def test_refused(layers: Any, changes: dict[str, Any], words: str) -> None:
