@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from portanet._typing import Array, HostArray
 from portanet.errors import CheckpointError
+from portanet.estimators.adapter import Adapted
 from portanet.estimators.bridge import restored, settings_of, to_portanet
 from portanet.estimators.contexts import Contexts
 from portanet.estimators.features import checked, placed
@@ -23,8 +24,10 @@ from portanet.estimators.fitting import STOCHASTIC, Fit, initialize, row_weights
 from portanet.estimators.improvement import Improvement
 from portanet.estimators.network import dense_arrays
 from portanet.estimators.parameters import CONSTRAINTS
+from portanet.nn import Dense
 from portanet.nn.losses.loss import LossFunction
 from portanet.training.arrays import is_host
+from portanet.training.callbacks import Callback
 from portanet.training.model import TrainedModel, load
 
 
@@ -98,6 +101,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     # Training
 
+    def set_callbacks(self, *callbacks: Any) -> Any:
+        """Set the callbacks of fit: scikit-learn's, such as ProgressBar, and portanet's, such as EarlyStopping.
+
+        callbacks  of both kinds; none takes them away
+        """
+        return super().set_callbacks(*(Adapted(each) if isinstance(each, Callback) else each for each in callbacks))
+
     @_fit_context(prefer_skip_nested_validation=True)
     @with_callbacks
     def fit(
@@ -153,7 +163,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return how many outputs the network has."""
 
     def _begin_curves(self) -> None:
-        scores = self.early_stopping
+        scores, self.stopped_ = self.early_stopping, False
         self._rate = self.learning_rate_init
         self._improvement = Improvement.of(self.tol, self.n_iter_no_change, scores=scores)
         self.loss_curve_: list[float] = []
@@ -215,6 +225,26 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         """Return the outputs of the last Dense layer for rows that are checked."""
         with self._backend.session(self._dtype):
             return self._network.forward(self._params, placed(x, self._backend, self._dtype))[0]
+
+    def activations(self, X: Any) -> list[Any]:
+        """Return what each hidden layer gives for rows X, and the outputs (N, K): all that a Dense layer is given, in
+        order, but for the rows themselves, and what `out_activation_` makes of the last one's.
+
+        X  (N, D)
+        """
+        x = self._checked_for("activations", X)
+        found: list[Any] = []
+        with self._backend.session(self._dtype):
+            value = placed(x, self._backend, self._dtype)
+            for i, (name, layer) in enumerate(self._network.children.items()):
+                if isinstance(layer, Dense) and i:
+                    found.append(value)
+                value = layer.forward(self._params.get(name, {}), value)[0]
+            return [self._answer(array) for array in (*found, self._activated(value))]
+
+    @abstractmethod
+    def _activated(self, outputs: Array) -> Array:
+        """Return probabilities or predictions for the outputs of the last layer."""
 
     def _answer(self, array: Array) -> Any:
         """Return an array of the backend in the library of the rows."""

@@ -30,16 +30,22 @@ _FITTED = ("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "validation_sc
 def to_portanet(own: Any) -> TrainedModel:
     """Return the network of a fitted estimator, with the classes, columns and settings that it knows."""
     network, params = own._network, own._params
-    loss = plain_loss(own._loss_and_told()[0])
-    classes = getattr(own, "_classes", None)
+    classes, loss = getattr(own, "_classes", None), own._loss_and_told()[0]
     if classes is not None and classes.one_class and classes.outputs == 1:
         network, params = _with_two_outputs(network, params)
-        loss = plain_loss(None)
-    card = _card(own, classes)
-    batch = own.batch_size if own.batch_size != "auto" else 200
+        loss = None
+    return _model(own, network, params, plain_loss(loss), _card(own, classes))
+
+
+def network_as_model(own: Any) -> TrainedModel:
+    """Return the network while it trains, without names of classes."""
+    return _model(own, own._network, own._params, plain_loss(own._loss_and_told()[0]), _card(own, None))
+
+
+def _model(own: Any, network: Sequential, params: Params, loss: Any, card: ModelCard) -> TrainedModel:
     spec = TrainingSpec(
-        layers=chain_of(network), loss=loss, optimizer=_optimizer(own), epochs=max(1, own.n_iter_), batch_size=batch,
-        dtype=own._dtype,
+        layers=chain_of(network), loss=loss, optimizer=_optimizer(own), epochs=max(1, own.n_iter_),
+        batch_size=200 if own.batch_size == "auto" else own.batch_size, dtype=own._dtype,
     )  # fmt: skip
     history = [{"epoch": i + 1, "loss": value} for i, value in enumerate(getattr(own, "loss_curve_", []))]
     backend = own._backend

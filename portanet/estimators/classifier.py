@@ -15,6 +15,7 @@ from portanet.estimators.base import BaseMLP
 from portanet.estimators.losses import classification_loss
 from portanet.estimators.parameters import keep
 from portanet.estimators.targets import Classes, checked_labels
+from portanet.metrics import ACCURACY
 from portanet.nn import sigmoid, softmax
 from portanet.nn.losses.loss import LossFunction
 from portanet.xp import namespace
@@ -34,6 +35,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         "loss": [str, callable, None],
         "class_weight": [dict, str, None],
     }
+
+    _metric = ACCURACY
 
     def __init__(
         self,
@@ -115,8 +118,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return "softmax" if self._classes.has_numbers else "logistic"
 
     def _probabilities(self, x: Any) -> Any:
-        logits = self._logits(x)
-        return softmax(logits) if self._classes.has_numbers else sigmoid(logits)
+        return self._activated(self._logits(x))
+
+    def _activated(self, outputs: Any) -> Any:
+        return softmax(outputs) if self._classes.has_numbers else sigmoid(outputs)
 
     @available_if(lambda self: self._is_stochastic())
     @_fit_context(prefer_skip_nested_validation=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from portanet.estimators.training import Problem, Rows, Training, put_params
 from portanet.estimators.validation import Validation, held_out, scorer_of
 from portanet.training.arrays import to_host
 
+_STOPPED = 99  # SciPy's status after StopIteration
 STOCHASTIC = ("sgd", "adam")
 
 
@@ -67,15 +69,22 @@ class Fit:
 
     def _run_lbfgs(self, training: Training) -> None:
         own, contexts = self.estimator, self.contexts
-        watch = contexts.iteration if contexts is not None and contexts.are_watched else None
+        watches = [contexts.iteration] if contexts is not None and contexts.are_watched else []
+        if own.time_limit is not None:
+            end = time.monotonic() + own.time_limit
+            watches.append(lambda training: time.monotonic() >= end)
         rows = rows_on(own, self.x, self.targets, self.weights)
-        found = fit_lbfgs(training, rows, watch, maxfun=own.max_fun, maxiter=own.max_iter, gtol=own.tol)
-        own.n_iter_ = _check_optimize_result("lbfgs", found, own.max_iter)
+        found = fit_lbfgs(training, rows, watches, maxfun=own.max_fun, maxiter=own.max_iter, gtol=own.tol)
+        stopped = found.status == _STOPPED
+        own.n_iter_ = found.nit if stopped else _check_optimize_result("lbfgs", found, own.max_iter)
         own.loss_ = float(found.fun) + own._constant(self.targets, self.weights)
         own._params = training.params()
 
     def _run_stochastic(self, training: Training, valid: tuple[Any, Any, Any]) -> None:
-        own, validation = self.estimator, _given(self.estimator, *valid)
+        own, once = self.estimator, self.contexts is None
+        if once and own.stopped_:
+            return
+        validation = _given(own, *valid)
         if validation is None and own.early_stopping:
             validation = self._hold_out()
         if validation is not None and own.validation_scores_ is None:
@@ -87,7 +96,7 @@ class Fit:
         own._params = training.params()
         own._solver_state, own._epochs = training.solver_state(), training.epochs
         memory.end(training, rows)
-        if own.early_stopping and own._improvement.kept is not None:
+        if own.early_stopping and own._improvement.kept is not None and not (once and not own.stopped_):
             own._params = own._improvement.kept
 
     def _hold_out(self) -> Validation:

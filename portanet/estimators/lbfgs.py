@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from portanet.nn.noise import Key
 Watch = Callable[[Training], bool]
 
 
-def fit_lbfgs(training: Training, rows: Rows, watch: Watch | None, **options: Any) -> OptimizeResult:
+def fit_lbfgs(training: Training, rows: Rows, watches: Sequence[Watch], **options: Any) -> OptimizeResult:
     """Minimise the mean loss over all rows, and leave the result in `training`; the result of `scipy.optimize`.
 
-    watch    called after each iteration; training ends where it returns True
+    watches  called after each iteration; training ends where one returns True
     options  of SciPy's L-BFGS-B: Liu and Nocedal 1989, Byrd et al. 1995
     """
     problem, state = training.problem, training.state
@@ -41,12 +41,12 @@ def fit_lbfgs(training: Training, rows: Rows, watch: Watch | None, **options: An
 
     def after(intermediate_result: OptimizeResult) -> None:
         put(intermediate_result.x)
-        if watch is not None and watch(training):
+        if any(watch(training) for watch in watches):
             raise StopIteration
 
     start = problem.backend.to_numpy(state.flat).astype(np.float64)
     found = minimize(
-        value, start, method="L-BFGS-B", jac=True, callback=None if watch is None else after, options=options
+        value, start, method="L-BFGS-B", jac=True, callback=after if watches else None, options=options
     )  # fmt: skip
     put(found.x)
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class Loop:
                     order = self._shuffled(order)
                 if contexts is None:
                     self._epoch(order, size)
+                    own.stopped_ = own.early_stopping and self._is_over()
                     return
                 contexts.begin()
                 self._epoch(order, size)
@@ -63,7 +65,8 @@ class Loop:
 
     def _epoch(self, order: HostArray, size: int) -> None:
         own = self.estimator
-        loss = self.training.epoch(self.rows, order, size, own._rate) + self.constant
+        factor = math.prod(getattr(callback, "rate_factor", 1.0) for callback in getattr(own, "_skl_callbacks", ()))
+        loss = self.training.epoch(self.rows, order, size, own._rate * factor) + self.constant
         own.n_iter_ += 1
         own.t_ += len(self.rows)
         own.loss_ = loss

@@ -14,6 +14,7 @@ from portanet.estimators.base import BaseMLP
 from portanet.estimators.losses import regression_loss
 from portanet.estimators.parameters import keep
 from portanet.estimators.targets import checked_numbers
+from portanet.metrics import R2
 from portanet.nn.losses.loss import LossFunction, TaskKind
 from portanet.xp import namespace
 
@@ -27,6 +28,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {**BaseMLP._parameter_constraints, "loss": [str, callable]}
+
+    _metric = R2
 
     def __init__(
         self,
@@ -93,9 +96,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return "exp" if kind is TaskKind.COUNT else "identity"
 
     def _numbers(self, x: Any) -> Any:
-        numbers: Any = self._logits(x)
-        numbers = namespace(numbers).exp(numbers) if self.out_activation_ == "exp" else numbers
+        numbers = self._activated(self._logits(x))
         return numbers[:, 0] if self.n_outputs_ == 1 else numbers
+
+    def _activated(self, outputs: Any) -> Any:
+        return namespace(outputs).exp(outputs) if self.out_activation_ == "exp" else outputs
 
     def predict(self, X: Any) -> Any:
         """Return the number for each row, (N,), or (N, K) for several targets."""

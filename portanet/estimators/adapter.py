@@ -1,0 +1,64 @@
+"""portanet's own callbacks as scikit-learn's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from portanet.estimators.bridge import network_as_model
+from portanet.training.callbacks import Callback
+from portanet.training.model import TrainedModel
+
+
+class Adapted:
+    """A callback of portanet that scikit-learn's protocol calls: a row of its history for each epoch.
+
+    callback  of portanet: EarlyStopping, KeepBest, ReduceOnPlateau, Progress or another
+    """
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+        self._run: TrainedModel | None = None
+
+    @property
+    def rate_factor(self) -> float:
+        """What the learning rate is multiplied by."""
+        return self.callback.rate_factor
+
+    def setup(self, estimator: Any, context: Any) -> None:
+        """Wait for the first epoch, before which there is no network."""
+        self._run = None
+
+    def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
+        """Do nothing."""
+
+    def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> bool:
+        """Give an epoch's row to the callback, and return whether it wants to stop."""
+        if context.parent is None or context.task_name != "epoch":
+            return False
+        if self._run is None:
+            self._run = network_as_model(estimator)
+            self.callback.begin(self._run, estimator.max_iter)
+        self._run.params = fitted_estimator._params
+        row = _row(estimator)
+        self._run.history.append(row)
+        self._run.steps = row["step"]
+        self.callback.advance(row["step"])
+        return bool(self.callback.log(row))
+
+    def teardown(self, estimator: Any, context: Any) -> None:
+        """End the callback, which may put better weights in place of the last ones."""
+        if self._run is None:
+            return
+        last = self._run.params
+        self.callback.end()
+        if self._run.params is not last:
+            estimator._params = self._run.params
+        self._run = None
+
+
+def _row(own: Any) -> dict[str, Any]:
+    """The latest epoch; a step is an epoch."""
+    row = {"step": own.n_iter_, "epoch": own.n_iter_, "learning_rate": own._rate, "loss": own.loss_}
+    if own.validation_loss_curve_:
+        row |= {"valid_loss": own.validation_loss_curve_[-1], f"valid_{own._metric.key}": own.validation_scores_[-1]}
+    return row

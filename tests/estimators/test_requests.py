@@ -1,0 +1,242 @@
+"""What people have asked scikit-learn's networks for, each by the number of its issue or pull request there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn
+import sklearn.neural_network as theirs
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.metrics import f1_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import portanet
+from portanet import EarlyStopping, MLPClassifier, MLPRegressor, ReduceOnPlateau, nn
+from portanet.errors import DataError
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*Maximum iterations")
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(120, 5))
+RARE = (X[:, 0] > 1.1).astype(int)
+CODES = (X[:, 0] > 0).astype(int) + (X[:, 1] > 0.5)
+NUMBER = X[:, 0] * 2 + np.abs(X[:, 1])
+SEVERAL = np.stack([X[:, 0] > 0, X[:, 1] > 0.2], axis=1).astype(int)
+X_VAL, Y_VAL, CODES_VAL = X[::3] + 0.1, NUMBER[::3], CODES[::3]
+
+
+def classifier(**settings: Any) -> Any:
+    return MLPClassifier(**{"hidden_layer_sizes": (8,), "max_iter": 15, "random_state": 0} | settings)
+
+
+def regressor(**settings: Any) -> Any:
+    return MLPRegressor(**{"hidden_layer_sizes": (8,), "max_iter": 15, "random_state": 0} | settings)
+
+
+def test_9113_class_weight() -> None:
+    weights = {0: 1.0, 1: 5.0}
+    own = classifier(class_weight=weights).fit(X, RARE)
+    by_row = theirs.MLPClassifier(hidden_layer_sizes=(8,), max_iter=15, random_state=0)
+    by_row.fit(X, RARE, sample_weight=np.where(RARE == 1, 5.0, 1.0))
+    np.testing.assert_allclose(own.loss_curve_, by_row.loss_curve_)
+    assert (
+        classifier(class_weight="balanced").fit(X, RARE).predict(X).sum() > classifier().fit(X, RARE).predict(X).sum()
+    )
+
+
+def test_18748_own_validation_rows() -> None:
+    model = classifier(early_stopping=True, n_iter_no_change=2, max_iter=100)
+    model.fit(X, CODES, X_val=X_VAL, y_val=CODES_VAL)
+    assert len(model.validation_scores_) == model.n_iter_ < 100
+    assert model.best_validation_score_ == model.score(X_VAL, CODES_VAL) == max(model.validation_scores_)
+    assert model.t_ == model.n_iter_ * len(X)  # none of the rows was held out
+
+
+def test_18748_through_a_pipeline() -> None:
+    with sklearn.config_context(enable_metadata_routing=True):
+        last = classifier().set_fit_request(X_val=True, y_val=True)
+        pipe = make_pipeline(StandardScaler(), last, transform_input=["X_val"])
+        pipe.fit(X, CODES, X_val=X_VAL, y_val=CODES_VAL)
+    scaled = pipe[0].transform(X_VAL)
+    assert pipe[1].validation_scores_[-1] == pipe[1].score(scaled, CODES_VAL)
+
+
+def test_18507_validation_loss_curve() -> None:
+    model = regressor().fit(X, NUMBER, X_val=X_VAL, y_val=Y_VAL, sample_weight_val=np.arange(40.0))
+    expected = 0.5 * np.average((model.predict(X_VAL) - Y_VAL) ** 2, weights=np.arange(40.0))
+    assert model.validation_loss_curve_[-1] == pytest.approx(expected)
+    assert len(model.validation_loss_curve_) == len(model.loss_curve_)
+
+
+def test_6175_dropout() -> None:
+    model = classifier(dropout=0.5).fit(X, CODES)
+    assert model.loss_curve_ != classifier().fit(X, CODES).loss_curve_
+    assert model.loss_curve_ == classifier(dropout=0.5).fit(X, CODES).loss_curve_
+    np.testing.assert_array_equal(model.predict_proba(X), model.predict_proba(X))
+
+
+def test_6091_a_warm_start_keeps_the_state_of_adam() -> None:
+    halves = classifier(warm_start=True, shuffle=False, max_iter=5).fit(X, CODES).fit(X, CODES)
+    whole = classifier(shuffle=False, max_iter=10).fit(X, CODES)
+    np.testing.assert_allclose(halves.loss_curve_, whole.loss_curve_, rtol=1e-12)
+    their_halves = theirs.MLPClassifier((8,), warm_start=True, shuffle=False, max_iter=5, random_state=0)
+    their_halves.fit(X, CODES).fit(X, CODES)
+    assert their_halves.loss_curve_[5:] != pytest.approx(halves.loss_curve_[5:])
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_6091_a_limit_of_time(solver: str) -> None:
+    model = classifier(
+        solver=solver, max_iter=100_000, tol=0.0, n_iter_no_change=np.inf, time_limit=0.05, max_fun=10**9
+    )
+    assert 1 <= model.fit(X, CODES).n_iter_ < 100_000
+
+
+def half_squares(outputs: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
+    each = (weights / outputs.shape[1])[:, None]
+    return (((outputs - labels) ** 2) * each * 0.5).sum(), (outputs - labels) * each
+
+
+def test_14807_an_own_loss_and_activation() -> None:
+    class HalfSquares(nn.Loss):
+        task = nn.TaskKind.REGRESS
+
+        def __call__(self, outputs: Any, labels: Any, weights: Any, /) -> tuple[Any, Any]:
+            return half_squares(outputs, labels, weights)
+
+    own = regressor(loss=HalfSquares(), activation=nn.Tanh()).fit(X, NUMBER)
+    usual = regressor(activation="tanh").fit(X, NUMBER)
+    np.testing.assert_allclose(own.loss_curve_, usual.loss_curve_)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("absolute_error", lambda r: np.abs(r)),
+        ("huber", lambda r: np.where(np.abs(r) < 1, r * r / 2, np.abs(r) - 0.5)),
+    ],
+)
+def test_14571_losses_of_a_regression(loss: str, expected: Any) -> None:
+    model = regressor(loss=loss, alpha=0.0, max_iter=1, learning_rate_init=1e-12).fit(X, NUMBER)
+    assert model.loss_ == pytest.approx(expected(model.predict(X) - NUMBER).mean())
+
+
+def test_30078_any_backend(backend: portanet.Backend) -> None:
+    """As on a GPU, by one argument: the same numbers as on NumPy."""
+    model = classifier(backend=backend.name, dtype="float32", max_iter=5).fit(X, CODES)
+    usual = classifier(dtype="float32", max_iter=5).fit(X, CODES)
+    np.testing.assert_allclose(model.loss_curve_, usual.loss_curve_, rtol=1e-4)
+    np.testing.assert_array_equal(model.predict(X), usual.predict(X))
+
+
+def test_27676_callbacks_of_scikit_learn(capsys: pytest.CaptureFixture[str]) -> None:
+    monitor = ScoringMonitor(scoring="neg_log_loss")
+    search = GridSearchCV(
+        make_pipeline(StandardScaler(), classifier(max_iter=3)), {"mlpclassifier__alpha": [0.1, 1]}, cv=2
+    )
+    search.set_callbacks(ProgressBar()).fit(X, CODES)
+    model = classifier(max_iter=4).set_callbacks(monitor).fit(X, CODES)
+    scores = [row["neg_log_loss"] for row in monitor.get_logs().data if row["task_name"] == "epoch"]
+    assert len(scores) == 4
+    assert scores == sorted(scores)
+    assert search.best_estimator_.score(X, CODES) <= 1
+    assert model.set_callbacks() is model
+
+
+def test_27676_a_callback_stops_and_sees_the_search() -> None:
+    class Stop:
+        seen: list[str] = []  # noqa: RUF012
+        max_propagation_depth = None
+
+        def setup(self, estimator: Any, context: Any) -> None:
+            self.seen.append(f"setup {type(estimator).__name__}")
+
+        def teardown(self, estimator: Any, context: Any) -> None:
+            self.seen.append("teardown")
+
+        def on_fit_task_begin(self, estimator: Any, context: Any) -> None: ...
+
+        def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> bool:
+            return context.task_name == "epoch" and context.task_id == 2
+
+    search = GridSearchCV(make_pipeline(StandardScaler(), classifier()), {"mlpclassifier__alpha": [0.1]}, cv=2)
+    search.set_callbacks(Stop()).fit(X, CODES)
+    assert search.best_estimator_[1].n_iter_ == 3
+    assert Stop.seen == ["setup GridSearchCV", "teardown"]
+
+
+def test_27676_callbacks_of_portanet() -> None:
+    model = regressor(max_iter=200, learning_rate_init=0.05)
+    model.set_callbacks(EarlyStopping("valid_loss", patience=3)).fit(X, NUMBER, X_val=X_VAL, y_val=Y_VAL)
+    assert model.n_iter_ < 200
+    best = min(model.validation_loss_curve_)
+    assert 0.5 * np.mean((model.predict(X_VAL) - Y_VAL) ** 2) == pytest.approx(best)
+    slow = regressor(max_iter=10).set_callbacks(ReduceOnPlateau("loss", factor=1e-9, patience=0, threshold=0.9))
+    assert np.ptp(slow.fit(X, NUMBER).loss_curve_[3:]) < 1e-6
+
+
+def test_10097_an_activation_for_each_layer() -> None:
+    model = classifier(hidden_layer_sizes=(6, 4), hidden_activations=["tanh", "relu"]).fit(X, CODES)
+    first = np.tanh(X @ model.coefs_[0] + model.intercepts_[0])
+    second = np.maximum(first @ model.coefs_[1] + model.intercepts_[1], 0)
+    np.testing.assert_allclose(model.activations(X)[1], second)
+
+
+def test_9468_the_activations_of_all_layers() -> None:
+    model = classifier(hidden_layer_sizes=(6, 4)).fit(X, CODES)
+    first, second, last = model.activations(X)
+    np.testing.assert_allclose(first, np.maximum(X @ model.coefs_[0] + model.intercepts_[0], 0))
+    assert second.shape == (120, 4)
+    np.testing.assert_allclose(last, model.predict_proba(X))
+
+
+@pytest.mark.parametrize("name", ["leaky_relu", "mish", "gelu", "silu", "elu", "selu", "softplus"])
+def test_26912_more_activations(name: str) -> None:
+    model = classifier(activation=name).fit(X, CODES)
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+def test_partial_fit_of_several_labels() -> None:
+    model = classifier()
+    for _ in range(20):
+        model.partial_fit(X, SEVERAL, classes=[0, 1])
+    assert model.predict(X).shape == SEVERAL.shape
+    assert model.loss_curve_[-1] < model.loss_curve_[0]
+
+
+@pytest.mark.parametrize("number", [12505, 25693])
+def test_partial_fit_with_early_stopping(number: int) -> None:
+    model = classifier(early_stopping=True, n_iter_no_change=3, tol=1e-3)
+    with pytest.raises(ValueError, match="X_val"):
+        model.partial_fit(X, CODES, classes=[0, 1, 2])
+    for _ in range(100):
+        model.partial_fit(X, CODES, classes=[0, 1, 2], X_val=X_VAL, y_val=CODES_VAL)
+    assert model.stopped_
+    assert 3 < len(model.loss_curve_) < 100
+    assert model.score(X_VAL, CODES_VAL) == model.best_validation_score_
+
+
+def test_24411_any_scorer_stops() -> None:
+    model = classifier(early_stopping=True, scoring="f1_macro", max_iter=8)
+    model.fit(X, CODES, X_val=X_VAL, y_val=CODES_VAL)
+    assert model.best_validation_score_ == f1_score(CODES_VAL, model.predict(X_VAL), average="macro")
+
+
+def test_29504_a_clear_word_on_nan() -> None:
+    rows = X.copy()
+    rows[3, 1] = rows[5, 4] = np.nan
+    with pytest.raises(
+        DataError, match=r"NaN in columns 1, 4\. MLPClassifier takes gaps in a pandas DataFrame"
+    ) as caught:
+        classifier().fit(rows, CODES)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_layers_of_your_own() -> None:
+    model = classifier(layers=[nn.Dense(6), nn.LayerNorm(), nn.ReLU()], batch_norm=False).fit(X, CODES)
+    assert [array.shape for array in model.coefs_] == [(5, 6), (6, 3)]
+    assert classifier(batch_norm=True).fit(X, CODES).loss_curve_[-1] < 1.5
