@@ -1,4 +1,4 @@
-"""What counts as a number, and the dtype that holds it."""
+"""Parsing and narrowing numeric cells."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
 MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none"})
-"""What stands for a value that is not there, in lower case: the one set for numbers, categories and labels."""
+"""Texts for a missing value, in lower case: the same for numbers, categories and labels."""
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -24,17 +24,17 @@ _OVERFLOW = 2.0**128 - 2.0**103
 
 
 def quoted(text: str) -> str:
-    """The same between quotes."""
+    """The text in quotes, shortened."""
     return repr(text) if len(text) <= 40 else f"{text[:40]!r}..."
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell is empty or one of the words for a missing value, in upper or lower case."""
+    """Whether a cell is empty or one of the texts for a missing value, in upper or lower case."""
     return text.strip().lower() in MISSING
 
 
 def number_of(text: str, dialect: Dialect) -> float | None:
-    """The number that a cell holds, with the marks of its file; None where it holds none."""
+    """The number in a cell, written as its file writes numbers; None where there is none."""
     text = text.strip()
     if dialect.thousands:
         text = text.replace(dialect.thousands, "")
@@ -91,7 +91,7 @@ def _are_apart(single: HostArray, values: HostArray) -> bool:
 
 @lru_cache(1024)
 def complaint(cell: str, *, pixel: bool) -> str | None:
-    """What is wrong with a table's cell that should hold a number; None where nothing is."""
+    """What is wrong with a table's cell that should hold a number; None where nothing is wrong."""
     text = cell.strip(" \t")
     if not text:
         return "the cell is empty"

@@ -1,4 +1,4 @@
-"""Chunk: some rows of a table, column by column, before it is known what the columns are."""
+"""Chunk: some rows of a table, column by column, before the kinds of its columns are decided."""
 
 from __future__ import annotations
 

@@ -29,11 +29,11 @@ _NO, _YES = ("no", "n", "false", "f", "off"), ("yes", "y", "true", "t", "on")
 
 @dataclass
 class Tally:
-    """What is found in the cells of one column, chunk after chunk.
+    """Counts over the cells of one column, chunk after chunk.
 
     numbers   cells that hold a number; `low` to `high` are their values
     rising    whether they are whole and rise by one from row to row, from `first` in the first row of all
-    texts     how often each text comes that is not missing; empty where there are more than _MOST
+    texts     how often each text occurs that is not missing; empty where there are more than _MOST
     as_text   whether every chunk was text
     """
 
@@ -54,7 +54,7 @@ class Tally:
     first: float = np.nan
 
     def add_numbers(self, values: HostArray, rows: HostArray) -> None:
-        """Take the numbers of these rows; NaN is missing."""
+        """Count the numbers of these rows; NaN is missing."""
         self.as_text = False
         self.rows += len(values)
         present = values if values.dtype.kind in "iub" else values[~np.isnan(values)]
@@ -76,7 +76,7 @@ class Tally:
             self.values.append(present)
 
     def add_texts(self, cells: Texts, dialect: Dialect) -> None:
-        """Take the texts of the next rows."""
+        """Count the texts of the next rows."""
         self.rows += len(cells.codes)
         counts = np.bincount(cells.codes + 1, minlength=len(cells.texts) + 1).tolist()
         self.missing += counts[0]
@@ -110,7 +110,7 @@ class Tally:
 
     @property
     def is_distinct(self) -> bool:
-        """Whether no value comes twice; numbers are kept only where the name speaks for an identifier."""
+        """Whether no value occurs twice; numbers are kept only where the name suggests an identifier."""
         if self.numbers == self.present and not self.as_text:
             values = np.concatenate(self.values) if self.values else np.empty(0)
             return len(values) == len(np.unique(values)) == self.present
@@ -125,7 +125,7 @@ def names_an_id(name: str) -> bool:
 
 
 def is_gap(text: str, dialect: Dialect) -> bool:
-    """Whether a cell's text stands for a missing value."""
+    """Whether a cell's text is a missing value."""
     return is_missing(text) or text == "-" or text.lower() in (dialect.missing or ())
 
 
@@ -159,7 +159,7 @@ def tallies(
 
 
 def decide(name: str, tally: Tally, dialect: Dialect, forced: str | None = None) -> Column:
-    """The column with its kind, and why it has that; `forced` is the kind it was told to have."""
+    """The column with its kind, and why it has that; `forced` is the kind that the user chose."""
     column = Column(name, gaps=tally.missing > 0)
     if forced is not None:
         return _forced(column, tally, forced)
@@ -250,7 +250,7 @@ def _forced(column: Column, tally: Tally, kind: str) -> Column:
 
 
 def identifier(columns: Sequence[Column]) -> str | None:
-    """The column that says which row is which: one named as such, else by its name, else the first that may be."""
+    """The identifier column: one chosen as such, else by its name, else the first possible one."""
     ids = [column for column in columns if column.kind == kinds.ID]
     best = min(ids, key=lambda column: (column.why != _ASKED, not names_an_id(column.name)), default=None)
     return None if best is None else best.name

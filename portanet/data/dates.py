@@ -1,4 +1,4 @@
-"""Dates and times as people write them, and as numbers."""
+"""Dates and times in common forms, and as numbers."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def form_of(texts: Sequence[str], *, numbers: bool = False) -> str:
 
 
 def parse(text: str, form: str) -> datetime.datetime | None:
-    """The moment that a text of this form names, its time zone left out; None for any other text."""
+    """The moment of a text of this form, without its time zone; None for any other text."""
     match = _PATTERNS[form.removesuffix(TIME)].fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
         return None

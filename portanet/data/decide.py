@@ -1,4 +1,4 @@
-"""The schema of a table to train on, decided on its rows."""
+"""The schema of a table to train on, decided on its training rows."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def decided(
 
 
 def _needs_text(column: Column, tally: Tally) -> bool:
-    """Whether a column that some chunks have as numbers is of a kind for which their text counts."""
+    """Whether a column that some chunks hold as numbers is of a kind that depends on their text."""
     return bool(tally.texts or tally.overflow) and not tally.as_text and column.kind not in (NUMBER, DROP)
 
 
 def require_kinds(chosen: Mapping[str, str], names: Sequence[str]) -> None:
-    """Refuse kinds that there are not, and those of columns that there are not."""
+    """Refuse unknown kinds, and those of unknown columns."""
     for name, kind in chosen.items():
         if kind not in CHOSEN:
             raise ConfigError(f"the column {quoted(name)} cannot be {kind!r}; it can be {', '.join(CHOSEN)}.")
         if name not in names:
-            raise DataError(f"there is no column {quoted(name)}; the columns: {', '.join(map(plain, names[:8]))}.")
+            raise DataError(f"unknown column {quoted(name)}; the columns: {', '.join(map(plain, names[:8]))}.")

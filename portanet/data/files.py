@@ -15,7 +15,7 @@ _SMALL = 2**26
 
 
 def require_regular(path: str | Path) -> None:
-    """Refuse, before opening it, what is not a regular file: a folder, a pipe or an endless device."""
+    """Refuse anything but a regular file before opening it: a folder, a pipe or an endless device."""
     with _explained(path):
         mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
@@ -33,7 +33,7 @@ def reading(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def require_free(path: str | Path, *, force: bool) -> None:
-    """Refuse to write over a file that exists, except under `force`."""
+    """Refuse to overwrite a file, except with `force`."""
     if Path(path).exists() and not force:
         raise DataError(f"{path} exists already.", remedy="choose another name, or overwrite it with force=True")
 

@@ -1,4 +1,4 @@
-"""Data frames, of pandas or of any library whose frames name their columns, as tables."""
+"""Data frames, of pandas or of any library with named columns, as tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_frame(source: Any) -> bool:
 
 @dataclass(frozen=True)
 class FrameTable:
-    """Frames that follow each other, with the same columns, as a table."""
+    """Consecutive frames with the same columns, as a table."""
 
     name: str
     header: Header

@@ -81,7 +81,7 @@ def _require_images(path: str | Path, ndim: int) -> None:
 
 
 def _smallest(array: HostArray, path: str | Path) -> HostArray:
-    """As uint8 if they are whole numbers that it holds, else float32; DataError where a value is not finite there."""
+    """As uint8 if they are whole numbers in its range, else float32; raises DataError for a value not finite there."""
     whole = as_uint8(array) if array.dtype.kind in "iu" else None
     images = as_float32(array) if whole is None else whole
     if images is None:
@@ -198,7 +198,7 @@ def _rows(file: Stream, shape: Shape, dtype: np.dtype[Any], name: str) -> Iterat
 
 
 def _fill(file: Stream, array: HostArray) -> int:
-    """How many bytes of the array the stream has given."""
+    """How many bytes of the array the stream gave."""
     view, filled = array.reshape(-1).view(np.uint8).data, 0
     while block := file.read(min(BLOCK_BYTES, len(view) - filled)):
         view[filled : filled + len(block)] = block
@@ -207,7 +207,7 @@ def _fill(file: Stream, array: HostArray) -> int:
 
 
 def _require_whole(file: Stream, shape: Shape, dtype: np.dtype[Any], found: int, name: str) -> None:
-    """DataError unless the array's bytes were found, and the stream ends behind them."""
+    """Raise DataError unless the array is complete, and the stream ends after it."""
     declared = math.prod(shape) * dtype.itemsize
     if found < declared or file.read(1):
         held = f"only {found}" if found < declared else "more"

@@ -21,8 +21,8 @@ def encode(
     """Labels (N,) as int32 indices into the classes, and the classes; row i is labelled `texts[codes[i]]`.
 
     Without `classes` they are the distinct labels: whole numbers in numeric order, others in text order.
-    With them, every label must be among them. A word for a missing value is no class unless it is one of them, nor is
-    an infinite number: DataError says how many rows have no label.
+    With them, every label must be among them. A text for a missing value is not a class unless it is among them, and an
+    infinite number never is: DataError says how many rows have no label.
     """
     names = [text.strip() for text in texts]
     require_labels(name, names, codes, classes or ())
@@ -47,7 +47,7 @@ def encode_array(
 ) -> tuple[HostArray, tuple[str, ...]]:
     """The same for labels that came as an array; for `regress` float32 or float64 targets and no classes.
 
-    Without a word about `regress`, numbers that are not all whole are targets.
+    Where `regress` is None, numbers that are not all whole are targets.
     """
     if regress is None:
         regress = values.dtype.kind == "f" and bool((values != np.trunc(values)).any())
@@ -78,7 +78,7 @@ def _decoded(name: str, values: HostArray) -> HostArray:
 
 
 def _require_unicode(name: str, values: HostArray) -> None:
-    """Refuse numbers that are not characters, which Python cannot hold, and halves of one, which no file can."""
+    """Refuse code points that are not characters, and lone surrogates, which no file can hold."""
     points = np.ascontiguousarray(values).view(np.dtype(np.uint32).newbyteorder(values.dtype.byteorder))
     broken = (points > 0x10FFFF) | ((points >= 0xD800) & (points < 0xE000))
     if broken.any():
@@ -87,12 +87,12 @@ def _require_unicode(name: str, values: HostArray) -> None:
 
 
 def is_no_label(text: str) -> bool:
-    """Whether a label is a word for a missing value, or infinite."""
+    """Whether a label is a text for a missing value, or infinite."""
     return is_missing(text) or _INFINITE.fullmatch(text.strip()) is not None
 
 
 def require_labels(name: str, names: Sequence[str], codes: HostArray, classes: Sequence[str]) -> None:
-    """DataError that says how many rows have no label; a word for a missing value is one where it is a class."""
+    """Raise DataError that says how many rows have no label; a text for a missing value is one where it is a class."""
     absent = np.array([is_no_label(text) and text not in classes for text in names], bool)
     if absent.any():
         word = quoted(names[codes[int(np.argmax(absent[codes]))]])
@@ -110,7 +110,7 @@ def _without_label(rows: HostArray) -> str:
 
 
 def class_names(classes: Sequence[object] | None) -> tuple[str, ...] | None:
-    """Classes as people name them, whole numbers among them, as text. ConfigError for a text alone, and for repeats."""
+    """Classes as text, from names or whole numbers; raises ConfigError for a single text, and for repeats."""
     if classes is None:
         return None
     if isinstance(classes, str):
@@ -122,7 +122,7 @@ def class_names(classes: Sequence[object] | None) -> tuple[str, ...] | None:
 
 
 def shortest(text: str) -> str:
-    """A whole number in its shortest form, so that "07" and "7.0" are "7"; other text as it is."""
+    """A whole number in its shortest form, so that "07" and "7.0" are "7"; other text unchanged."""
     if INTEGER.fullmatch(text):
         return str(int(text))
     if NUMBER.fullmatch(text) and abs(float(text)) < 2**53 and float(text).is_integer():
@@ -148,5 +148,5 @@ def _first(codes: HostArray, code: int) -> int:
 
 
 def listed(classes: Sequence[str]) -> str:
-    """The first of the classes in a line, and how many there are."""
+    """The first classes in a line, and their number."""
     return ", ".join(map(plain, classes[:12])) + (f", ... ({len(classes)} in all)" if len(classes) > 12 else "")

@@ -19,11 +19,11 @@ from portanet.storage.schema import DATE, NUMBER, TIME, YES_NO, Column, Dialect,
 
 @dataclass
 class Seen:
-    """What a table holds that the one trained on did not, by column.
+    """Values of a table that the training table did not have, by column.
 
     new     how often each value came that is not among the categories, a few of them
-    gaps    how many values were missing where none was
-    faults  how many cells are not what their column holds, and the first one's text
+    gaps    how many values were missing where none was in training
+    faults  how many cells are not of the column's kind, and the first one's text
     """
 
     new: dict[str, Counter[str]] = field(default_factory=dict)
@@ -49,7 +49,7 @@ def _cells(count: int) -> str:
 
 
 class Matrix:
-    """Makes rows of float32 or float64 of chunks.
+    """Turns chunks into rows of float32 or float64.
 
     positions  of the schema's used columns in the source
     """
@@ -153,5 +153,5 @@ class Matrix:
 
 
 def _counts(cells: Texts) -> HostArray:
-    """How often each text comes."""
+    """How often each text occurs."""
     return np.bincount(cells.codes[cells.codes >= 0], minlength=len(cells.texts))

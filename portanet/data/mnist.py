@@ -58,7 +58,7 @@ def _part(name: str, start: str) -> Dataset:
 
 
 def _images(name: str) -> HostArray:
-    """The images, unpacked once for all time; in the cache they are as good as in the package, by their digest."""
+    """The images, unpacked once into the cache; the cached copy is checked by its digest."""
     unpacked = functools.cache(lambda: _read(f"{name}-idx3-ubyte.gz"))
     try:
         return cache.kept(f"mnist/{name}.npy", lambda place: _find(place, name), lambda place: _keep(place, unpacked()))

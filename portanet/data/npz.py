@@ -67,7 +67,7 @@ def _arrays(archive: zipfile.ZipFile, part: str, name: str) -> tuple[HostArray, 
 
 
 def _one_of(members: Mapping[str, Any], names: Sequence[str], file: str) -> str | None:
-    """The array of one of the names, in upper or lower case; DataError where two are that."""
+    """The array of one of the names, in upper or lower case; raises DataError where two match."""
     found = [member for member in members if member.lower() in names]
     if len(found) > 1:
         raise DataError(f"{file} has the arrays {found[0]} and {found[1]}, and either could be meant; rename one.")

@@ -1,4 +1,4 @@
-"""Files as bytes, unpacked where they are compressed: never more of them than is credible."""
+"""Files as bytes, decompressed if necessary, up to a plausible size."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZi
 
 @contextlib.contextmanager
 def unpacked(path: str | Path) -> Iterator[BinaryIO]:
-    """The bytes of a regular file, of what it holds where it is compressed: told by its first bytes, not by its name.
+    """The bytes of a regular file, decompressed if it is compressed, by its first bytes and not by its name.
 
-    DataError for damage, for an archive of several files, and where it expands to more than is credible.
+    Raises DataError for damage, for an archive of several files, and where it expands to an implausible size.
     """
     with reading(path) as file:
         head = file.read(8)
@@ -59,13 +59,13 @@ def read_so_far(stream: BinaryIO) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def stdin_as_file() -> Iterator[Path]:
-    """All of stdin as a file, which is gone afterwards."""
+    """All of stdin as a temporary file."""
     with tempfile.TemporaryDirectory(prefix="portanet-") as folder:
         path = Path(folder, "stdin")
         with open(path, "wb") as file:
             source = getattr(sys.stdin, "buffer", None)
             if source is None:
-                raise DataError("there is no stdin to read from.")
+                raise DataError("stdin is closed.")
             shutil.copyfileobj(_Bounded(source, _STDIN, "stdin"), file)
         yield path
 

@@ -171,7 +171,7 @@ def _require_no_columns(source: str, request: Request) -> None:
 
 
 def _locate(source: str) -> tuple[str, str]:
-    """The path and the part, if one is named; a colon in the name of an existing file is no part."""
+    """The path and the part, if one is named; a colon in the name of an existing file does not start a part."""
     try:
         if source and Path(source).exists():
             return source, ""

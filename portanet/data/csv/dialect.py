@@ -1,4 +1,4 @@
-"""What separates the cells of a text file, found from how the file begins."""
+"""The dialect of a text file, found from its first lines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+\.")
 
 @dataclass(frozen=True)
 class Asked:
-    """What the caller says of a file; None is to be found."""
+    """The user's settings for a file; None is to be found."""
 
     separator: str | None = None
     decimal: str | None = None
@@ -42,7 +42,7 @@ class Asked:
 
 
 def encoding_of(start: bytes) -> str:
-    """The encoding of text that begins so: by its mark, its zeros, or as it decodes; utf-8 by default."""
+    """The encoding of text with these first bytes: by its mark, its zeros, or as it decodes; utf-8 by default."""
     for mark, encoding in _MARKS:
         if start.startswith(mark):
             return encoding
@@ -59,7 +59,7 @@ def encoding_of(start: bytes) -> str:
 
 
 def _is_binary(start: bytes) -> bool:
-    """Whether bytes below the space, or such as no text in a Western encoding has, are among the first."""
+    """Whether control characters, or bytes that no Western text has, are among the first."""
     return bool(re.search(rb"[\x01-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d]", start)) or not re.search(rb"[A-Za-z0-9]", start)
 
 

@@ -1,4 +1,4 @@
-"""Where a table is wrong: a slow second look at a file that was refused, for all its faults at once."""
+"""Faults of a table: a slow second pass over a refused file that finds all of them at once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Check = Callable[[str], str | None]
 
 @dataclass
 class Fault:
-    """What is wrong with some rows: the first, in words, and how many there are."""
+    """A fault of some rows: the first one, in words, and their number."""
 
     row: int
     line: int
@@ -45,9 +45,9 @@ def find_faults(
     *,
     valid_rows: int = 0,
 ) -> DataError | None:
-    """All faults with their first rows (1 is the first below the header) and lines, in one error; None without one.
+    """All faults with their first rows (1 is the first below the header) and lines, in one error; None without any.
 
-    The first `valid_rows` are known to be without fault. `checks` are those of columns, by their position.
+    The first `valid_rows` are known to be valid. `checks` are those of columns, by their position.
     """
     faults: dict[object, Fault] = {}
     row, left, widest = 0, _CELLS, len(names)

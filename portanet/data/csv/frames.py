@@ -30,7 +30,7 @@ _ROWS = 256  # of a chunk at least: pandas takes half a millisecond for each col
 
 
 class _ShortRow(ValueError):  # noqa: N818
-    """A row, anywhere in the file, has too few cells, which pandas takes for empty ones."""
+    """A row, anywhere in the file, has too few cells, which pandas would fill with empty ones."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class TextTable:
         return self.header.names
 
     def read(self, as_text: Iterable[int] = ()) -> Iterator[Chunk]:
-        """The chunks, with some columns as text whatever they hold; ValueError or csv.Error where rows are ragged."""
+        """The chunks, with some columns as text in any case; raises ValueError or csv.Error where rows are ragged."""
         width, may_be_short = len(self.names), False
         words = [number_of(word, self.dialect) for word in self.dialect.missing or ()]
         extra = [number for number in words if number is not None]
@@ -61,7 +61,7 @@ class TextTable:
             raise _ShortRow
 
     def explained(self, error: Exception, checks: Mapping[int, Check] | None, valid_rows: int) -> DataError:
-        """The error with the places of all faults."""
+        """The error with the positions of all faults."""
         valid_rows = 0 if isinstance(error, _ShortRow) else valid_rows
         if checks is None:
             with contextlib.suppress(DataError, ConfigError, ValueError):

@@ -1,4 +1,4 @@
-"""What the columns of a text file are called, and which hold the label or the pixels of an image."""
+"""The header of a text file: the names of its columns, the label, and the pixels of an image."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def names_of(file: str, rows: Sequence[Sequence[str]], dialect: Dialect) -> tupl
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """The names with a number behind those that came before, and the column's own in place of none."""
+    """The names made distinct by numbers, with the column's number in place of an empty one."""
     found: dict[str, None] = {}
     counts: Counter[str] = Counter()  # so that a header of one name many times is not searched from the first again
     for number, name in enumerate(names, 1):
@@ -97,9 +97,9 @@ def understand(
 
 
 def matched(file: str, names: tuple[str, ...], schema: Schema, label: str | None, asked: str | None) -> Header:
-    """The columns that a model learnt from, by their names; DataError for those that are missing.
+    """The columns that a model was trained on, by their names; raises DataError for missing ones.
 
-    `label` is what the model calls its label, which may be missing, `asked` the one that is asked for.
+    `label` is the model's name of its label, which may be missing, `asked` the one that the user names.
     """
     used = [column.name for column in schema.used]
     if asked is not None and asked in used:
@@ -118,14 +118,14 @@ def matched(file: str, names: tuple[str, ...], schema: Schema, label: str | None
 
 
 def _without(names: tuple[str, ...], label: str, width: int) -> tuple[str, ...]:
-    """The numbers of columns without that of a label, where a file has one column less than the one trained on."""
+    """The numbers of columns without that of a label, where a file has one column less than the training table."""
     if len(names) != width or not label.isdecimal():
         return names
     return tuple(str(number) for number in range(1, width + 2) if str(number) != label)
 
 
 def label_position(file: str, names: tuple[str, ...], label: str | None, *, trained: bool = False) -> int | None:
-    """Where the label is; None where none is asked for by its name, or a `trained` model does not need it."""
+    """The position of the label; None where the user names none, or a `trained` model does not need it."""
     wanted = "label" if label is None else label
     if wanted in names:
         return names.index(wanted)

@@ -1,4 +1,4 @@
-"""A table's file as text: opened, unpacked, decoded, and how its rows are told apart."""
+"""A table's file as text: opened, unpacked, decoded, with its dialect."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _COMMENT = re.compile(r"^#[^\r\n]*(\r\n|\r|\n|\Z)", re.MULTILINE)
 
 
 class Text(io.TextIOWrapper):
-    """Text that shows its next row, leaves comments out, and refuses NUL, where C parsers would end a cell early."""
+    """Text that can peek at its next row, skips comments, and refuses NUL, where C parsers would end a cell early."""
 
     _shown = ""
     comments = False
@@ -91,9 +91,9 @@ class _Named(io.BufferedIOBase):
 
 
 def find_dialect(path: str | Path, asked: Asked) -> tuple[Dialect, list[list[str]]]:
-    """How the file is written, where the caller does not say it, and its first rows."""
+    """The dialect of the file, where the user does not set it, and its first rows."""
     if asked.encoding is not None and not is_encoding(asked.encoding):
-        raise ConfigError(f"there is no encoding {plain(asked.encoding)!r}.", remedy='use one such as encoding="utf-8"')
+        raise ConfigError(f"unknown encoding {plain(asked.encoding)!r}.", remedy='use one such as encoding="utf-8"')
     with unpacked(path) as file:
         start = file.read(_START)
         size = _SAMPLE
@@ -130,7 +130,7 @@ def is_blank(cells: list[str]) -> bool:
 
 
 def settings(dialect: Dialect) -> dict[str, Any]:
-    """The dialect as pandas' reader takes it."""
+    """The dialect as arguments of pandas' reader."""
     space = dialect.separator == " "
     return {
         "sep": r"\s+" if space else dialect.separator,

@@ -1,4 +1,4 @@
-"""What was made from files once and can be made again: a folder in which each thing appears whole, or not at all."""
+"""Atomic on-disk cache."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _RESERVE = 2**28  # bytes of a disk that stay free for others
 
 
 class CacheError(Exception):
-    """The cache cannot be used; whoever meets this does without it."""
+    """The cache cannot be used; callers do without it."""
 
 
 def kept(name: str, find: Callable[[Path], T | None], make: Callable[[Path], None]) -> T:
-    """What `find` gives for a file or folder of the cache; where that is None, `make` writes it first.
+    """The result of `find` for a file or folder of the cache; where that is None, `make` writes it first.
 
-    It is made under another name and then renamed, so two processes at once do not disturb each other: the second
-    takes what the first has made. CacheError where the cache cannot be read or written.
+    It is written under another name and then renamed, so two processes never collide: the second uses what the first
+    has written. Raises CacheError where the cache cannot be read or written.
     """
     with usable():
         place = folder() / name
@@ -45,15 +45,15 @@ def kept(name: str, find: Callable[[Path], T | None], make: Callable[[Path], Non
 
 @contextlib.contextmanager
 def usable() -> Iterator[None]:
-    """Failures of the system as CacheError."""
+    """Turn failures of the system into CacheError."""
     try:
         yield
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder
         raise CacheError(getattr(error, "strerror", None) or str(error)) from error
 
 
 def require_room(place: Path, count: int) -> None:
-    """CacheError unless so many bytes leave room for others on the disk of `place`."""
+    """Raise CacheError unless `count` bytes leave some space on the disk of `place`."""
     free = shutil.disk_usage(place.parent).free
     if free - _RESERVE < count:
         raise CacheError(f"only {free / 1e9:.1f} GB are free in {folder()}")

@@ -85,7 +85,7 @@ class OnDisk:
         self._file, self._rows = None, 0
 
     def close(self, *, whole: bool = False) -> None:
-        """Ends the file, with its number of rows if it is whole."""
+        """End the file, with its number of rows if it is complete."""
         if self._file is None:
             return
         with cache.usable(), self._file as file:
@@ -136,16 +136,16 @@ def is_large(path: str | Path) -> bool:
     """Whether a file's array may take so much memory that it is better mapped: 512 MB, or a quarter of what is free."""
     try:
         return os.stat(path).st_size > min(_LARGE, _machine.available() // 8)
-    except OSError:  # whoever opens it will say so
+    except OSError:  # opening it raises the error
         return False
 
 
 def kept(path: str | Path, settings: Any, read: Callable[[Sink], Found]) -> Parts:
-    """The parts of a file with their rows as a memory map: those made before, or what `read` gives to a sink now.
+    """The parts of a file with their rows as a memory map: an existing one, or a new one of what `read` gives to a sink.
 
-    They are made anew where the file is another one since, where they are not what was written, and with other
-    `settings`, which are plain data. CacheError where the cache cannot be
-    used, DataError where the file changes meanwhile.
+    It is rebuilt when the file's size, times or sampled bytes change, when its contents are damaged, and for other
+    `settings`, which are plain data. Raises CacheError where the cache cannot be used, DataError where the file changes
+    meanwhile.
     """
     name, state = _names(path, settings)
     parts = cache.kept(f"rows/{name}-{state}", _open, lambda place: _write(place, path, read))
@@ -166,13 +166,13 @@ def require_memory(path: str | Path, error: CacheError) -> None:
 
 
 def _names(path: str | Path, settings: Any) -> tuple[str, str]:
-    """A name of the file and the settings, and one of the file's state."""
+    """A name of the file with the settings, and one of the file's state."""
     with cache.usable():
         return _short_hash([str(Path(path).resolve()), settings, _FORMAT]), _short_hash(_state(Path(path)))
 
 
 def _state(path: Path) -> list[Any]:
-    """What differs when a file has been changed: also one whose old time was put back, but for a few bytes of it."""
+    """What changes with the file: even with its old time restored, except for a few of its bytes."""
     digest = hashlib.sha256()
     with open_regular(path) as file:
         status = os.fstat(file.fileno())
@@ -235,7 +235,7 @@ def _fit(targets: HostArray | None, rows: int, texts: int) -> bool:
 
 
 def _drop_older(name: str, state: str) -> None:
-    """Removes what was made from the same file before it changed."""
+    """Remove what was made from earlier states of the same file."""
     with contextlib.suppress(OSError, CacheError):
         for place in (cache.folder() / "rows").glob(f"{name}-*"):
             if place.name != f"{name}-{state}":

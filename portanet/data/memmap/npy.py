@@ -16,7 +16,7 @@ from portanet.storage.small_file import open_regular
 
 
 def read_header(file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
-    """Shape, whether in Fortran's order, and dtype; ValueError where a stream does not begin with a sound header."""
+    """Shape, whether in Fortran order, and dtype; raises ValueError where a stream has no valid header."""
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"array format {version}")
@@ -32,7 +32,7 @@ def read_header(file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
 
 
 def write_header(file: IO[bytes], shape: Shape, dtype: np.dtype[Any]) -> None:
-    """A header whose length does not depend on the number of rows, so that it can be written again."""
+    """Write a header whose length does not depend on the number of rows, so that it can be written again."""
     npy.write_array_header_1_0(file, {"shape": shape, "fortran_order": False, "descr": npy.dtype_to_descr(dtype)})
 
 

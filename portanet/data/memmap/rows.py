@@ -37,12 +37,12 @@ class MappedFile(NamedTuple):
 
 
 class Rows:
-    """Rows of a memory map: `rows[2:5]` and `rows[numbers]` read those and no others, into an array of their own.
+    """Rows of a memory map: `rows[2:5]` and `rows[numbers]` read only those, into a new array.
 
     array  (M, ...) on the host
-    index  (N,) which of its rows are meant, in their order; without it all of them
+    index  (N,) which of its rows, in order; all of them by default
 
-    `np.asarray(rows)` reads all of them into memory. DataError where the map's file was cut short meanwhile.
+    `np.asarray(rows)` reads all of them into memory. Raises DataError where the map's file was truncated meanwhile.
     """
 
     def __init__(self, array: HostArray, index: HostArray | None = None, file: MappedFile | None = None) -> None:

@@ -22,7 +22,7 @@ _FIRST = 256  # rows
 
 
 def as_digit(grey: HostArray) -> HostArray:
-    """The picture (H, W) of a digit, 0 black to 255 white, as uint8 (28, 28); all 0 where there is no ink.
+    """The picture (H, W) of a digit, 0 black to 255 white, as uint8 (28, 28); all 0 without ink.
 
     1. Blocks of k x k pixels become their mean, k = ceil(max(H, W) / 256); rows and columns left over are dropped, and
        a side shorter than k is one block.
