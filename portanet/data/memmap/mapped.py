@@ -141,7 +141,7 @@ def is_large(path: str | Path) -> bool:
 
 
 def kept(path: str | Path, settings: Any, read: Callable[[Sink], Found]) -> Parts:
-    """The parts of a file with their rows as a memory map: an existing one, or a new one of what `read` gives to a sink.
+    """The parts of a file with their rows as a memory map: an existing one, or a new one from what `read` yields.
 
     It is rebuilt when the file's size, times or sampled bytes change, when its contents are damaged, and for other
     `settings`, which are plain data. Raises CacheError where the cache cannot be used, DataError where the file changes
