@@ -13,7 +13,7 @@ from portanet._typing import HostArray
 from portanet.data import Dataset
 from portanet.data.memmap.rows import as_rows
 from portanet.data.split import SPLIT_SEED, stratified
-from portanet.errors import ConfigError
+from portanet.errors import ConfigError, DataError
 from portanet.rng import SPLIT, generator
 from portanet.training.arrays import is_host, to_host
 from portanet.training.classes import Named, as_named
@@ -58,6 +58,9 @@ def hold_out(rows: Rows, valid: Any, *, classes: bool) -> tuple[Rows, Any]:
     x, labels, weights = rows
     whole = x if labels is None else labels
     targets = _targets(whole, classes=classes)
+    for name, given in (("x", x), ("sample_weight", weights)):
+        if (count := _count(given)) not in (None, len(targets)):
+            raise DataError(f"labels and {name} must be for the same rows, got {len(targets)} and {count}.")
     count = round(share * len(targets))
     if not 0 < count < len(targets):
         raise ConfigError(
@@ -82,6 +85,14 @@ def _targets(labels: Any, *, classes: bool) -> HostArray:
     require_array("labels", labels)
     named = as_named(labels) if classes else to_host(labels)
     return named.codes if isinstance(named, Named) else named
+
+
+def _count(x: Any) -> int | None:
+    """How many rows there are; None for what has none."""
+    shape = getattr(x, "shape", None)
+    if shape is not None:
+        return int(shape[0]) if len(shape) else None
+    return len(x) if hasattr(x, "__len__") else None
 
 
 def rows_at(x: Any, index: HostArray) -> Any:

@@ -129,3 +129,12 @@ def test_rows_that_the_model_cannot_take(method: str, x: Any, error: type[Portan
 def test_nothing_is_trained_through_a_flat_layer_alone() -> None:
     with pytest.raises(ModelError, match="nothing to learn"):
         portanet.fit(Sequential(Flatten()), X, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("labels", "weights", "facts"), [(LABELS[:-1], None, "x"), (LABELS, X[1:, 0], "sample_weight")]
+)
+def test_a_share_is_not_held_out_of_rows_and_labels_of_two_sizes(labels: Any, weights: Any, facts: str) -> None:
+    """The rows behind the labels were left out of the training without a word."""
+    with pytest.raises(DataError, match=rf"{facts}.*{len(labels)}"):
+        portanet.fit(MODEL, X, labels, sample_weight=weights, valid=0.2)
