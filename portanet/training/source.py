@@ -110,7 +110,7 @@ class Source(ABC):
 
     @abstractmethod
     def batch(self, rows: HostArray | None) -> Any:
-        """The rows of one step on the backend; without numbers all rows, which may be read as they are sliced."""
+        """The rows of one step on the backend, without numbers all rows; they may be read as they are sliced."""
 
     @abstractmethod
     def numbers(self, order: HostArray) -> Any:
@@ -187,7 +187,7 @@ class Streamed(Source):
 
 @dataclass(frozen=True, eq=False)
 class Mapped(Streamed):
-    """Rows of a memory map, for a backend that computes in host memory: a full batch is read shard by shard."""
+    """Rows of a memory map, for a backend that computes in host memory: a batch is read shard by shard."""
 
     @property
     def ndim(self) -> int:
@@ -198,7 +198,7 @@ class Mapped(Streamed):
         return self.backend.as_device_array(self.on_host(key[0]), self.transfer)
 
     def batch(self, rows: HostArray | None) -> Any:
-        return self if rows is None else self.backend.as_device_array(self.on_host(rows), self.transfer)
+        return self if rows is None else replace(self, given=_selected(self.given, rows))
 
     def require_full_batch(self) -> None:
         pass
@@ -252,6 +252,13 @@ def _placed(source: Streamed) -> Source:
         return Resident(*fields, namespace(parts[0]).concat(parts, axis=0))
     source.validate()
     return Resident(*fields, backend.as_device_array(source.on_host(slice(None)), source.transfer))
+
+
+def _selected(rows: Any, numbers: HostArray) -> Any:
+    """Some rows of a memory map, which are read when they are sliced."""
+    mapped = as_rows(rows)
+    assert mapped is not None
+    return mapped.select(numbers)
 
 
 def _wide(block: HostArray, transfer: str | None) -> HostArray:

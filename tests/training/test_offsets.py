@@ -131,7 +131,11 @@ def test_wherever_the_rows_lie(backend: Backend, tmp_path: Path, monkeypatch: py
             assert isinstance(source, kinds.get(name, (Resident, Streamed)) if source.given is not x else object)
             assert source.card_offsets == (20230114.0, 0.0)
             assert [np.asarray(block).tolist() for block in source.host_blocks()] == [expected.tolist()]
-            for rows in (source.batch(np.arange(28)), source.batch(None)[:, ...], next(iter(source.blocks(28)))):
+            for rows in (
+                source.batch(np.arange(28))[:, ...],
+                source.batch(None)[:, ...],
+                next(iter(source.blocks(28))),
+            ):
                 assert str(rows.dtype).rpartition(".")[2] == "float32"
                 assert np.array_equal(backend.to_numpy(rows), expected)
 

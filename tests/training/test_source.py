@@ -52,7 +52,7 @@ def test_the_same_rows(backend: Backend, tmp_path: Path, monkeypatch: pytest.Mon
     for given in (*places(tmp_path).values(), backend.put(X)):
         source = as_source(given, MODEL, backend, "float32")
         assert (source.shape, str(source.dtype).rpartition(".")[2], len(source)) == (X.shape, "float32", 9000)
-        assert np.array_equal(backend.to_numpy(source.batch(numbers)), X[numbers])
+        assert np.array_equal(backend.to_numpy(source.batch(numbers)[:, ...]), X[numbers])
         blocks = source.blocks(4000)
         assert [tuple(blocks[i].shape) for i in range(len(blocks))] == [(4000, 3), (4000, 3), (1000, 3)]
         assert np.array_equal(np.concatenate([backend.to_numpy(block) for block in blocks]), X)

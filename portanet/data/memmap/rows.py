@@ -77,8 +77,10 @@ class Rows:
 
     def select(self, rows: Any) -> Rows:
         """The rows that a slice or an array of numbers names among these; nothing is read."""
-        index = np.arange(len(self.array)) if self.index is None else self.index
-        return Rows(self.array, index[rows], self._file)
+        if self.index is not None:
+            return Rows(self.array, self.index[rows], self._file)
+        numbers = np.arange(len(self.array))[rows] if isinstance(rows, slice) else np.asarray(rows)
+        return Rows(self.array, numbers, self._file)
 
 
 def as_rows(x: Any) -> Rows | None:
