@@ -113,6 +113,14 @@ def docs(session: nox.Session) -> None:
     session.run("python", "scripts/docs.py", *session.posargs)
 
 
+@nox.session
+def mpi(session: nox.Session) -> None:
+    """Many processes: on real ranks, by mpi4py with the mpich of PyPI."""
+    session.install("--editable", ".", *EXTRAS["mpi"], "mpich>=4.2", *group("test"))
+    session.run("python", "-c", "from mpi4py import MPI, __version__; print(__version__, MPI.Get_library_version())")
+    session.run("pytest", "-n", "0", "tests/mpi", *session.posargs)
+
+
 @nox.session(venv_backend="virtualenv")
 def gpu(session: nox.Session) -> None:
     """On a machine with an NVIDIA GPU: its parity check, its tests, and the CPU and the GPU side by side."""

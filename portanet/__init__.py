@@ -117,6 +117,7 @@ if TYPE_CHECKING:
     )
     from portanet.estimators.classifier import MLPClassifier
     from portanet.estimators.regressor import MLPRegressor
+    from portanet.mpi.ranks import Ranks
     from portanet.training.callbacks import Callback, EarlyStopping, KeepBest, ReduceOnPlateau
     from portanet.training.fine_tune import fine_tune
     from portanet.training.fit import fit
@@ -144,6 +145,7 @@ __all__ = [
     "ModelError",
     "PortanetError",
     "Progress",
+    "Ranks",
     "ReduceOnPlateau",
     "TrainedModel",
     "choose",
@@ -175,6 +177,7 @@ _HOMES = {
     "ModelError": "portanet.errors",
     "PortanetError": "portanet.errors",
     "Progress": "portanet.training.progress",
+    "Ranks": "portanet.mpi.ranks",
     "ReduceOnPlateau": "portanet.training.callbacks",
     "TrainedModel": "portanet.training.model",
     "choose": "portanet.backends",

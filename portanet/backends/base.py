@@ -38,6 +38,7 @@ class Backend:
     trace    whether functions are traced, if the library can write into existing arrays
     fuse     whether traced functions use kernels, if there are any for the library
     prefers_wide_rows  whether steps are faster on rows that have been cast beforehand, if memory allows
+    shares_batches  whether processes may share the gradient of a batch: not where whole runs of steps are compiled
     """
 
     name: str
@@ -50,6 +51,7 @@ class Backend:
     trace: bool = True
     fuse: bool = True
     prefers_wide_rows: bool = False
+    shares_batches: bool = True
 
     @classmethod
     def device_of(cls, x: Array) -> str | None:
@@ -58,6 +60,10 @@ class Backend:
         x  an array of the library
         """
         raise NotImplementedError
+
+    def device_of_rank(self, number: int) -> str:
+        """The device of the process with this number on a host, where several train together and none is named."""
+        return self.device
 
     def device_name(self) -> str:
         """The vendor's name of the device, if the library knows it."""

@@ -60,6 +60,9 @@ class CuPy(Backend):
             )
         return count
 
+    def device_of_rank(self, number: int) -> str:
+        return f"cuda:{number % self._count_devices()}"
+
     def device_name(self) -> str:
         return str(self._cupy.cuda.runtime.getDeviceProperties(self._number)["name"].decode())
 

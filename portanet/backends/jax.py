@@ -22,6 +22,7 @@ class Jax(Backend):
 
     name = package = "jax"
     modules = ("jax", "jaxlib")
+    shares_batches = False
     prefers_wide_rows = True  # XLA writes the cast of a batch to memory in every step
 
     def __init__(self, device: str | None = None) -> None:

@@ -37,6 +37,10 @@ class Torch(Backend):
     def device_of(cls, x: Any) -> str | None:
         return str(x.device)
 
+    def device_of_rank(self, number: int) -> str:
+        is_cuda = self._device.type == "cuda"
+        return f"cuda:{number % self._torch.cuda.device_count()}" if is_cuda else self.device
+
     def device_name(self) -> str:
         is_cuda = self._device.type == "cuda"
         return str(self._torch.cuda.get_device_name(self._device)) if is_cuda else self.device

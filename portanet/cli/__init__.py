@@ -54,6 +54,7 @@ from portanet._text import plain
 from portanet.cli.remedies import with_flags
 from portanet.cli.terminal import echo
 from portanet.errors import PortanetError
+from portanet.mpi import launcher
 
 # The one-line helps stand here so that `portanet --help` imports no command, and so no NumPy.
 _COMMANDS = {
@@ -107,7 +108,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = commands.main(arguments, prog_name="portanet", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        if not launcher.follows():  # several processes have the same words
+            error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted.")

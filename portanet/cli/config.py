@@ -25,7 +25,10 @@ PATH = "portanet.config"  # where the file's path is kept, to repeat the command
 _LISTS = {"class_weight": ",", "classes": ",", "freeze": ",", "hidden": ",", "image": "x"}
 
 # What says where results go or how one call talks: it stands in no file, nor in the command that repeats a run.
-OF_ONE_CALL = ("print_config", "out", "json", "quiet", "debug", "resume", "no_trace", "time_limit", "help")
+OF_ONE_CALL = (
+    "print_config", "out", "json", "quiet", "debug", "resume", "no_trace", "time_limit", "help",
+    "reduce", "rank_timeout",
+)  # fmt: skip
 
 
 def name_of(option: click.Parameter) -> str:

@@ -23,7 +23,9 @@ FLAGS = {
     "metric": "--metric",
     "out": "--out",
     "preset": "--preset",
+    "reduce": "--reduce",
     "task": "--task",
+    "timeout": "--rank-timeout",
     "valid": "--valid",
     "workers": "--workers",
 }

@@ -18,6 +18,7 @@ from portanet._text import plain
 from portanet.cli import options
 from portanet.cli.terminal import echo, say
 from portanet.errors import ConfigError
+from portanet.mpi import launcher
 
 if TYPE_CHECKING:
     from portanet.cli.plans import Job
@@ -67,6 +68,8 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
     from portanet.storage.atomic import file_digest
     from portanet.storage.run_record import read_record
 
+    if launcher.size() > 1:
+        raise ConfigError("rerun repeats a run in one process; call it without mpiexec or srun.")
     record = read_record(run)
     spec = _spec(run, record)
     with _place(out) as again:

@@ -31,6 +31,7 @@ _GROUPS = {
     "Training": (
         "--epochs", "--batch-size", "--optimizer", "--learning-rate", "--metric", "--patience", "--time-limit",
         "--resume", "--seed", "--accumulate", "--log-every", "--backend", "--device", "--workers", "--no-trace",
+        "--reduce", "--rank-timeout",
     ),
     "Settings and output": ("--config", "--print-config", "--out", "--json", "--quiet"),
 }  # fmt: skip
@@ -114,6 +115,14 @@ _GROUPS = {
     "--no-trace", "trace", flag_value=False, default=True, help="Do not trace steps; the result is the same.",
 )  # fmt: skip
 @click.option(
+    "--reduce", type=click.Choice(["exact", "fast"]), default="exact", show_default=True,
+    help="On many processes (mpiexec -n 4 portanet train ...): the bits of one process, or MPI's own sum.",
+)  # fmt: skip
+@click.option(
+    "--rank-timeout", type=options.Seconds(), default="10m", show_default=True, metavar="SECONDS",
+    help="On many processes: end all where one does not answer for this time.",
+)  # fmt: skip
+@click.option(
     "--config", "tables", type=click.Path(path_type=Path), metavar="FILE.toml", is_eager=True, callback=config.take,
     help="Settings from a file; options win over it.",
 )  # fmt: skip
@@ -129,6 +138,8 @@ def command(**settings: Any) -> None:
     DATA is mnist (the default: 60,000 embedded digits), mnist:article (42,000 of them, the default of
     classic), a CSV file with a header, a folder of IDX files, or an .npz file.
     """
+    from portanet.cli.ranks import launched
     from portanet.cli.training import train
 
-    train(**settings)
+    with launched(settings.pop("reduce"), settings.pop("rank_timeout")) as ranks:
+        train(ranks=ranks, **settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import shlex
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from portanet import backends
 from portanet.backends import Backend
 from portanet.cli import config, kinds, options, outcome, overrides, plans, reading, terminal
 from portanet.cli.plans import Job
+from portanet.cli.ranks import lead, leads, read_in_turn, sharing
 from portanet.cli.signals import stopping
 from portanet.cli.terminal import echo
 from portanet.metrics import Metric
+from portanet.mpi.ranks import Ranks
 from portanet.storage.history_file import HistoryFile
 from portanet.storage.run_folder import RunFolder, require_empty
 from portanet.training import presets
@@ -28,6 +31,7 @@ from portanet.training.progress import Progress
 from portanet.training.resume import Checkpoints
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
 from portanet.training.tasks import Classify, Regress
+from portanet.training.together import own_device
 
 _COLUMNS = 19  # whose kinds are shown
 
@@ -52,7 +56,7 @@ class _Keep(Callback):
 
 def train(
     *, out: Path | None, resume: bool, print_config: bool, as_json: bool, quiet: bool, workers: int | None,
-    trace: bool, time_limit: float | None, **settings: Any,
+    trace: bool, time_limit: float | None, ranks: Ranks | None = None, **settings: Any,
 ) -> None:  # fmt: skip
     """Trains, writes the run folder and prints the result."""
 
@@ -61,7 +65,7 @@ def train(
             terminal.say(text)
 
     if out is not None and not resume:
-        require_empty(out)
+        lead(ranks, lambda: require_empty(out))
     start, valid, class_weight = settings.pop("start"), settings["valid"], settings.pop("class_weight")
     names = ("data", "label", "classes", "image", "test", "freeze", "backend", "device")
     places = {name: settings.pop(name) for name in names} | {"preset": settings["preset"], "task": settings["task"]}
@@ -70,11 +74,16 @@ def train(
     if places["data"] is None:
         places["data"] = presets.data(places["preset"])
     chosen = choose(places, say, trace=trace)
+    if ranks:
+        say(str(ranks))
+    if ranks and places["device"] is None:
+        chosen = own_device(ranks, chosen)
     if places["from"] is not None:
         overrides.require_no_layers(settings)
     places["task"] = settings["task"] = overrides.task_named_by(settings, places["classes"])
     base = plans.base_of(places)
-    whole = plans.read_all(places, base, overrides.share_held_out(settings))
+    share = overrides.share_held_out(settings)
+    whole = read_in_turn(ranks, places, lambda: plans.read_all(places, base, share))
     if places["preset"] is None:
         places["preset"] = settings["preset"] = presets.default(
             whole, None if base is None else base.about.get("preset", "")
@@ -87,7 +96,9 @@ def train(
     if print_config:
         click.echo(config.text(job.settings()), nl=False)
         return
-    result, metric = run_job(job, chosen, out, _command(), say, resume=resume, quiet=quiet, time_limit=time_limit)
+    result, metric = run_job(
+        job, chosen, out, _command(), say, resume=resume, quiet=quiet, time_limit=time_limit, ranks=ranks
+    )
     if as_json:
         options.print_json(result)
     elif not quiet:
@@ -104,7 +115,7 @@ def choose(places: dict[str, Any], say: Callable[[str], None], *, trace: bool = 
 
 def run_job(
     job: Job, chosen: Backend, out: Path | None, command: list[str], say: Callable[[str], None], *,
-    resume: bool = False, quiet: bool = False, time_limit: float | None = None,
+    resume: bool = False, quiet: bool = False, time_limit: float | None = None, ranks: Ranks | None = None,
 ) -> tuple[dict[str, Any], Metric]:  # fmt: skip
     """Train and write the run folder; the result, and its metric."""
     held_out = f", {len(job.validation)} held out" if job.validation else ""
@@ -113,21 +124,32 @@ def run_job(
     for note in [*(kinds.lines(table, job.training.x, _COLUMNS, learnt=True) if table else ()), *job.notes]:
         say(note)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with _folder(out, job.places["preset"], resume=resume, say=say) as folder:
-        run = _fit(job, folder, chosen, command, say, quiet=quiet, stop=Stop(time_limit))
-        result = outcome.measured(job, run, folder)
-        outcome.write(job, run, folder, command, result, started)
+    with _folder(out, job.places["preset"], resume=resume, say=say, ranks=ranks) as folder:
+        run = _fit(job, folder, chosen, command, say, quiet=quiet, stop=Stop(time_limit), ranks=ranks)
+        with sharing(run, ranks):
+            result = outcome.measured(job, run, folder)
+        if leads(ranks):
+            outcome.write(job, run, folder, command, result, started)
     return result, run.task.metric
 
 
 @contextlib.contextmanager
-def _folder(out: Path | None, name: str, *, resume: bool, say: Callable[[str], None]) -> Iterator[RunFolder]:
+def _folder(
+    out: Path | None, name: str, *, resume: bool, say: Callable[[str], None], ranks: Ranks | None
+) -> Iterator[RunFolder]:
     """The run's folder, new or to be resumed, locked; a new one is removed again if nothing comes of it."""
+
+    def found() -> RunFolder:
+        if not resume:
+            return RunFolder.create(out, name)
+        return RunFolder.open(out) if out is not None else RunFolder.unfinished(name)
+
+    folder = lead(ranks, found)
+    if not leads(ranks):
+        yield folder
+        return
     if resume:
-        folder = RunFolder.open(out) if out is not None else RunFolder.unfinished(name)
         say(f"going on in {folder.path}")
-    else:
-        folder = RunFolder.create(out, name)
     with folder.locked() as note:
         if note:
             say(note)
@@ -141,7 +163,7 @@ def _folder(out: Path | None, name: str, *, resume: bool, say: Callable[[str], N
 
 def _fit(
     job: Job, folder: RunFolder, chosen: Backend, command: list[str], say: Callable[[str], None], *, quiet: bool,
-    stop: Stop,
+    stop: Stop, ranks: Ranks | None,
 ) -> TrainedModel:  # fmt: skip
     """The training; a signal lets it save where it stands, a second one does not wait for that."""
     checkpoints = Checkpoints(folder.path, say=say)
@@ -150,13 +172,14 @@ def _fit(
         run = fit_spec(
             job.spec, job.model, job.training, valid=job.validation, params=job.params, backend=chosen,
             workers=job.places["workers"], checkpoints=checkpoints,
-            watchers=[_Keep(history), *([] if quiet else [Progress()])], stop=stop,
+            watchers=[*([_Keep(history)] if leads(ranks) else []), *([] if quiet else [Progress()])], stop=stop,
+            ranks=ranks,
         )  # fmt: skip
     words = shlex.join([*command, "--out", str(folder.path), "--resume"])
     if run.stopped == INTERRUPTED:
         with contextlib.suppress(OSError):
             echo(f"portanet: interrupted, and saved; to go on: {words}", err=True)
-        raise SystemExit(128 + signals[0])
+        raise SystemExit(128 + (signals[0] if signals else signal.SIGTERM))  # which another rank may have got
     if run.stopped == LIMITED:
         say(f"the time limit stopped the run at step {run.steps}, and it is saved; to resume: {words}")
     return run

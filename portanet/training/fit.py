@@ -18,6 +18,7 @@ from portanet.backends import Backend
 from portanet.data import Dataset
 from portanet.data.fingerprint import fingerprint
 from portanet.errors import BackendError, ModelError
+from portanet.mpi.ranks import Ranks, as_ranks
 from portanet.nn.layer import Layer
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
@@ -30,6 +31,7 @@ from portanet.training.callbacks import Callback
 from portanet.training.ends import outputs_of, require_reach
 from portanet.training.examples import Examples
 from portanet.training.frames import Given
+from portanet.training.gradient import team
 from portanet.training.history import History
 from portanet.training.kinds import require_rows
 from portanet.training.labels import learn_labels, put_labels, row_weights
@@ -42,10 +44,10 @@ from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
 from portanet.training.stopping import Stop
 from portanet.training.tasks import loss_for, task_of
+from portanet.training.together import Alone, Together, own_device, require_same, require_shareable
 from portanet.training.units import Unit, require_squares
 from portanet.training.validation import hold_out, pair_of, share_of
 from portanet.training.watched import measured_for, require_watched, watching
-from portanet.training.watchers import Watchers
 from portanet.training.weights import TrainedParams, on_backend
 
 
@@ -75,6 +77,7 @@ def fit(
     callbacks: Sequence[Callback] | Callback | None = None,
     checkpoints: Checkpoints | str | Path | None = None,
     time_limit: float | None = None,
+    communicator: Any = None,
 ) -> TrainedModel:
     """Train `model` on rows `x` (N, ...) with their `labels`, or on a Dataset, which has both, and return it trained.
 
@@ -117,6 +120,8 @@ def fit(
     workers        threads that share a batch on NumPy; by default one for each core, or fewer where a container's quota
                    or OMP_NUM_THREADS says so; the result is the same
     time_limit     seconds after which training stops, with the model that it has by then
+    communicator   of MPI, such as mpi4py.MPI.COMM_WORLD: its processes, which all make this call, share each batch and
+                   return the same model; or `Ranks(communicator, ...)` with settings: see `portanet.mpi`
 
     Targets of a regression are learned as deviations from their mean, divided by their standard deviation, both in
     float64 and by `sample_weight` (counts: divided by their mean); the model's card keeps them, and `predict` gives
@@ -130,7 +135,7 @@ def fit(
     """
     require_model(model)
     require_rows(x, labels)
-    stop = Stop(time_limit)
+    stop, ranks = Stop(time_limit), as_ranks(communicator)
     spec = TrainingSpec(
         layers=chain_of(model), loss=loss_for(task, None if loss is None else as_loss(loss)), optimizer=optimizer,  # type: ignore[arg-type]
         schedule=schedule, epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed,  # type: ignore[arg-type]
@@ -141,12 +146,13 @@ def fit(
         require_watched(callbacks_by_metric, task_of(spec.loss), held_out=valid is not None and valid != 0)
         spec = replace(spec, callbacks=callbacks_by_metric)
     rows = (x, labels, sample_weight)
-    (x, labels, sample_weight), held_out = hold_out(rows, valid, classes=task_of(spec.loss).has_one_class)
-    return fit_spec(
-        spec, model, x, labels, valid=held_out, sample_weight=sample_weight, params=params, backend=backend,
-        workers=workers, checkpoints=checkpoints, stop=stop,
-        watchers=[Progress()] if callbacks is None and in_notebook() else (),
-    )  # fmt: skip
+    with ranks.together() if ranks else contextlib.nullcontext():
+        (x, labels, sample_weight), held_out = hold_out(rows, valid, classes=task_of(spec.loss).has_one_class)
+        return fit_spec(
+            spec, model, x, labels, valid=held_out, sample_weight=sample_weight, params=params, backend=backend,
+            workers=workers, checkpoints=checkpoints, stop=stop, ranks=ranks,
+            watchers=[Progress()] if callbacks is None and in_notebook() else (),
+        )  # fmt: skip
 
 
 def fit_spec(
@@ -163,11 +169,12 @@ def fit_spec(
     checkpoints: Checkpoints | str | Path | None = None,
     watchers: Sequence[Callback] = (),
     stop: Stop | None = None,
+    ranks: Ranks | None = None,
 ) -> TrainedModel:
     """Train `model` as the spec says: `fit`, with its settings in one value.
 
     `watchers` are called with the spec's callbacks, and are not part of the settings; nor is `stop`, which may end the
-    run early.
+    run early, nor are the `ranks` that share it, which are `together` meanwhile.
     """
     stop = Stop() if stop is None else stop
     workers = None if workers is None else require_whole("workers", workers)
@@ -176,9 +183,13 @@ def fit_spec(
     known = ModelCard(()) if base is None else base
     rows = given.rows(known)
     chosen, full = backend_for(backend, rows), spec.batch_size == "full"
+    if ranks and not isinstance(backend, Backend):
+        chosen = own_device(ranks, chosen)
     x, model = as_array(rows, chosen), with_python_numbers(model)
     require_numbers(x)
     spec = spec.for_rows(x.shape[0])
+    if ranks:
+        require_shareable(model, chosen)
     outputs, task = outputs_of(model, tuple(x.shape[1:]), spec.loss), task_of(spec.loss)
     kept = as_checkpoints(checkpoints)
     size = None if full else int(spec.batch_size)
@@ -203,15 +214,19 @@ def fit_spec(
             table=given.table(known),
         )  # fmt: skip
         start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
+        workers = ranks.threads() if ranks and workers is None else workers
         run = TrainedModel(model, start, spec, chosen, card, workers=chosen.threads(workers), held_out=valid)
         held_out = None if valid is None else run.labelled(*pair_of(valid), place=True)
-        plan = Plan(spec, Batches(len(source), size, spec.seed), Watchers((*spec.callbacks, *watchers)))
-        identity = _identity(run, examples, held_out, params) if kept else {}
-        resume = Resume(run, plan.watchers, kept, identity)
+        identity = _identity(run, examples, held_out, params) if kept or ranks else {}
+        if ranks:
+            require_same(ranks, identity, chosen)
+        shared = Together(ranks, len(source)) if ranks else Alone()
+        plan = Plan(spec, Batches(len(source), size, spec.seed), shared.watchers((*spec.callbacks, *watchers)), ranks)
+        resume = Resume(run, plan.watchers, shared.checkpoints(kept), identity)
         watched = measured_for(plan.watchers.callbacks, task)
-        history = History(run, task, targets, weights, held_out, watched)
+        history = History(run, task, targets, weights, held_out, team(run, ranks), watched)
         with stop.listening():
-            train(run, examples, plan, history, resume, stop)
+            train(run, examples, plan, history, resume, shared.stop(stop))
     return run
 
 

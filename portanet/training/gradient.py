@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,8 @@ from portanet._tree import tree_merge
 from portanet._typing import Array, Params, Shape
 from portanet.backends.base import Transform, untraced
 from portanet.errors import ConfigError, ModelError
+from portanet.mpi.ranks import Ranks
+from portanet.mpi.team import Team
 from portanet.nn.folding import fold_input_scale
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
@@ -53,16 +56,34 @@ def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
     return _ALIGNED * math.ceil(batch_size / (_ALIGNED * count))
 
 
-def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int) -> Gradient:
-    """Return the gradient for batches of this many rows, computed in at least `accumulate` parts."""
+def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int, ranks: Ranks | None = None) -> Gradient:
+    """Return the gradient for batches of this many rows, computed in at least `accumulate` parts, shared by ranks."""
     if accumulate > 1 and not run.model.rowwise:
-        name = type(_not_rowwise(run.model)).__name__
+        name = type(not_rowwise(run.model)).__name__
         raise ConfigError(f"a batch for {name} cannot be computed in parts.", remedy="use accumulate=1, or LayerNorm")
-    size = run.backend.shard_rows(rows, shard_rows(run.model, run.input_shape, rows))
-    size = min(size, -(-rows // accumulate))
-    workers = shards.workers(run.workers)
+    shard = shard_rows(run.model, run.input_shape, rows)
+    size = min(shard if ranks else run.backend.shard_rows(rows, shard), -(-rows // accumulate))
+    workers = team(run, ranks, layout.size)
+    if ranks and (note := ranks.idle(-(-rows // size))):
+        ranks.note(f"a batch of {rows} rows makes {note}")
     trace = run.backend.tracer(workers.run_pair if size >= rows else None)  # shards keep the workers busy
     return Gradient(run.model, run.loss, layout, size if size < rows else None, workers, trace=trace)
+
+
+def team(run: TrainedModel, ranks: Ranks | None, numbers: int = 0) -> Workers:
+    """Return the threads of this process, or with ranks those of all; for sums of vectors of this many numbers."""
+    local = shards.workers(run.workers)
+    return local if ranks is None else Team(ranks, local, run.backend, numbers)
+
+
+@contextlib.contextmanager
+def shared(run: TrainedModel, workers: Workers) -> Iterator[None]:
+    """While the block runs, these workers share the rows that are measured."""
+    run.sharing = workers
+    try:
+        yield
+    finally:
+        run.sharing = None
 
 
 class Batch(NamedTuple):
@@ -179,9 +200,9 @@ class Gradient:
 _Part = tuple[Any, dict[str, Array], Params]
 
 
-def _not_rowwise(layer: Layer) -> Layer:
+def not_rowwise(layer: Layer) -> Layer:
     """The layer inside that needs the whole batch."""
-    return next((_not_rowwise(child) for child in layer.children.values() if not child.rowwise), layer)
+    return next((not_rowwise(child) for child in layer.children.values() if not child.rowwise), layer)
 
 
 def _shares(weights: Array, rows: Array | None) -> tuple[Array, Array]:

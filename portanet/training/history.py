@@ -12,6 +12,8 @@ from portanet._typing import HostArray
 from portanet.metrics import LOSS, METRICS, Metric
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Row
+from portanet.training.gradient import shared
+from portanet.training.shards import Workers
 from portanet.training.source import Source
 from portanet.training.state import Position
 from portanet.training.tasks import Task
@@ -29,6 +31,7 @@ class History:
     weights  their weights, on the host; None where all count the same
     valid    rows and labels to measure on for each row of the history
     watched  further metrics to measure on them, by key
+    workers  who shares that
     """
 
     run: TrainedModel
@@ -36,6 +39,7 @@ class History:
     labels: HostArray
     weights: HostArray | None
     valid: tuple[Source, HostArray] | None
+    workers: Workers
     watched: Sequence[str] = ()
 
     def append(self, at: Position, batches: Batches, learning_rate: float, seconds: float) -> Row:
@@ -57,7 +61,8 @@ class History:
             task.metric.key: task.finalize(counted, labels),
         }
         if self.valid is not None:
-            measured = self.run.measure(*self.valid, self.watched)
+            with shared(self.run, self.workers):
+                measured = self.run.measure(*self.valid, self.watched)
             row |= {f"valid_{name}": measured[name] for name in ("loss", task.metric.key, *self.watched)}
         self.run.history.append(row | {"seconds": seconds})
         return self.run.history[-1]

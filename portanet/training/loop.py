@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from portanet._tree import tree_map
 from portanet.errors import DivergenceError
+from portanet.mpi.ranks import Ranks
 from portanet.nn.layout import Layout
 from portanet.optim.optimizer import average_buffers, learning_rate, weights
 from portanet.training.batches import Batches
@@ -35,6 +36,7 @@ class Plan:
     spec: TrainingSpec
     batches: Batches
     watchers: Watchers
+    ranks: Ranks | None = None
 
     @property
     def steps(self) -> int:
@@ -50,7 +52,7 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
     """Train the run's model until the epochs are over or something stops it: its params, history, steps, seconds."""
     layout = Layout.of(run.model, run.params)
     rows = plan.batches.size or plan.batches.rows
-    gradient = gradient_of(run, layout, rows, plan.spec.accumulate)
+    gradient = gradient_of(run, layout, rows, plan.spec.accumulate, plan.ranks)
     takes_step = {measure: examples.compile(Step(gradient, plan.spec.optimizer, measure)) for measure in (True, False)}
     batches, watchers, steps = plan.batches, plan.watchers, plan.steps
 

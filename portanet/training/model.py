@@ -61,6 +61,7 @@ class TrainedModel(Weights):
     stopped  why training ended: "finished", "early stopping", "interrupted" or "time limit"; "diverged" in the model
              of a DivergenceError, and empty after `load`
     held_out  the rows that `fit` validated on, with their labels; a file does not keep them
+    sharing  the workers of several processes that share its batches, while they train; None otherwise
     """
 
     model: Layer
@@ -75,6 +76,7 @@ class TrainedModel(Weights):
     workers: int = 1
     stopped: str = ""
     held_out: Any = field(default=None, compare=False)
+    sharing: shards.Workers | None = None
 
     def __repr__(self) -> str:
         """The model as a table: layers, output shapes, parameters, and the multiply-accumulates of one row."""
@@ -237,9 +239,8 @@ class TrainedModel(Weights):
     def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
         with self.backend.session(self.dtype):
             source = self._source(x)
-            return np.concatenate(
-                list(self.map_outputs(source, lambda _, logits: self.backend.to_numpy(answer(logits))))
-            )
+            answers = self.map_outputs(source, lambda _, logits: self.backend.to_numpy(answer(logits)))
+            return np.concatenate(list(answers))
 
     def wide(self, x: Any) -> Any:
         """A copy on the host, in float64.
@@ -267,10 +268,8 @@ class TrainedModel(Weights):
         """
         # fewer where a row takes much memory
         size = min(_PREDICTED_ROWS, 8 * shard_rows(self.model, self.input_shape, _PREDICTED_ROWS))
-        blocks = source.blocks(size)
-        return shards.workers(self.workers).map(
-            lambda i: part(i * size, self.model.forward(self.params, blocks[i])[0]), len(blocks)
-        )
+        workers, blocks = self.sharing or shards.workers(self.workers), source.blocks(size)
+        return workers.map(lambda i: part(i * size, self.model.forward(self.params, blocks[i])[0]), len(blocks))
 
 
 @explains

@@ -20,10 +20,15 @@ class Progress(Callback):
 
     A bar in a terminal and in a notebook; elsewhere one line for each row of the history. All but a notebook's goes
     to stderr. A closed stderr does not stop training.
+
+    rows  those of an epoch, where the rows that all processes of a run take in a second are shown too; 0: they are not
     """
+
+    rows: int = 0
 
     def begin(self, run: TrainedModel, steps: int) -> None:
         self._epochs, self._metric = run.spec.epochs, run.task.metric
+        self._steps, self._before = steps, (run.steps, run.seconds)
         self._view = _view(run.steps, steps)
 
     def advance(self, step: int) -> None:
@@ -32,8 +37,14 @@ class Progress(Callback):
 
     def log(self, row: Row) -> bool | None:
         with contextlib.suppress(OSError):
-            self._view.say(describe(row, self._epochs, self._metric))
+            self._view.say(describe(row, self._epochs, self._metric) + self._speed(row))
         return None
+
+    def _speed(self, row: Row) -> str:
+        """The rows a second since the row before."""
+        (step, seconds), self._before = self._before, (row["step"], row["seconds"])
+        taken = self.rows * self._epochs * (row["step"] - step) / self._steps
+        return f"  {taken / (row['seconds'] - seconds):,.0f} rows/s" if taken else ""
 
     def end(self) -> None:
         with contextlib.suppress(OSError):

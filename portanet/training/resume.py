@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _COST = 0.01  # the largest share of the time that saving may take
 
 
-def _made_with() -> dict[str, Any]:
+def made_with() -> dict[str, Any]:
     """What the bits of a run depend on besides its settings."""
     return {
         "portanet": portanet.__version__,
@@ -86,7 +86,7 @@ class Checkpoints:
         self._require_same_rates(schedule, tree["steps"], tree["planned_steps"], steps)
         if tree["planned_steps"] < steps:
             self.say(f"continuing from {tree['identity']['epochs']} to {identity['epochs']} epochs")
-        before, now = tree["made_with"], _made_with()
+        before, now = tree["made_with"], made_with()
         pairs = [f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
         if pairs:
             self.say(f"the run was started with {', '.join(pairs)}: the bits may differ")
@@ -104,7 +104,7 @@ class Checkpoints:
         Raises DataError where the folder cannot be written.
         """
         start = time.monotonic()
-        snapshot.write_snapshot(self.folder, {**tree, "identity": self._identity, "made_with": _made_with()})
+        snapshot.write_snapshot(self.folder, {**tree, "identity": self._identity, "made_with": made_with()})
         end = time.monotonic()
         self._next = end + max(self.every, (end - start) / _COST)
 
