@@ -16,6 +16,7 @@ from portanet.storage.run_record import Object, RunRecord
 
 _COLOURS = 8
 _SETTINGS = 100
+_SHARE, _LONGER = "Share of the run", 5
 _READ = 400  # places of a chart, at most
 
 
@@ -69,15 +70,16 @@ def overlaid(records: Sequence[RunRecord], names: Sequence[str], metric: Metric)
     lines = [curve for number, record in enumerate(records) if (curve := _curve(record, names[number], number, metric))]
     if not lines:
         return None
+    lines = _comparable(lines)
     xs, ys = ([point[axis] for each in lines for point in each.points] for axis in (0, 1))
     form = percent if metric.format.endswith("%") else number
     sides, titles = sorted({each.side for each in lines}), sorted({each.along for each in lines})
     drawn = chart(
         metric.key,
-        f"{metric.title[0].upper()}{metric.title[1:]}, {' and '.join(sides)}",
-        Range(" or ".join(titles), min(xs), max(xs), whole),
+        f"{metric.title[0].upper()}{metric.title[1:]}" + (f", {sides[0]}" if len(sides) == 1 else ""),
+        Range(titles[0], min(xs), max(xs), percent if titles[0] == _SHARE else whole),
         Range("", min(ys), max(ys), form),
-        [(each.name, each.style) for each in lines],
+        [(each.name if len(sides) == 1 else f"{each.name}, {each.side}", each.style) for each in lines],
     )
     for each in lines:
         line(drawn, each.style, *zip(*each.points, strict=True))
@@ -105,12 +107,25 @@ def _curve(record: RunRecord, name: str, number: int, metric: Metric) -> _Curve 
     return None
 
 
+def _comparable(lines: list[_Curve]) -> list[_Curve]:
+    """The same lines, along the share of the run where they go along different things, or some are much shorter."""
+    ends = [each.points[-1][0] for each in lines]
+    if len({each.along for each in lines}) == 1 and max(ends) <= _LONGER * min(ends):
+        return lines
+    return [
+        each._replace(along=_SHARE, points=[(round(a / (end or 1.0), 3), b) for a, b in each.points])
+        for each, end in zip(lines, ends, strict=True)
+    ]
+
+
 def _read(drawn: Chart, metric: Metric, lines: Sequence[_Curve]) -> None:
     """At each place that any line has, the values of those that have it."""
     values = [(each.name, dict(each.points)) for each in lines]
     for a in thinned(sorted({a for _, at in values for a in at}), _READ):
         told = [[drawn.y.at(at[a]), name, metric.text(at[a])] for name, at in values if a in at]
-        drawn.reading.append([drawn.x.at(a), f"{drawn.x.title} {number(a)}", told])
+        drawn.reading.append(
+            [drawn.x.at(a), f"{drawn.x.title} {percent(a) if drawn.x.title == _SHARE else number(a)}", told]
+        )
 
 
 def _marked(values: Sequence[Any], metric: Metric) -> list[tuple[str, bool]]:

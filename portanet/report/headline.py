@@ -13,6 +13,10 @@ from portanet.report.evidence import Evidence
 from portanet.storage.run_record import Object, RunRecord
 
 _MEASURED = {"valid": "Validation", "test": "Test", "final_train": "Training", "train": "Last logged training"}
+_HEADS = {
+    "valid": "Validation", "test": "Test", "valid baseline": "Validation, always answering alike",
+    "test baseline": "Test, always answering alike",
+}  # fmt: skip
 
 
 def section(record: RunRecord, evidence: Evidence | None = None) -> Object:
@@ -21,6 +25,7 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object:
         "figures": figures(record, evidence),
         "error": _error(evidence),
         "sentences": [text for text in (ending.why(record), ending.which(record)) if text],
+        "scores": scores(record),
         "facts": tables.facts(record),
     }
 
@@ -32,36 +37,62 @@ def figures(record: RunRecord, evidence: Evidence | None = None) -> list[Object]
         for metric in METRICS:
             value = record.result.get(f"{rows}_{metric.key}")
             if value is not None and not (rows == "train" and found):
-                found.append(_figure(f"{title} {metric.title}", metric, value))
+                found.append(_figure(f"{title} {metric.title}", metric, value) | {"rows": rows})
     if not found and evidence is not None and evidence.metric is not None:
         found = [_figure(f"{evidence.rows.capitalize()} {evidence.metric.title}", evidence.metric, evidence.score)]
-    if found and evidence is not None:
-        _compare(found[0], evidence)
+    if found:
+        _compare(found[0], _section(record.result.get("baseline"), found[0].get("rows")), evidence)
     return found
 
 
+def scores(record: RunRecord) -> Object | None:
+    """Everything that was measured, beside what always answering alike scores; None where that is not recorded."""
+    names = {rows: _section(record.result.get("scores"), rows) for rows in ("valid", "test")}
+    names |= {f"{rows} baseline": _section(record.result.get("baseline"), rows) for rows in ("valid", "test")}
+    measured = {rows: values for rows, values in names.items() if values}
+    lines = [
+        (metric.title, [_text(metric, values.get(metric.key)) for values in measured.values()])
+        for metric in METRICS
+        if any(metric.key in values for values in measured.values())
+    ]
+    return {"heads": [_HEADS[rows] for rows in measured], "lines": lines} if lines else None
+
+
+def _section(value: Any, rows: Any) -> Object:
+    found = value.get(rows) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _text(metric: Metric, value: Any) -> str:
+    return metric.text(value) if _is_number(value) else ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
 def _figure(title: str, metric: Metric, value: Any) -> Object:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = _is_number(value)
     share = min(1.0, max(0.0, float(value))) if is_number and metric.higher_is_better else None
-    text = metric.text(value) if is_number else str(value)
+    text = metric.text(value) if is_number else str(value)[:40]
     return {"title": title, "text": text, "share": share, "metric": metric, "baseline": None, "compared": ""}
 
 
-def _compare(figure: Object, evidence: Evidence) -> None:
-    """Add what an answer without any learning would score."""
-    if evidence.has_one_class and figure["metric"] is ACCURACY:
-        counts = np.bincount(evidence.targets.astype(np.int64), minlength=len(evidence.classes))
-        share = float(counts.max() / max(1, counts.sum()))
-        name = evidence.classes[int(counts.argmax())]
-        figure["baseline"], figure["compared"] = (
-            share,
-            f"{share:.2%} by always answering {name}, on {evidence.total:,} rows",
-        )
-    elif evidence.has_numbers and figure["metric"] is R2:
-        figure["baseline"], figure["compared"] = (
-            0.0,
-            f"0 by always answering the mean, 1 is perfect; on {evidence.total:,} rows",
-        )
+def _compare(figure: Object, simple: Object, evidence: Evidence | None) -> None:
+    """Add what an answer without any learning scores, as the record has it, or else of the rows at hand."""
+    share, metric = simple.get(figure["metric"].key), figure["metric"]
+    if evidence is None:
+        on, name = "", "the commonest class"
+    else:
+        on = f", on {evidence.total:,} rows"
+        common = evidence.targets if evidence.has_one_class else np.zeros(1)
+        counts = np.bincount(common.astype(np.int64), minlength=len(evidence.classes))
+        name = evidence.classes[int(counts.argmax())] if evidence.has_one_class else ""
+        share = float(counts.max() / counts.sum()) if share is None and evidence.has_one_class else share
+    if metric is ACCURACY and _is_number(share) and name:
+        figure["baseline"], figure["compared"] = share, f"{share:.2%} by always answering {name}{on}"
+    elif metric is R2:
+        figure["baseline"], figure["compared"] = 0.0, f"0 by always answering the mean, 1 is perfect{on}"
 
 
 def _error(evidence: Evidence | None) -> Object | None:

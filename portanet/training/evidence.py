@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
 
 _ROWS = 10_000  # that are answered for a report, at most
+_VALUES = 2**26  # in those, at most, but for the first few
+_FEW = 5
 _SHUFFLED = 1000  # of those, for the importance of columns
 _CELLS = 200_000  # that are answered with one column shuffled
 _COLUMNS = 500
@@ -32,7 +34,8 @@ def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evi
     rows  what they are called: "validation", "test", "training" or "given"
     """
     total = len(x) if labels is None else len(labels)
-    index = np.unique(np.linspace(0, total - 1, min(total, _ROWS)).astype(np.int64))
+    most = max(_FEW, min(_ROWS, _VALUES // math.prod(run.input_shape)))
+    index = np.unique(np.linspace(0, total - 1, min(total, most)).astype(np.int64))
     x, labels = (
         (rows_at(x, index), None if labels is None else rows_at(labels, index)) if len(index) < total else (x, labels)
     )

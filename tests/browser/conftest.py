@@ -30,6 +30,11 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+def leaves(url: str, page: str) -> bool:
+    """Whether a request is for more than the page and what it holds."""
+    return url != page and not url.startswith(("data:", "blob:"))
+
+
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Visit]:
     """`visit(path, **settings of the context)`: the page of a file, watched until the test is over."""
@@ -42,9 +47,9 @@ def visit(chromium: Any) -> Iterator[Visit]:
         page, address = context.new_page(), path.as_uri()
         page.on("console", lambda message: heard.append(message.text) if message.type != "log" else None)
         page.on("pageerror", lambda error: heard.append(str(error)))
-        page.on("request", lambda request: heard.append(request.url) if request.url != address else None)
+        page.on("request", lambda request: heard.append(request.url) if leaves(request.url, address) else None)
         page.goto(address)
-        page.wait_for_selector("html[data-ready]", state="attached")
+        page.wait_for_selector("html[data-ready]" if settings.get("java_script_enabled", True) else "html")
         return page
 
     yield opened

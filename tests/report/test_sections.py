@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from portanet.metrics import ACCURACY, R2
-from portanet.report import calibration, columns, confusion, errors, gallery, headline, png, rows, weights
+from portanet.report import beside, calibration, columns, confusion, errors, gallery, headline, png, rows, weights
 from portanet.report.chart import Range, chart, number, percent, whole
 from portanet.report.evidence import Evidence
 from portanet.report.page import page
@@ -242,3 +242,38 @@ def test_counts_have_no_ticks_between_them() -> None:
     drawn = chart("k", "t", Range("x", 1, 3, whole), Range("y", 0, 2, whole))
     assert [text for _, text in drawn.x.marks] == ["1", "2", "3"]
     assert [text for _, text in drawn.y.marks] == ["0", "1", "2"]
+
+
+def run(name: str, epochs: int, score: float, **spec: Any) -> RunRecord:
+    history = [
+        {"step": 10 * i, "epoch": i, "accuracy": 0.1, "valid_accuracy": score * i / epochs}
+        for i in range(1, epochs + 1)
+    ]
+    return RunRecord(
+        name, result={"valid_accuracy": score}, spec={"batch_size": 32, "epochs": epochs} | spec, history=history
+    )
+
+
+def test_runs_side_by_side_tell_the_best_score_and_what_differs() -> None:
+    records = [run("a", 4, 0.8, optimizer={"rate": 0.1}), run("a", 8, 0.9, optimizer={"rate": 0.2}), RunRecord("c")]
+    found = beside.section(records, ["a", "a (2)", "c"])
+    assert found["scores"][0] == ("Validation accuracy", [("80.00%", False), ("90.00%", True), ("", False)])
+    assert dict(found["differences"]) == {
+        "batch_size": ["32", "32", ""],
+        "epochs": ["4", "8", ""],
+        "optimizer.rate": ["0.1", "0.2", ""],
+    }
+    [drawn] = found["charts"]
+    assert drawn.title == "Accuracy, validation"
+    assert drawn.x.title == "Epoch"
+    assert drawn.reading[0][1:][1] == [
+        [pytest.approx(drawn.y.at(0.2)), "a", "20.00%"],
+        [pytest.approx(drawn.y.at(0.1125)), "a (2)", "11.25%"],
+    ]
+
+
+def test_runs_of_other_lengths_are_laid_over_each_other_by_their_share() -> None:
+    [drawn] = beside.section([run("a", 4, 0.8), run("b", 400, 0.9)], ["a", "b"])["charts"]
+    assert drawn.x.title == "Share of the run"
+    assert drawn.reading[-1][1] == "Share of the run 100%"
+    assert {name for *_, lines in drawn.reading for _, name, _ in lines} == {"a", "b"}

@@ -118,22 +118,27 @@ const gallery = document.querySelector('[data-group="mistakes"]');
 const pictures = gallery ? [...gallery.querySelectorAll("li")] : [];
 for (const cell of document.querySelectorAll("td[data-pair]")) {
   if (!pictures.some((picture) => picture.dataset.pair === cell.dataset.pair)) continue;
-  const button = make("button", { type: "button", "aria-label": `Show the ${cell.textContent}: ${cell.title}` });
+  const button = make("button", { type: "button", "aria-label": `Show ${cell.title}` });
   button.textContent = cell.textContent;
   cell.replaceChildren(button);
-  button.addEventListener("click", () => choose(cell.dataset.pair));
+  button.addEventListener("click", () => choose(cell));
 }
 
-function choose(pair) {
-  for (const picture of pictures) picture.hidden = pair !== null && picture.dataset.pair !== pair;
+function choose(cell) {
+  for (const picture of pictures) picture.hidden = cell !== null && picture.dataset.pair !== cell.dataset.pair;
   const folded = gallery.querySelector("details");
-  if (folded) folded.open = pair !== null;
-  document.getElementById("all-mistakes")?.remove();
-  if (pair === null) return;
-  const all = make("button", { type: "button", id: "all-mistakes" });
+  if (folded) folded.open = cell !== null;
+  gallery.toggleAttribute("data-chosen", cell !== null);
+  document.getElementById("chosen")?.remove();
+  if (cell === null) return;
+  const shown = pictures.filter((picture) => !picture.hidden).length;
+  const hidden = Number(cell.textContent.replaceAll(",", "")) - shown;
+  const line = make("p", { id: "chosen", class: "quiet" });
+  line.textContent = `${cell.title}${hidden ? `; ${shown} of them are in this page` : ""}. `;
+  const all = make("button", { type: "button" }, line);
   all.textContent = "Show all mistakes";
   all.addEventListener("click", () => choose(null));
-  gallery.before(all);
+  gallery.before(line);
   all.focus({ preventScroll: true });
   gallery.parentElement.scrollIntoView({ block: "start" });
 }
@@ -147,3 +152,5 @@ addEventListener("beforeprint", () => {
 addEventListener("afterprint", () => {
   for (const each of folded) each.open = false;
 });
+
+document.documentElement.dataset.ready = "";
