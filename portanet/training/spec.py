@@ -138,8 +138,7 @@ class TrainingSpec:
                     remedy='name their shape, as with image=(1, 28, 28), or use preset="mlp"',
                 )
             body = dropwhile(lambda layer: isinstance(layer, (Rescale, Standardize, RandomAffine)), layers)
-            is_plain = card.table is None or card.table.is_plain
-            layers = [Standardize("feature") if is_plain else Columns(card.table.kinds), *body]  # type: ignore[union-attr]
+            layers = [Standardize("feature") if card.table is None else Columns(card.table.kinds), *body]
         return replace(self, layers=tuple(layers))
 
     def for_rows(self, rows: int) -> TrainingSpec:

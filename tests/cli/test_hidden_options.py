@@ -10,7 +10,7 @@ import pytest
 from console import Call
 
 import portanet
-from portanet.nn import Dense, Dropout, Flatten, Standardize, Tanh
+from portanet.nn import Columns, Dense, Dropout, Flatten, Tanh
 
 WORDS = ["train", "flowers.csv", "--preset", "mlp", "--epochs", "1", "--backend", "numpy", "--quiet"]
 
@@ -20,7 +20,7 @@ def test_the_network_and_the_command_that_repeats_it(cli: Call) -> None:
     assert cli(*WORDS, *given, "--out", "a").code == 0
     hidden = [Dense(9), Tanh(), Dropout(0.1), Dense(8), Tanh(), Dropout(0.1)]
     found = [layer for layer in portanet.load("a").model.layers if not isinstance(layer, Flatten)]
-    assert found == [Standardize("feature"), *hidden, Dense(3)]
+    assert found == [Columns(("number",) * 4), *hidden, Dense(3)]
     command = json.loads(Path("a/run.json").read_text())["command"]
     assert "--hidden 9,8" in command
     assert cli(*shlex.split(command)[1:], "--out", "b").code == 0
