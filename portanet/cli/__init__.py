@@ -81,7 +81,7 @@ class _Group(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
-            context.fail(f"There is no command {name!r}; commands are {', '.join(_COMMANDS)}.")
+            context.fail(f"Unknown command {name!r}; commands are {', '.join(_COMMANDS)}.")
         command: click.Command = importlib.import_module(f"portanet.cli.{name}").command
         return command
 
@@ -114,7 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted.")
         code = 130
-    except BrokenPipeError:  # whoever read our output has closed it, as `head` does
+    except BrokenPipeError:  # the reader of our output has closed it, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except OSError as error:  # a full disk behind stdout; every other one becomes a PortanetError

@@ -1,4 +1,4 @@
-"""portanet bench: how fast the presets train on this machine's backends, and whether a GPU is worth it."""
+"""portanet bench: how fast the presets train on this machine's backends, and from which batch size a GPU is faster."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _choose(names: str | None) -> tuple[list[Backend], dict[str, str]]:
 
 
 def _with_plain(chosen: Sequence[Backend]) -> list[Backend]:
-    """The backends, and behind each that traces the same without."""
+    """The backends, each that traces followed by itself without tracing."""
     from portanet import backends
 
     sides = []
@@ -135,7 +135,7 @@ def _sweep(chosen: Sequence[Backend], *, quick: bool, settings: Any) -> list[Tim
 
 
 def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequence[Timing]) -> list[str]:
-    """One sentence for each GPU; or that there is none, and why."""
+    """One sentence for each GPU; or that none was found, and why."""
     from portanet.backends import PREFERRED
     from portanet.checks.bench import on_gpu, worth_it
 

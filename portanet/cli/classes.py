@@ -1,4 +1,4 @@
-"""The classes of a label on the command line: named or counted by an option, told in a line, too many refused."""
+"""Class labels on the command line: named or counted by an option, summarised in a line, refused if too many."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def names_in(option: str | None) -> tuple[str, ...] | None:
 
 
 def require_credible(data: Dataset, option: str | None) -> None:
-    """Raise where there is nothing to tell apart, or more to tell apart than classes are, and nobody has confirmed it.
+    """Raise where there is a single class, or implausibly many that no option confirms.
 
-    Whole numbers may be measured, and a label that most rows have for themselves names the row.
+    Whole numbers may be measurements, and a label that is different in most rows identifies the row.
     """
     count, label = len(data.classes), f"the label {data.label!r}" if data.label else "the label"
     confirmed = int(option) if option is not None and option.strip().isdecimal() else None
@@ -54,7 +54,7 @@ def require_credible(data: Dataset, option: str | None) -> None:
 
 
 def line(data: Dataset) -> str:
-    """How many rows each class has, in their order; of many the first."""
+    """The classes with their numbers of rows, in order; of many the first ones."""
     counts = np.bincount(data.require_targets(), minlength=len(data.classes))
     shown = [f"{plain(name)} {count:,}" for name, count in zip(data.classes[:_SHOWN], counts.tolist(), strict=False)]
     return f"{len(data.classes)} classes: {', '.join(shown)}{', ...' if len(data.classes) > _SHOWN else ''}"

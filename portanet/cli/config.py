@@ -1,4 +1,4 @@
-"""A configuration file: the options of `train` by name, and tables for what is more than one value."""
+"""A configuration file: the options of `train` by name, and tables for settings of several values."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _read(path: Path) -> dict[str, Any]:
     except DataError as error:
         raise ConfigError(str(error)) from error
     except FileNotFoundError as error:
-        raise ConfigError(f"there is no configuration file {path}.") from error
+        raise ConfigError(f"the configuration file {path} does not exist.") from error
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}.") from error
     except UnicodeDecodeError:

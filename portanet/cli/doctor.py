@@ -1,4 +1,4 @@
-"""portanet doctor: what is installed, what works, and what to do about what does not."""
+"""portanet doctor: what is installed, what works, and how to fix what does not."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _kernels() -> dict[str, Any]:
 
 
 def _cache() -> dict[str, Any]:
-    """Where what is made from data files is kept, and how much there is; it may be deleted."""
+    """The cache folder and its size; it may be deleted."""
     from portanet.data.memmap import cache
 
     return {"folder": str(cache.folder()), "bytes": cache.size()}

@@ -1,4 +1,4 @@
-"""What several commands say about models, data and versions."""
+"""Facts that several commands print about models, data and versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns of a table as lines: what each is, and what it holds."""
+"""The columns of a table as lines: the kind and the content of each."""
 
 from __future__ import annotations
 

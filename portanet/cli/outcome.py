@@ -1,4 +1,4 @@
-"""What a run has come to: measured, written into its folder, and printed."""
+"""The outcome of a run: measured, written into its folder, and printed."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _sizes(job: Job) -> dict[str, Any]:
 
 
 def _without_path(name: str) -> str:
-    """A source's own name: equal data gives equal models wherever it lies, and a model tells nobody's folders."""
+    """A source's name without its folder: equal data gives equal models, and a model does not reveal folders."""
     own = os.path.basename(os.path.abspath(name))
     return f"{own}/" if os.path.isdir(name) else own  # a folder called mnist is not the built-in mnist
 
@@ -112,7 +112,7 @@ def _beside(result: dict[str, Any], rows: str, metric: Metric) -> str:
 
 
 def show(result: dict[str, Any], metric: Metric) -> None:
-    """The result for people."""
+    """Print the result."""
     names = {
         f"train_{metric.key}": f"training {metric.title}, last logged",
         f"final_train_{metric.key}": f"training {metric.title} of the saved model",

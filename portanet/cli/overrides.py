@@ -1,4 +1,4 @@
-"""What the options of `train` change in a preset's settings."""
+"""The options of `train` applied to a preset's settings."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def require_no_layers(settings: dict[str, Any]) -> None:
 
 
 def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callback, ...]:
-    """The callbacks with this patience of early stopping; what there was before keeps what it watches."""
+    """The callbacks with this patience of early stopping; existing ones keep the entry that they watch."""
     if not any(isinstance(each, KeepBest) for each in callbacks):
         return *callbacks, EarlyStopping(patience=patience)
     return tuple(_patient(each, patience) for each in callbacks)

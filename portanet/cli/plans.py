@@ -1,4 +1,4 @@
-"""What is to be trained: the preset with what a file and the options say otherwise, the data and the model."""
+"""The plan of a run: the preset with a file's tables and the options, the data and the model."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ PLACES = (
 
 @dataclass(frozen=True)
 class Job:
-    """A run that is ready to begin.
+    """A run that is ready to start.
 
-    places  where its data and its backend come from, as options take it; what is None is not set
+    places  the sources of its data and its backend, as options take them; None is not set
     tests   rows to report on at the end
     params  arrays to start from
-    notes   what people should know before it begins
+    notes   messages to print before it starts
     """
 
     spec: TrainingSpec
@@ -104,7 +104,7 @@ def prepare(
     spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
     notes = [*whole.notes, *([classes.line(whole)] if whole.classes else [])]
     if base is not None and _answers_else(base, training):
-        notes.append(f"the last layer starts anew, for {source}: {len(training.classes) or 'no'} classes")
+        notes.append(f"the last layer is new, for {source}: {len(training.classes) or 'no'} classes")
     notes.append(f"{short_repr(spec.optimizer, ['learning_rate'])}, {short_repr(spec.schedule)}")
     return Job(spec, places, card, training, validation, tests, made, params, notes)
 
@@ -113,7 +113,7 @@ def read(
     source: str, label: str | None, image: Any, task: str, base: TrainedModel | None, names: Sequence[str] | None,
     **asked: Any,
 ) -> Dataset:  # fmt: skip
-    """The data; for a model to go on from, in its columns and with its classes, if it knows them all."""
+    """The data; for a model to start from, in its columns and with its classes, if it knows them all."""
     if base is None:
         return facts.read(source, label=label, image=image, task=task, classes=names, **asked)
     known = facts.class_names(base)
@@ -153,7 +153,7 @@ def model(
 
 
 def _answers_else(base: TrainedModel, training: Dataset) -> bool:
-    """Whether a trained model gives other answers than these data ask for: other classes, or classes and no number."""
+    """Whether a trained model predicts something else than these data need: other classes, or classes for numbers."""
     if training.classes:
         return training.classes != tuple(facts.class_names(base))
     return base.task.is_classification or base.model.output_shape(base.input_shape) != (1,)

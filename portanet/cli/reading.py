@@ -1,4 +1,4 @@
-"""Options that say how a table's file is written and what its columns are."""
+"""Options for the dialect of a table's file and the kinds of its columns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def options(function: Function) -> Function:
 
 
 def places(settings: dict[str, Any]) -> dict[str, Any]:
-    """Take the options out of a command's settings, as plain data; what is not given is None."""
+    """Take the options out of a command's settings, as plain data; those not given are None."""
     found = {name: settings.pop(name) for name in NAMES}
     return found | {"column": list(found["column"] or ()) or None, "coerce": found["coerce"] or None}
 
@@ -60,7 +60,7 @@ def arguments(places: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def are_valid(places: Mapping[str, Any]) -> dict[str, bool]:
-    """Whether each of the settings in a record is what an option gives."""
+    """Whether each of the settings in a record is possible for its option."""
     texts = {name: places[name] is None or isinstance(places[name], str) for name in NAMES[:5]}
     column, coerce = places["column"], places["coerce"]
     are_texts = column is None or (isinstance(column, list) and all(isinstance(entry, str) for entry in column))

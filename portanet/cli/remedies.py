@@ -49,7 +49,7 @@ def _option(argument: re.Match[str]) -> str:
 
 
 def _as_typed(value: str) -> str:
-    """A Python value, or the name of one such as FOLDER, as people type it in a shell."""
+    """A Python value, or a placeholder such as FOLDER, as typed in a shell."""
     try:
         literal = ast.literal_eval(value)
     except (ValueError, SyntaxError):

@@ -1,4 +1,4 @@
-"""portanet rerun: a run once more, beside the first."""
+"""portanet rerun: a run repeated, and compared with the first."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Pair = tuple[Any, Any]  # what the run has, and what the repetition has
 
 
 def _check_places(run: Path, places: Mapping[str, Any]) -> None:
-    """Refuse a place that was changed by hand to what no option gives."""
+    """Refuse a place that was changed by hand to something that no option gives."""
     from portanet.cli import reading
     from portanet.training.tasks import Classify, Regress
 
@@ -120,7 +120,7 @@ def _spec(run: Path, record: RunRecord) -> TrainingSpec:
 
 @contextlib.contextmanager
 def _place(out: Path | None) -> Iterator[Path]:
-    """Where the new run goes. What is not to be kept goes again, unless a signal stops the training."""
+    """The folder of the new run, which is removed afterwards unless it is to be kept, or a signal stops the run."""
     from portanet.storage.run_folder import require_empty
 
     if out is not None:
@@ -130,7 +130,7 @@ def _place(out: Path | None) -> Iterator[Path]:
     above = Path(tempfile.mkdtemp(prefix="portanet-rerun-"))
     try:
         yield above / "run"
-    except SystemExit:  # the training has said how it can go on, from this folder
+    except SystemExit:  # the run has printed how to resume it, from this folder
         raise
     except BaseException:
         shutil.rmtree(above, ignore_errors=True)
@@ -139,7 +139,7 @@ def _place(out: Path | None) -> Iterator[Path]:
 
 
 def places_of(run: Path, record: RunRecord) -> dict[str, Any]:
-    """Where the data and the backend of a run came from; ConfigError for a record that was changed by hand."""
+    """The sources of a run's data and its backend; raises ConfigError for a record that was changed by hand."""
     from portanet.cli import plans, reading
 
     places = dict.fromkeys(("classes", *reading.NAMES)) | record.places  # which older records do not have
@@ -173,9 +173,9 @@ def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
 
 
 def _differences(run: Path, again: Path) -> dict[str, dict[str, Pair]]:
-    """What differs: data, versions, settings, scores, and the first row of the history that does.
+    """The differences: data, versions, settings, scores, and the first row of the history that differs.
 
-    All but versions and history is read from the models, which nobody can change by hand without it being seen.
+    All but versions and history is read from the models, whose digests show changes by hand.
     """
     from portanet.storage.model_file import load_model
     from portanet.storage.run_record import read_record

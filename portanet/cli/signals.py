@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a network trains: the first one lets the training save itself, the second one does not."""
+"""Ctrl-C and SIGTERM during training: the first one saves the run, the second one stops at once."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from portanet.training.stopping import Stop
 
 @contextlib.contextmanager
 def stopping(stop: Stop, say: Callable[[str], None]) -> Iterator[list[int]]:
-    """While the block runs, a signal asks the training to save and stop; gives the signals that came.
+    """While the block runs, a signal asks the run to save and stop; yield the list of signals received.
 
-    A signal that was ignored before, as in a job in the background, stays ignored.
+    A signal that was ignored before, as in a background job, stays ignored.
     """
     came: list[int] = []
 

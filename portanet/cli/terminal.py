@@ -1,4 +1,4 @@
-"""What goes to the terminal: lines of printable letters alone, whatever files and names hold."""
+"""Terminal output: printable lines only, even where files and names hold control characters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def echo(text: object = "", *, err: bool = False) -> None:
 
 
 def say(text: object) -> None:
-    """Print one line on stderr, and let training continue where nobody reads it any more."""
+    """Print one line on stderr; a closed stderr does not stop training."""
     with contextlib.suppress(OSError):
         print(plain(text, None), file=sys.stderr, flush=True)  # through a bar that may be there, which echo goes past
 

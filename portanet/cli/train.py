@@ -18,7 +18,7 @@ Examples:
   portanet train plants.csv --label species  a table with a text label
   portanet train houses.csv --label price --column zip=category
   portanet train --backend cupy              on a GPU
-  portanet train more.csv --from runs/mlp-1  go on from a trained model
+  portanet train more.csv --from runs/mlp-1  start from a trained model
   portanet train --print-config > mine.toml  the settings, for --config
 """
 
@@ -48,9 +48,9 @@ _GROUPS = {
 @click.option(
     "--activation",
     metavar="NAME",
-    help="relu, leaky_relu, elu, selu, gelu, silu, mish, sigmoid, tanh, softplus or identity, behind hidden layers.",
+    help="relu, leaky_relu, elu, selu, gelu, silu, mish, sigmoid, tanh, softplus or identity, after hidden layers.",
 )
-@click.option("--dropout", type=float, metavar="R", help="Share of the values to drop behind each hidden layer.")
+@click.option("--dropout", type=float, metavar="R", help="Share of the values to drop after each hidden layer.")
 @options.data
 @reading.options
 @click.option(
@@ -64,7 +64,7 @@ _GROUPS = {
     type=options.Whole(0, 2**63 - 1),
     default=0,
     show_default=True,
-    help="Decides the first weights and the order.",
+    help="Seed for weights, shuffling and noise.",
 )
 @click.option("--epochs", type=options.Whole(), help="Passes over the data.  [default: the preset's]")
 @click.option(
@@ -85,7 +85,7 @@ _GROUPS = {
     help="The classes by name, in their order, if some look like missing values; or how many, to confirm over 100.",
 )  # fmt: skip
 @click.option(
-    "--class-weight", metavar="balanced|CLASS=WEIGHT,...", help="How much classes count; balanced: all alike."
+    "--class-weight", metavar="balanced|CLASS=WEIGHT,...", help="Class weights; balanced: inverse class frequency."
 )
 @click.option("--valid", metavar="FRACTION|PATH", help="Share to hold out, or data; 0: none.  [default: the preset's]")
 @click.option(
@@ -101,9 +101,9 @@ _GROUPS = {
     "start",
     type=options.MODEL,
     metavar="MODEL",
-    help="Go on from this trained model or run folder: its layers, columns and classes.",
+    help="Start from this trained model or run folder: its layers, columns and classes.",
 )
-@click.option("--freeze", metavar="NAME,...", help="With --from: layers to keep as they are, by name as in summary.")
+@click.option("--freeze", metavar="NAME,...", help="With --from: layers that are not trained, by name as in summary.")
 @click.option(
     "--time-limit",
     type=options.Seconds(),
@@ -127,7 +127,7 @@ _GROUPS = {
     help="Settings from a file; options win over it.",
 )  # fmt: skip
 @click.option("--print-config", is_flag=True, help="Print the settings as a file for --config, and train nothing.")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted run: the newest, or the one in --out.")
+@click.option("--resume", is_flag=True, help="Resume an interrupted run: the newest, or the one in --out.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/PRESET-N]")
 @options.as_json
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and what --json asks for.")

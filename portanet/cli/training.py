@@ -37,7 +37,7 @@ _COLUMNS = 19  # whose kinds are shown
 
 
 class _Keep(Callback):
-    """Writes each row of the history to the run folder as soon as it is there."""
+    """Writes each row of the history to the run folder as soon as it is ready."""
 
     def __init__(self, file: HistoryFile) -> None:
         self.file = file
@@ -58,7 +58,7 @@ def train(
     *, out: Path | None, resume: bool, print_config: bool, as_json: bool, quiet: bool, workers: int | None,
     trace: bool, time_limit: float | None, ranks: Ranks | None = None, **settings: Any,
 ) -> None:  # fmt: skip
-    """Trains, writes the run folder and prints the result."""
+    """Train, write the run folder and print the result."""
 
     def say(text: str) -> None:
         if not quiet:
@@ -137,7 +137,7 @@ def run_job(
 def _folder(
     out: Path | None, name: str, *, resume: bool, say: Callable[[str], None], ranks: Ranks | None
 ) -> Iterator[RunFolder]:
-    """The run's folder, new or to be resumed, locked; a new one is removed again if nothing comes of it."""
+    """The run's folder, new or to be resumed, locked; a new one is removed again if the run writes nothing."""
 
     def found() -> RunFolder:
         if not resume:
@@ -149,7 +149,7 @@ def _folder(
         yield folder
         return
     if resume:
-        say(f"going on in {folder.path}")
+        say(f"resuming in {folder.path}")
     with folder.locked() as note:
         if note:
             say(note)
@@ -165,7 +165,7 @@ def _fit(
     job: Job, folder: RunFolder, chosen: Backend, command: list[str], say: Callable[[str], None], *, quiet: bool,
     stop: Stop, ranks: Ranks | None,
 ) -> TrainedModel:  # fmt: skip
-    """The training; a signal lets it save where it stands, a second one does not wait for that."""
+    """Train the run; a signal saves it at the present step, a second one stops at once."""
     checkpoints = Checkpoints(folder.path, say=say)
     history = HistoryFile(folder.history, say)
     with stopping(stop, say) as signals:
@@ -178,7 +178,7 @@ def _fit(
     words = shlex.join([*command, "--out", str(folder.path), "--resume"])
     if run.stopped == INTERRUPTED:
         with contextlib.suppress(OSError):
-            echo(f"portanet: interrupted, and saved; to go on: {words}", err=True)
+            echo(f"portanet: interrupted, and saved; to resume: {words}", err=True)
         raise SystemExit(128 + (signals[0] if signals else signal.SIGTERM))  # which another rank may have got
     if run.stopped == LIMITED:
         say(f"the time limit stopped the run at step {run.steps}, and it is saved; to resume: {words}")

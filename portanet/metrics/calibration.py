@@ -51,7 +51,7 @@ def log_loss(probabilities: Array, labels: Array, weights: Array | None = None) 
 
     probabilities  (N, K); those below the float epsilon count as it, as in scikit-learn's log_loss
     labels         (N,) int32
-    weights        (N,) how much each row counts; all alike without
+    weights        (N,) how much each row counts; 1 by default
 
     Good 1952, "Rational Decisions".
     """

@@ -16,7 +16,7 @@ def roc_auc(scores: Array, labels: Array, weights: Array | None = None) -> Array
 
     scores   (N,) of class 1, or (N, K) of each class, such as probabilities
     labels   (N,) int32, or (N, K) ones and zeros where a row has any number of classes
-    weights  (N,) how much each row counts; all alike without
+    weights  (N,) how much each row counts; 1 by default
 
     Two classes have one curve, that of class 1; of more it is the mean over the classes, each against all others,
     that some rows have and some have not. NaN where there are none.
@@ -32,7 +32,7 @@ def average_precision(scores: Array, labels: Array, weights: Array | None = None
 
     scores   as for `roc_auc`
     labels   as for `roc_auc`
-    weights  (N,) how much each row counts; all alike without
+    weights  (N,) how much each row counts; 1 by default
 
     Of more than two classes the mean over those that occur, each against all others; NaN where there are none.
     Manning et al. 2008, section 8.4; scikit-learn's average_precision_score.

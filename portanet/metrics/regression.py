@@ -55,7 +55,7 @@ def root_mean_squared_error(predictions: Array, targets: Array, weights: Array |
 
     predictions  (N,) or (N, K) p
     targets      (N,) or (N, K) y
-    weights      (N,) how much each row counts; all alike without
+    weights      (N,) how much each row counts; 1 by default
 
     All are divided by the largest distance first, so no square overflows or vanishes. Gauss 1809; scikit-learn's
     root_mean_squared_error.
@@ -73,7 +73,7 @@ def mean_absolute_error(predictions: Array, targets: Array, weights: Array | Non
 
     predictions  (N,) or (N, K) p
     targets      (N,) or (N, K) y
-    weights      (N,) how much each row counts; all alike without
+    weights      (N,) how much each row counts; 1 by default
 
     Laplace 1774; scikit-learn's mean_absolute_error.
     """
@@ -85,7 +85,7 @@ def median_absolute_error(predictions: Array, targets: Array, weights: Array | N
 
     predictions  (N,) or (N, K)
     targets      (N,) or (N, K)
-    weights      (N,) how much each row counts; all alike without
+    weights      (N,) how much each row counts; 1 by default
 
     Where two distances are in the middle, their mean. Gauss 1816; scikit-learn's median_absolute_error.
     """

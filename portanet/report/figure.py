@@ -44,7 +44,7 @@ def figure(record: RunRecord) -> Page:
     charts = curves.charts(record)
     if not charts:
         raise PortanetError(
-            "there is no history to plot: a model file keeps none.",
+            "the history is empty: a model file does not keep it.",
             remedy="plot the model that fit returns, or open report.html in the run's folder",
         )
     return Page(record.name, assemble(record.name, "", "", [("figure", {"charts": charts})]), 380)

@@ -61,7 +61,7 @@ class HistoryFile:
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
         """Replace the file by all rows."""
-        if self._left or not self._begins_with(_lines(rows[:-1])):  # the last is new to a run that resumes
+        if self._left or not self._begins_with(_lines(rows[:-1])):  # the last is new to a resumed run
             self.say(f"{self.path} was changed or removed by another program; its {len(rows)} rows are written again")
         atomic.write(self.path, _lines(rows))
         self._left = _state(os.lstat(self.path))

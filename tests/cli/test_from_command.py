@@ -1,4 +1,4 @@
-"""portanet train --from and --freeze: what a trained model brings along, and what starts anew."""
+"""portanet train --from and --freeze: what a trained model brings along, and what starts from scratch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def params(run: str) -> dict[str, Any]:
 
 def notes(answer: Answer) -> list[str]:
     assert answer.code == 0, answer.err
-    return [line for line in answer.err.splitlines() if "anew" in line]
+    return [line for line in answer.err.splitlines() if "last layer" in line]
 
 
 def flowers(name: str, **renamed: str) -> str:
@@ -81,11 +81,11 @@ def test_some_of_its_classes_are_enough(cli: Call) -> None:
 )
 def test_other_classes_get_a_new_last_layer(cli: Call, renamed: dict[str, str], classes: list[str]) -> None:
     answer = cli("train", flowers("other.csv", **renamed), "--from", "flowers", "--freeze", "0,2", "--seed", 5, *BASE)
-    assert notes(answer) == [f"the last layer starts anew, for other.csv: {len(classes)} classes"]
+    assert notes(answer) == [f"the last layer is new, for other.csv: {len(classes)} classes"]
     assert cli("summary", "on", "--json").json["classes"] == classes
     before, after = params("flowers"), params("on")
     assert equal(before["2"], after["2"])
-    # Two epochs move a weight by less than 0.01; weights that were drawn anew are elsewhere.
+    # Two epochs move a weight by less than 0.01; new weights are elsewhere.
     away = np.abs(after["6"]["weight"] - before["6"]["weight"][:, : len(classes)]).max()
     assert away > 0.05 > np.abs(after["4"]["weight"] - before["4"]["weight"]).max()
 
@@ -93,7 +93,7 @@ def test_other_classes_get_a_new_last_layer(cli: Call, renamed: dict[str, str], 
 def test_numbers_from_a_model_of_classes_and_back(cli: Call) -> None:
     flowers("prices.csv", setosa="1000", versicolor="2000", virginica="3000")
     answer = cli("train", "prices.csv", "--task", "regress", "--from", "flowers", *BASE)
-    assert notes(answer) == ["the last layer starts anew, for prices.csv: no classes"]
+    assert notes(answer) == ["the last layer is new, for prices.csv: no classes"]
     first = portanet.load("on")
     model = first.model
     assert model.children["6"] == Dense(1)
@@ -104,7 +104,7 @@ def test_numbers_from_a_model_of_classes_and_back(cli: Call) -> None:
     assert portanet.load("further").model == model
     assert portanet.load("further").card == first.card
     back = cli("train", "flowers.csv", "--task", "classify", "--from", "on", *BASE[:-1], "back")
-    assert notes(back) == ["the last layer starts anew, for flowers.csv: 3 classes"]
+    assert notes(back) == ["the last layer is new, for flowers.csv: 3 classes"]
     assert portanet.load("back").model == portanet.load("flowers").model
 
 

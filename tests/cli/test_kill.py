@@ -169,10 +169,10 @@ def test_a_signal(place: Path, name: str, at: int) -> None:
     assert code == 128 + number, output(place)
     said = output(place)
     assert "stopping; a second signal ends at once" in said
-    assert said[-1].startswith("portanet: interrupted, and saved; to go on: portanet train ")
+    assert said[-1].startswith("portanet: interrupted, and saved; to resume: portanet train ")
     assert snapshot.read_snapshot(run)[1] is None
     assert not (run / "model.safetensors").exists()
-    _, _, printed = said[-1].partition("to go on: ")
+    _, _, printed = said[-1].partition("to resume: ")
     assert train(place, *shlex.split(printed)[2:]) == 0
     assert outcome(run) == outcome(place / "whole-own")
 

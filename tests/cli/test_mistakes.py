@@ -53,7 +53,7 @@ ERRORS = [
     (f"{TRAIN} --class-weight setosa=nan", ["class_weight", ">= 0", "nan"]),
     (f"{TRAIN} --patience 3 --valid 0", ["EarlyStopping", "valid_accuracy", "--valid 0.1"]),
     ("train digits.csv --preset classic --patience 3", ["EarlyStopping", "valid_loss", "--valid 0.1"]),
-    # a model to go on from
+    # a model to start from
     (f"{TRAIN} --from nowhere", ["nowhere does not exist"]),
     (f"{TRAIN} --from flowers.csv", ["flowers.csv cannot be read as a safetensors file"]),
     (f"{TRAIN} --from flipped.safetensors", ["flipped.safetensors is damaged"]),
@@ -70,7 +70,7 @@ ERRORS = [
     ("train table.npz --epochs 1 --from digits", ["table.npz", "(4,)", "(1, 4, 4)"]),
     ("train turned.csv --epochs 1 --from flowers", ["turned.csv has no labels", "--label"]),
     ("train flowers.csv --epochs 1 --from flowers --label a", ["'a' is an input of the model"]),
-    # going on with a run
+    # resuming a run
     ("train flowers.csv --resume --out nowhere", ["nowhere"]),
     ("train flowers.csv --resume --out .", [". is not a run folder", "model.safetensors"]),
     # the settings

@@ -130,7 +130,7 @@ def test_an_interrupted_training(tmp_path: Path) -> None:
         process.kill()
     assert process.returncode == 130, err
     assert out == ""
-    assert err.splitlines()[-1].startswith("portanet: interrupted, and saved; to go on: portanet train rows.csv")
+    assert err.splitlines()[-1].startswith("portanet: interrupted, and saved; to resume: portanet train rows.csv")
     assert err.splitlines()[-1].endswith("--out runs/mlp-1 --resume")
     assert "Traceback" not in err
     assert history.read_text().endswith("}\n")
