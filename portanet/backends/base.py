@@ -62,7 +62,10 @@ class Backend:
         raise NotImplementedError
 
     def device_of_rank(self, number: int) -> str:
-        """The device of the process with this number on a host, where several train together and none is named."""
+        """The device of one of several processes that train together, where the user names none.
+
+        number  of the process on its host, from 0
+        """
         return self.device
 
     def device_name(self) -> str:

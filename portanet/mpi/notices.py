@@ -18,7 +18,7 @@ _LONGEST = 4000  # bytes: a message of this size is sent at once
 
 
 class Notices:
-    """Short texts from rank to rank, which nobody has to wait for."""
+    """Short texts from rank to rank, sent without waiting."""
 
     def __init__(self, communicator: Any) -> None:
         self._communicator = communicator

@@ -44,7 +44,7 @@ class Team:
     Every rank calls the same methods in the same order and gets the same result. The ordered sum of a vector of n
     numbers over parts 0, 1, 2, ...:
 
-        Alltoall    rank j gets the j-th slice of every part, whoever computed it
+        Alltoall    rank j gets the j-th slice of every part, from the rank that computed it
         add         part 0 + part 1 + part 2 + ...      in this order, as one process does, so to the same bits
         Allgather   every rank gets all slices
 

@@ -115,7 +115,7 @@ class Conv2D(Layer):
         """Every value of y gives its gradient back to the patch that it was made from.
 
             row[c, u, i, w] = sum_{f, v} W[f, c, u, v] dy[f, i, (w + p - v) / s]
-            dx[c, h, w] = sum_u row[c, u, (h + p - u) / s, w]        where such an index is no place of y, 0 is added
+            dx[c, h, w] = sum_u row[c, u, (h + p - u) / s, w]        out-of-range indices contribute 0
 
         The width is gathered before the product and the height added up after it. To gather both would be the
         larger product, to add up both the larger sum.
