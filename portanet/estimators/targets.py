@@ -59,6 +59,8 @@ class Classes:
         """Return class numbers (N,) int32, or ones and zeros (N, K)."""
         if self.has_numbers:
             return np.searchsorted(self.labels, y).astype(np.int32)
+        if self.one_class:
+            return (np.searchsorted(self.labels, y) == 1).astype(np.float64)[:, None]
         shares = self._binarizer.transform(y)
         return np.asarray(shares.toarray() if hasattr(shares, "toarray") else shares, np.float64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,8 @@ from portanet.training.gradient import Gradient, shard_rows
 from portanet.training.state import Data, State
 from portanet.training.weights import on_backend
 from portanet.xp import copied, namespace
+
+_WARMUP = 5  # plain calls before a step is traced: a fit has some hundred steps, and the next ones take its programs
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Problem:
         """Return the gradient for batches of this many rows."""
         size = self.backend.shard_rows(batch, shard_rows(self.model, self.input_shape, batch))
         workers = shards.workers(self.backend.threads())
-        trace = self.backend.tracer(workers.run_pair if size >= batch else None)
+        trace = functools.partial(self.backend.tracer(workers.run_pair if size >= batch else None), warmup=_WARMUP)
         return Gradient(
             self.model, self.loss, layout, size if size < batch else None, workers, trace=trace, counts=False
         )
@@ -118,7 +121,7 @@ class Training:
         """Take a step for each batch of rows in this order, and return the mean loss; a last short batch by itself."""
         self.epochs += 1
         noise = 0
-        if self.problem.model.is_random:
+        if self._is_random:
             noise = int(generator(self.problem.seed, NOISE, self.epochs).integers(-(2**31), 2**31))
         total, full = 0.0, len(order) // batch_size * batch_size
         parts = [order[:full].reshape(-1, batch_size), order[full:][None]]
@@ -127,6 +130,10 @@ class Training:
                 keys = [(noise, first + i * batch_size) for i in range(len(part))]
                 total += self._run(rows, part, keys, [rate] * len(part))
         return total / len(order)
+
+    @functools.cached_property
+    def _is_random(self) -> bool:
+        return self.problem.model.is_random
 
     def _run(self, rows: Rows, numbers: HostArray, keys: list[tuple[int, int]], rates: list[float]) -> float:
         backend, dtype = self.problem.backend, self.problem.dtype
