@@ -24,12 +24,13 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
         return None
     if not evidence.has_one_class:
         return {"matrix": None, "pairs": [], "classes": _of_several(evidence), "hidden": 0, "names": (), "rows": ""}
-    counts = matrix(evidence)
-    rows = _listed(evidence, *(counts.diagonal(), counts.sum(axis=0), counts.sum(axis=1)))
-    small = len(evidence.classes) <= _MATRIX
+    true, guessed, count = evidence.targets.astype(np.int64), evidence.predicted, len(evidence.classes)
+    hits = true[true == guessed]
+    rows = _listed(evidence, *(np.bincount(each, minlength=count) for each in (hits, guessed, true)))
+    small = count <= _MATRIX
     return {
-        "matrix": _cells(counts) if small else None,
-        "pairs": [] if small else _pairs(counts, evidence.classes),
+        "matrix": _cells(matrix(evidence)) if small else None,
+        "pairs": [] if small else _pairs(true, guessed, evidence.classes),
         "names": evidence.classes,
         "classes": rows[:_LISTED],
         "hidden": max(0, len(rows) - _LISTED),
@@ -66,12 +67,14 @@ def _style(share: float, *, hit: bool) -> str:
     return f"{'hit' if hit else 'miss'}-{level}" if level else "none"
 
 
-def _pairs(counts: HostArray, names: tuple[str, ...]) -> list[tuple[str, str, int]]:
-    """The pairs of classes that are confused most often."""
-    wrong = counts * (1 - np.eye(len(counts), dtype=counts.dtype))
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_PAIRS]
-    found = [divmod(int(place), len(counts)) for place in order]
-    return [(names[i], names[j], int(wrong[i, j])) for i, j in found if wrong[i, j]]
+def _pairs(true: HostArray, guessed: HostArray, names: tuple[str, ...]) -> list[tuple[str, str, int]]:
+    """The pairs of classes that are confused most often; counted without a matrix, which may be large."""
+    wrong = true != guessed
+    pairs, counts = np.unique(true[wrong] * len(names) + guessed[wrong], return_counts=True)
+    found = [
+        (divmod(int(pairs[place]), len(names)), int(counts[place])) for place in np.argsort(-counts, kind="stable")
+    ]
+    return [(names[i], names[j], count) for (i, j), count in found[:_PAIRS]]
 
 
 def _of_several(evidence: Evidence) -> list[Object]:

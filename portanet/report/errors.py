@@ -14,6 +14,8 @@ from portanet.storage.run_record import Object, RunRecord
 _POINTS = 1000  # drawn, at most
 _OUTPUTS = 4  # with charts
 _BINS = 25
+_INTERVALS = 200  # drawn, at most
+_LARGEST = 1e100  # number that is drawn
 
 
 def section(record: RunRecord, evidence: Evidence | None = None) -> Object | None:
@@ -26,24 +28,28 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
     for output in range(min(outputs, _OUTPUTS)):
         name = f"output {output + 1}" if outputs > 1 else label
         true, guessed = (np.asarray(each[:, output], np.float64) for each in (evidence.targets, evidence.outputs))
-        charts += [
-            scatter(f"predicted-{output}", name, true, guessed),
-            histogram(f"residuals-{output}", name, guessed - true),
-        ]
+        bounds = np.stack([guessed] * 2, axis=1) if evidence.bounds is None else evidence.bounds[:, :, output]
+        if np.abs([true, guessed, *bounds.T]).max() < _LARGEST:
+            charts.append(scatter(f"predicted-{output}", name, np.column_stack([true, guessed, bounds])))
+            charts.append(histogram(f"residuals-{output}", name, guessed - true))
     return {"charts": charts, "rows": evidence.rows, "measures": _measures(evidence)}
 
 
-def scatter(key: str, name: str, true: HostArray, guessed: HostArray) -> Chart:
-    """Predicted against true numbers; on the diagonal they are equal."""
-    both = np.concatenate([true, guessed])
-    low, high = float(both.min()), float(both.max())
-    drawn = chart(key, f"Predicted against true{f': {name}' if name else ''}", Range("True", low, high, number),
-                  Range("Predicted", low, high, number))  # fmt: skip
+def scatter(key: str, name: str, rows: HostArray) -> Chart:
+    """Predicted against true numbers; on the diagonal they are equal.
+
+    rows  (N, 4) the true number, the predicted one, and the bounds of its interval
+    """
+    true = Range("True", float(rows[:, 0].min()), float(rows[:, 0].max()), number)
+    drawn = chart(key, f"Predicted against true{f': {name}' if name else ''}", true,
+                  Range("Predicted", float(rows.min()), float(rows.max()), number))  # fmt: skip
     start, end = max(drawn.x.low, drawn.y.low), min(drawn.x.high, drawn.y.high)
     drawn.add("path", d=f"M{drawn.x.at(start):g} {drawn.y.at(start):g}L{drawn.x.at(end):g} {drawn.y.at(end):g}",
               class_="line training")  # fmt: skip
-    step = max(1, -(-len(true) // _POINTS))
-    for a, b in zip(true[::step].tolist(), guessed[::step].tolist(), strict=True):
+    for a, _, low, high in thinned(rows, _INTERVALS).tolist():
+        if low < high:
+            drawn.add("path", d=f"M{drawn.x.at(a):g} {drawn.y.at(low):g}V{drawn.y.at(high):g}", class_="interval")
+    for a, b, *_ in thinned(rows, _POINTS).tolist():
         drawn.add("circle", f"true {number(a)}, predicted {number(b)}", cx=drawn.x.at(a), cy=drawn.y.at(b), r=3,
                   class_="point")  # fmt: skip
     return drawn
@@ -68,11 +74,31 @@ def histogram(key: str, name: str, residuals: HostArray) -> Chart:
     return drawn
 
 
+def root_mean_square(values: HostArray) -> float:
+    """The typical size of values, whose squares may be larger than any float."""
+    most = float(np.abs(values).max()) or 1.0
+    return float(most * np.sqrt(np.mean(np.square(values / most))))
+
+
+def thinned(rows: HostArray, most: int) -> HostArray:
+    """At most so many of the rows, at even distances."""
+    return rows[:: max(1, -(-len(rows) // most))]
+
+
 def _measures(evidence: Evidence) -> list[tuple[str, str]]:
     size = np.abs(evidence.targets - evidence.outputs)
     quantiles = [("Half of the errors are below", 0.5), ("Nine of ten are below", 0.9), ("The largest is", 1.0)]
+    held: list[tuple[str, str]] = []
+    if evidence.bounds is not None:
+        low, high = evidence.bounds[:, 0], evidence.bounds[:, 1]
+        share = float(((low <= evidence.targets) & (evidence.targets <= high)).mean())
+        held = [
+            (f"Inside their intervals, of {evidence.coverage:.0%} meant", f"{share:.1%}"),
+            ("Half of the intervals are narrower than", number(float(np.median(high - low)))),
+        ]
     return [
-        ("Root-mean-square error (RMSE)", number(float(np.sqrt(np.mean(size**2))))),
+        *held,
+        ("Root-mean-square error (RMSE)", number(root_mean_square(size))),
         ("Mean absolute error", number(float(size.mean()))),
         *((words, number(float(np.quantile(size, share)))) for words, share in quantiles),
     ]

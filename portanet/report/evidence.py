@@ -26,6 +26,8 @@ class Evidence:
     classes     the names of the classes; none for numbers
     metric      what is measured on these rows
     score       its value
+    bounds      (N, 2, K) the lower and the upper bound of each number, in the unit of the targets, if there are any
+    coverage    the share of the targets that is meant to lie between them
     importance  how much of the score is lost when a column's values are shuffled among the rows, by its name
     filters     (units, C, H, W) the weights of the first layer, where they are pictures
     """
@@ -39,6 +41,8 @@ class Evidence:
     classes: tuple[str, ...] = ()
     metric: Metric | None = None
     score: float = 0.0
+    bounds: HostArray | None = None
+    coverage: float = 0.0
     importance: Mapping[str, float] = field(default_factory=dict)
     filters: HostArray | None = None
 

@@ -9,6 +9,7 @@ import numpy as np
 from portanet.metrics import ACCURACY, METRICS, R2, Metric
 from portanet.report import ending, tables
 from portanet.report.chart import number
+from portanet.report.errors import root_mean_square
 from portanet.report.evidence import Evidence
 from portanet.storage.run_record import Object, RunRecord
 
@@ -101,7 +102,7 @@ def _error(evidence: Evidence | None) -> Object | None:
         return None
     residuals = evidence.targets - evidence.outputs
     spread = evidence.targets - evidence.targets.mean(axis=0)
-    rmse, mean = (float(np.sqrt(np.mean(values**2))) for values in (residuals, spread))
+    rmse, mean = root_mean_square(residuals), root_mean_square(spread)
     return {
         "title": f"{evidence.rows.capitalize()} error (RMSE)",
         "text": number(rmse),

@@ -34,7 +34,8 @@ def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evi
     rows  what they are called: "validation", "test", "training" or "given"
     """
     total = len(x) if labels is None else len(labels)
-    most = max(_FEW, min(_ROWS, _VALUES // math.prod(run.input_shape)))
+    [outputs] = run.model.output_shape(run.input_shape)
+    most = max(_FEW, min(_ROWS, _VALUES // max(math.prod(run.input_shape), outputs)))
     index = np.unique(np.linspace(0, total - 1, min(total, most)).astype(np.int64))
     x, labels = (
         (rows_at(x, index), None if labels is None else rows_at(labels, index)) if len(index) < total else (x, labels)
@@ -42,13 +43,13 @@ def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evi
     with run.backend.session(run.dtype):
         source, targets = run.labelled(x, labels)
         host = np.asarray(source.host_rows)
-    outputs = run.outputs(x)
-    answers = run.probabilities(x) if run.task.is_classification else _predicted(run, outputs)
+    logits = run.outputs(x)
+    answers = run.probabilities(x) if run.task.is_classification else _predicted(run, logits)
     numbers = Unit.of_card(run.card).numbers(targets)
-    importance = _importance(run, host, outputs, numbers) if host.ndim == 2 else {}
+    importance = _importance(run, host, logits, numbers) if host.ndim == 2 else {}
     return Evidence(
         rows, total, host, _single(run, targets), answers, run.card, _classes(run),
-        metric=run.task.metric, score=_score(run, outputs, numbers), importance=importance, filters=_filters(run),
+        metric=run.task.metric, score=_score(run, logits, numbers), importance=importance, filters=_filters(run),
     )  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def _single(run: TrainedModel, targets: HostArray) -> HostArray:
 def _predicted(run: TrainedModel, outputs: HostArray) -> HostArray:
     """Numbers in the unit of the targets, (N, K)."""
     wide: Any = outputs.astype(np.float64)
-    return Unit.of_card(run.card).targets(np.asarray(run.task.predictions(wide)).reshape(wide.shape))
+    return Unit.of_card(run.card).targets(np.asarray(run.task.predictions(wide)).reshape(len(wide), -1))
 
 
 def _score(run: TrainedModel, outputs: HostArray, numbers: HostArray) -> float:

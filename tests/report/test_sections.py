@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def table() -> Evidence:
     card = ModelCard((6,), columns=schema.names, table=schema)
     outputs = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
     importance = {"size": 0.1, "town": 0.4, "day": -0.01}
-    return Evidence("validation", 3, x, np.array([0, 1, 1]), outputs, card, ("no", "yes"), ACCURACY, 2 / 3, importance)
+    return Evidence("validation", 3, x, np.array([0, 1, 1]), outputs, card, ("no", "yes"), ACCURACY, 2 / 3, importance=importance)
 
 
 def test_the_headline_compares_the_score_with_the_commonest_class() -> None:
@@ -160,6 +161,21 @@ def test_residuals_are_counted_once_each() -> None:
     size = np.abs(evidence.outputs - evidence.targets)
     assert dict(found["measures"])["Nine of ten are below"] == f"{np.quantile(size, 0.9):.4g}"
     assert dict(found["measures"])["Root-mean-square error (RMSE)"] == f"{np.sqrt(np.mean(size**2)):.4g}"
+
+
+def test_intervals_tell_how_many_targets_they_hold() -> None:
+    evidence = numbers([1.0, 2.0, 3.0, 4.0], [1.0, 9.0, 3.5, 4.0])
+    bounds = np.stack([evidence.outputs - 1, evidence.outputs + np.array([[1], [1], [1], [2]])], axis=1)
+    found: Any = errors.section(RECORD, replace(evidence, bounds=bounds, coverage=0.9))
+    told = dict(found["measures"])
+    assert told["Inside their intervals, of 90% meant"] == "75.0%"
+    assert told["Half of the intervals are narrower than"] == "2"
+    assert sum(attributes.get("class") == "interval" for _, _, attributes in found["charts"][0].shapes) == 4
+
+
+def test_numbers_too_large_to_be_drawn_are_counted() -> None:
+    found: Any = errors.section(RECORD, numbers([1e200, -1e200], [1.0, 2.0]))
+    assert found["charts"] == []
 
 
 def test_the_same_number_everywhere_has_charts_too() -> None:
