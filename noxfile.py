@@ -20,7 +20,14 @@ EXTRAS = PYPROJECT["project"]["optional-dependencies"]
 # What each backend's tests need beside the dependency group. scikit-learn is an oracle of the tests of metrics and
 # losses; nbclient executes notebooks. CuPy is 2 GB with the CUDA libraries: only for a GPU.
 BACKENDS = {
-    "numpy": ["scikit-learn>=1.7", "nbclient>=0.10", "ipykernel>=6.29", *EXTRAS["parquet"], *EXTRAS["zstd"]],
+    "numpy": [
+        "scikit-learn>=1.7",
+        "nbclient>=0.10",
+        "ipykernel>=6.29",
+        *EXTRAS["parquet"],
+        *EXTRAS["zstd"],
+        *EXTRAS["images"],
+    ],
     "strict": [],
     "torch": ["torch==2.13.0"],
     "jax": EXTRAS["jax"],

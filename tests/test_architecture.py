@@ -42,6 +42,7 @@ LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 HOMES = {
     "pandas": "data/csv/frames.py",
     "pyarrow": "data/parquet.py",
+    "PIL": "data/pictures/",
     "platformdirs": "_cache.py",
     "safetensors": "storage/safetensors_file.py",
     "jinja2": "report/page.py",

@@ -13,17 +13,19 @@ import portanet
 from portanet import backends
 from portanet import data as readers
 from portanet.data import Dataset
+from portanet.data.pictures.digit import are_like_mnist
 from portanet.errors import DataError
+from portanet.training.frames import require_pixels
 from portanet.training.model import TrainedModel
 from portanet.training.progress import ReadProgress
 
 
-def read(source: str, **settings: Any) -> Dataset:
+def read(source: Any, **settings: Any) -> Dataset:
     """`portanet.read`; a large file shows on stderr how far it is read, except under --quiet."""
     context = click.get_current_context(silent=True)
     if context is not None and context.params.get("quiet"):
         return readers.read(source, **settings)
-    with ReadProgress(source) as progress:
+    with ReadProgress(source if isinstance(source, str) else "pictures") as progress:
         return readers.read(source, progress=progress, **settings)
 
 
@@ -32,7 +34,7 @@ def read_like(source: str, training: Dataset, label: str | None, task: str, **se
     image = training.x.shape[1:] if are_images(training) else None
     rows = read(
         source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns,
-        table=training.table, **settings,
+        table=training.table, digits=are_like_mnist(training.x), **settings,
     )  # fmt: skip
     rows.require_targets()
     if rows.x.shape[1:] != training.x.shape[1:]:
@@ -41,14 +43,16 @@ def read_like(source: str, training: Dataset, label: str | None, task: str, **se
     return rows
 
 
-def read_for(run: TrainedModel, source: str, label: str | None = None, **settings: Any) -> Dataset:
+def read_for(run: TrainedModel, source: Any, label: str | None = None, **settings: Any) -> Dataset:
     """Data with the classes, columns and image shape of a trained model."""
     columns = run.card.columns
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
-    return read(
-        source, label=label, usual_label=run.card.label, image=image,
+    rows = read(
+        source, label=label, usual_label=run.card.label, image=image, digits=run.card.digits,
         task=run.task.name, classes=class_names(run), columns=columns, table=run.card.table, **settings,
     )  # fmt: skip
+    require_pixels(rows, run.card)
+    return rows
 
 
 def class_names(run: TrainedModel) -> list[str]:

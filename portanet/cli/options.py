@@ -106,7 +106,9 @@ def backend(function: Function) -> Function:
 
 def data(function: Function) -> Function:
     """--label and --image, which say how to read DATA."""
-    function = click.option("--image", type=Image(), metavar="CxHxW", help="Shape of a table's images.")(function)
+    function = click.option(
+        "--image", type=Image(), metavar="CxHxW", help="Shape of a table's images, or size for pictures."
+    )(function)
     return click.option("--label", metavar="COLUMN", help="Label column of a CSV.  [default: label]")(function)
 
 

@@ -120,7 +120,7 @@ def read(
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
     found = facts.read(
         source, label=label, usual_label=base.card.label, image=image, task=task,
-        columns=base.card.columns, table=base.card.table, classes=names, **asked,
+        columns=base.card.columns, table=base.card.table, classes=names, digits=base.card.digits, **asked,
     )  # fmt: skip
     if found.classes and set(found.classes) <= set(known):
         targets, known_classes = encode(source, found.classes, found.require_targets(), known)

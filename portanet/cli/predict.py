@@ -17,6 +17,7 @@ from portanet.cli.groups import Grouped
 from portanet.cli.terminal import Screen, echo
 
 if TYPE_CHECKING:
+    from portanet.data import Dataset
     from portanet.training.model import TrainedModel
 
 _FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for the beginning of one
@@ -25,7 +26,7 @@ _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 
 @click.command(cls=Grouped, groups={"Data": ("--label", *(f"--{name}" for name in reading.NAMES)), "Output": ()})
 @click.argument("model", type=options.MODEL)
-@click.argument("data")
+@click.argument("data", nargs=-1, required=True)
 @click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: stdout]")
 @click.option("--probabilities", is_flag=True, help="Add one column with the probability of each class.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
@@ -33,27 +34,33 @@ _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 @click.option(
     "--id", "identifier", metavar="COLUMN", help="Column to begin the answers with.  [default: the table's identifier]"
 )
+@click.option(
+    "--show", type=click.Path(path_type=Path), metavar="FILE.png", help="Write pictures as the network sees them."
+)
 @reading.options
 @options.backend
 @options.as_json
 @options.debug
 def command(
-    model: Path, data: str, out: Path | None, probabilities: bool, force: bool, label: str | None,
-    identifier: str | None, backend: str, device: str | None, as_json: bool, **asked: Any,
+    model: Path, data: tuple[str, ...], out: Path | None, probabilities: bool, force: bool, label: str | None,
+    show: Path | None, identifier: str | None, backend: str, device: str | None, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Write a model's answers to a CSV file.
 
-    It holds ImageId,Label for images, as Kaggle takes it, and Row,Label for tables, or in place of the row's number the
-    table's identifier under its own name; with --json one object has them all, as "predictions".
+    It holds File,Label for pictures, ImageId,Label for other images, as Kaggle takes it, and Row,Label for tables, or
+    in place of the row's number the table's identifier under its own name; with --json one object has them all, as
+    "predictions".
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels, which
-    are left out, as columns are that the model does not have.
+    are left out, as columns are that the model does not have; or pictures, and folders of them. A model of MNIST gets
+    photographs as MNIST was made: light on black, fitted into 20 x 20, centred by mass.
     """
     from portanet import backends
     from portanet.cli import facts
     from portanet.data.cells import NUMBER
     from portanet.data.files import require_free
     from portanet.data.kaggle import write_answers
+    from portanet.data.pictures.source import is_of_pictures
     from portanet.errors import ConfigError
     from portanet.storage.atomic import replacing
     from portanet.training.model import load
@@ -61,13 +68,14 @@ def command(
 
     if out is not None and as_json:
         raise ConfigError("--json prints the answers on stdout; leave out --out.")
-    if out is not None:
-        require_free(out, force=force)
+    for path in filter(None, (out, show)):
+        require_free(path, force=force)
     run = load(model, backend=backends.choose(backend, device))
     if probabilities and not run.task.is_classification:
         raise ConfigError("--probabilities is for classes, and this model predicts numbers; leave it out.")
     settings = reading.arguments(reading.places(asked))
-    rows = facts.read_for(run, data, label, labelled=False, id=identifier, **settings)
+    source: Any = data[0] if len(data) == 1 else data
+    rows = facts.read_for(run, source, label, labelled=False, id=identifier, **settings)
     ids = None if rows.ids is None else rows.ids.texts.tolist()
     for note in rows.notes:
         echo(f"portanet: {note}", err=True)
@@ -81,6 +89,8 @@ def command(
                 predictions = Unit.of_card(run.card).rounded(predictions, run.dtype)
             yield run.task.texts(predictions, classes), run.probabilities(x) if probabilities else None
 
+    if show is not None:
+        _show(show, run, rows, classes)
     blocks = answers()
     if as_json:
         named = {} if ids is None else {"ids": ids}
@@ -94,7 +104,26 @@ def command(
     screen: Any = Screen() if sys.stdout.isatty() else sys.stdout.buffer
     with contextlib.nullcontext(screen) if out is None else replacing(out) as file:
         shares = classes if probabilities else ()
-        write_answers(file, chain([first], blocks), identifier=identifier, ids=ids, classes=shares)
+        write_answers(
+            file, chain([first], blocks), identifier=identifier, ids=ids, classes=shares,
+            label_last=is_of_pictures(rows),
+        )  # fmt: skip
+
+
+def _show(path: Path, run: TrainedModel, rows: Dataset, classes: list[str]) -> None:
+    """Write the first images as the network sees them, with the answers below them."""
+    from portanet.cli import facts
+    from portanet.data.pictures.decode import require_pillow
+    from portanet.data.pictures.sheet import MOST, sheet
+    from portanet.errors import ConfigError
+    from portanet.storage.atomic import write
+
+    if not (facts.are_images(rows) and run.card.pixels):
+        raise ConfigError("--show is for images of pixels from 0 to 255; leave it out.")
+    require_pillow("--show")
+    x: Any = rows.x[: min(MOST, len(rows)), ...]
+    write(path, sheet(x, run.task.texts(run.predict(x, codes=True), classes)))
+    echo(f"portanet: {path} shows what the network sees", err=True)
 
 
 def _as_json(run: TrainedModel, blocks: list[tuple[list[str], Any]], classes: list[str]) -> dict[str, Any]:

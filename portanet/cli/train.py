@@ -136,7 +136,8 @@ def command(**settings: Any) -> None:
     """Train a network on images or a table.
 
     DATA is mnist (the default: 60,000 embedded digits), mnist:article (42,000 of them, the default of
-    classic), a CSV file with a header, a folder of IDX files, or an .npz file.
+    classic), a CSV file with a header, a folder of IDX files, an .npz file,
+    a folder with a folder of pictures for each class, or a CSV file with a column of their paths.
     """
     from portanet.cli.ranks import launched
     from portanet.cli.training import train

@@ -1,10 +1,22 @@
-"""Files in, arrays out: MNIST itself, tables, IDX and npz files.
+"""Files in, arrays out: MNIST itself, tables, pictures, IDX and npz files.
 
 DATA is `mnist` (60,000 digits), `mnist:article` (the 42,000 of them whose number modulo 10 is 0 to 6), `mnist:test`
-(10,000), a table, a folder of IDX files (`FOLDER:test` for its test part) or an `.npz`. In a table columns named
-`pixel0`, `pixel1`, ... are an image and must hold whole numbers from 0 to 255. Dates such as 20230101, seconds since
-1970 and other columns whose values float32 would merge are centred in float64 first, and the model file keeps by how
-much. A cell that cannot be read is an error with its row and column.
+(10,000), a table, pictures, a folder of IDX files (`FOLDER:test` for its test part) or an `.npz`. In a table columns
+named `pixel0`, `pixel1`, ... are an image and must hold whole numbers from 0 to 255. Dates such as 20230101, seconds
+since 1970 and other columns whose values float32 would merge are centred in float64 first, and the model file keeps by
+how much. A cell that cannot be read is an error with its row and column.
+
+## Pictures
+
+Pictures (extra `images`) are a folder with a folder for each class, or a CSV with a column of paths and a label: PNG,
+JPEG, WebP, BMP and the first frame of a GIF, turned as Exif says, transparent pixels on white, 16 bits as 8. They
+become uint8 of the commonest size, or of `--image CxHxW`, grey where none has colours; files that cannot be read are
+named all at once. Those of a folder named `test` beside `train` are `FOLDER:test`. `portanet predict MODEL photo.jpg
+FOLDER` prints `File,Label`; `--show seen.png` writes what the network sees. A model of MNIST gets photographs of digits
+as MNIST was made, step by step in `portanet.data.pictures.digit`: paper subtracted, dark ink turned light, fitted into
+20 x 20, centred by mass. Of 24 drawn digits, 20 of which lie in `tests/data/pictures/photographs`, all are right with
+`mlp` after three epochs, and with `cnn` after two; of 400 more at random, all or all but the two whose ink covers half
+of the picture.
 
 ## Memory maps
 

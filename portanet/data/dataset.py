@@ -39,7 +39,7 @@ class Dataset:
     label    the name of a table's label column
     table    which columns the source has, what they hold, and which are left out
     notes    what people should know of how it was read, a line each
-    ids      the identifier of each row, as its source has it, of rows to predict
+    ids      the identifier of each row, as its source has it, of rows to predict; the paths of pictures, as "File"
 
     `labels` are the targets as the source has them, and as `TrainedModel.predict` returns them. Raises DataError for
     targets that are not indices into `classes`.

@@ -48,22 +48,24 @@ def write_answers(
     identifier: str = "ImageId",
     ids: Iterable[str] | None = None,
     classes: Sequence[str] = (),
+    label_last: bool = False,
 ) -> None:
     """Write `ImageId,Label` with one line for each label, numbered from 1: a submission as Kaggle takes it.
 
     `ids` stand in place of the numbers. `answers` are labels, some at a time, each time with the probabilities
     (N, classes) of `classes`, which become one column `probability_NAME` each. The rows of a table are better called
-    something else than `ImageId`, such as `Row`.
+    something else than `ImageId`, such as `Row`. With `label_last` the label stands behind the probabilities.
     """
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")  # names may be any bytes
     write_row = _row_writer(text)
-    write_row([identifier, "Label", *(f"probability_{name}" for name in classes)])
+    names = [f"probability_{name}" for name in classes]
+    write_row([identifier, *names, "Label"] if label_last else [identifier, "Label", *names])
     numbers: Iterator[object] = count(1) if ids is None else iter(ids)
     for labels, probabilities in answers:
         # astype(str) gives the shortest text that reads as the same number
         shares = [[]] * len(labels) if probabilities is None else probabilities.astype(str).tolist()
         for label, row in zip(labels, shares, strict=True):
-            write_row([next(numbers), label, *row])
+            write_row([next(numbers), *row, label] if label_last else [next(numbers), label, *row])
     text.detach()
 
 

@@ -1,4 +1,4 @@
-"""DATA as the command line takes it: a built-in name, a CSV or .npz file, or a folder of IDX files."""
+"""DATA as the command line takes it: a built-in name, a CSV or .npz file, or a folder of pictures or IDX files."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ from portanet.data.mnist import mnist, mnist_article, mnist_test
 from portanet.data.npz import read_npz
 from portanet.data.packed import SUFFIXES, stdin_as_file
 from portanet.data.parquet import read_parquet
+from portanet.data.pictures.folder import Listing, holds_pictures, is_picture, of_classes, of_paths
+from portanet.data.pictures.listed import listed
+from portanet.data.pictures.source import Wanted, read_pictures
 from portanet.data.tables import Request
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Column, Schema
@@ -56,6 +59,7 @@ def read(
     missing: Sequence[str] | None = None,
     kinds: Mapping[str, str] | None = None,
     coerce: bool = False,
+    digits: bool = False,
     labelled: bool = True,
     held_out: float = 0.0,
     id: str | None = None,
@@ -65,12 +69,13 @@ def read(
     """The rows of `mnist`, `mnist:article`, `mnist:test`, a text or Parquet file, `FOLDER`, `FILE.npz`, a data frame.
 
     A table's text file may be compressed (.gz .bz2 .xz .zst .zip); "-" is stdin. A `:test` names a part of a folder or
-    an .npz file.
+    an .npz file. Pictures (PNG, JPEG, WebP, BMP, GIF; extra `images`) come from a folder with a folder for each class,
+    from a text file with a column of their paths, or as a picture or a list of them, which have no labels.
 
-    source     its name or path, or a data frame
+    source     its name or path, or a list of pictures, or a data frame
     label      a table's label column
     usual_label  one that may be missing, for a trained model
-    image      (C, H, W) of a table's rows of pixels
+    image      (C, H, W) of a table's rows of pixels, or that pictures are resized to; by default what most of them have
     task       "classify", "regress", or "auto": text, and whole numbers of up to 20 values, are classes
     classes    those of a trained model, or all there are where one looks missing, such as "NA": labels are matched
                with them by name
@@ -83,6 +88,7 @@ def read(
     missing    more words for a missing value, beside nothing, "?", "-", "NA", "NaN", "null" and the like
     kinds      "number", "category", "date", "id" or "drop" for columns by name, in place of what is found
     coerce     take a cell that does not fit its column as missing, which is an error otherwise
+    digits     whether pictures become digits as MNIST has them, as for a model whose `card.digits` says so
     labelled   whether labels are wanted; a label column is left out else, whatever it holds
     held_out   the share of the rows that `fit(valid=...)` will hold out: what columns hold is decided on the others
     id         a column to keep beside the rows, as `Dataset.ids`; with `labelled=False` that of a trained model is kept
@@ -101,7 +107,7 @@ def read(
     table = _schema(columns, table)
     asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
     request = Request(
-        label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, held_out, id
+        label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, held_out, id, digits
     )
     dataset = _read(source, request, mapped=mapped, progress=progress)
     if not labelled:
@@ -125,6 +131,10 @@ def _words(missing: Sequence[str]) -> tuple[str, ...]:
 def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progress | None) -> Dataset:
     if is_frame(source):
         return read_frame(source, request)
+    pictures = Wanted(request.image, request.digits, request.regress, request.classes, mapped, progress)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(each, (str, os.PathLike)) for each in source):
+        _require_no_columns("a list of pictures", request)
+        return read_pictures(of_paths(source), pictures)
     if not isinstance(source, (str, os.PathLike)):
         raise DataError(f"read takes the name of a source, a Path or a data frame, got {type(source).__name__}.")
     name = os.fspath(source)
@@ -139,6 +149,9 @@ def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progr
         _require_no_columns(name, request)
     settings: dict[str, Any] = {"name": name, "regress": request.regress, "classes": request.classes}
     settings["labelled"] = request.labelled
+    if (listing := _listing(name, path, part, request)) is not None:
+        _require_no_id(name, request)
+        return read_pictures(listing, pictures)
     if Path(path).is_dir():
         return read_folder(path, part or "train", mapped=mapped, progress=progress, **settings)
     require_regular(path)
@@ -151,10 +164,23 @@ def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progr
         return read_parquet(path, request, name=name)
     if suffix not in _TABLES:
         raise DataError(
-            f"{name} is not a table ({', '.join(_TABLES)}, compressed or not), .parquet, .npz or folder of IDX files; "
-            "convert it."
+            f"{name} is not a table ({', '.join(_TABLES)}, compressed or not), .parquet, .npz, picture or folder of "
+            "pictures or IDX files; convert it."
         )
     return read_table(path, request, mapped=mapped, progress=progress)
+
+
+def _listing(name: str, path: str, part: str, request: Request) -> Listing | None:
+    """The pictures that a path leads to; None where it leads to something else."""
+    if Path(path).is_dir():
+        if not holds_pictures(Path(path)):
+            return None
+        return of_classes(name, Path(path), part) if part or request.labelled else of_paths([path])
+    if part:
+        return None
+    if is_picture(path):
+        return of_paths([path])
+    return listed(path, request) if request.table is None and _suffix(path) in _TABLES else None
 
 
 def _suffix(path: str) -> str:
@@ -166,6 +192,10 @@ def _suffix(path: str) -> str:
 def _require_no_columns(source: str, request: Request) -> None:
     if (label := request.label) is not None:
         raise DataError(f"{source} has its labels apart and no column {label!r}.", remedy=f"leave out label={label!r}")
+    _require_no_id(source, request)
+
+
+def _require_no_id(source: str, request: Request) -> None:
     if request.id is not None:
         raise DataError(f"{source} has no columns of text to take {request.id!r} from.", remedy="leave out id=...")
 

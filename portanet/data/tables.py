@@ -36,6 +36,7 @@ class Request:
 
     label    the label's column; `default_label` is that of a model, which may be missing
     image    the shape of a row's pixels
+    digits   whether pictures become digits as MNIST has them
     regress  whether labels are numbers to predict; None to decide it by what they are
     classes  those of a model
     table    the model's schema, by which columns are matched by name
@@ -60,6 +61,7 @@ class Request:
     labelled: bool = True
     held_out: float = 0.0
     id: str | None = None
+    digits: bool = False
 
 
 class Source(Chunks, Protocol):

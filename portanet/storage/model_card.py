@@ -27,6 +27,8 @@ class ModelCard:
     offsets      what is subtracted from each column of a table, or channel of an image, in float64 before anything
                  else: see training/offsets.py; none where nothing is
     pixels       whether rows are bytes (uint8), as pixels are in files
+    digits       whether rows are digits as MNIST has them, light on black and centred by mass, so that
+                 pictures of digits become that, see data/pictures/digit.py
     target_center, target_scale
                  for each output, what a regression's number stands for: target = center + scale * number, see
                  training/units.py; none where it is the target itself, and for classes
@@ -44,6 +46,7 @@ class ModelCard:
     target_center: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
     table: Schema | None = None
+    digits: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
@@ -98,7 +101,8 @@ class ModelCard:
         if table is not None and tuple(columns or ()) != table.names:
             raise ConfigError("its columns are not those of its table.")
         typed: dict[str, Any] = {name: card.get(name) or () for name in _LISTS}
-        typed |= {"pixels": bool(card.get("pixels")), "class_kind": kind and ClassKind(kind), "table": table}
+        typed |= {"pixels": bool(card.get("pixels")), "digits": bool(card.get("digits"))}
+        typed |= {"class_kind": kind and ClassKind(kind), "table": table}
         return cls(**{**card, **typed})
 
 
@@ -142,6 +146,7 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "table": lambda value: value is None or isinstance(value, dict),
     "class_kind": lambda value: value is None or (isinstance(value, str) and value in list(ClassKind)),
     "pixels": lambda value: value is None or isinstance(value, bool),
+    "digits": lambda value: value is None or isinstance(value, bool),
     "target_center": _is_numbers,
     "target_scale": _is_numbers,
 }

@@ -17,6 +17,7 @@ from portanet._typing import HostArray, Params
 from portanet.backends import Backend
 from portanet.data import Dataset
 from portanet.data.fingerprint import fingerprint
+from portanet.data.pictures.digit import are_like_mnist
 from portanet.errors import BackendError, ModelError
 from portanet.mpi.ranks import Ranks, as_ranks
 from portanet.nn.layer import Layer
@@ -214,7 +215,7 @@ def fit_spec(
             tuple(x.shape[1:]), spec.dtype, learned.classes, given.columns(known), given.label,
             class_kind=learned.kind, offsets=source.card_offsets,
             pixels=name_of(x.dtype) == "uint8", target_center=unit.center, target_scale=unit.scale,
-            table=given.table(known),
+            table=given.table(known), digits=are_like_mnist(rows),
         )  # fmt: skip
         start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
         workers = ranks.threads() if ranks and workers is None else workers

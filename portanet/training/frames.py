@@ -17,6 +17,8 @@ from portanet._typing import HostArray
 from portanet.data import Dataset, read
 from portanet.data.frame import read_inputs
 from portanet.data.memmap.rows import as_rows
+from portanet.data.pictures.folder import are_pictures
+from portanet.data.pictures.source import is_of_pictures
 from portanet.errors import DataError
 from portanet.nn import LAYERS, Columns, Layer, Sequential
 from portanet.storage.model_card import ModelCard
@@ -76,9 +78,12 @@ def columns_of(x: Any) -> tuple[str, ...] | None:
 def rows_for(x: Any, card: ModelCard) -> Any:
     """The rows of `x` for a model, in its columns by name; a frame is read as the table that it was trained on.
 
+    Pictures are read for a model of images, by their path, that of a folder of them, or a list of paths.
     DataError for a Dataset whose columns hold something else than in training, such as other codes of categories.
     """
     table = card.table
+    if card.has_images and are_pictures(x):
+        return _pixels(x, card)
     if table is not None and isinstance(x, Dataset) and x.table is not None:
         _require_alike(x, x.table, table)
     if table is None or isinstance(x, Dataset) or columns_of(x) is None:
@@ -133,6 +138,23 @@ def _require_numbers(data: Dataset) -> None:
                 f"{data.name}: the column {brief(column.name)} holds codes of categories, which are not numbers.",
                 remedy="begin the network with Columns(), as in Sequential(Columns(), ...)",
             )
+
+
+def _pixels(paths: Any, card: ModelCard) -> Any:
+    data = read(paths, image=card.input_shape, digits=card.digits, labelled=False)
+    require_pixels(data, card)
+    for note in data.notes:
+        _say_once(note)
+    return data.x
+
+
+def require_pixels(data: Dataset, card: ModelCard) -> None:
+    """DataError for pictures where a model has learnt from other numbers than pixels from 0 to 255."""
+    if is_of_pictures(data) and not card.pixels:
+        raise DataError(
+            f"{data.name}: the model has learnt from other numbers than pixels from 0 to 255, so it takes no pictures.",
+            remedy="give it an array of such numbers, or train on pictures",
+        )
 
 
 def _require_alike(data: Dataset, own: Schema, table: Schema) -> None:

@@ -122,7 +122,8 @@ class TrainedModel(Weights):
         Ones and zeros (N, K) int32 for several classes at once; for a regression model the numbers in the unit of its
         targets, (N, K) float64; both are (N,) where the model has one output.
 
-        x      an array, a frame or a Dataset; columns with names are matched with those of the training by name
+        x      an array, a frame or a Dataset; columns with names are matched with those of the training by name. Or the
+               path of a picture or of a folder of them, or a list of paths, for a model of images: see `portanet.read`
         codes  whether to return class numbers, which index `card.classes`, as in `Dataset.targets`
 
         Raises ModelError for rows of another shape.

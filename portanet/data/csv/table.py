@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,19 @@ def read_table(
     source, notes = understood(path, request, name or str(path))
     parts = _parts(source, request, mapped=is_large(path) if mapped is None else mapped, progress=progress)
     return dataset(source, parts, request, notes)
+
+
+def cells_of(path: str | Path, asked: Asked) -> dict[str, list[str]]:
+    """All columns as text, by name, a row each; empty where a cell is missing."""
+    source, _ = understood(path, Request(asked=asked), str(path))
+    try:
+        chunks = list(source.read(range(len(source.names))))
+    except (ValueError, OverflowError, csv.Error) as error:
+        raise source.explained(error, {}, 0) from error
+    return {
+        name: [cells.texts[code] if code >= 0 else "" for cells in parts for code in cells.codes.tolist()]
+        for position, name in enumerate(source.names) for parts in [[chunk.texts[position] for chunk in chunks]]
+    }  # fmt: skip
 
 
 def understood(path: str | Path, request: Request, name: str) -> tuple[TextTable, list[str]]:

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -135,23 +136,32 @@ Found = tuple[HostArray | None, Sequence[str], dict[str, Any]]
 def is_large(path: str | Path) -> bool:
     """Whether a file's array may take so much memory that it is better mapped: 512 MB, or a quarter of what is free."""
     try:
-        return os.stat(path).st_size > min(_LARGE, _machine.available() // 8)
+        return are_large(os.stat(path).st_size)
     except OSError:  # opening it raises the error
         return False
 
 
-def kept(path: str | Path, settings: Any, read: Callable[[Sink], Found]) -> Parts:
+def are_large(size: int) -> bool:
+    """Whether so many bytes, of which twice as many may become an array, are better mapped."""
+    return size > min(_LARGE, _machine.available() // 8)
+
+
+def kept(
+    path: str | Path, settings: Any, read: Callable[[Sink], Found], *, state: Callable[[], Any] | None = None
+) -> Parts:
     """The parts of a file with their rows as a memory map: an existing one, or a new one from what `read` yields.
 
     It is rebuilt when the file's size, times or sampled bytes change, when its contents are damaged, and for other
-    `settings`, which are plain data. Raises CacheError where the cache cannot be used, DataError where the file changes
-    meanwhile.
+    `settings`, which are plain data. `state` gives what changes with a source of several files, as plain data. Raises
+    CacheError where the cache cannot be used, DataError where the file changes meanwhile.
     """
-    name, state = _names(path, settings)
-    parts = cache.kept(f"rows/{name}-{state}", _open, lambda place: _write(place, path, read))
-    if _names(path, settings)[1] != state:
-        raise DataError(f"{path} has changed while it was read; read it again.")
-    _drop_older(name, state)
+    with cache.usable():
+        state = partial(_state, Path(path)) if state is None else state
+        name, found = _short_hash([str(Path(path).resolve()), settings, _FORMAT]), _short_hash(state())
+        parts = cache.kept(f"rows/{name}-{found}", _open, lambda place: _write(place, path, read))
+        if _short_hash(state()) != found:
+            raise DataError(f"{path} has changed while it was read; read it again.")
+    _drop_older(name, found)
     return parts
 
 
@@ -163,12 +173,6 @@ def require_memory(path: str | Path, error: CacheError) -> None:
             f"{path} needs a memory map, and the cache cannot take it ({error}); make room there, or name another "
             "folder in PORTANET_CACHE."
         ) from error
-
-
-def _names(path: str | Path, settings: Any) -> tuple[str, str]:
-    """A name of the file with the settings, and one of the file's state."""
-    with cache.usable():
-        return _short_hash([str(Path(path).resolve()), settings, _FORMAT]), _short_hash(_state(Path(path)))
 
 
 def _state(path: Path) -> list[Any]:

@@ -1,0 +1,150 @@
+"""Folders of pictures: which files are pictures, and of which class each is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from portanet._text import plain
+from portanet.data.pictures.decode import SUFFIXES
+from portanet.errors import DataError
+
+_PARTS = {"train": ("train", "training"), "test": ("test", "testing")}
+_VALID = ("valid", "validation", "val", "dev")
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files of pictures, their labels as text if there are any, and notes on what is not among them.
+
+    place  what the names of the files are relative to
+    label  the name of the column that the labels are from
+    """
+
+    name: str
+    place: Path
+    files: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    label: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is called as pictures are, and not hidden."""
+    return name.lower().endswith(SUFFIXES) and not os.path.basename(name).startswith(".")
+
+
+def are_pictures(source: Any) -> bool:
+    """Whether a source is the path of a picture, or of a folder, or a list of paths."""
+    if isinstance(source, (list, tuple)):
+        return bool(source) and all(isinstance(each, (str, os.PathLike)) for each in source)
+    return isinstance(source, (str, os.PathLike)) and (is_picture(os.fspath(source)) or os.path.isdir(source))
+
+
+def holds_pictures(folder: Path) -> bool:
+    """Whether pictures are in a folder, or not more than two folders deeper, and no IDX files."""
+    with_idx = any("idx" in entry.name and "ubyte" in entry.name for entry in _entries(folder))
+    places = [(folder, 0), *((folder / child, 1) for child in _folders(folder))]
+    return not with_idx and any(True for place, deeper in places for _ in _pictures(place, deeper))
+
+
+def pictures_in(folder: Path) -> tuple[str, ...]:
+    """All pictures below a folder, as names relative to it, in the order of those names."""
+    return tuple(sorted(_pictures(folder, deeper=16)))
+
+
+def of_classes(name: str, folder: Path, part: str = "") -> Listing:
+    """The pictures of a folder that holds a folder of each class, or of its `part`.
+
+    The part "train" or "test" is a folder of that name, the first one where both are there and none is named.
+    DataError where there are no class folders.
+    """
+    folders = _folders(folder)
+    notes: tuple[str, ...] = ()
+    parts = {part: child for part, names in _PARTS.items() for child in folders if child.lower() in names}
+    others = len(parts) == 2 or len(folders) == 1 or any(child.lower() in _VALID for child in folders)
+    if "train" in parts and (part or others):
+        chosen = parts.get(part or "train")
+        if chosen is None:
+            raise DataError(f"{name}: there is no folder {part!r} in it; there are {_listed(folders)}.")
+        if not part and (rest := [child for child in folders if child != chosen]):
+            notes = (f"{name}: its folder {plain(chosen)} is read, and not {_listed(rest)}, which can be named alone",)
+        folder = folder / chosen
+        folders = _folders(folder)
+    elif part:
+        raise DataError(f"{name}: it has no parts, as there is no folder {part!r} beside one to train on.")
+    found = {child: pictures_in(folder / child) for child in folders}
+    classes = {child: files for child, files in found.items() if files}
+    if loose := [entry.name for entry in _entries(folder) if is_picture(entry.name)]:
+        raise DataError(
+            f"{name}: {len(loose):,} pictures lie beside the class folders, the first is {plain(loose[0])}; put each "
+            "class into a folder of its own, or list files and labels in a CSV file."
+        )
+    if empty := [child for child in folders if child not in classes]:
+        notes += (f"{name}: without a picture, so no class: {_listed(empty)}",)
+    files = tuple(f"{child}/{file}" for child, inside in classes.items() for file in inside)
+    labels = tuple(child for child, inside in classes.items() for _ in inside)
+    return Listing(name, folder, files, labels, notes=(*notes, *_others(name, folder, classes)))
+
+
+def of_paths(sources: Sequence[str | Path]) -> Listing:
+    """Pictures, and all that are below folders, without labels; DataError for what is neither."""
+    files: list[str] = []
+    for source in [os.fspath(each) for each in sources]:
+        folder = Path(source)
+        if folder.is_dir():
+            if not (found := pictures_in(folder)):
+                raise DataError(f"{source} holds no pictures ({', '.join(SUFFIXES)}).")
+            files += [str(folder / file) for file in found]
+        elif is_picture(source):
+            files.append(source)
+        else:
+            raise DataError(f"{source} is no picture ({', '.join(SUFFIXES)}), and no folder of them.")
+    return Listing(os.fspath(sources[0]) if len(sources) == 1 else f"{len(files):,} pictures", Path(), tuple(files))
+
+
+def _pictures(folder: Path, deeper: int) -> Iterator[str]:
+    for entry in _entries(folder):
+        if is_picture(entry.name) and not _is_folder(entry):
+            yield entry.name
+        elif deeper and not entry.name.startswith(".") and not entry.is_symlink() and _is_folder(entry):
+            yield from (f"{entry.name}/{name}" for name in _pictures(folder / entry.name, deeper - 1))
+
+
+def _folders(folder: Path) -> list[str]:
+    return [
+        entry.name for entry in _entries(folder) if not entry.name.startswith((".", "__")) and _is_folder(entry)
+    ]  # fmt: skip
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"cannot look into {folder}: {error.strerror or error}.") from error
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is one, or leads to one; not where that leads in a circle."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _others(name: str, folder: Path, classes: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """A note of files in the class folders that are not called as pictures are."""
+    others = [
+        f"{child}/{entry.name}" for child in classes for entry in _entries(folder / child)
+        if not (is_picture(entry.name) or entry.name.startswith(".") or _is_folder(entry))
+    ]  # fmt: skip
+    return (f"{name}: left out, as they are no pictures: {_listed(others)}",) if others else ()
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(map(plain, names[:_SHOWN])) + more
