@@ -33,7 +33,8 @@ def lines(table: Schema, x: Any, most: int = _SHOWN, *, learnt: bool = False) ->
 
 def _holds(column: Column, values: Any) -> str:
     if column.kind in (CATEGORY, YES_NO):
-        text = f"{len(column.values)} values: {', '.join(map(plain, column.values[:20]))}"
+        count = len(column.values)
+        text = f"{count:,} value{'s' if count > 1 else ''}: {', '.join(map(plain, column.values[:20]))}"
         text = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
         return text + _gaps(float((values == 0).mean()))
     if column.kind == NUMBER and not np.isnan(values).all():

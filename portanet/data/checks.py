@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from portanet.data import columns, dates
-from portanet.data.cells import complaint, number_of, quoted
+from portanet.data.cells import INTEGER, complaint, number_of, quoted
 from portanet.data.labels import is_no_label
 from portanet.storage.schema import DATE, NUMBER, Column, Dialect
 
@@ -39,5 +39,11 @@ def number_complaint(cell: str, dialect: Dialect) -> str | None:
 def label_check(regress: bool | None, classes: Sequence[str], dialect: Dialect) -> Check:
     """What is wrong with a label: a number to predict, or a class, of which some may look like a missing label."""
     if regress:
-        return lambda cell: number_complaint(cell, dialect)
+        return lambda cell: number_complaint(cell, dialect) or _merged(cell)
     return lambda cell: "no label" if is_no_label(cell) and cell.strip() not in classes else None
+
+
+def _merged(cell: str) -> str | None:
+    if INTEGER.fullmatch(text := cell.strip()) and abs(int(text)) >= 2**53:
+        return f"{quoted(text)} is beyond 2**53, where float64 makes one of two neighbours"
+    return None

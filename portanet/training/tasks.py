@@ -256,6 +256,12 @@ def _numbers(given: HostArray, count: int, outputs: int) -> HostArray:
             remedy = "make numbers of them, as in labels.astype(float); text names classes for cross_entropy"
         raise DataError(f"labels must be {wanted}, got shape {given.shape} of {given.dtype}", remedy=remedy)
     wide = shaped.astype(np.float64)
+    if given.dtype.kind in "iu" and (large := np.abs(wide) >= 2.0**53).any():
+        row, column = map(int, np.argwhere(large)[0])
+        raise DataError(
+            f"row {row}: the label {shaped[row, column]} is beyond 2**53, where float64 makes one of two neighbours.",
+            remedy="subtract a constant from the labels, or predict it as text if it names a class",
+        )
     if not np.isfinite(wide).all():
         raise DataError(f"row {int(np.argwhere(~np.isfinite(wide))[0, 0])}: the label is NaN or infinite.")
     return wide

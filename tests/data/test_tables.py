@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import portanet
+from portanet import nn
 from portanet.data import Dataset, read
 from portanet.data.split import SPLIT_SEED, holdout, stratified
 from portanet.errors import ConfigError, DataError, PortanetError
@@ -96,6 +98,28 @@ def test_thousands_and_single_quotes(tmp_path: Path) -> None:
     assert us.x.tolist() == [[1234.5], [2000], [17]]
 
 
+@pytest.mark.parametrize(
+    ("cells", "decimal", "values"),
+    [
+        (["1.234", "2.500", "17"], ",", [1234, 2500, 17]),
+        (["1.234", "2.5", "17"], ".", [1.234, 2.5, 17]),
+        (["1,234", "2,500", "17"], ",", [1.234, 2.5, 17]),
+        (["1,234", "2,500", "17"], ".", [1234, 2500, 17]),
+    ],
+)
+def test_the_decimal_mark_decides_what_stands_between_thousands(
+    tmp_path: Path, cells: list[str], decimal: str, values: list[float]
+) -> None:
+    path = written(tmp_path, "a;label\n" + "".join(f"{cell};x\n" for cell in cells))
+    assert read(path, decimal=decimal).x[:, 0].tolist() == pytest.approx(values)
+
+
+def test_whole_numbers_to_predict_that_float64_would_merge(tmp_path: Path) -> None:
+    path = written(tmp_path, "a,label\n" + "".join(f"{i % 4}.5,{2**53 + i - 3}\n" for i in range(9)))
+    with pytest.raises(DataError, match=r"row 4 .*'9007199254740992' is beyond 2\*\*53.* and 5 more"):
+        read(path, task="regress")
+
+
 def test_no_header(tmp_path: Path) -> None:
     path = written(tmp_path, "5.1,3.5,a\n4.9,3.0,b\n" * 5, "rows.data")
     assert read(path, label="3").columns == ("1", "2")
@@ -109,7 +133,7 @@ def test_what_is_said_counts_more_than_what_is_found(tmp_path: Path) -> None:
     assert read(path).x.tolist() == [[1.5], [2.5]]
     latin = written(tmp_path, "näme;label\n1;é\n2;x\n".encode("latin-1"), "latin.csv")
     assert read(latin).columns == read(latin, encoding="latin-1", separator=";").columns == ("näme",)
-    with pytest.raises(ConfigError, match="no encoding"):
+    with pytest.raises(ConfigError, match="unknown encoding"):
         read(path, encoding="klingon")
 
 
@@ -187,7 +211,7 @@ def test_kinds_may_be_named(tmp_path: Path) -> None:
     assert read(path, kinds={"zip": "drop", "day": "id", "n": "number"}).columns == ("n",)
     with pytest.raises(ConfigError, match="cannot be 'letter'; it can be number, category, date, id, drop"):
         read(path, kinds={"zip": "letter"})
-    with pytest.raises(DataError, match="no column 'zap'"):
+    with pytest.raises(DataError, match="unknown column 'zap'"):
         read(path, kinds={"zap": "drop"})
 
 
@@ -261,8 +285,18 @@ def test_a_kind_that_only_shows_late(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert table.columns[0] == Column("code", "category", ("00", "01", "02", "x0", "x1"))
 
 
-def test_any_change_of_a_file_gives_rows_or_one_line(tmp_path: Path) -> None:
-    table, text = read(FRAME).table, as_text().encode()
+def test_any_change_of_a_file_gives_answers_or_one_line(tmp_path: Path) -> None:
+    """1,000 files to predict, changed at random; an unchanged one gives the answers of the rows trained on."""
+    text = as_text().encode()
+    trained = read(written(tmp_path, text))
+    model = nn.Sequential(nn.Columns(), nn.Dense(2))
+    run = portanet.fit(model, trained, epochs=2, batch_size=40, backend="numpy")
+
+    def outputs() -> Any:
+        rows = read(tmp_path / "rows.csv", table=run.card.table, classes=("0", "1"), labelled=False)
+        return len(rows), run.outputs(rows)
+
+    np.testing.assert_array_equal(outputs()[1], run.outputs(trained))
     draw = random.Random(0)
     letters = b"\n\r,;\"'#0.5-x \xff\x00\t"
     for _ in range(1000):
@@ -272,8 +306,11 @@ def test_any_change_of_a_file_gives_rows_or_one_line(tmp_path: Path) -> None:
             kind = draw.randrange(3)
             stop = at + (1 if kind == 0 else draw.randint(1, 30) if kind == 1 else 0)
             content[at:stop] = b"" if kind == 1 else bytes([draw.choice(letters)])
+        written(tmp_path, bytes(content))
         try:
-            read(written(tmp_path, bytes(content)), table=table, classes=("0", "1"))
+            count, found = outputs()
+            assert found.shape == (count, 2)
+            assert np.isfinite(found).all()
         except PortanetError as error:
             assert str(error).isprintable()
 

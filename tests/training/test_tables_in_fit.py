@@ -80,3 +80,10 @@ def test_a_gap_where_training_had_none() -> None:
     with pytest.warns(UserWarning, match="a: 1 cell missing, none was in training"):
         answers = run.predict(numbers.assign(a=[np.nan, *numbers.a[1:]]))
     assert (answers[1:] == run.predict(numbers)[1:]).all()
+
+
+def test_whole_numbers_that_float64_would_merge_are_refused() -> None:
+    labels = 2**53 + np.arange(N)
+    with pytest.raises(DataError, match=r"row 0: the label 9007199254740992 is beyond 2\*\*53"):
+        portanet.fit(nn.Sequential(nn.Dense(1)), np.ones((N, 2)), labels, task="regress", epochs=1)
+    portanet.fit(nn.Sequential(nn.Dense(1)), np.ones((N, 2)), labels - 2**53, task="regress", epochs=1)

@@ -79,9 +79,7 @@ def dialect_of(text: str, encoding: str, asked: Asked, *, cut: bool) -> tuple[Di
     rows = list(_sample(kept, dialect))
     narrow = [row[:_COLUMNS] for row in rows]
     header = _has_header(narrow) if asked.header is None else asked.header
-    decimal, thousands = _digits(narrow[header:], separator)
-    if asked.decimal is not None:
-        decimal, thousands = asked.decimal, thousands if thousands != asked.decimal else ""
+    decimal, thousands = _digits(narrow[header:], separator, asked.decimal)
     return replace(dialect, header=header, decimal=decimal, thousands=thousands), rows
 
 
@@ -177,13 +175,18 @@ def _is_value(cell: str) -> bool:
     return bool(NUMBER.fullmatch(cell) or _DECIMAL_COMMA.fullmatch(cell) or _DECIMAL_POINT.fullmatch(cell))
 
 
-def _digits(rows: Sequence[Sequence[str]], separator: str) -> tuple[str, str]:
-    """The decimal and the thousands mark."""
+def _digits(rows: Sequence[Sequence[str]], separator: str, asked: str | None) -> tuple[str, str]:
+    """The decimal and the thousands mark; where one decimal mark is asked for, the other one may stand between them."""
     cells = [cell for row in rows for cell in row if "," in cell or "." in cell]
     commas = sum(bool(_THOUSANDS[","].fullmatch(cell)) for cell in cells)
     comma = sum(bool(_DECIMAL_COMMA.fullmatch(cell)) and not _THOUSANDS[","].fullmatch(cell) for cell in cells)
     both = sum(bool(_THOUSANDS["."].fullmatch(cell)) and "," in cell for cell in cells)
     point = sum(bool(_DECIMAL_POINT.fullmatch(cell)) and not _THOUSANDS["."].fullmatch(cell) for cell in cells)
+    if asked == ",":
+        points = [cell for cell in cells if "." in cell]
+        return ",", "." if points and all(map(_THOUSANDS["."].fullmatch, points)) else ""
+    if asked == ".":
+        return ".", "," if commas and not comma else ""
     if (comma or both) and not point:
         return ",", "." if both else ""
     return ".", "," if commas else ""
