@@ -56,7 +56,9 @@ def table() -> Evidence:
     card = ModelCard((6,), columns=schema.names, table=schema)
     outputs = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
     importance = {"size": 0.1, "town": 0.4, "day": -0.01}
-    return Evidence("validation", 3, x, np.array([0, 1, 1]), outputs, card, ("no", "yes"), ACCURACY, 2 / 3, importance=importance)
+    return Evidence(
+        "validation", 3, x, np.array([0, 1, 1]), outputs, card, ("no", "yes"), ACCURACY, 2 / 3, importance=importance
+    )
 
 
 def test_the_headline_compares_the_score_with_the_commonest_class() -> None:
