@@ -68,6 +68,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     batch_norm           whether a BatchNorm follows each hidden Dense
     scoring              what early stopping watches, by scikit-learn's names; by default accuracy or R2
     time_limit           seconds after which training stops
+    checkpoints          a folder, or `Checkpoints`, that fit saves itself in, and resumes from
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
@@ -95,6 +96,12 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     def _restore(self, labels: Any, *, several: bool, outputs: int | None = None) -> None:
         """Know the classes of a model that was trained elsewhere."""
+
+    def _needs_validation(self) -> bool:
+        return bool(self.early_stopping) and self.solver in STOCHASTIC
+
+    def _after_training(self, validation: Any) -> None:
+        """Learn what follows from rows that the network has not been trained on."""
 
     def _stratify(self, y: Any) -> Any:
         return None

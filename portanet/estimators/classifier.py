@@ -73,6 +73,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         batch_norm: bool = False,
         scoring: Any = None,
         time_limit: float | None = None,
+        checkpoints: Any = None,
         loss: Any = None,
         class_weight: Any = None,
     ) -> None:

@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_sample_weight
 from portanet import backends
 from portanet._typing import HostArray
 from portanet.backends import Backend, choose
+from portanet.errors import ConfigError
 from portanet.estimators.contexts import Contexts
 from portanet.estimators.features import checked, placed, select
 from portanet.estimators.lbfgs import fit_lbfgs
@@ -51,11 +52,15 @@ class Fit:
         own, problem = self.estimator, self._problem()
         with problem.backend.session(problem.dtype):
             training = Training.begin(problem, own._params, own._solver_state, own._epochs)
+            validation = _given(own, *valid)
+            if validation is None and own._needs_validation():
+                validation = self._hold_out()
             if own.solver == "lbfgs":
                 self._run_lbfgs(training)
             else:
-                self._run_stochastic(training, valid)
+                self._run_stochastic(training, validation)
         require_finite(own)
+        own._after_training(validation)
 
     def _problem(self) -> Problem:
         own = self.estimator
@@ -69,6 +74,8 @@ class Fit:
 
     def _run_lbfgs(self, training: Training) -> None:
         own, contexts = self.estimator, self.contexts
+        if own.checkpoints is not None:
+            raise ConfigError("checkpoints are for the solvers adam and sgd, got solver='lbfgs'.")
         watches = [contexts.iteration] if contexts is not None and contexts.are_watched else []
         if own.time_limit is not None:
             end = time.monotonic() + own.time_limit
@@ -80,13 +87,10 @@ class Fit:
         own.loss_ = float(found.fun) + own._constant(self.targets, self.weights)
         own._params = training.params()
 
-    def _run_stochastic(self, training: Training, valid: tuple[Any, Any, Any]) -> None:
+    def _run_stochastic(self, training: Training, validation: Validation | None) -> None:
         own, once = self.estimator, self.contexts is None
         if once and own.stopped_:
             return
-        validation = _given(own, *valid)
-        if validation is None and own.early_stopping:
-            validation = self._hold_out()
         if validation is not None and own.validation_scores_ is None:
             own.validation_scores_ = []
         rows = rows_on(own, self.x, self.targets, self.weights)
@@ -104,8 +108,8 @@ class Fit:
         own = self.estimator
         if self.contexts is None:
             raise ValueError(
-                "partial_fit does not support early_stopping=True without rows to validate on: give it X_val and "
-                "y_val, the same in each call."
+                "partial_fit does not support early_stopping=True or intervals without rows to validate on: give it "
+                "X_val and y_val, the same in each call."
             )
         kept, held = held_out(own.validation_fraction, len(self.targets), own._random_state, own._stratify(self.y))
         weights, y = self.weights, np.asarray(to_host(self.y))[held]

@@ -14,8 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 from portanet._typing import HostArray
 from portanet.estimators.contexts import Contexts
 from portanet.estimators.improvement import Improvement
+from portanet.estimators.saving import Saving
 from portanet.estimators.training import Rows, Training
 from portanet.estimators.validation import Validation
+from portanet.training.arguments import as_checkpoints
 
 
 @dataclass
@@ -34,34 +36,47 @@ class Loop:
 
     def run(self, contexts: Contexts | None) -> None:
         """Take epochs until the loss, or the validation score, no longer improves; without contexts one epoch."""
-        own, began = self.estimator, time.monotonic()
+        own = self.estimator
         own.n_iter_ = 0
-        order = np.arange(len(self.rows))
-        size = self._batch_size()
+        order, size = np.arange(len(self.rows)), self._batch_size()
+        if contexts is None:
+            self._epoch(self._shuffled(order), size)
+            own.stopped_ = own.early_stopping and self._is_over()
+            return
         try:
-            for _ in range(own.max_iter):
-                if own.shuffle:
-                    order = self._shuffled(order)
-                if contexts is None:
-                    self._epoch(order, size)
-                    own.stopped_ = own.early_stopping and self._is_over()
-                    return
-                contexts.begin()
-                self._epoch(order, size)
-                stop = contexts.end(self.training)
-                if self._is_over() or stop:
-                    break
-                if own.time_limit is not None and time.monotonic() - began >= own.time_limit:
-                    break
-            else:
-                warnings.warn(
-                    f"Stochastic Optimizer: Maximum iterations ({own.max_iter}) reached and the optimization hasn't "
-                    "converged yet.",
-                    ConvergenceWarning,
-                    stacklevel=2,
-                )
+            self._epochs(contexts, order, size)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=2)
+
+    def _epochs(self, contexts: Contexts, order: HostArray, size: int) -> None:
+        own, began = self.estimator, time.monotonic()
+        saving = self._saving()
+        if saving is not None:
+            saved = saving.restore(self.rows, self.draws)
+            order = order if saved is None else saved
+        stopped = saving is not None and saving.is_over
+        while not stopped and own.n_iter_ < own.max_iter:
+            order = self._shuffled(order)
+            contexts.begin()
+            self._epoch(order, size)
+            stopped = contexts.end(self.training) | self._is_over()
+            late = own.time_limit is not None and time.monotonic() - began >= own.time_limit
+            if saving is not None:
+                over = stopped or own.n_iter_ == own.max_iter
+                saving.save(order, self.draws, over=over, now=late)
+            if late:
+                return
+        if not stopped:
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({own.max_iter}) reached and the optimization hasn't "
+                "converged yet.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+    def _saving(self) -> Saving | None:
+        checkpoints = as_checkpoints(self.estimator.checkpoints)
+        return None if checkpoints is None else Saving(checkpoints, self.estimator, self.training)
 
     def _epoch(self, order: HostArray, size: int) -> None:
         own = self.estimator
@@ -112,6 +127,8 @@ class Loop:
         return int(min(given, rows))
 
     def _shuffled(self, order: HostArray) -> HostArray:
+        if not self.estimator.shuffle:
+            return order
         places = np.arange(len(order))
         self.draws.shuffle(places)
         return order[places]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from portanet.backends import Backend
 from portanet.estimators.network import ACTIVATION_NAMES
 from portanet.nn import Layer
+from portanet.training.resume import Checkpoints
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -44,6 +46,7 @@ CONSTRAINTS: dict[str, Any] = {
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "batch_norm": ["boolean"],
     "scoring": [str, callable, None],
+    "checkpoints": [str, Path, Checkpoints, None],
     "time_limit": [Interval(Real, 0, None, closed="neither"), None],
 }
 """Of the arguments that both have, in scikit-learn's form."""

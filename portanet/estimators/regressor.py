@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import xlogy
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import Interval
 
 from portanet._typing import HostArray
+from portanet.errors import ConfigError
 from portanet.estimators.base import BaseMLP
 from portanet.estimators.losses import regression_loss
 from portanet.estimators.parameters import keep
@@ -22,12 +26,18 @@ from portanet.xp import namespace
 class MLPRegressor(RegressorMixin, BaseMLP):
     """A network that predicts numbers: scikit-learn's MLPRegressor, with its arguments, on any backend.
 
-    loss  "squared_error", "poisson" for counts, or one of portanet for numbers
+    loss       "squared_error", "poisson" for counts, or one of portanet for numbers: "absolute_error", "huber", ...
+    intervals  the share of targets that `predict_interval` is to hold, such as 0.9; rows are held out for it
 
-    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does.
+    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does, and
+    ConfigError for more of `intervals` than the rows to validate on can give.
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {**BaseMLP._parameter_constraints, "loss": [str, callable]}
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseMLP._parameter_constraints,
+        "loss": [str, callable],
+        "intervals": [Interval(Real, 0, 1, closed="neither"), None],
+    }
 
     _metric = R2
 
@@ -67,6 +77,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         batch_norm: bool = False,
         scoring: Any = None,
         time_limit: float | None = None,
+        checkpoints: Any = None,
+        intervals: float | None = None,
     ) -> None:
         keep(self, locals())
 
@@ -88,6 +100,40 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _validation_score(self, x: Any, y: Any, weights: Any) -> float:
         predicted = self._backend.to_numpy(self._numbers(x))
         return float(r2_score(y, predicted, sample_weight=weights)) if np.isfinite(predicted).all() else np.nan
+
+    def _needs_validation(self) -> bool:
+        return super()._needs_validation() or self.intervals is not None
+
+    def _after_training(self, validation: Any) -> None:
+        if self.intervals is None or validation is None:
+            return
+        predicted = self._backend.to_numpy(self._numbers(validation.x))
+        errors = np.sort(np.abs(np.asarray(validation.y, np.float64).reshape(predicted.shape) - predicted), axis=0)
+        place = math.ceil((len(errors) + 1) * self.intervals)
+        if place > len(errors):
+            least = math.ceil(self.intervals / (1 - self.intervals))
+            raise ConfigError(
+                f"intervals={self.intervals} need at least {least} rows to validate on, got {len(errors)}",
+                remedy="give X_val and y_val, or a larger validation_fraction",
+            )
+        self.margin_ = errors[place - 1]
+
+    def predict_interval(self, X: Any) -> tuple[Any, Any]:
+        """Return the lower and the upper ends of intervals that hold a share `intervals` of the targets.
+
+            prediction - margin_, prediction + margin_
+
+        margin_ is a quantile of the distances of predictions from the targets of rows that were held out (or X_val),
+        so that the share holds for new rows of the same kind, whatever the network: split conformal prediction, Lei et
+        al. 2018, doi:10.1080/01621459.2017.1307116. Raises ConfigError for an estimator without `intervals`.
+
+        X  (N, D)
+        """
+        predicted = self.predict(X)
+        if not hasattr(self, "margin_"):
+            raise ConfigError("MLPRegressor was fitted without intervals", remedy="write MLPRegressor(intervals=0.9)")
+        margin = self._answer(self._backend.put(self.margin_, self._dtype))
+        return predicted - margin, predicted + margin
 
     @property
     def out_activation_(self) -> str:

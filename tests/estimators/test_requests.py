@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler
 
 import portanet
 from portanet import EarlyStopping, MLPClassifier, MLPRegressor, ReduceOnPlateau, nn
-from portanet.errors import DataError
+from portanet.errors import ConfigError, DataError
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*Maximum iterations")
+pytestmark = pytest.mark.filterwarnings("ignore:.*Maximum iterations", "ignore:lbfgs failed")
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 5))
@@ -240,3 +240,17 @@ def test_layers_of_your_own() -> None:
     model = classifier(layers=[nn.Dense(6), nn.LayerNorm(), nn.ReLU()], batch_norm=False).fit(X, CODES)
     assert [array.shape for array in model.coefs_] == [(5, 6), (6, 3)]
     assert classifier(batch_norm=True).fit(X, CODES).loss_curve_[-1] < 1.5
+
+
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_intervals_hold_their_share(solver: str) -> None:
+    x = RNG.normal(size=(600, 2))
+    y = x[:, 0] + RNG.normal(size=600)
+    settings: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 60, "random_state": 0, "solver": solver}
+    regressor = MLPRegressor(**settings, learning_rate_init=0.02, intervals=0.8, validation_fraction=0.4)
+    low, high = regressor.fit(x[:400], y[:400]).predict_interval(x[400:])
+    assert 0.7 < np.mean((low <= y[400:]) & (y[400:] <= high)) < 0.9
+    with pytest.raises(ConfigError, match="at least 99 rows"):
+        MLPRegressor(**settings, intervals=0.99).fit(x, y)
+    with pytest.raises(ConfigError, match=r"intervals=0\.9"):
+        MLPRegressor(**settings).fit(x, y).predict_interval(x)
