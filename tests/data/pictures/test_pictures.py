@@ -242,6 +242,8 @@ def test_the_cache_is_used_and_notices_changes(pets: Path, monkeypatch: pytest.M
     decoded = source._decoded
     monkeypatch.setattr(source, "_decoded", lambda *given, **named: calls.append(1) or decoded(*given, **named))
     told: list[tuple[int, int]] = []
+    with open(pets / "cat" / "00.png", "ab") as file:
+        file.write(bytes(9))  # behind the picture, so that another one can be as long
     first = read(pets, progress=lambda *step: told.append(step))
     assert told[-1] == (800, 800)
     again = read(pets)
@@ -249,8 +251,10 @@ def test_the_cache_is_used_and_notices_changes(pets: Path, monkeypatch: pytest.M
     assert as_rows(again.x) is None
     assert as_rows(read(pets, mapped=True).x) is not None
     before = os.stat(pets / "cat" / "00.png")
-    saved(pets / "cat" / "00.png", 99)
+    content = saved(pets.parent / "grey.png", 99).read_bytes()
+    (pets / "cat" / "00.png").write_bytes(content.ljust(before.st_size, b"\0"))
     os.utime(pets / "cat" / "00.png", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert os.stat(pets / "cat" / "00.png").st_size == before.st_size
     assert read(pets).x[0].max() == 99
     (pets / "cat" / "00.png").unlink()
     assert len(read(pets)) == 39
