@@ -33,11 +33,11 @@ def require_own(path: Path) -> None:
     Code is loaded from there. So the file and every folder above belong to this user or to root, and others may not
     write to them; a folder with the sticky bit, as /tmp is, lets them change only their own files.
     """
-    for place in (path, *path.absolute().parents):
-        found = os.lstat(place)
-        if stat.S_ISLNK(found.st_mode) and found.st_uid in (0, os.getuid()):
-            require_own(place.resolve())
+    for ancestor in (path, *path.absolute().parents):
+        status = os.lstat(ancestor)
+        if stat.S_ISLNK(status.st_mode) and status.st_uid in (0, os.getuid()):
+            require_own(ancestor.resolve())
             continue
-        sticky = stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX
-        if found.st_uid not in (0, os.getuid()) or (found.st_mode & 0o022 and not sticky):
-            raise PermissionError(f"others can write to {place}")
+        sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if status.st_uid not in (0, os.getuid()) or (status.st_mode & 0o022 and not sticky):
+            raise PermissionError(f"others can write to {ancestor}")

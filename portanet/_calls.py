@@ -130,9 +130,9 @@ def _fault(
         advice = f"write {', '.join(f'{other}=...' for other in others)}" if others else "leave the rest out"
         got = ", ".join(map(shown, arguments))
         return f"{takes}, got {name}({got})", _peers.call(name, arguments) or advice
-    given = {*by_position[: len(arguments)], *keywords}
+    present = {*by_position[: len(arguments)], *keywords}
     for parameter in parameters:
-        if parameter.default is parameter.empty and parameter.name in {*allowed} - given:
+        if parameter.default is parameter.empty and parameter.name in {*allowed} - present:
             return f"{name} needs {parameter.name}", f"it takes {', '.join(allowed)}"
     twice = [word for word in keywords if word in by_position[: len(arguments)]]
     return (f"{name} got {twice[0]} twice", "give it once") if twice else ("", "")

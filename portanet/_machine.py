@@ -18,8 +18,8 @@ _UNKNOWN = 2**32  # where the system does not say
 
 def available() -> int:
     """Bytes that new arrays may take: what the system counts as available, within the limit of a container."""
-    found = [size for size in (_free(), _cgroup.memory_limit()) if size is not None]
-    return min(found, default=_UNKNOWN)
+    sizes = [size for size in (_free(), _cgroup.memory_limit()) if size is not None]
+    return min(sizes, default=_UNKNOWN)
 
 
 def _free() -> int | None:
@@ -72,13 +72,13 @@ def cores() -> int:
 
 def threads() -> tuple[int, str]:
     """How many threads to compute with, and why: the least of the cores, the container's quota and OMP_NUM_THREADS."""
-    found = [(cores(), "the cores that this process may run on")]
+    limits = [(cores(), "the cores that this process may run on")]
     if (quota := _cgroup.cpu_quota()) is not None:
-        found.append((math.ceil(quota), f"the container's quota of {quota:.3g} cores"))
+        limits.append((math.ceil(quota), f"the container's quota of {quota:.3g} cores"))
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # "4,2": 2 for nested ones
     if asked.isascii() and asked.isdecimal() and int(asked[:9]) > 0:
-        found.append((int(asked[:9]), "OMP_NUM_THREADS"))
-    return min(found, key=lambda pair: pair[0])
+        limits.append((int(asked[:9]), "OMP_NUM_THREADS"))
+    return min(limits, key=lambda pair: pair[0])
 
 
 @functools.cache

@@ -100,10 +100,10 @@ def flat(settings: Any, name: str = "") -> dict[str, Any]:
     """Nested settings as one dict, with names such as "optimizer.beta1" and "layers.2.units"."""
     if isinstance(settings, (dict, list, tuple)) and settings:
         inner = settings.items() if isinstance(settings, dict) else enumerate(settings)
-        found: dict[str, Any] = {}
+        settings_by_name: dict[str, Any] = {}
         for key, value in inner:
-            found |= flat(value, f"{name}.{key}" if name else str(key))
-        return found
+            settings_by_name |= flat(value, f"{name}.{key}" if name else str(key))
+        return settings_by_name
     return {name: list(settings) if isinstance(settings, tuple) else settings}
 
 

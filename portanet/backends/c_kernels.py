@@ -48,8 +48,8 @@ class _Call(KernelCall):
         self._block[1] = kernel.shape[0]
         self._places: dict[int, int] = {}
         self._views: dict[int, tuple[Any, int]] = {}
-        for place, word in enumerate(words(kernel), start=2):
-            self._fill(kernel, place, *word)
+        for index, word in enumerate(words(kernel), start=2):
+            self._fill(kernel, index, *word)
 
     def statement(self) -> Statement:
         """The call in the emitted code: of the function itself where nothing differs between calls."""
@@ -64,14 +64,14 @@ class _Call(KernelCall):
     def _with_copy(self, var: Var) -> Callable[[Any], None]:
         """The call where a few numbers, only read, differ: copying them is faster than asking for their address."""
         [i, *more] = [i for i, array in enumerate(self._arrays) if array is var]
-        own = np.empty_like(var.real)
-        if more or self._changed[i] or own.strides != var.real.strides:
+        copy = np.empty_like(var.real)
+        if more or self._changed[i] or copy.strides != var.real.strides:
             return self.kernel
-        self.set_array(i, own)
+        self.set_array(i, copy)
         copyto, function, address, make_calls = np.copyto, self._function, self._address, self.make_calls
 
         def kernel(array: Any) -> None:
-            copyto(own, array)
+            copyto(copy, array)
             if function(address):
                 make_calls((array,))
 
@@ -104,8 +104,8 @@ class _Call(KernelCall):
         self._block[self._places[i]] = array.ctypes.data
 
     def set_number(self, i: int, number: float) -> None:
-        view, place = self._views[i]
-        view[place] = number
+        view, index = self._views[i]
+        view[index] = number
 
     def run(self) -> bool:
         return not self._function(self._address)

@@ -82,14 +82,14 @@ class Compiler:
     def _library(self, source: str) -> Any:
         """The shared library of a source, from the cache."""
         command = _command()
-        place = _place(command, source)
-        if not place.exists():
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _cache.require_own(place.parent)
-            self._compile(command, source, place)
-            _prune(place.parent)
-        _cache.require_own(place)
-        return ctypes.CDLL(str(place))
+        path = _place(command, source)
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _cache.require_own(path.parent)
+            self._compile(command, source, path)
+            _prune(path.parent)
+        _cache.require_own(path)
+        return ctypes.CDLL(str(path))
 
     def _compile(self, command: list[str], source: str, place: Path) -> None:
         """Write the library under a temporary name first: two processes never collide, and it appears complete."""
@@ -120,9 +120,9 @@ class Compiler:
 @functools.cache
 def compiler() -> Compiler:
     """The one compiler of this process."""
-    one = Compiler()
-    atexit.register(one.stop)
-    return one
+    new = Compiler()
+    atexit.register(new.stop)
+    return new
 
 
 if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
@@ -131,9 +131,9 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
 
 def problem() -> str | None:
     """Why no kernels are compiled here, after a trial; None where they are."""
-    one, body = Compiler(), "return 0;"
-    one.ask({name_of(body): body}, wait=True)
-    return one.problem
+    trial, body = Compiler(), "return 0;"
+    trial.ask({name_of(body): body}, wait=True)
+    return trial.problem
 
 
 def name_of(body: str) -> str:
@@ -154,10 +154,10 @@ def _command() -> list[str]:
     if os.name != "posix":
         raise OSError("only compilers of Unix are known")
     program, *more = shlex.split(named)
-    if (found := shutil.which(program)) is None:
+    if (path := shutil.which(program)) is None:
         raise OSError(f"the compiler {program!r} does not exist")
     native = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
-    return [found, *more, native, *_FLAGS]
+    return [path, *more, native, *_FLAGS]
 
 
 def _place(command: list[str], source: str) -> Path:

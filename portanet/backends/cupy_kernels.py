@@ -36,18 +36,18 @@ class _Launch(KernelCall):
         self._arguments: list[Any] = []
         self._places: dict[tuple[str, int], int] = {}
         for kind, i, *rest in words(kernel):
-            name, dtype, own = self._word(kernel, kind, i, rest)
+            name, dtype, value_of_word = self._word(kernel, kind, i, rest)
             if (kind == "slot" and i in stored) or (kind in ("size", "stride") and f"{name}" not in body.names):
                 continue
             self._places[kind, i] = len(self._arguments)
             inputs.append(f"{dtype} {name}")
-            self._arguments.append(own)
+            self._arguments.append(value_of_word)
         outputs = []
         for i in stored:
-            name, dtype, own = self._word(kernel, "slot", i, [])
+            name, dtype, value_of_word = self._word(kernel, "slot", i, [])
             self._places["slot", i] = len(self._arguments)
             outputs.append(f"{dtype} {name}")
-            self._arguments.append(own)
+            self._arguments.append(value_of_word)
         self._size = math.prod(kernel.shape)
         self._numpy = [np.dtype(dtype).type for _, dtype in kernel.numbers]
         self._kernel = _compiled(module, ", ".join(inputs), ", ".join(outputs), body.text)

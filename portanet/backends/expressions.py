@@ -77,22 +77,22 @@ def _of_bools(name: str, a: str, b: str, _: str) -> str | None:
 
 
 def _of_integers(name: str, a: str, b: str, dtype: str) -> str | None:
-    own, bits = C_TYPES[dtype], 8 * np.dtype(dtype).itemsize
+    c_type, bits = C_TYPES[dtype], 8 * np.dtype(dtype).itemsize
     wide = "unsigned long long" if bits == 64 else "unsigned"  # it wraps, where int overflows
     if name in _ARITHMETIC:
-        return f"({own})(({wide}){a} {_ARITHMETIC[name]} ({wide}){b})"
+        return f"({c_type})(({wide}){a} {_ARITHMETIC[name]} ({wide}){b})"
     if name in _BITWISE:
         return f"{a} {_BITWISE[name]} {b}"
     if name == "bitwise_left_shift":
-        return f"({wide}){b} < {bits}u ? ({own})(({wide}){a} << ({b} & {bits - 1})) : ({own})0"
+        return f"({wide}){b} < {bits}u ? ({c_type})(({wide}){a} << ({b} & {bits - 1})) : ({c_type})0"
     if name == "bitwise_right_shift":
-        gone = f"({own})({a} < 0 ? -1 : 0)" if np.dtype(dtype).kind == "i" else f"({own})0"
-        return f"({wide}){b} < {bits}u ? ({own})({a} >> ({b} & {bits - 1})) : {gone}"
-    negative = f"({own})(0u - ({wide}){a})"
+        gone = f"({c_type})({a} < 0 ? -1 : 0)" if np.dtype(dtype).kind == "i" else f"({c_type})0"
+        return f"({wide}){b} < {bits}u ? ({c_type})({a} >> ({b} & {bits - 1})) : {gone}"
+    negative = f"({c_type})(0u - ({wide}){a})"
     return {
-        "bitwise_invert": f"({own})~{a}", "negative": negative, "floor": a, "ceil": a, "trunc": a,
+        "bitwise_invert": f"({c_type})~{a}", "negative": negative, "floor": a, "ceil": a, "trunc": a,
         "abs": a if np.dtype(dtype).kind == "u" else f"{a} < 0 ? {negative} : {a}",
-        "square": f"({own})(({wide}){a} * ({wide}){a})",
+        "square": f"({c_type})(({wide}){a} * ({wide}){a})",
     }.get(name)  # fmt: skip
 
 

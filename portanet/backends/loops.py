@@ -73,17 +73,17 @@ class Text:
     def compute(self) -> Iterator[str]:
         """The lines and the stores."""
         for number, (form, args) in enumerate(self.kernel.lines):
-            given = [f"({C_TYPES[dtype]}){_name(arg)}" for arg, dtype in zip(args, form.dtypes, strict=True)]
-            own, inside = C_TYPES[form.dtype], form.dtypes[-1]
-            yield f"const {own} t{number} = ({own})({self._expression(form.name, given, inside)});"
+            operands = [f"({C_TYPES[dtype]}){_name(arg)}" for arg, dtype in zip(args, form.dtypes, strict=True)]
+            c_type, inside = C_TYPES[form.dtype], form.dtypes[-1]
+            yield f"const {c_type} t{number} = ({c_type})({self._expression(form.name, operands, inside)});"
         for slot, value in self.kernel.stores:
             dtype = "uint8" if self.kernel.slots[slot].dtype == "bool" else self.kernel.slots[slot].dtype
             yield f"{self._element(slot, dtype)} = {_name(value)};"
 
     def slots_of(self, dimension: int) -> list[int]:
         """The arrays that advance along a dimension; row numbers before the rows."""
-        own = [i for i in range(len(self.kernel.slots)) if _step(self.kernel, i, dimension) != "none"]
-        return sorted(own, key=lambda i: self.kernel.slots[i].rows is not None)
+        advancing = [i for i in range(len(self.kernel.slots)) if _step(self.kernel, i, dimension) != "none"]
+        return sorted(advancing, key=lambda i: self.kernel.slots[i].rows is not None)
 
     def _is_read(self, number: int) -> bool:
         refs = [arg for line in self.kernel.lines for arg in line.args]
@@ -176,12 +176,12 @@ def cuda_body(kernel: Kernel) -> CudaBody:
     text, last = Text(kernel, expression=cuda_expression, wraps=True), len(kernel.shape) - 1
     lines = []
     for d in range(last, -1, -1):
-        whole = "i" if d == last else f"q{d + 1}"
+        quotient = "i" if d == last else f"q{d + 1}"
         kind = "unsigned" if math.prod(kernel.shape) < 2**31 else "long long"
         if d == 0:
-            lines.append(f"const long long i0 = {whole};")
+            lines.append(f"const long long i0 = {quotient};")
         else:
-            lines.append(f"const {kind} u{d} = {whole}, q{d} = u{d} / ({kind})n{d};")
+            lines.append(f"const {kind} u{d} = {quotient}, q{d} = u{d} / ({kind})n{d};")
             lines.append(f"const long long i{d} = u{d} - q{d} * ({kind})n{d};")
     lines += [f"char *const p{i} = (char *)&a{i}[0];" for i in range(len(kernel.slots))]
     lines += text.constants()

@@ -67,8 +67,8 @@ def bench(
     times: list[list[float]] = [[] for _ in trained]
     for number in range(rounds):
         say(f"batches of {size}: round {number + 1} of {rounds}")
-        for each, count, own in zip(trained, epochs, times, strict=True):
-            own.append(each.step_seconds(count))
+        for each, count, seconds_of_rounds in zip(trained, epochs, times, strict=True):
+            seconds_of_rounds.append(each.step_seconds(count))
     return [
         Timing(backend.name if backend.trace else f"{backend.name} plain", backend.device, size, tuple(seconds))
         for backend, seconds in zip(backends, times, strict=True)
@@ -88,14 +88,14 @@ def gains(timings: Sequence[Timing]) -> dict[str, float]:
     }
 
 
-def worth_it(cpu: Mapping[int, float], gpu: Mapping[int, float]) -> int | None:
-    """The smallest batch size from which on the GPU's seconds are always the fewer; None where the last are not."""
-    found = None
+def break_even_batch_size(cpu: Mapping[int, float], gpu: Mapping[int, float]) -> int | None:
+    """The smallest batch size from which the GPU is always faster; None where it is not at the largest."""
+    smallest = None
     for size in sorted(cpu, reverse=True):
         if gpu[size] >= cpu[size]:
             break
-        found = size
-    return found
+        smallest = size
+    return smallest
 
 
 @dataclass(frozen=True)

@@ -83,18 +83,18 @@ def compare(
         rate = learning_rate(optimizer) * schedule(count, steps)
         after, expected = reference.step(state, rows, key, rate)
         for side, worst in zip(sides, largest, strict=True):
-            found = side.step(state, rows, key, rate)[1]
-            for i, (one, other) in enumerate(zip(found, expected, strict=True)):
-                gap = float(np.max(np.abs(one - other)))
+            values = side.step(state, rows, key, rate)[1]
+            for i, (value, other) in enumerate(zip(values, expected, strict=True)):
+                gap = float(np.max(np.abs(value - other)))
                 worst[i] = np.maximum(worst[i], (gap, gap / max(float(np.max(np.abs(other))), 1e-30)))  # keeps NaN
         state = after
     limit = TOLERANCE[dtype] if tolerance is None else tolerance
-    found = []
+    values = []
     for side, pairs in zip(sides, largest.tolist(), strict=True):
         loss, grads, parameters = ((absolute, relative) for absolute, relative in pairs)
         name, device = side.backend.name, side.backend.device
-        found.append(Difference(name, device, dtype, loss, grads, parameters, limit))
-    return found
+        values.append(Difference(name, device, dtype, loss, grads, parameters, limit))
+    return values
 
 
 class _Watched(NamedTuple):

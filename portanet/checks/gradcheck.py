@@ -140,7 +140,7 @@ def gradcheck(
         if not isinstance(target, Layer):
             weights = chosen.put(rng.uniform(0.5, 1.5, x.shape[0]), "float64")
             value, slope = lambda moved: target(moved, labels, weights)[0], target(x, labels, weights)[1]
-            found = [_compare("x", x, slope, value, chosen, elements, step)]
+            gradients = [_compare("x", x, slope, value, chosen, elements, step)]
         else:
             if params is None:
                 params = {}
@@ -151,9 +151,9 @@ def gradcheck(
             for path, array in tree_items(params):
                 tree_set(arrays, path, chosen.put(array, "float64"))
             upstream = chosen.put(rng.uniform(-1.0, 1.0, _output_shape(target, x)), "float64")
-            found = list(_layer(target, arrays, x, upstream, labels, loss, chosen, elements, step))
-    found.sort(key=lambda gradient: -math.inf if math.isnan(gradient.error) else -gradient.error)
-    return GradientCheck(tuple(found), tolerance, repr(target))
+            gradients = list(_layer(target, arrays, x, upstream, labels, loss, chosen, elements, step))
+    gradients.sort(key=lambda gradient: -math.inf if math.isnan(gradient.error) else -gradient.error)
+    return GradientCheck(tuple(gradients), tolerance, repr(target))
 
 
 def _output_shape(layer: Layer, x: Array) -> tuple[int, ...]:
@@ -190,8 +190,8 @@ def _layer(
 
         def moved_value(moved: Array, path: tuple[str, ...] = path) -> Array:
             changed: Params = {}
-            for place, array in tree_items(params):
-                tree_set(changed, place, moved if place == path else array)
+            for name, array in tree_items(params):
+                tree_set(changed, name, moved if name == path else array)
             return value(changed, x)[0]
 
         yield _compare(".".join(path), tree_get(params, path), tree_get(grads, path), moved_value, backend, most, step)
@@ -213,9 +213,9 @@ def _compare(
     places = xp.reshape(xp.arange(size, dtype=xp.int32, device=device(at)), at.shape)
     worst = Gradient(name, 0, 0.0, 0.0, 0.0)
     for index in range(0, size, max(1, size // most)):
-        one = xp.astype(places == index, at.dtype)
-        numeric = (value(at + one * step) - value(at - one * step)) / (2.0 * step)
-        backward = xp.sum(gradient * one)
+        mask = xp.astype(places == index, at.dtype)
+        numeric = (value(at + mask * step) - value(at - mask * step)) / (2.0 * step)
+        backward = xp.sum(gradient * mask)
         error = abs(read(numeric - backward)) / scale  # subtracted where the arrays are, to their precision
         if not error <= worst.error:  # a NaN is the worst of all
             worst = Gradient(name, index, read(backward), read(numeric), error)

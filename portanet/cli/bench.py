@@ -137,7 +137,7 @@ def _sweep(chosen: Sequence[Backend], *, quick: bool, settings: Any) -> list[Tim
 def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequence[Timing]) -> list[str]:
     """One sentence for each GPU; or that none was found, and why."""
     from portanet.backends import PREFERRED
-    from portanet.checks.bench import on_gpu, worth_it
+    from portanet.checks.bench import break_even_batch_size, on_gpu
 
     if not sweep:
         why = f": {left_out[PREFERRED]}" if PREFERRED in left_out else "."
@@ -146,7 +146,7 @@ def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequen
     words = []
     for each in (each for each in chosen if on_gpu(each.device)):
         gpu = {t.batch_size: t.median for t in sweep if (t.backend, t.device) == (each.name, each.device)}
-        size = worth_it(cpu, gpu)
+        size = break_even_batch_size(cpu, gpu)
         side = f"{each.name} on {each.device} ({each.device_name()})"
         words.append(
             f"{side} is no faster than numpy for batches of {max(cpu):,} rows, the largest tried."

@@ -24,8 +24,8 @@ PATH = "portanet.config"  # where the file's path is kept, to repeat the command
 # Settings of several values, and how options join them.
 _LISTS = {"class_weight": ",", "classes": ",", "freeze": ",", "hidden": ",", "image": "x"}
 
-# What says where results go or how one call talks: it stands in no file, nor in the command that repeats a run.
-OF_ONE_CALL = (
+# Options for where results go and what is printed: neither in a file nor in the command that repeats a run.
+NOT_SETTINGS = (
     "print_config", "out", "json", "quiet", "debug", "resume", "no_trace", "time_limit", "help",
     "reduce", "rank_timeout",
 )  # fmt: skip
@@ -40,7 +40,7 @@ def keys(command: click.Command) -> dict[str, str]:
     """The single-valued settings: the name in a file, and the command's name for it."""
     found = {}
     for option in command.params:
-        if name_of(option) not in (*OF_ONE_CALL, "config"):
+        if name_of(option) not in (*NOT_SETTINGS, "config"):
             found[name_of(option)] = str(option.name)
     return found
 

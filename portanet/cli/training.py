@@ -192,7 +192,7 @@ def _command() -> list[str]:
     for option in context.command.params:
         given = context.get_parameter_source(str(option.name)) is click.core.ParameterSource.COMMANDLINE
         value = context.params.get(str(option.name))
-        if given and isinstance(option, click.Option) and config.name_of(option) not in config.OF_ONE_CALL:
+        if given and isinstance(option, click.Option) and config.name_of(option) not in config.NOT_SETTINGS:
             value = context.meta.get(config.PATH) if option.name == "tables" else value
             for each in (value or ()) if option.multiple else [value]:
                 words += [option.opts[0], *([] if option.is_flag else [config.typed(config.name_of(option), each)])]

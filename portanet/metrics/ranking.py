@@ -46,11 +46,11 @@ _Curve = Callable[[Array, Array, Array], tuple[Array, Array]]
 
 def _mean_over_classes(curve: _Curve, scores: Array, labels: Array, weights: Array | None) -> Array:
     xp, each = namespace(scores), weights_of(scores, weights)
-    found = []
+    areas = []
     for column, inside in _columns(scores, labels):
-        found.append(curve(column, xp.where(inside, each, 0.0), xp.where(inside, 0.0, each)))
-    values = xp.stack([ratio(value, possible) for value, possible in found])
-    defined = xp.stack([possible for _, possible in found]) > 0
+        areas.append(curve(column, xp.where(inside, each, 0.0), xp.where(inside, 0.0, each)))
+    values = xp.stack([ratio(value, possible) for value, possible in areas])
+    defined = xp.stack([possible for _, possible in areas]) > 0
     count = xp.sum(xp.astype(defined, values.dtype))
     return xp.where(count > 0, ratio(xp.sum(xp.where(defined, values, 0.0)), count), float("nan"))
 

@@ -119,11 +119,11 @@ class BatchNorm(Layer):
         x, mean, variance, _, train = cache
         if not train:
             return {}
-        count, kept = _count(x), 1.0 - self.momentum
+        count, decay = _count(x), 1.0 - self.momentum
         unbiased = self.momentum * count / (count - 1 or 1)
         return {
-            "mean": kept * params["mean"] + self.momentum * mean,
-            "variance": kept * params["variance"] + unbiased * variance,
+            "mean": decay * params["mean"] + self.momentum * mean,
+            "variance": decay * params["variance"] + unbiased * variance,
         }
 
     @classmethod

@@ -199,14 +199,17 @@ class Columns(Layer):
             grads["embedding"] = xp.concat(pieces, axis=0)
         if not need_dx:
             return None, grads
-        parts, place = [], 0
+        parts, start_of_features = [], 0
         for kind, start, stop in self.runs(missing.shape[1]):
             width = (stop - start) * self._width(kind)
             if isinstance(kind, str):
-                parts.append(dy[:, place : place + width] * slope[:, place : place + width])
+                parts.append(
+                    dy[:, start_of_features : start_of_features + width]
+                    * slope[:, start_of_features : start_of_features + width]
+                )
             else:
                 parts.append(xp.zeros((dy.shape[0], stop - start), dtype=dy.dtype, device=device(dy)))
-            place += width
+            start_of_features += width
         return xp.where(missing, 0.0, xp.concat(parts, axis=1)), grads
 
     def _features(self, x: Array, center: Array) -> Array:

@@ -44,12 +44,12 @@ class Dropout(Layer):
             return x, None
         if key is None:
             raise ModelError("Dropout needs a key to train: forward(..., train=True, key=noise.Key(0)).")
-        kept = noise.keep(key, x, self.rate)
-        return namespace(x).where(kept, x / (1.0 - self.rate), 0.0), kept
+        mask = noise.keep(key, x, self.rate)
+        return namespace(x).where(mask, x / (1.0 - self.rate), 0.0), mask
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
-        kept = cache
-        return (dy if kept is None else namespace(dy).where(kept, dy / (1.0 - self.rate), 0.0)), {}
+        mask = cache
+        return (dy if mask is None else namespace(dy).where(mask, dy / (1.0 - self.rate), 0.0)), {}
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:

@@ -234,8 +234,8 @@ class Layer:
         """
         if children.keys() - _layers_in_fields(self).keys():
             raise NotImplementedError(f"{type(self).__name__} needs a with_children method")
-        own: Any = self
-        return dataclasses.replace(own, **children)
+        layer: Any = self
+        return dataclasses.replace(layer, **children)
 
     @property
     def is_chain(self) -> bool:

@@ -32,9 +32,9 @@ class Layout:
     @classmethod
     def of(cls, model: Layer, params: Params) -> Layout:
         """The layout of a model's arrays."""
-        found = sorted(_trained(model, params, ()), key=lambda item: not item[2])  # stable: decayed first
+        arrays = sorted(_trained(model, params, ()), key=lambda item: not item[2])  # stable: decayed first
         places, start, decayed = [], 0, 0
-        for path, shape, decays in found:
+        for path, shape, decays in arrays:
             places.append((path, shape, start))
             start += math.prod(shape)
             decayed = start if decays else decayed
@@ -42,22 +42,22 @@ class Layout:
 
     def pack(self, params: Params) -> Array:
         """The trained arrays of `params`, or their gradients, as one vector."""
-        pieces = self.pieces(params)
+        pieces = self.per_array(params)
         return namespace(pieces[0]).concat(pieces)
 
-    def pieces(self, params: Params) -> tuple[Array, ...]:
+    def per_array(self, params: Params) -> tuple[Array, ...]:
         """The same arrays, flat but not yet concatenated."""
         arrays = [_array(params, path, shape) for path, shape, _ in self.places]
         reshape = namespace(arrays[0]).reshape
         return tuple([reshape(array, (-1,)) for array in arrays])
 
-    def cut(self, flat: Array) -> tuple[Array, ...]:
+    def split(self, flat: Array) -> tuple[Array, ...]:
         """The pieces of a vector: views of it where the library has views."""
         return tuple([flat[part] for part in self._parts])
 
     def unpack(self, flat: Array | tuple[Array, ...], buffers: Params) -> Params:
         """The arrays by name again, from a vector or its pieces, beside the buffers."""
-        pieces = flat if isinstance(flat, tuple) else self.cut(flat)
+        pieces = flat if isinstance(flat, tuple) else self.split(flat)
         reshape, params = namespace(pieces[0]).reshape, copy_dicts(buffers)
         for (path, shape, _), piece in zip(self.places, pieces, strict=True):
             tree_set(params, path, reshape(piece, shape))
@@ -70,11 +70,11 @@ class Layout:
     def buffers(self, params: Params) -> Params:
         """The arrays of `params` that are not trained."""
         trained = {path for path, _, _ in self.places}
-        kept: Params = {}
+        buffers: Params = {}
         for path, array in tree_items(params):
             if path not in trained:
-                tree_set(kept, path, array)
-        return kept
+                tree_set(buffers, path, array)
+        return buffers
 
 
 def _array(params: Params, path: Path, shape: Shape) -> Array:
@@ -93,8 +93,8 @@ def _trained(layer: Layer, params: Params, above: Path) -> Iterator[tuple[Path, 
     for name in layer.trainable_names:
         if not isinstance(params, dict) or name not in params:
             there = ", ".join(map(repr, params)) or "none"
-            own = f"{type(layer).__name__} names {name!r} among its trainable_names"
-            raise ModelError(f"{own}, but init returns no such array; there is {there}.")
+            claim = f"{type(layer).__name__} names {name!r} among its trainable_names"
+            raise ModelError(f"{claim}, but init returns no such array; there is {there}.")
         yield (*above, name), tuple(params[name].shape), name in layer.decayed
     for name, child in layer.children.items():
         yield from _trained(child, params.get(name, {}), (*above, name))

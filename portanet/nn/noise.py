@@ -65,8 +65,8 @@ def uniform(key: Key, like: Array) -> Array:
 def _products(key: Key, like: Array) -> Array:
     """r_i e_j for each element: odd, every odd int32 as likely as every other; the lowest bits are no noise."""
     xp, rows, size = namespace(like), like.shape[0], math.prod(like.shape[1:])
-    place = xp.arange(-rows, size, dtype=xp.int32, device=device(like))  # below 0 the rows, hashed in the same calls
-    number = xp.where(place < 0, place + (rows + 1) + key.position, place * _GOLDEN)
+    index = xp.arange(-rows, size, dtype=xp.int32, device=device(like))  # below 0 the rows, hashed in the same calls
+    number = xp.where(index < 0, index + (rows + 1) + key.position, index * _GOLDEN)
     hashed = _hash(number ^ (key.value ^ _hash(key.layer + 1))) | 1
     return xp.reshape(hashed[:rows][:, None] * hashed[rows:][None, :], like.shape)
 

@@ -65,9 +65,9 @@ def _scale(at: Callable[[int], float], count: int) -> tuple[float, float]:
         return 0.0, 0.0
 
     def quantile(share: float) -> float:
-        place = share * (count - 1)
-        below = int(place)
-        return at(below) + (at(min(below + 1, count - 1)) - at(below)) * (place - below)
+        position = share * (count - 1)
+        below = int(position)
+        return at(below) + (at(min(below + 1, count - 1)) - at(below)) * (position - below)
 
     distance = quantile(0.75) - quantile(0.25) or (at(count - 1) - at(0)) / 2
     return quantile(0.5), (1 / max(distance, 1e-30) if distance else 0.0)

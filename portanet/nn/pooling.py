@@ -48,8 +48,8 @@ class _Pool2D(Layer):
     def _whole(self, squares: Array, shape: Shape) -> Array:
         """Squares (C, H', size, W', size, N) as an image (C, H, W, N), with zeros where it has no square."""
         xp, (channels, height, width, n) = namespace(squares), shape
-        whole = xp.reshape(squares, (channels, height - height % self.size, width - width % self.size, n))
-        return pad(pad(whole, 1, 0, height % self.size), 2, 0, width % self.size)
+        image = xp.reshape(squares, (channels, height - height % self.size, width - width % self.size, n))
+        return pad(pad(image, 1, 0, height % self.size), 2, 0, width % self.size)
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:

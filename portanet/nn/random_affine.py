@@ -129,8 +129,8 @@ def _bilinear(x: Array, rows: Array, columns: Array) -> Array:
     index = xp.reshape(index, (-1,))
 
     def pixel(offset: int) -> Array:
-        found: Array = xp.reshape(xp.take(flat[:, offset:], index, axis=1), (channels, n, height, width))
-        return found
+        pixels: Array = xp.reshape(xp.take(flat[:, offset:], index, axis=1), (channels, n, height, width))
+        return pixels
 
     upper = _between(pixel(0), pixel(1), right)
     lower = _between(pixel(line), pixel(line + 1), right)
@@ -147,8 +147,8 @@ def _framed(x: Array, axis: int) -> Array:
 def _split(places: Array) -> tuple[Array, Array]:
     """The whole part, int32, and the rest."""
     xp = namespace(places)
-    whole = xp.astype(places, xp.int32)
-    return whole, places - xp.astype(whole, places.dtype)
+    integers = xp.astype(places, xp.int32)
+    return integers, places - xp.astype(integers, places.dtype)
 
 
 def _between(a: Array, b: Any, part: Array) -> Any:

@@ -36,9 +36,9 @@ class Reshape(Layer):
         return False
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        given, wanted = math.prod(input_shape), math.prod(self.shape)
-        if given != wanted:
-            raise ModelError(f"Reshape to {self.shape} needs {wanted} numbers, got {given} in shape {input_shape}.")
+        size, wanted = math.prod(input_shape), math.prod(self.shape)
+        if size != wanted:
+            raise ModelError(f"Reshape to {self.shape} needs {wanted} numbers, got {size} in shape {input_shape}.")
         return self.shape
 
     @property

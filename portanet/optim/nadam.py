@@ -75,14 +75,14 @@ class NAdam:
         steps = steps + 1.0
         now, ahead = self._momentum(steps), self._momentum(steps + 1.0)
         product = product * now
-        own = (1.0 - now) / (1.0 - product)
+        of_gradient = (1.0 - now) / (1.0 - product)
         carried = ahead * (1.0 - self.beta1) / (1.0 - product * ahead)
-        grads += (carried / own) * first
+        grads += (carried / of_gradient) * first
         second_root = second_weight**0.5
         root = namespace(flat).sqrt(second)
         root += self.eps * second_root
         grads /= root
-        grads *= learning_rate * own * second_root
+        grads *= learning_rate * of_gradient * second_root
         flat -= grads
         return flat, NAdamState(first, second, second_weight, product, steps)
 

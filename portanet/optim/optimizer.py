@@ -60,12 +60,12 @@ def learning_rate(optimizer: Optimizer) -> float:
 
 def with_learning_rate(optimizer: OptimizerT, rate: float) -> OptimizerT:
     """Return the same optimizer with another rate, inside its wrappers too; ConfigError where it has none."""
-    own: Any = optimizer
-    if (inner := getattr(own, "optimizer", None)) is not None:
-        return dataclasses.replace(own, optimizer=with_learning_rate(inner, rate))
-    if "learning_rate" not in getattr(own, "__dataclass_fields__", ()):
-        raise ConfigError(f"{type(own).__name__} has no field learning_rate to replace by {rate!r}.")
-    return dataclasses.replace(own, learning_rate=rate)
+    fields: Any = optimizer
+    if (inner := getattr(fields, "optimizer", None)) is not None:
+        return dataclasses.replace(fields, optimizer=with_learning_rate(inner, rate))
+    if "learning_rate" not in getattr(fields, "__dataclass_fields__", ()):
+        raise ConfigError(f"{type(fields).__name__} has no field learning_rate to replace by {rate!r}.")
+    return dataclasses.replace(fields, learning_rate=rate)
 
 
 def weights(optimizer: Optimizer, flat: Array, state: Any) -> Array:
@@ -108,9 +108,9 @@ def shrink(flat: Array, decay: Array | None, learning_rate: float) -> Array:
     w <- w - learning_rate * weight_decay * w
     """
     if decay is not None:
-        kept = decay * -learning_rate
-        kept += 1.0
-        flat *= kept
+        factors = decay * -learning_rate
+        factors += 1.0
+        flat *= factors
     return flat
 
 

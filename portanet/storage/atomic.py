@@ -103,11 +103,11 @@ class _NewFile(io.BufferedIOBase):
         return True
 
     def write(self, content: ReadableBuffer, /) -> int:
-        rest = whole = memoryview(content).cast("B")
+        rest = view = memoryview(content).cast("B")
         while rest:
             rest = rest[os.write(self._descriptor, rest) :]
-        self.digest.update(whole)
-        return len(whole)
+        self.digest.update(view)
+        return len(view)
 
     def close(self) -> None:
         if not self.closed:

@@ -133,8 +133,8 @@ def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tupl
     if type(layer).init is not Layer.init:
         if math.prod(input_shape) > max(limit, _ROW_LIMIT):
             raise ConfigError(f"rows of the shape {brief(input_shape)} are larger than the file.")
-        own: Layer = layer.with_children(without) if without else layer
-        yield from ((key, array.shape) for key, array in tree_items(own.init(_Undrawn(limit), input_shape)))  # type: ignore[arg-type]
+        bare: Layer = layer.with_children(without) if without else layer
+        yield from ((key, array.shape) for key, array in tree_items(bare.init(_Undrawn(limit), input_shape)))  # type: ignore[arg-type]
 
 
 class _WithoutArrays(Layer):
@@ -171,12 +171,12 @@ class _Undrawn:
 
 def _taken(path: Path, named: HostArrays, name: str, shape: Shape, dtype: str) -> npt.NDArray[Any]:
     """The array out of `named`, checked against what its layer needs."""
-    found = named.pop(name, None)
-    if found is None or found.shape != shape or found.dtype.name != dtype:
+    array = named.pop(name, None)
+    if array is None or array.shape != shape or array.dtype.name != dtype:
         raise CheckpointError(f"{path}: array {name} is missing, or not {brief(shape)} as its layer needs.")
-    if not np.isfinite(found).all():
+    if not np.isfinite(array).all():
         raise CheckpointError(f"{path}: array {name} holds NaN or infinity.")
-    return found
+    return array
 
 
 def _object(header: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -50,14 +50,14 @@ class RunFolder:
     def open(cls, path: Path) -> RunFolder:
         """The folder of a run that has started, even if incomplete; raises ConfigError for any other."""
         try:
-            found = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}  # but .lock and .*.tmp
+            names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}  # but .lock and .*.tmp
         except FileNotFoundError:
             raise ConfigError(f"the run folder {path} does not exist.") from None
         except NotADirectoryError:
             raise ConfigError(f"{path} is a file, not a run folder.") from None
         except OSError as error:
             raise DataError(f"cannot look into {path}: {error.strerror or error}.") from error
-        if found and not found & set(_TRACES):
+        if names and not names & set(_TRACES):
             raise ConfigError(f"{path} is not a run folder: it holds none of {', '.join(_TRACES)}.")
         return cls(path)
 

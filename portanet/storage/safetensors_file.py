@@ -55,12 +55,12 @@ def decoded(path: Path, kind: str = "file", origin: str = "") -> tuple[dict[str,
     with explained(f"{path} is a safetensors file, but not one of portanet's"):
         header = json.loads(metadata["portanet"], object_pairs_hook=_distinct)
         version, digest = header["format"], header.pop("sha256")
-        whole = digest == _checksum(header, named)
+        intact = digest == _checksum(header, named)
     if version != _FORMAT:
         raise CheckpointError(
             f"{path} has file format {brief(version)}, this portanet reads {_FORMAT}; update portanet."
         )
-    if not whole:
+    if not intact:
         raise CheckpointError(f"{path} is damaged: its content does not match its SHA-256; take another copy.")
     del header["format"]
     return header, named
@@ -82,10 +82,10 @@ def _header_length(content: bytes) -> int:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
         raise ValueError("a name appears twice")
-    return found
+    return entries
 
 
 def _checksum(header: Mapping[str, Any], named: HostArrays) -> str:
@@ -105,8 +105,8 @@ def explained(what: str) -> Iterator[None]:
     except CheckpointError:
         raise
     except UnknownNameError as error:
-        own = f"if it is your own, give load its class: custom=[{error.name or '...'}]"
-        raise CheckpointError(f"{what}: {_line(error)}", remedy=own) from error
+        remedy = f"if it is your own, give load its class: custom=[{error.name or '...'}]"
+        raise CheckpointError(f"{what}: {_line(error)}", remedy=remedy) from error
     except Exception as error:
         raise CheckpointError(f"{what}: {_line(error)}") from error
 

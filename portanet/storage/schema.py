@@ -148,8 +148,8 @@ _ENTRIES = {"columns", "dialect"}
 def _changed(value: Any) -> dict[str, Any]:
     """The fields that differ from their defaults, as JSON data."""
     defaults = {field.name: field.default for field in fields(value)}
-    found = {name: entry for name, entry in asdict(value).items() if entry != defaults[name]}
-    return {name: list(entry) if isinstance(entry, tuple) else entry for name, entry in found.items()}
+    changed = {name: entry for name, entry in asdict(value).items() if entry != defaults[name]}
+    return {name: list(entry) if isinstance(entry, tuple) else entry for name, entry in changed.items()}
 
 
 def _checked(kind: type[Any], entry: Any) -> Any:

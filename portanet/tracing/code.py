@@ -20,9 +20,9 @@ class Code:
     def write(self, statements: list[Statement], results: list[Var] | None = None) -> None:
         """Add calls; the results of the last one are assigned to names."""
         for function, args, kwargs in statements:
-            given = [self.tree(arg, self.value) for arg in args]
-            given += [f"{name}={self.tree(arg, self.value)}" for name, arg in kwargs.items()]
-            self._lines.append(f"{self.value(function)}({', '.join(given)})")
+            arguments = [self.tree(arg, self.value) for arg in args]
+            arguments += [f"{name}={self.tree(arg, self.value)}" for name, arg in kwargs.items()]
+            self._lines.append(f"{self.value(function)}({', '.join(arguments)})")
         if results:
             self._lines[-1] = f"{', '.join(result.name for result in results)} = {self._lines[-1]}"
 
@@ -63,7 +63,7 @@ class Code:
     def function(self, count: int, returned: str) -> tuple[Callable[..., Any], str]:
         """The function of `count` arguments that returns this expression, and its source."""
         body = "\n".join(f"        {line}" for line in [*self._lines, f"return {returned}"])
-        arguments = ", ".join(f"a{place}" for place in range(count))
+        arguments = ", ".join(f"a{position}" for position in range(count))
         source = (
             f"def code({', '.join(self._names.values())}):\n    def replay({arguments}):\n{body}\n    return replay\n"
         )

@@ -65,9 +65,9 @@ class _Emitter:
             self._code.write([Statement(op.function, args, kwargs)], names)
 
     def _input(self, op: Op) -> None:
-        [place], [result] = op.args, op.results
-        self._inputs[id(result)] = f"a{place}"
-        self._set(op, [result.real if op.out is FIXED else Var(f"a{place}", result.real)])
+        [position], [result] = op.args, op.results
+        self._inputs[id(result)] = f"a{position}"
+        self._set(op, [result.real if op.out is FIXED else Var(f"a{position}", result.real)])
 
     def _write_fused(self, op: Op, outs: Outs) -> None:
         """Write a kernel."""

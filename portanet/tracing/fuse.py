@@ -19,8 +19,8 @@ def fuse(ops: list[Op], library: Library) -> list[Op]:
     Calls join where no other call has to come between them, by what each reads and writes. A chain ends at sums and
     products. What only the chain reads is never written to memory. Rows that a chain takes by number are read in place.
     """
-    given = Counter(op.results[0].memory for op in ops if op.name == "input")
-    shared = {memory for memory, count in given.items() if count > 1}  # perhaps not in the next call
+    inputs = Counter(op.results[0].memory for op in ops if op.name == "input")
+    shared = {memory for memory, count in inputs.items() if count > 1}  # perhaps not in the next call
     if any(op.inplace and op.results[0].memory in shared for op in ops):
         return ops
     order = {id(op): number for number, op in enumerate(ops)}
@@ -89,8 +89,8 @@ def _spread(
         if len(names) != 1 or node in names or not graph.may_join(node, reader := names.pop()):
             continue
         read = {x.memory: x for op in outside for x in op.operands if x.memory in made}
-        whole = all(op in loops[reader].ops for op in outside) and library.spreads(loops[reader].shape)
-        if whole and len(read) == 1:
+        worthwhile = all(op in loops[reader].ops for op in outside) and library.spreads(loops[reader].shape)
+        if worthwhile and len(read) == 1:
             results = {result.memory: result for op in loop.ops for result in op.results}
             both = loops[reader].with_broadcast(loop, results[next(iter(read))], lambda op: order[id(op)])
             if both is not None:
@@ -100,21 +100,21 @@ def _spread(
 
 
 def _kernel(loop: Loop, ops: list[Op], views: list[Op], shared: set[Any], library: Library) -> Kernel:
-    own = [*loop.takes, *loop.ops]
-    inside = set(map(id, own))
-    made = {result.memory for op in own if not op.inplace for result in op.results}
+    ops_of_loop = [*loop.takes, *loop.ops]
+    inside = set(map(id, ops_of_loop))
+    made = {result.memory for op in ops_of_loop if not op.inplace for result in op.results}
     viewed = [op for op in views if op.results[0].memory in made]
     others = (op for op in ops if id(op) not in inside and not (op.is_call and op.is_view))
     needed = {x.memory for op in others for x in (op.operands if op.is_call or not op.results else op.results)}
-    kernel = kernel_of(loop, _with_views(own, viewed), needed, shared, library)
-    given = {op.results[0].memory for op in ops if op.name == "input"}
-    return replace(kernel, outward=any(tracer.memory in given for tracer in kernel.changed))
+    kernel = kernel_of(loop, _with_views(ops_of_loop, viewed), needed, shared, library)
+    inputs = {op.results[0].memory for op in ops if op.name == "input"}
+    return replace(kernel, outward=any(tracer.memory in inputs for tracer in kernel.changed))
 
 
 def _fused(kernel: Kernel) -> Op:
     """The op of a kernel: what it reads and changes as arguments, what it makes and changes as results."""
-    kept: dict[int, Any] = {id(op.results[0]): op.out for op in kernel.ops}
-    outs = Outs([kept[id(tracer)] for tracer in kernel.made])
+    outs_by_id: dict[int, Any] = {id(op.results[0]): op.out for op in kernel.ops}
+    outs = Outs([outs_by_id[id(tracer)] for tracer in kernel.made])
     return Op(
         "fused", cast(Any, kernel), (kernel.read, kernel.changed), results=(*kernel.made, *kernel.changed), out=outs
     )
@@ -200,10 +200,10 @@ class _Graph:
         bits = self._bits[into] = self._bits.pop(one) | self._bits[into]
         below = self._below[into] = (self._below[one] | self._below[into]) & ~bits
         above = self._above[into] = (self._above[one] | self._above[into]) & ~bits
-        for node, own in self._bits.items():
-            if own & above:
+        for node, node_bits in self._bits.items():
+            if node_bits & above:
                 self._below[node] |= below | bits
-            if own & below:
+            if node_bits & below:
                 self._above[node] |= above | bits
 
     def sequence(self) -> list[int]:
@@ -215,12 +215,12 @@ class _Graph:
         before = Counter(other for others in follow.values() for other in others)
         ready = [(max(self._members[name]), name) for name in follow if not before[name]]
         heapq.heapify(ready)
-        found = []
+        order = []
         while ready:
             _, name = heapq.heappop(ready)
-            found.append(name)
+            order.append(name)
             for other in follow[name]:
                 before[other] -= 1
                 if not before[other]:
                     heapq.heappush(ready, (max(self._members[other]), other))
-        return found
+        return order

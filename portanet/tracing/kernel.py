@@ -72,8 +72,8 @@ class Kernel:
     def read(self) -> tuple[Tracer, ...]:
         """The arrays and numbers that are its arguments."""
         made = {id(op.results[0]) for op in self.ops if not op.inplace}
-        given = {id(operand): operand for op in self.ops for operand in op.operands}
-        return tuple(operand for key, operand in given.items() if key not in made)
+        operands = {id(operand): operand for op in self.ops for operand in op.operands}
+        return tuple(operand for key, operand in operands.items() if key not in made)
 
     def plainly(self) -> Callable[..., list[Any]]:
         """A function that makes the calls in turn, with arguments `read` and results `made`.
@@ -90,26 +90,26 @@ class Kernel:
         made = [places[id(tracer)] for tracer in self.made]
 
         def run(*given: Any) -> list[Any]:
-            found = {_Place(i): value for i, value in enumerate(given)}
+            values = {_Place(i): value for i, value in enumerate(given)}
 
             def value(leaf: Any) -> Any:
-                return found[leaf] if isinstance(leaf, _Place) else leaf
+                return values[leaf] if isinstance(leaf, _Place) else leaf
 
             for function, args, kwargs, place in calls:
                 assert function is not None
                 result = function(*map_leaves(args, value), **map_leaves(kwargs, value))
-                found.setdefault(place, result)  # in place, it is there
-            return [found[place] for place in made]
+                values.setdefault(place, result)  # in place, it is there
+            return [values[place] for place in made]
 
         return run
 
     def may_overwrite(self, memory: Any, result: Tracer) -> bool:
         """Whether `result` may be written over an array that is read: each element at its own position."""
-        [own] = [slot for slot in self.slots if slot.tracer is result]
+        [slot_of_result] = [slot for slot in self.slots if slot.tracer is result]
         there = [slot for slot in self.slots if slot.tracer.memory == memory]
-        aligned = all(slot.strides == own.strides and slot.rows is None for slot in there)
+        aligned = all(slot.strides == slot_of_result.strides and slot.rows is None for slot in there)
         numbers = [self.slots[slot.rows[0]].tracer.memory for slot in self.slots if slot.rows]
-        return aligned and own.dtype == there[0].dtype and memory not in numbers
+        return aligned and slot_of_result.dtype == there[0].dtype and memory not in numbers
 
     def __str__(self) -> str:
         return "+".join(op.name for op in self.ops if not op.is_view)

@@ -56,11 +56,11 @@ class Loop:
             return None
         if (places := _places(op, library)) is None:
             return None
-        found: Found = defaultdict(set)
+        addresses: Found = defaultdict(set)
         for tracer in (*op.operands, *op.results):
             if is_array(tracer):
-                found[tracer.memory].add(places.at[id(tracer)])
-        return Loop([op], places.shape, {id(op): places}, found)._checked()
+                addresses[tracer.memory].add(places.at[id(tracer)])
+        return Loop([op], places.shape, {id(op): places}, addresses)._checked()
 
     def joined(self, other: Loop, order: Callable[[Op], int]) -> Loop | None:
         """Both in one loop; None where their dimensions do not fit, or one needs other elements of the other's."""
@@ -117,21 +117,21 @@ class Loop:
         shape = _refined(self.shape, other.shape)
         if shape is None:
             return None
-        found = self._within(shape)
+        addresses = self._within(shape)
         for memory, places in other._within(shape).items():
-            found[memory] = found.get(memory, set()) | places
-        return Loop(sorted([*self.ops, *other.ops], key=order), shape, self.places | other.places, found)._checked()
+            addresses[memory] = addresses.get(memory, set()) | places
+        return Loop(sorted([*self.ops, *other.ops], key=order), shape, self.places | other.places, addresses)._checked()
 
     def with_rows(self, take: Op) -> Loop | None:
         """The loop that reads the rows of an array in place; None where it cannot."""
         rows = take.results[0]
         shape = _refined(self.shape, tuple(rows.shape)) or self.shape
-        one = Loop(self.ops, shape, self.places, self._within(shape))
-        one.takes = [*self.takes, take]
-        if one.written & {operand.memory for operand in take.operands}:
+        loop = Loop(self.ops, shape, self.places, self._within(shape))
+        loop.takes = [*self.takes, take]
+        if loop.written & {operand.memory for operand in take.operands}:
             return None
-        found = [one._row_dimension(at, take) for at in one._found[rows.memory]]
-        return None if None in found else one
+        dimensions = [loop._row_dimension(at, take) for at in loop._found[rows.memory]]
+        return None if None in dimensions else loop
 
     def _within(self, shape: Shape) -> Found:
         """All addresses and strides in each memory, in the finer dimensions of another loop."""
@@ -144,16 +144,16 @@ class Loop:
 
     def row_dimension(self, op: Op, tracer: Tracer, take: Op) -> int:
         """The dimension along which an array of gathered rows advances from row to row."""
-        found = self._row_dimension(self.places[id(op)].within(tracer, self.shape), take)
-        assert found is not None
-        return found
+        dimension = self._row_dimension(self.places[id(op)].within(tracer, self.shape), take)
+        assert dimension is not None
+        return dimension
 
     def _row_dimension(self, at: At, take: Op) -> int | None:
         rows, axis = take.results[0], take.kwargs["axis"]
         strides, size = at[1:], rows.dtype.itemsize * math.prod(rows.shape[axis + 1 :])
         along = [i for i, stride in enumerate(strides) if self.shape[i] > 1 and abs(stride) >= size]
-        whole = len(along) == 1 and strides[along[0]] == size and self.shape[along[0]] == rows.shape[axis]
-        return along[0] if whole else None
+        covers = len(along) == 1 and strides[along[0]] == size and self.shape[along[0]] == rows.shape[axis]
+        return along[0] if covers else None
 
 
 def _places(op: Op, library: Library) -> Places | None:
@@ -165,12 +165,12 @@ def _places(op: Op, library: Library) -> Places | None:
         shape = _refined(tuple(op.operands[0].shape), tuple(result.shape))
     if shape is None or 0 in shape:
         return None
-    found = {key: _at(array, shape, library, copied=op.name == "reshape") for key, array in arrays.items()}
-    if None in found.values():
+    addresses = {key: _at(array, shape, library, copied=op.name == "reshape") for key, array in arrays.items()}
+    if None in addresses.values():
         return None
-    at = {key: place for key, place in found.items() if place is not None}
-    own = at[id(result)]
-    order = sorted((i for i, n in enumerate(shape) if n > 1), key=lambda i: -abs(own[i + 1]))
+    at = {key: place for key, place in addresses.items() if place is not None}
+    of_result = at[id(result)]
+    order = sorted((i for i, n in enumerate(shape) if n > 1), key=lambda i: -abs(of_result[i + 1]))
     runs = collapsed([shape[i] for i in order], [[place[i + 1] for i in order] for place in at.values()])
     sizes = tuple(math.prod(shape[order[i]] for i in run) for run in runs)
     return Places(sizes, {key: (place[0], *[place[order[run[-1]] + 1] for run in runs]) for key, place in at.items()})
@@ -190,13 +190,13 @@ def collapsed(shape: list[int], strides: list[list[int]], alone: set[int] | None
 
 def _at(array: Any, shape: Shape, library: Library, *, copied: bool) -> At | None:
     """An array's address and strides in the dimensions of a result; a copy continues in the order of the elements."""
-    if (found := library.address(array.real)) is None:
+    if (location := library.address(array.real)) is None:
         return None
-    own, (address, strides) = tuple(array.shape), found
+    array_shape, (address, strides) = tuple(array.shape), location
     if copied:
-        return _split((address, *strides), own, shape)
-    missing = len(shape) - len(own)
-    return address, *[0] * missing, *[0 if n == 1 else s for n, s in zip(own, strides, strict=True)]
+        return _split((address, *strides), array_shape, shape)
+    missing = len(shape) - len(array_shape)
+    return address, *[0] * missing, *[0 if n == 1 else s for n, s in zip(array_shape, strides, strict=True)]
 
 
 @functools.lru_cache(maxsize=1024)

@@ -34,8 +34,8 @@ def constants(ops: list[Op]) -> list[Op]:
     known: set[int] = set()
     marked = []
     for op in ops:
-        settled = all(id(operand) in known for operand in op.operands)
-        if op.is_call and not op.inplace and settled and not any(result.memory in changed for result in op.results):
+        constant = all(id(operand) in known for operand in op.operands)
+        if op.is_call and not op.inplace and constant and not any(result.memory in changed for result in op.results):
             known |= set(map(id, op.results))
             op = replace(op, out=CONSTANT)
         marked.append(op)
@@ -170,8 +170,8 @@ def buffers(ops: list[Op], library: Library) -> list[Op]:
 
 def _is_written(op: Op) -> bool:
     """Whether the op makes exactly one new array in every call."""
-    one = op.is_call and not op.inplace and not op.is_fused and len(op.results) == 1 and is_array(op.results[0])
-    return one and op.out is not CONSTANT and not op.is_view
+    makes_one = op.is_call and not op.inplace and not op.is_fused and len(op.results) == 1 and is_array(op.results[0])
+    return makes_one and op.out is not CONSTANT and not op.is_view
 
 
 def views(ops: list[Op]) -> list[Op]:

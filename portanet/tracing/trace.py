@@ -32,10 +32,10 @@ class Trace:
         dynamic  the positions, among the leaves of the arguments, of arrays that differ from call to call; None: all
         """
         tracers = map_leaves(args, self._input)
-        for place, leaf in enumerate(flatten(tracers, [])):
+        for position, leaf in enumerate(flatten(tracers, [])):
             if isinstance(leaf, Tracer):
-                fixed = dynamic is not None and place not in dynamic and is_array(leaf)
-                self.ops.append(Op("input", None, (place,), results=(leaf,), out=FIXED if fixed else None))
+                fixed = dynamic is not None and position not in dynamic and is_array(leaf)
+                self.ops.append(Op("input", None, (position,), results=(leaf,), out=FIXED if fixed else None))
         _here.trace = self
         try:
             result = function(*tracers)
@@ -77,8 +77,8 @@ class Trace:
 
     def _save(self, array: Any) -> None:
         """Copy an argument before it is changed for the first time."""
-        for given in self._inputs.pop(self._library.memory(array), []) if _is_writable(array) else []:
-            self._before.append((given, self._library.copy(given)))
+        for argument in self._inputs.pop(self._library.memory(array), []) if _is_writable(array) else []:
+            self._before.append((argument, self._library.copy(argument)))
 
     def _input(self, leaf: Any) -> Any:
         if is_array(leaf):

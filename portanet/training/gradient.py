@@ -193,7 +193,7 @@ class Gradient:
         sums = {"loss": loss} if measure else {}
         if measure and self.counts:
             sums["counted"] = task_of(self.loss).partial(logits, labels)
-        pack = self.layout.pack if self.flat else self.layout.pieces
+        pack = self.layout.pack if self.flat else self.layout.per_array
         return pack(grads), sums, model.next_buffers(params, cache)
 
 

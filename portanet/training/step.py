@@ -71,10 +71,10 @@ class PerArrayStep(Step):
     def split(self, state: State) -> State:
         """The state with tuples of vectors in place of the flat vector and the optimizer's state."""
         layout = self.gradient.layout
-        vectors = layout.cut(state.flat)
+        vectors = layout.split(state.flat)
 
         def part(i: int) -> Any:
-            return tree_map(state.optimizer, lambda x: layout.cut(x)[i] if x.shape == state.flat.shape else x)
+            return tree_map(state.optimizer, lambda x: layout.split(x)[i] if x.shape == state.flat.shape else x)
 
         return State(vectors, state.buffers, tuple(map(part, range(len(vectors)))), state.averaged)
 

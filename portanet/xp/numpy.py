@@ -66,8 +66,8 @@ def halves(a: HostArray, b: HostArray, y: HostArray) -> list[tuple[HostArray, Ho
     cut = max(y.shape) // 2
     first, second = slice(cut), slice(cut, max(y.shape))
     if y.shape[0] >= y.shape[1]:
-        return [(a[own, :], b, y[own, :]) for own in (first, second)]
-    return [(a, b[:, own], y[:, own]) for own in (first, second)]
+        return [(a[half, :], b, y[half, :]) for half in (first, second)]
+    return [(a, b[:, half], y[:, half]) for half in (first, second)]
 
 
 def write_product(a: HostArray, b: HostArray, y: HostArray) -> None:
@@ -88,9 +88,9 @@ class _Namespace(ModuleType):
     """NumPy's names, some of them replaced by ours."""
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(np, name)
-        setattr(self, name, found)
-        return found
+        function = getattr(np, name)
+        setattr(self, name, function)
+        return function
 
 
 namespace = _Namespace("portanet.xp.numpy.namespace", __doc__)

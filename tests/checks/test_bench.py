@@ -17,7 +17,7 @@ import pytest
 
 import portanet
 from portanet import Backend, Callback
-from portanet.checks.bench import Timing, bench, gains, on_gpu, worth_it
+from portanet.checks.bench import Timing, bench, break_even_batch_size, gains, on_gpu
 from portanet.data import Dataset
 from portanet.training.presets import PRESETS
 
@@ -159,7 +159,7 @@ def test_a_timing_is_described_by_its_median() -> None:
 )
 def test_where_the_gpu_begins_to_win(gpu: tuple[float, ...], size: int | None) -> None:
     sizes = (32, 64, 128, 256)
-    assert worth_it(dict.fromkeys(sizes, 2.0), dict(zip(sizes, gpu, strict=True))) == size
+    assert break_even_batch_size(dict.fromkeys(sizes, 2.0), dict(zip(sizes, gpu, strict=True))) == size
 
 
 @pytest.mark.parametrize(

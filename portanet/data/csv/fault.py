@@ -73,7 +73,7 @@ def find_faults(
     return _error(name, list(faults.values())) if faults else None
 
 
-def sound_rows(path: str | Path, dialect: Dialect, width: int) -> Iterator[list[str]]:
+def well_formed_rows(path: str | Path, dialect: Dialect, width: int) -> Iterator[list[str]]:
     """The rows that have as many cells as the header, as far as they can be read; not those of a very large file."""
     left = _CELLS // 8
     with opened(path, dialect) as text, contextlib.suppress(csv.Error):

@@ -16,7 +16,7 @@ from portanet.data.checks import Check, check
 from portanet.data.chunk import Chunk, Texts, smallest
 from portanet.data.columns import decide, tallies
 from portanet.data.csv.dialect import split
-from portanet.data.csv.fault import find_faults, sound_rows
+from portanet.data.csv.fault import find_faults, well_formed_rows
 from portanet.data.csv.header import Header
 from portanet.data.csv.text import first_row, opened, settings
 from portanet.errors import ConfigError, DataError
@@ -71,7 +71,7 @@ class TextTable:
 
     def _likely_checks(self) -> dict[int, Check]:
         """What columns should hold, by the rows that have as many cells as the header."""
-        rows = list(sound_rows(self.path, self.dialect, len(self.names)))
+        rows = list(well_formed_rows(self.path, self.dialect, len(self.names)))
         if not rows:
             return {}
         cells = {i: _texts(column) for i, column in enumerate(zip(*rows))}

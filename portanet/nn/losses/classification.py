@@ -84,13 +84,13 @@ class CrossEntropy(Loss):
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
         self.require_labels(outputs.shape, labels.shape)
         xp, z = namespace(outputs), _columns(outputs)
-        shares, whole = self._shares(z, labels, weights)
+        shares, row_sums = self._shares(z, labels, weights)
         z = z - xp.max(z, axis=0)
         p = xp.exp(z)
         total = xp.sum(p, axis=0)
         values = xp.log(total) - z
         values *= shares
-        p *= whole / total
+        p *= row_sums / total
         p -= shares
         return xp.sum(values), p.T
 
@@ -129,10 +129,10 @@ class CrossEntropy(Loss):
     @staticmethod
     def _of_class(weights: Sequence[float], classes: Array, z: Array) -> Array:
         """The class weights as a column, made where z lives: a copy from the host would make each step wait."""
-        found = namespace(z).zeros_like(z[:, :1])
+        column = namespace(z).zeros_like(z[:, :1])
         for index, weight in enumerate(weights):
-            found = namespace(z).where(classes == index, weight, found)
-        return found
+            column = namespace(z).where(classes == index, weight, column)
+        return column
 
 
 @dataclass(frozen=True, repr=False)
