@@ -84,6 +84,7 @@ def refusals(ranks: Ranks, folder: Path) -> dict[str, Any]:
         "reduce": message(lambda: train(Ranks(ranks.communicator, reduce="fast" if second else "exact"))),
         "version": message(lambda: other_version(own, second)),
         "all fail": message(lambda: train(own, labels=LABELS[:5], **FEW)),
+        "diverges": message(lambda: diverging(own)),
         "weights": message(lambda: drifting(own, second)),
         "said": said,
     }
@@ -95,6 +96,10 @@ def message(call: Callable[[], Any]) -> str:
     except PortanetError as error:
         return f"{type(error).__name__}: {error}"
     return "nothing"
+
+
+def diverging(communicator: Any = None) -> portanet.TrainedModel:
+    return train(communicator, optimizer=portanet.optim.SGD(1e30))
 
 
 def other_version(ranks: Ranks, second: bool) -> None:

@@ -70,6 +70,7 @@ def test_what_cannot_be_shared_is_refused_on_every_rank(tmp_path: Path) -> None:
     said = first.pop("said")
     assert second.pop("said") == third.pop("said") == []
     assert first == second == third
+    assert first["diverges"] == ranked.message(ranked.diverging)
     facts = {
         "not rowwise": ["ModelError", "BatchNorm", "LayerNorm"],
         "data": ["ConfigError", "rank 1", "process", "other rows or labels"],
@@ -78,6 +79,7 @@ def test_what_cannot_be_shared_is_refused_on_every_rank(tmp_path: Path) -> None:
         "reduce": ["ConfigError", "rank 1", "'fast', not 'exact'"],
         "version": ["ConfigError", "rank 1", "numpy '1.0'"],
         "all fail": ["DataError", "5"],
+        "diverges": ["DivergenceError", "step"],
         "weights": ["BackendError", "rank 1", "other weights", "step 3"],
     }
     for name, words in facts.items():
