@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ def command(
     """
     from portanet.cli import facts
     from portanet.data.files import require_free
+    from portanet.storage.snapshots_file import read_snapshots
     from portanet.training.model import load
 
     suffix = Path(_NAMES[form]).suffix
@@ -60,7 +62,8 @@ def command(
     run = load(model)
     if form == "html":
         rows = _held_out(model) if examples is None else facts.read_for(run, examples)
-        page = run.explore(out, examples=rows, precision=precision or "auto")
+        kept = read_snapshots(model) if model.is_dir() else None
+        page = run.explore(out, examples=rows, precision=precision or "auto", snapshots=kept)
         echo(f"weights in {page.about['precision']}")
     else:
         run.save(out)
@@ -80,7 +83,8 @@ def _held_out(model: Path) -> Dataset | None:
     try:
         record = read_record(model)
         job = rerun.job_of(TrainingSpec.from_dict(record.spec), rerun.places_of(model, record))
-        return job.validation or job.training
+        learnt = job.training.name
+        return job.validation or replace(job.training, name=f"{learnt}, which it learnt from")
     except PortanetError as error:
         say(f"no examples in the page, which --examples DATA would give: {error}")
         return None

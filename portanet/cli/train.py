@@ -33,7 +33,7 @@ _GROUPS = {
         "--resume", "--seed", "--accumulate", "--log-every", "--backend", "--device", "--workers", "--no-trace",
         "--reduce", "--rank-timeout",
     ),
-    "Settings and output": ("--config", "--print-config", "--out", "--json", "--quiet"),
+    "Settings and output": ("--config", "--print-config", "--snapshots", "--out", "--json", "--quiet"),
 }  # fmt: skip
 
 
@@ -128,6 +128,7 @@ _GROUPS = {
 )  # fmt: skip
 @click.option("--print-config", is_flag=True, help="Print the settings as a file for --config, and train nothing.")
 @click.option("--resume", is_flag=True, help="Resume an interrupted run: the newest, or the one in --out.")
+@click.option("--snapshots", is_flag=True, help="Keep the weights at some 40 points, to replay them: export --to html.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/PRESET-N]")
 @options.as_json
 @click.option("--quiet", is_flag=True, help="Print nothing but errors and what --json asks for.")

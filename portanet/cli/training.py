@@ -23,12 +23,14 @@ from portanet.metrics import Metric
 from portanet.mpi.ranks import Ranks
 from portanet.storage.history_file import HistoryFile
 from portanet.storage.run_folder import RunFolder, require_empty
+from portanet.storage.snapshots_file import write_snapshots
 from portanet.training import presets
 from portanet.training.callbacks import Callback, Row
 from portanet.training.fit import fit_spec
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
 from portanet.training.resume import Checkpoints
+from portanet.training.snapshots import Snapshots
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
 from portanet.training.tasks import Classify, Regress
 from portanet.training.together import own_device
@@ -56,7 +58,7 @@ class _Keep(Callback):
 
 def train(
     *, out: Path | None, resume: bool, print_config: bool, as_json: bool, quiet: bool, workers: int | None,
-    trace: bool, time_limit: float | None, ranks: Ranks | None = None, **settings: Any,
+    trace: bool, time_limit: float | None, ranks: Ranks | None = None, snapshots: bool = False, **settings: Any,
 ) -> None:  # fmt: skip
     """Train, write the run folder and print the result."""
 
@@ -96,9 +98,11 @@ def train(
     if print_config:
         click.echo(config.text(job.settings()), nl=False)
         return
+    kept = Snapshots() if snapshots else None
     result, metric = run_job(
-        job, chosen, out, _command(), say, resume=resume, quiet=quiet, time_limit=time_limit, ranks=ranks
-    )
+        job, chosen, out, _command(), say, resume=resume, quiet=quiet, time_limit=time_limit, ranks=ranks,
+        snapshots=kept,
+    )  # fmt: skip
     if as_json:
         options.print_json(result)
     elif not quiet:
@@ -116,6 +120,7 @@ def choose(places: dict[str, Any], say: Callable[[str], None], *, trace: bool = 
 def run_job(
     job: Job, chosen: Backend, out: Path | None, command: list[str], say: Callable[[str], None], *,
     resume: bool = False, quiet: bool = False, time_limit: float | None = None, ranks: Ranks | None = None,
+    snapshots: Snapshots | None = None,
 ) -> tuple[dict[str, Any], Metric]:  # fmt: skip
     """Train and write the run folder; the result, and its metric."""
     held_out = f", {len(job.validation)} held out" if job.validation else ""
@@ -125,10 +130,14 @@ def run_job(
         say(note)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     with _folder(out, job.places["preset"], resume=resume, say=say, ranks=ranks) as folder:
-        run = _fit(job, folder, chosen, command, say, quiet=quiet, stop=Stop(time_limit), ranks=ranks)
+        watchers: list[Callback] = [] if quiet else [Progress()]
+        watchers += [snapshots] if snapshots else []
+        run = _fit(job, folder, chosen, command, say, watchers=watchers, stop=Stop(time_limit), ranks=ranks)
         with sharing(run, ranks):
             result = outcome.measured(job, run, folder)
         if leads(ranks):
+            if snapshots:
+                write_snapshots(folder.path, snapshots.kept)
             outcome.write(job, run, folder, command, result, started)
     return result, run.task.metric
 
@@ -162,8 +171,8 @@ def _folder(
 
 
 def _fit(
-    job: Job, folder: RunFolder, chosen: Backend, command: list[str], say: Callable[[str], None], *, quiet: bool,
-    stop: Stop, ranks: Ranks | None,
+    job: Job, folder: RunFolder, chosen: Backend, command: list[str], say: Callable[[str], None], *,
+    watchers: list[Callback], stop: Stop, ranks: Ranks | None,
 ) -> TrainedModel:  # fmt: skip
     """Train the run; a signal saves it at the present step, a second one stops at once."""
     checkpoints = Checkpoints(folder.path, say=say)
@@ -172,7 +181,7 @@ def _fit(
         run = fit_spec(
             job.spec, job.model, job.training, valid=job.validation, params=job.params, backend=chosen,
             workers=job.places["workers"], checkpoints=checkpoints,
-            watchers=[*([_Keep(history)] if leads(ranks) else []), *([] if quiet else [Progress()])], stop=stop,
+            watchers=[*([_Keep(history)] if leads(ranks) else []), *watchers], stop=stop,
             ranks=ranks,
         )  # fmt: skip
     words = shlex.join([*command, "--out", str(folder.path), "--resume"])

@@ -20,7 +20,7 @@ from portanet.export.packing import pack
 
 _COMMON = (
     "tensors.js", "operators.js", "gradient.js", "network.js", "elements.js", "paint.js", "answers.js", "stages.js",
-    "flow.js", "unit.js", "csv.js", "files.js",
+    "flow.js", "unit.js", "csv.js", "files.js", "replay.js",
 )  # fmt: skip
 _FOR_IMAGES = ("picture.js", "pad.js", "images.js")
 _FOR_TABLES = ("fields.js", "curves.js", "regions.js", "tables.js")

@@ -45,6 +45,13 @@ class Callback:
         `run.params` are still those of the last row of the history, and before the first row the initial ones.
         """
 
+    def wants_params(self, step: int) -> bool:
+        """Return whether `run.params` are to be those of this step in the `advance` that follows, which takes a copy.
+
+        step  how many steps are submitted
+        """
+        return False
+
     def log(self, row: Row) -> bool | None:
         """A row of the history and `run.params` are ready; return True to stop training here.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from portanet._tree import tree_map
+from portanet._typing import Params
 from portanet.data import Dataset
 from portanet.data.pictures.digit import SIDE, are_digits
 from portanet.export.explorer import explorer_page
@@ -18,6 +20,7 @@ from portanet.nn.losses.loss import TaskKind
 from portanet.storage import atomic
 from portanet.training.arrays import to_host
 from portanet.training.explorer_fields import fields_of
+from portanet.training.explorer_replay import replay_of
 from portanet.training.explorer_rows import ARRAY, examples_of, require_examples
 from portanet.training.model import TrainedModel
 from portanet.training.summary import layers
@@ -30,12 +33,14 @@ _LOOKED_AT = 200  # rows, for what they show
 
 
 def explore(
-    run: TrainedModel, path: Path, *, examples: Any = None, precision: str = AUTO, title: str = ""
-) -> TrainedModel:
+    run: TrainedModel, path: Path, *, examples: Any = None, precision: str = AUTO,
+    snapshots: Mapping[int, Params] | None = None,
+) -> TrainedModel:  # fmt: skip
     """Write the page; return the model as the page has it, with its rounded parameters.
 
     examples   labelled rows that the model has not learnt from: some are in the page, and `auto` measures on them
     precision  int8, float16 or float32; auto is int8 where the score stays within 0.1 points, else float16
+    snapshots  arrays by the number of steps before them, as `Snapshots.kept` has them, to replay the training
 
     Raises ConfigError for another precision, ModelError for a layer that the page cannot run.
     """
@@ -43,11 +48,14 @@ def explore(
     rounded = _rounded(run, rows, precision)
     host = tree_map(dict(rounded.params), to_host)
     graph = model_graph(run.model, host, run.card, getattr(run.loss, "task", TaskKind.CLASSIFY))
-    facts, arrays = _facts(rounded, rows, title or _title(run, path.stem)), {}
+    facts, arrays = _facts(rounded, rows, _title(run, path.stem)), {}
     if rows is not None:
         facts["examples"], arrays[ARRAY] = examples_of(rounded, rows)
     if not run.card.has_images:
         facts["fields"] = fields_of(run.card, arrays.get(ARRAY))
+    if snapshots:
+        facts["snapshots"], replayed = replay_of(rounded, graph, snapshots, rounded.about["precision"])
+        arrays |= replayed
     atomic.write(path, explorer_page(graph, facts, arrays))
     return rounded
 

@@ -27,7 +27,7 @@ def require_examples(examples: Any) -> Dataset | None:
     if examples is not None and not isinstance(examples, Dataset):
         raise ConfigError(
             f"examples must be a Dataset, got {shown(examples)}.",
-            remedy="write examples=Dataset(x, labels), or read them",
+            remedy="read them, as in examples=read('rows.csv', label=...)",
         )
     if examples is not None:
         examples.require_targets()

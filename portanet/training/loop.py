@@ -91,6 +91,8 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
                     at.state, sums = takes_step[logged](at.state, numbers, keys, rates)
                     at.sums.append(sums)
                     run.steps = at.step = at.step + len(keys)
+                    if watchers.wants_params(at.step):
+                        show(at.state)
                     watchers.advance(at.step)
                     reason = stop.reason
                     if at.step % batches.steps:

@@ -36,6 +36,10 @@ class Watchers:
             for callback in self.callbacks:
                 callback.end()
 
+    def wants_params(self, step: int) -> bool:
+        """Whether any of them wants the arrays of this step."""
+        return any(callback.wants_params(step) for callback in self.callbacks)
+
     def advance(self, step: int) -> None:
         """Call `advance`."""
         for callback in self.callbacks:

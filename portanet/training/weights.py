@@ -160,13 +160,16 @@ class Weights:
         return as_estimator(self)
 
     @explained
-    def explore(self, path: str | FilePath, *, examples: Any = None, precision: str = "auto") -> TrainedModel:
+    def explore(
+        self, path: str | FilePath, *, examples: Any = None, precision: str = "auto", snapshots: Any = None
+    ) -> TrainedModel:
         """Write one HTML page that runs the model, to play with; return the model with the weights that the page has.
 
         path       the file, a .html
         examples   labelled rows to show in it, a Dataset, preferably not those of training
         precision  of its weights: int8 with one scale a unit, float16 or float32; auto is int8 where the score on the
                    examples stays within 0.1 points, else float16
+        snapshots  its arrays by step, to replay the run: `kept` of the callback `portanet.training.snapshots.Snapshots`
 
         The page opens from disk, without a network. Raises ConfigError for another precision, ModelError for a layer
         that the page cannot run, DataError where the file cannot be written.
@@ -174,7 +177,7 @@ class Weights:
         from portanet.training.explorer import explore
 
         own: Any = self
-        return explore(own, model_path(path, (".html",)), examples=examples, precision=precision)
+        return explore(own, model_path(path, (".html",)), examples=examples, precision=precision, snapshots=snapshots)
 
 
 def on_backend(params: Params, backend: Backend, dtype: str) -> Params:

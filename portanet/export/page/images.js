@@ -10,6 +10,7 @@ function imagesPage(main) {
     unit.show(stage, number);
     unit.scrollIntoView({ behavior: "smooth", block: "nearest" });
   });
+  const replay = replayCard(stages, () => { update(); unit.again(); });
   const every = layersCard(), examples = examplesCard(example), many = manyCard();
   const picker = element("label", { class: "file" }, "Open a picture or CSV",
     element("input", { type: "file", accept: "image/*,.csv", onchange: (event) => { open(event.target.files[0]); event.target.value = ""; } }));
@@ -24,9 +25,9 @@ function imagesPage(main) {
         element("figure", {}, seen, element("figcaption", {}, `${shape[1]} x ${shape[2]} pixels`)),
         element("figure", {}, saliency, element("figcaption", {}, "Orange pixels speak for the answer, blue ones against")))),
       examples),
-    card("The network at work", flow.target, legend()), unit, every, many);
+    card("The network at work", flow.target, legend()), replay, unit, every, many);
   listenForFiles(open);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { update(); unit.again(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { update(); unit.again(); replay.again?.(); });
   new ResizeObserver(update).observe(main);
   unit.show(stages.length - 1, 0);
   update();

@@ -6,6 +6,7 @@ function tablePage(main) {
   const answers = answerCard(), many = manyCard(), regions = regionsCard(fields, (x, y) => set(fields[0], [x], set(fields[1], [y])));
   const unit = stages.length ? unitCard(stages) : null;
   const flow = makeFlow(stages, (stage, number) => unit.show(stage, number));
+  const replay = replayCard(stages, () => { update(); unit?.again(); });
   const controls = fields.map((field) => control(field, (parts) => set(field, parts)));
   const reset = () => { state.row = start.slice(), sync(); };
 
@@ -40,7 +41,7 @@ function tablePage(main) {
         element("p", { class: "quiet" }, "Each curve shows how the answer changes with that column alone."),
         element("div", { class: "form" }, ...controls.map((each) => each.target))),
       element("div", { class: "stack" }, answers, regions)),
-    ...(stages.length ? [card("The network at work", flow.target, legend()), unit] : []), many);
+    replay, ...(stages.length ? [card("The network at work", flow.target, legend()), unit] : []), many);
   listenForFiles(async (file) => file && many.read(await file.text()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", update);
   new ResizeObserver(update).observe(main);
