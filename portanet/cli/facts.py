@@ -34,7 +34,7 @@ def read_like(source: str, training: Dataset, label: str | None, task: str, **se
     image = training.x.shape[1:] if are_images(training) else None
     rows = read(
         source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns,
-        table=training.table, digits=are_like_mnist(training.x), **settings,
+        table=training.table, digits=are_like_mnist(training.x), **settings | {"kinds": None},
     )  # fmt: skip
     rows.require_targets()
     if rows.x.shape[1:] != training.x.shape[1:]:

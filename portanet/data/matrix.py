@@ -36,7 +36,7 @@ class Seen:
         for name, counts in self.new.items():
             first, more = quoted(next(iter(counts))), len(counts) - 1
             shown = f"{first} and {more} other{'s' if more > 1 else ''}" if more else first
-            lines.append(f"{name}: {_cells(counts.total())} hold values that training did not have ({shown})")
+            lines.append(f"{name}: {_cells(counts.total())} with values that training did not have ({shown})")
         lines += [f"{name}: {_cells(count)} missing, none was in training" for name, count in self.gaps.items()]
         return lines + [
             f"{name}: {_cells(count)} taken as missing, such as {quoted(text)}"

@@ -13,6 +13,7 @@ import numpy as np
 
 from portanet._calls import explained
 from portanet._typing import Shape
+from portanet.data.cells import quoted
 from portanet.data.csv.dialect import Asked
 from portanet.data.csv.table import read_table
 from portanet.data.dataset import Dataset
@@ -105,6 +106,11 @@ def read(
     regress = _TASKS[task]
     classes = () if regress and classes is not None else class_names(classes)
     table = _schema(columns, table)
+    if table is not None and kinds:
+        raise ConfigError(
+            f"a trained model knows what its columns hold, so {quoted(next(iter(kinds)))} cannot be another kind.",
+            remedy="leave out kinds=..., or train a model with it",
+        )
     asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
     request = Request(
         label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, held_out, id, digits

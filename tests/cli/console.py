@@ -49,6 +49,8 @@ def write_files(folder: Path) -> None:
     write_csv(folder / "bare.csv", ["a", "b", "c", "d"], x.tolist())
     write_csv(folder / "narrow.csv", ["a", "b", "c", "label"], [[*f[:3], f[4]] for f in flowers])
     write_csv(folder / "strange.csv", ["a", "b", "c", "d", "label"], [*flowers[:7], [1, 2, 3, 4, "rose"]])
+    mixed = [[i + 3, "red" if i % 2 else "", f[0] if i % 5 else "?", f[4]] for i, f in enumerate(flowers)]
+    write_csv(folder / "mixed.csv", ["key", "colour", "size", "label"], mixed)
     write_csv(folder / "holes.csv", ["a", "b", "label"], [[1, 2, "x"], [3, "", "y"]])
     write_csv(folder / "measured.csv", ["a", "b", "label"], [[1, 2, 0.5], [3, 4, 1.7]] * 9)
     write_csv(folder / "numbered.csv", ["a", "b", "label"], [[i % 3, -i, [70, 5, 12][i % 3]] for i in range(60)])

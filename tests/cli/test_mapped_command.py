@@ -23,6 +23,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("digits.csv", ["--epochs", 3]),
         ("flowers.csv", ["--epochs", 3, "--valid", 0.2]),
         ("measured.csv", ["--task", "regress", "--epochs", 2]),
+        ("mixed.csv", ["--epochs", 2]),
         ("digits.csv", ["--preset", "classic", "--epochs", 4]),
     ],
 )

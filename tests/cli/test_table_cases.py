@@ -135,6 +135,17 @@ def test_identifiers_go_with_the_answers_as_the_file_has_them(cli: Call, monkeyp
     assert list(rows_of(cli("predict", "other", "train.csv", "--id", "code"))[0]) == ["code", "Label"]
 
 
+def test_kinds_are_for_training_and_hold_for_what_it_validates_on(cli: Call) -> None:
+    options = ("--column", "a=drop", "--valid", "flowers.csv")
+    assert cli("train", "flowers.csv", *options, *SHORT).code == 0
+    assert portanet.load("run").card.columns == ("b", "c", "d")
+    for command in ("predict", "evaluate"):
+        answer = cli(command, "run", "flowers.csv", "--column", "b=drop")
+        assert answer.code == 1
+        assert "'b'" in answer.err
+        assert "leave out --column" in answer.err
+
+
 def test_sorted_by_class_with_a_row_number(cli: Call) -> None:
     """An identifier that rises with the class would be all that a network learns."""
 

@@ -371,7 +371,7 @@ def test_kinds_are_decided_on_the_rows_to_train_on(
         assert (validation.x[:, 0] == 0).all()
         assert np.isnan(validation.x[:, 1]).all()
         told = " ".join(data.notes)
-        assert "colour: 12 cells hold values that training did not have" in told
+        assert "colour: 12 cells with values that training did not have" in told
         assert "size: 12 cells missing, none was in training" in told
     whole = read(path, mapped=mapped).table
     assert whole is not None

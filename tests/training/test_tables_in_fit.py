@@ -50,7 +50,7 @@ def test_what_is_left_out_and_what_is_new_is_told() -> None:
     with pytest.warns(UserWarning, match="left out: key"):
         run = portanet.fit(NET, FRAME.assign(label="a column of that name"), LABELS, **FAST)
     new = FRAME.assign(colour="mauve")
-    with pytest.warns(UserWarning, match=f"colour: {N} cells hold values that training did not have"):
+    with pytest.warns(UserWarning, match=f"colour: {N} cells with values that training did not have"):
         run.predict(new)
     with pytest.raises(DataError, match=r"column 'size': 'large' is not a number"):
         run.predict(FRAME.assign(size="large"))

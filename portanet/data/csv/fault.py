@@ -96,7 +96,7 @@ def _error(file: str, faults: Sequence[Fault]) -> DataError:
     elif any("UTF-8" in fault.words for fault in faults):
         remedy = 'save the file as UTF-8, or name its encoding, as in encoding="cp1252"'
     elif any("not a number" in fault.words for fault in faults):
-        remedy = "take such cells as missing with coerce=True, or the columns as text with kinds=..."
+        remedy = "take such cells as missing with coerce=True; where they count, train with kinds=... for the columns"
     return DataError(f"{file}: {'; '.join(map(str, faults[:_SHOWN]))}{more}.", remedy=remedy)
 
 
