@@ -121,3 +121,4 @@ def test_it_can_be_read_without_javascript_and_on_paper(pages: Any, visit: Any) 
     )
     assert [re.findall(r"\d+", colour)[:3] for colour in colours] == [["0"] * 3, ["255"] * 3]
     assert not paper.get_by_role("button", name="Save").first.is_visible()
+    assert paper.locator(".matrix button").first.is_visible()  # it holds a count
