@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from portanet._settings import is_frozen
 from portanet._typing import Array
+from portanet.backends.base import untraced
 from portanet.backends.steps import Metrics
 from portanet.nn.noise import Key
 from portanet.training.gradient import Gradient
@@ -42,6 +44,18 @@ class PenalizedStep:
 
     def __call__(self, state: State, data: Data, rows: Array | None, key: Any, rate: float) -> tuple[State, Metrics]:
         """Return the state after one step at this learning rate, and its loss."""
+        if self.gradient.shard_rows is None:
+            return self._whole(state, data, rows, (key[0], key[1]), rate)
+        return self._in_parts(state, data, rows, key, rate)
+
+    @cached_property
+    def _whole(self) -> Callable[..., tuple[State, Metrics]]:
+        """The step traced in one piece, which costs less than its parts where they are small."""
+        plain = replace(self, gradient=replace(self.gradient, trace=untraced))
+        pure = is_frozen(self.gradient.model) and is_frozen(self.gradient.loss)
+        return self.gradient.trace(plain._in_parts, pure=pure)
+
+    def _in_parts(self, state: State, data: Data, rows: Array | None, key: Any, rate: float) -> tuple[State, Metrics]:
         batch = self.gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=True)
         count = (data.labels if rows is None else rows).shape[0]
         flat, solved, penalty = self._update(state.flat, batch.grads, state.optimizer, rate, batch.weight)
