@@ -100,7 +100,7 @@ def commands() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0 done, 1 an error of the user's, 2 usage, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 an error of the user's, 2 usage, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
     _accept_all_letters()

@@ -33,7 +33,7 @@ def read_like(source: str, training: Dataset, label: str | None, task: str, **se
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
     rows = read(
-        source, usual_label=label, image=image, task=task, classes=training.classes, columns=training.columns,
+        source, default_label=label, image=image, task=task, classes=training.classes, columns=training.columns,
         table=training.table, digits=are_like_mnist(training.x), **settings | {"kinds": None},
     )  # fmt: skip
     rows.require_targets()
@@ -48,7 +48,7 @@ def read_for(run: TrainedModel, source: Any, label: str | None = None, **setting
     columns = run.card.columns
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None
     rows = read(
-        source, label=label, usual_label=run.card.label, image=image, digits=run.card.digits,
+        source, label=label, default_label=run.card.label, image=image, digits=run.card.digits,
         task=run.task.name, classes=class_names(run), columns=columns, table=run.card.table, **settings,
     )  # fmt: skip
     require_pixels(rows, run.card)

@@ -119,7 +119,7 @@ def read(
     known = facts.class_names(base)
     image = image or (base.input_shape if len(base.input_shape) == 3 else None)
     found = facts.read(
-        source, label=label, usual_label=base.card.label, image=image, task=task,
+        source, label=label, default_label=base.card.label, image=image, task=task,
         columns=base.card.columns, table=base.card.table, classes=names, digits=base.card.digits, **asked,
     )  # fmt: skip
     if found.classes and set(found.classes) <= set(known):

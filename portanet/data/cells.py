@@ -90,7 +90,7 @@ def _are_apart(single: HostArray, values: HostArray) -> bool:
 
 
 @lru_cache(1024)
-def complaint(cell: str, *, pixel: bool) -> str | None:
+def cell_error(cell: str, *, pixel: bool) -> str | None:
     """What is wrong with a table's cell that should hold a number; None where nothing is wrong."""
     text = cell.strip(" \t")
     if not text:

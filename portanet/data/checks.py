@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from portanet.data import columns, dates
-from portanet.data.cells import INTEGER, complaint, number_of, quoted
+from portanet.data.cells import INTEGER, cell_error, number_of, quoted
 from portanet.data.labels import is_no_label
 from portanet.storage.schema import DATE, NUMBER, Column, Dialect
 
@@ -17,7 +17,7 @@ def check(column: Column, dialect: Dialect) -> Check:
     """What is wrong with a cell of a column of a table."""
 
     def number(cell: str) -> str | None:
-        return None if columns.is_gap(cell.strip(), dialect) else number_complaint(cell, dialect)
+        return None if columns.is_gap(cell.strip(), dialect) else number_error(cell, dialect)
 
     def date(cell: str) -> str | None:
         known = columns.is_gap(cell.strip(), dialect) or dates.parse(cell, column.form) is not None
@@ -26,20 +26,20 @@ def check(column: Column, dialect: Dialect) -> Check:
     return number if column.kind == NUMBER else date if column.kind == DATE else lambda cell: None
 
 
-def number_complaint(cell: str, dialect: Dialect) -> str | None:
+def number_error(cell: str, dialect: Dialect) -> str | None:
     """What is wrong with a cell that should hold a number, written as its file writes numbers."""
     value = number_of(cell, dialect)
     if value is None:
         return (
-            complaint(cell if dialect.decimal == "." else f" {cell}", pixel=False) or f"{quoted(cell)} is not a number"
+            cell_error(cell if dialect.decimal == "." else f" {cell}", pixel=False) or f"{quoted(cell)} is not a number"
         )
-    return complaint(repr(value), pixel=False) and f"{quoted(cell)} is too large"
+    return cell_error(repr(value), pixel=False) and f"{quoted(cell)} is too large"
 
 
 def label_check(regress: bool | None, classes: Sequence[str], dialect: Dialect) -> Check:
     """What is wrong with a label: a number to predict, or a class, of which some may look like a missing label."""
     if regress:
-        return lambda cell: number_complaint(cell, dialect) or _merged(cell)
+        return lambda cell: number_error(cell, dialect) or _merged(cell)
     return lambda cell: "no label" if is_no_label(cell) and cell.strip() not in classes else None
 
 

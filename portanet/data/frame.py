@@ -11,7 +11,7 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.data.checks import Check
 from portanet.data.chunk import Chunk, Texts, smallest
-from portanet.data.csv.header import Header, distinct, matched, understand
+from portanet.data.csv.header import Header, distinct, matched, parse_header
 from portanet.data.dataset import Dataset
 from portanet.data.labels import shortest
 from portanet.data.memmap.mapped import InMemory, Parts
@@ -68,7 +68,7 @@ def read_frames(name: str, columns: Iterable[Any], frames: Any, request: Request
         header = matched(name, names, request.table, request.default_label, request.label)
     else:
         wanted = request.default_label if request.label is None else request.label
-        header = understand(name, names, label=wanted, image=request.image, trained=request.label is None)
+        header = parse_header(name, names, label=wanted, image=request.image, trained=request.label is None)
     source = FrameTable(name, header, frames)
     sink = InMemory()
     found = read_rows(source, request, sink, keep=True)

@@ -140,7 +140,7 @@ class Matrix:
             self.seen.faults[column.name] = before + count, first
 
     def _check(self, x: HostArray) -> None:
-        """Counts gaps, and takes numbers that are too large for missing."""
+        """Count gaps, and treat numbers that are too large as missing."""
         place = 0
         for column in self.schema.used:
             values = x[:, place]

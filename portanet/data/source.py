@@ -47,7 +47,7 @@ def read(
     source: Any,
     *,
     label: str | None = None,
-    usual_label: str | None = None,
+    default_label: str | None = None,
     image: Shape | None = None,
     task: str = "classify",
     classes: Sequence[str] | None = None,
@@ -73,30 +73,32 @@ def read(
     an .npz file. Pictures (PNG, JPEG, WebP, BMP, GIF; extra `images`) come from a folder with a folder for each class,
     from a text file with a column of their paths, or as a picture or a list of them, which have no labels.
 
-    source     its name or path, or a list of pictures, or a data frame
-    label      a table's label column
-    usual_label  one that may be missing, for a trained model
-    image      (C, H, W) of a table's rows of pixels, or that pictures are resized to; by default what most of them have
-    task       "classify", "regress", or "auto": text, and whole numbers of up to 20 values, are classes
-    classes    those of a trained model, or all there are where one looks missing, such as "NA": labels are matched
-               with them by name
-    columns    the names of a trained model's columns
-    table      what a trained model knows of its columns, `card.table`, in place of `columns`
-    separator  between cells, such as ";"; " " for runs of spaces. What is not said is found, as are the next four
-    decimal    "." or ","
-    header     whether the first row names the columns; without, they are numbered from 1
-    encoding   such as "cp1252"
-    missing    more words for a missing value, beside nothing, "?", "-", "NA", "NaN", "null" and the like
-    kinds      "number", "category", "date", "id" or "drop" for columns by name, in place of what is found
-    coerce     take a cell that does not fit its column as missing, which is an error otherwise
-    digits     whether pictures become digits as MNIST has them, as for a model whose `card.digits` says so
-    labelled   whether labels are wanted; a label column is left out else, whatever it holds
-    held_out   the share of the rows that `fit(valid=...)` will hold out: what columns hold is decided on the others
-    id         a column to keep beside the rows, as `Dataset.ids`; with `labelled=False` that of a trained model is kept
-               without being named
-    mapped     whether rows stay on disk, as they do for a file of more than 256 MB, or an eighth of the free memory.
-               The map is made in the cache the first time
-    progress   called with (bytes done, bytes in all) while that map is made
+    source         its name or path, or a list of pictures, or a data frame
+    label          a table's label column
+    default_label  the label column unless `label` is given; it may be missing, as in rows to predict
+    image          (C, H, W) of a table's rows of pixels, or that pictures are resized to; by default what most of them
+                   have
+    task           "classify", "regress", or "auto": text, and whole numbers of up to 20 values, are classes
+    classes        those of a trained model, or all there are where one looks missing, such as "NA": labels are matched
+                   with them by name
+    columns        the names of a trained model's columns
+    table          a trained model's schema of its columns, `card.table`, in place of `columns`
+    separator      between cells, such as ";"; " " for runs of spaces. Found from the file by default, as are the next
+                   three
+    decimal        "." or ","
+    header         whether the first row names the columns; otherwise they are numbered from 1
+    encoding       such as "cp1252"
+    missing        more texts for a missing value, besides nothing, "?", "-", "NA", "NaN", "null" and the like
+    kinds          "number", "category", "date", "id" or "drop" for columns by name, in place of what is found
+    coerce         whether a cell that does not fit its column counts as missing; otherwise it is an error
+    digits         whether pictures become digits as MNIST has them, as for a model with `card.digits`
+    labelled       whether labels are wanted; otherwise a label column is left out, whatever it holds
+    held_out       the share of the rows that `fit(valid=...)` will hold out: kinds of columns are decided on the others
+    id             a column to keep beside the rows, as `Dataset.ids`; with `labelled=False` that of a trained model is
+                   kept without being named
+    mapped         whether rows stay on disk, as they do for a file of more than 256 MB, or an eighth of the free
+                   memory. The map is made in the cache the first time
+    progress       called with (bytes done, bytes in all) while that map is made
 
     Raises DataError, which says what is wrong with the source, and where, and ConfigError for settings that cannot be
     used.
@@ -113,7 +115,7 @@ def read(
         )
     asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
     request = Request(
-        label, usual_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, held_out, id, digits
+        label, default_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, held_out, id, digits
     )
     dataset = _read(source, request, mapped=mapped, progress=progress)
     if not labelled:

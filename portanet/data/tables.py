@@ -13,7 +13,7 @@ import numpy as np
 from portanet._text import plain
 from portanet._typing import HostArray, Shape
 from portanet.data import columns
-from portanet.data.cells import as_floats, complaint, number_of, quoted
+from portanet.data.cells import as_floats, cell_error, number_of, quoted
 from portanet.data.checks import Check, check, label_check
 from portanet.data.chunk import Chunk, Chunks, Texts
 from portanet.data.csv.dialect import Asked
@@ -65,7 +65,7 @@ class Request:
 
 
 class Source(Chunks, Protocol):
-    """A table that is understood so far, and can say where it is wrong."""
+    """A table whose columns are known, and that can say where it is wrong."""
 
     @property
     def name(self) -> str:
@@ -120,7 +120,7 @@ def read_rows(source: Source, request: Request, sink: Sink, *, keep: bool) -> Fo
 
 def _read_pixels(source: Source, request: Request, sink: Sink, keep: bool) -> Found:
     header, labels, rows = source.header, _Labels(), 0
-    checks: dict[int, Check] = dict.fromkeys(header.inputs, lambda cell: complaint(cell, pixel=True))
+    checks: dict[int, Check] = dict.fromkeys(header.inputs, lambda cell: cell_error(cell, pixel=True))
     checks |= _label_checks(source, request)
     try:
         for chunk in source.read(_position(header.label)):

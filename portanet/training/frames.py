@@ -90,7 +90,7 @@ def rows_for(x: Any, card: ModelCard) -> Any:
         if card.columns is None and card.input_shape and not isinstance(x, Dataset) and columns_of(x) is not None:
             _say_once("the model was trained without names of columns; those of x are taken by their position")
         return rows_of(x, card.columns, card.label)
-    rows = read(x, table=table, columns=card.columns, usual_label=card.label, labelled=False)
+    rows = read(x, table=table, columns=card.columns, default_label=card.label, labelled=False)
     for note in rows.notes:
         _say_once(note)
     return rows.x
@@ -149,7 +149,7 @@ def _pixels(paths: Any, card: ModelCard) -> Any:
 
 
 def require_pixels(data: Dataset, card: ModelCard) -> None:
-    """DataError for pictures where a model has learnt from other numbers than pixels from 0 to 255."""
+    """Raise DataError for pictures where a model was trained on numbers other than pixels from 0 to 255."""
     if is_of_pictures(data) and not card.pixels:
         raise DataError(
             f"{data.name}: the model has learnt from other numbers than pixels from 0 to 255, so it takes no pictures.",

@@ -96,13 +96,13 @@ class Source(ABC):
         return fingerprint(self.host_rows)
 
     def validate(self) -> None:
-        """Raises DataError for values that the model cannot take."""
+        """Raise DataError for values that the model cannot take."""
         for block in blocks(self.host_rows):
             self.check(block)
 
     @abstractmethod
     def require_full_batch(self) -> None:
-        """Raises ConfigError where one step cannot take all rows."""
+        """Raise ConfigError where one step cannot take all rows."""
 
     @abstractmethod
     def blocks(self, size: int) -> Blocks:

@@ -76,7 +76,7 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def understand(
+def parse_header(
     file: str, names: tuple[str, ...], *, label: str | None = None, image: Shape | None = None, trained: bool = False
 ) -> Header:
     """Tell the label and the pixels apart by their names; DataError names what is missing.

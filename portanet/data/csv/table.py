@@ -9,7 +9,7 @@ from typing import Any
 
 from portanet.data.csv.dialect import Asked, told
 from portanet.data.csv.frames import TextTable
-from portanet.data.csv.header import matched, names_of, understand
+from portanet.data.csv.header import matched, names_of, parse_header
 from portanet.data.csv.text import find_dialect
 from portanet.data.dataset import Dataset
 from portanet.data.memmap.cache import CacheError
@@ -33,14 +33,14 @@ def read_table(
     `progress` is told how far the map is made. DataError names all that is wrong, with rows, lines and columns.
     """
     request = request or Request()
-    source, notes = understood(path, request, name or str(path))
+    source, notes = open_table(path, request, name or str(path))
     parts = _parts(source, request, mapped=is_large(path) if mapped is None else mapped, progress=progress)
     return dataset(source, parts, request, notes)
 
 
 def cells_of(path: str | Path, asked: Asked) -> dict[str, list[str]]:
     """All columns as text, by name, a row each; empty where a cell is missing."""
-    source, _ = understood(path, Request(asked=asked), str(path))
+    source, _ = open_table(path, Request(asked=asked), str(path))
     try:
         chunks = list(source.read(range(len(source.names))))
     except (ValueError, OverflowError, csv.Error) as error:
@@ -51,13 +51,13 @@ def cells_of(path: str | Path, asked: Asked) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
-def understood(path: str | Path, request: Request, name: str) -> tuple[TextTable, list[str]]:
-    """The table in a file, and what is to be said of how it is written."""
+def open_table(path: str | Path, request: Request, name: str) -> tuple[TextTable, list[str]]:
+    """The table in a file, and notes on its dialect."""
     if request.table is not None:
         return _like(path, name, request, request.table)
     dialect, rows = _start(path, name, request.asked)
     wanted = request.default_label if request.label is None else request.label
-    header = understand(
+    header = parse_header(
         name, names_of(name, rows, dialect), label=wanted, image=request.image, trained=request.label is None
     )
     return TextTable(path, name, dialect, header), [f"{name}: {words}"] if (words := told(dialect)) else []
@@ -109,7 +109,7 @@ def _parts(source: TextTable, request: Request, *, mapped: bool, progress: Progr
 
 
 def _settings(source: TextTable, request: Request) -> list[Any]:
-    """What a map of the file depends on, as plain data."""
+    """The settings that a map of the file depends on, as plain data."""
     table = None if request.table is None else request.table.to_dict()
     header, kinds = source.header, sorted(request.kinds.items())
     split = [request.held_out, request.regress, request.classes] if request.held_out and table is None else []

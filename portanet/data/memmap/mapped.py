@@ -41,7 +41,7 @@ class Sink(Protocol):
         """The next rows."""
 
     def restart(self) -> None:
-        """Forgets all rows."""
+        """Forget all rows."""
 
 
 class InMemory:
@@ -166,7 +166,7 @@ def kept(
 
 
 def require_memory(path: str | Path, error: CacheError) -> None:
-    """DataError where a file that cannot be mapped is too large to be read into memory."""
+    """Raise DataError where a file that cannot be mapped is too large to be read into memory."""
     size, free = os.stat(path).st_size, _machine.available()
     if 2 * size > free:  # as large may its array be
         raise DataError(

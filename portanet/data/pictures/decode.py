@@ -43,7 +43,7 @@ class Decoded(NamedTuple):
 
 
 def require_pillow(name: str) -> None:
-    """DataError where Pillow is missing."""
+    """Raise DataError where Pillow is missing."""
     try:
         import PIL.Image  # noqa: F401
     except ImportError:
@@ -51,7 +51,7 @@ def require_pillow(name: str) -> None:
 
 
 def look(path: Path) -> Look:
-    """What the head of a file says; UnreadableError for what is no picture."""
+    """The header of a picture; raises UnreadableError for other files."""
     return _explained(path, _look)
 
 

@@ -82,7 +82,7 @@ def of_classes(name: str, folder: Path, part: str = "") -> Listing:
     if loose := [entry.name for entry in _entries(folder) if is_picture(entry.name)]:
         raise DataError(
             f"{name}: {len(loose):,} pictures lie beside the class folders, the first is {plain(loose[0])}; put each "
-            "class into a folder of its own, or list files and labels in a CSV file."
+            "class into a separate folder, or list files and labels in a CSV file."
         )
     if empty := [child for child in folders if child not in classes]:
         notes += (f"{name}: without a picture, so no class: {_listed(empty)}",)
@@ -103,7 +103,7 @@ def of_paths(sources: Sequence[str | Path]) -> Listing:
         elif is_picture(source):
             files.append(source)
         else:
-            raise DataError(f"{source} is no picture ({', '.join(SUFFIXES)}), and no folder of them.")
+            raise DataError(f"{source} is neither a picture ({', '.join(SUFFIXES)}) nor a folder of them.")
     return Listing(os.fspath(sources[0]) if len(sources) == 1 else f"{len(files):,} pictures", Path(), tuple(files))
 
 

@@ -49,7 +49,7 @@ def listed(path: str, request: Request) -> Listing | None:
     position = label_position(path, tuple(columns), wanted, trained=request.label is None)
     chosen = tuple(columns)[position] if position is not None else others[0] if len(others) == 1 else None
     if chosen == name:
-        raise DataError(f"{path}: the column {quoted(name)} holds the paths, and is no label.")
+        raise DataError(f"{path}: the column {quoted(name)} holds the paths, not labels.")
     labels = tuple(columns[chosen]) if chosen is not None and request.labelled else None
     spare = [other for other in others if other != chosen]
     notes = [f"{path}: the column {quoted(name)} holds paths of pictures"]

@@ -222,8 +222,8 @@ def test_columns_that_do_not_fit(write: Write, content: str, facts: dict[str, ob
 
 def test_a_trained_model_does_not_need_the_label(write: Write) -> None:
     known: dict[str, Any] = {"columns": ("a",), "classes": ("x",)}
-    assert read_table(write("a\n1\n"), usual_label="kind", **known).labels is None
-    assert read_table(write("kind,a\nx,1\n"), usual_label="kind", **known).labels is not None
+    assert read_table(write("a\n1\n"), default_label="kind", **known).labels is None
+    assert read_table(write("kind,a\nx,1\n"), default_label="kind", **known).labels is not None
     with pytest.raises(DataError, match="has no column 'kind'; its columns: a"):
         read_table(write("a\n1\n"), label="kind", **known)
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from portanet.data import tables
-from portanet.data.cells import complaint
+from portanet.data.cells import cell_error
 from portanet.data.csv import frames
 from portanet.data.dataset import Dataset
 from portanet.data.source import read
@@ -91,11 +91,11 @@ def test_only_the_chunks_from_the_fault_on_are_searched(write: Write, monkeypatc
 
     def counted(cell: str, *, pixel: bool) -> str | None:
         searched.append(cell)
-        return complaint(cell, pixel=pixel)
+        return cell_error(cell, pixel=pixel)
 
     monkeypatch.setattr(frames, "_CELLS", 20)
     monkeypatch.setattr(frames, "_ROWS", 1)
-    monkeypatch.setattr(tables, "complaint", counted)
+    monkeypatch.setattr(tables, "cell_error", counted)
     rows = "".join(f"{i},2\n" for i in range(99))
     with pytest.raises(DataError, match=r"row 100 \(line 101\), column 'pixel0': 'x'"):
         read_table(write(f"pixel0,label\n{rows}x,0"))
