@@ -130,7 +130,7 @@ def test_what_is_refused(cli: Call, shapes: Path, mnist: portanet.TrainedModel) 
     Path("broken.png").write_bytes(b"?")
     for words, facts in (
         ("predict mnist.safetensors broken.png shapes", ["1 of 25", "broken.png"]),
-        ("predict mnist.safetensors shapes flowers.csv", ["flowers.csv is no picture"]),
+        ("predict mnist.safetensors shapes flowers.csv", ["flowers.csv is neither a picture"]),
         ("predict flowers shapes/noon/1.png", ["needs 4 columns"]),
         ("predict mnist.safetensors shapes shapes --id a", ["--id"]),
         ("train shapes --task regress", ["CSV"]),

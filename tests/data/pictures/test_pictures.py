@@ -185,7 +185,7 @@ def test_pictures_by_their_paths(pets: Path) -> None:
     assert data.ids is not None
     assert data.ids.texts[0] == "pets/dog/01.png"
     assert len(read("pets/dog/01.png")) == len(read(Path("pets/dog/01.png"), image=(3, 2, 2))) == 1
-    with pytest.raises(DataError, match=r"rows\.csv is no picture"):
+    with pytest.raises(DataError, match=r"rows\.csv is neither a picture"):
         read(["pets/dog/01.png", "rows.csv"])
     with pytest.raises(DataError, match=r"absent\.png"):
         read(["absent.png"])
