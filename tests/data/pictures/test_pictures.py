@@ -223,7 +223,7 @@ def test_a_column_of_paths_that_leads_nowhere(pets: Path) -> None:
     with pytest.raises(DataError, match=r"row 2 .*'file' has no path"):
         read("pets/rows.csv")
     (pets / "rows.csv").write_text("file,label\ncat/00.png,x\n")
-    with pytest.raises(DataError, match="no label"):
+    with pytest.raises(DataError, match="holds the paths"):
         read("pets/rows.csv", label="file")
 
 
