@@ -374,7 +374,7 @@ def fuzz(name: str, folder: Path, flags: list[str]) -> None:
 
 
 def turn(name: str, seconds: int, seed: int) -> tuple[int, float, bool]:
-    """Executions, processor seconds, and whether the rule held, of a reader's turn in a process of its own."""
+    """Executions, processor seconds, and whether the rule held, of a reader's turn in a separate process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     with tempfile.TemporaryDirectory() as folder:
         flags = [f"-max_total_time={seconds}", f"-seed={seed}", f"-artifact_prefix={folder}/failed-"]

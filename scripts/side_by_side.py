@@ -15,7 +15,7 @@ ROUNDS = 3
 
 
 def train(preset: str, backend: str) -> dict[str, Any]:
-    """The result of one training in a process of its own."""
+    """The result of one training run in a separate process."""
     with tempfile.TemporaryDirectory() as folder:
         words = ["train", "--preset", preset, "--backend", backend, *PRESETS[preset]]
         command = [sys.executable, "-m", "portanet", *words, "--out", f"{folder}/run", "--json", "--quiet"]

@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any
 
 KILLS = 30  # of one training, after which it may end
-LONGEST = 120.0  # seconds that a training which nobody kills may take
+LONGEST = 120.0  # seconds that an uninterrupted run may take
 
 processes = multiprocessing.get_context("forkserver")  # starting Python from nothing would take most of the time
 
 
 def train(folder: Path, words: list[str]) -> None:
-    """A training of the command line in a process of its own, which saves as often as it can."""
+    """A run of the command line in a separate process, which saves as often as it can."""
     os.chdir(folder)
     with open("output.txt", "a") as output:
         os.dup2(output.fileno(), 1)
@@ -44,7 +44,7 @@ def train(folder: Path, words: list[str]) -> None:
 
 
 def settings(rng: random.Random) -> dict[str, Any]:
-    """A training of the command line as a configuration file holds it, small and of any kind."""
+    """A configuration of a run of the command line, small and of any kind."""
     from portanet.training.named import OPTIMIZERS
 
     preset = rng.choice(["classic", "mlp", "cnn", "own layers"])
@@ -84,7 +84,7 @@ def digits(path: Path) -> None:
 
 
 def result(run: Path) -> tuple[bytes, list[dict[str, Any]], dict[str, Any]]:
-    """What a training has come to: the model, and all but times of the history and of run.json's result."""
+    """The outcome of a run: the model, and all but times of the history and of run.json's result."""
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     outcome = json.loads((run / "run.json").read_text())["result"]
     plain = [{key: value for key, value in row.items() if key != "seconds"} for row in [*rows, outcome]]
@@ -98,7 +98,7 @@ def started(folder: Path, *words: str) -> Any:
 
 
 def ended(process: Any) -> None:
-    """Waits for a training that nobody kills; whatever it says but 0 is a loss."""
+    """Wait for an uninterrupted run; any exit status but 0 is a failure."""
     process.join(LONGEST)
     if process.exitcode is None:
         process.kill()
@@ -162,7 +162,7 @@ def contested(folder: Path, rng: random.Random, seconds: float) -> None:
 
 
 def resuming(run: Path) -> list[str]:
-    """--resume, if there is something to go on with; what was killed before that begins anew."""
+    """--resume, if there is something to resume; a run that was killed before that starts from scratch."""
     with contextlib.suppress(FileNotFoundError):
         if any(not path.name.startswith(".") for path in run.iterdir()):
             return ["--resume"]

@@ -41,7 +41,7 @@ def share_held_out(settings: dict[str, Any]) -> float:
 def spec_of(
     *, preset: str | None, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
 ) -> TrainingSpec:  # fmt: skip
-    """The preset with the file's tables and the options in place of its own settings; None is that for tables."""
+    """The preset with the file's tables and the options applied; None is that for tables."""
     spec = presets.preset(presets.FOR_TABLES if preset is None else preset, task_named(task))
     return changed(spec.with_settings({"dtype": dtype, "seed": seed, **tables}), **changes)
 

@@ -42,7 +42,7 @@ class Memory:
         return earlier
 
     def end(self, training: Training, rows: Rows) -> None:
-        """Keep a training for the next one."""
+        """Keep a compiled training for the next fit."""
         key = _key(training, rows)
         if key is None:
             return

@@ -1,4 +1,4 @@
-"""One peer in a process of its own: `python -m bench_peers.child PEER FOLDER SECONDS`.
+"""One peer in a separate process: `python -m bench_peers.child PEER FOLDER SECONDS`.
 
 It prints one line of JSON when it is warm, and one after each line that it reads. `bench.py` is at the other end.
 """
@@ -37,7 +37,7 @@ MODULES = {
 
 @dataclass(frozen=True)
 class Way:
-    """One way of a peer to train: takes so many epochs more; and the weights and biases it has come to."""
+    """One way of a peer to train: takes n more epochs; and the resulting weights and biases."""
 
     epochs: Callable[[int], None]
     weights: Callable[[], list[Array]] = list
@@ -76,7 +76,7 @@ class Pace:
         return time.perf_counter() - start
 
     def epochs(self, seconds: float) -> int:
-        """How many epochs of so many seconds make a round."""
+        """How many epochs of this length make a round."""
         return max(1, round(self.seconds / seconds))
 
     def ready(self, how: str = "") -> None:
@@ -113,7 +113,7 @@ def peak_memory() -> float:
 def main() -> None:
     peer, folder, seconds = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # what libraries print is no answer
+    os.dup2(2, 1)  # what libraries print is not an answer
     module, told = MODULES[peer]
 
     def tell(answer: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ def run(job: Job, data: Data, pace: Pace, kind: str) -> None:
 
 
 def on(threads: int, way: Way) -> Way:
-    """The same way with so many threads."""
+    """The same way with n threads."""
 
     def epochs(count: int) -> None:
         torch.set_num_threads(threads)
