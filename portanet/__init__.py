@@ -33,7 +33,8 @@ already stay in their library: give `fit` PyTorch tensors, and it computes with 
   Embedding, PeriodicEmbedding, Dropout, Flatten, Reshape, Residual, Sequential, Frozen
 - activations: ReLU, LeakyReLU, ELU, SELU, GELU, SiLU, Mish, Sigmoid, Tanh, Softplus, Identity
 - preprocessing, part of the model: Rescale, Standardize, Columns, RandomAffine
-- losses: cross_entropy, binary_cross_entropy, hinge, mean_squared_error, mean_absolute_error, huber, poisson
+- losses: cross_entropy, binary_cross_entropy, hinge, mean_squared_error, mean_absolute_error, huber, poisson,
+  Quantile
 - optimizers: SGD (momentum, Nesterov), AdaGrad, RMSProp, Adam, AdamW, NAdam, Lion; ClipByGlobalNorm and EMA around any
 - schedules: constant, step_decay, exponential_decay, inverse_scaling, cosine_decay, one_cycle, cos_log, linear_warmup
 - callbacks: EarlyStopping, KeepBest, ReduceOnPlateau, Progress, or your own

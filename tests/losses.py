@@ -25,6 +25,10 @@ class Row(NamedTuple):
     largest: float = 1e30
     least: float = 1e30
 
+    def outputs(self, k: int) -> int:
+        """How many outputs there are for k labels of a row."""
+        return k * self.loss.outputs_per_target
+
 
 class Case(NamedTuple):
     """Outputs, labels and weights in float64; the weights do not sum to 1, as in a part of a batch."""
@@ -54,6 +58,15 @@ def numbers(rng: np.random.Generator, rows: int, k: int) -> Host:
 
 def counts(rng: np.random.Generator, rows: int, k: int) -> Host:
     return rng.poisson(3.0, (rows, k)).astype(np.float64)
+
+
+def pinball(levels: tuple[float, ...]) -> Callable[[Any, Any, Any], Any]:
+    def of_torch(f: Any, z: Any, y: Any) -> Any:
+        tau = z.new_tensor(levels)[None, :, None]
+        short = y[:, None, :] - z.reshape(len(z), len(levels), -1)
+        return f.relu(short).mul(tau).mean() + f.relu(-short).mul(1 - tau).mean()
+
+    return of_torch
 
 
 CLASS_WEIGHT = (0.5, 2.0, 1.0, 4.0)
@@ -88,6 +101,8 @@ ROWS = [
     Row(nn.MeanAbsoluteError(), numbers, lambda f, z, y: f.l1_loss(z, y)),
     Row(nn.Huber(), numbers, lambda f, z, y: f.huber_loss(z, y)),
     Row(nn.Huber(delta=0.4), numbers, lambda f, z, y: f.huber_loss(z, y, delta=0.4)),
+    Row(nn.Quantile(), numbers, pinball((0.05, 0.5, 0.95))),
+    Row(nn.Quantile((0.8,)), numbers, pinball((0.8,))),
     Row(nn.Poisson(), counts, lambda f, z, y: f.poisson_nll_loss(z, y, log_input=True, full=False), 80.0),
 ]
 
@@ -96,7 +111,7 @@ every_loss = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.loss}-{
 
 def case(row: Row, rows: int = 6, k: int = 4, seed: int = 3, scale: float = 2.0) -> Case:
     rng = np.random.default_rng(seed)
-    outputs = rng.normal(0.0, scale, (rows, k))
+    outputs = rng.normal(0.0, scale, (rows, row.outputs(k)))
     return Case(outputs, row.draw(rng, rows, k), rng.uniform(0.1, 1.0, rows) / rows)
 
 

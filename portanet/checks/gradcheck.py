@@ -19,6 +19,7 @@ from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
 from portanet.nn.losses import BinaryCrossEntropy, CrossEntropy, Hinge
 from portanet.nn.losses.loss import Loss, LossFunction
+from portanet.nn.losses.quantile import Quantile
 from portanet.nn.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError, Poisson
 from portanet.nn.noise import Key
 from portanet.rng import WEIGHTS, generator
@@ -45,6 +46,7 @@ LOSS_EXAMPLES: tuple[tuple[Loss, Any], ...] = (
     (MeanAbsoluteError(), _TARGETS),
     (Huber(), _TARGETS),
     (Poisson(), [[0, 3, 1], [7, 0, 2], [1, 1, 4]]),
+    (Quantile(), [[0.3], [-1.2], [2.5]]),
 )
 """Each loss with labels for outputs (3, 3)."""
 

@@ -98,7 +98,7 @@ def _word(path: Path, key: str, value: Any) -> Any:
         value = ",".join(f"{name}={weight}" for name, weight in value.items())
     if key == "column" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return value
-    if key == "coerce" and isinstance(value, bool):
+    if key in ("calibrate", "coerce") and isinstance(value, bool):
         return value
     if isinstance(value, (dict, list, bool)) or value == "":
         raise ConfigError(f"{path}: {key} must be a word or a number, got {brief(value)}.")

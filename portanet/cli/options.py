@@ -67,6 +67,21 @@ class Seconds(click.ParamType[float]):
         return seconds
 
 
+class Share(click.ParamType[float]):
+    """A number between 0 and 1."""
+
+    name = "SHARE"
+
+    def convert(self, value: Any, param: Any, context: Any) -> float:
+        try:
+            share = float(value)
+        except ValueError:
+            share = math.nan
+        if not 0 < share < 1:
+            self.fail(f"{brief(str(value))} is not a share between 0 and 1, such as 0.9.", param, context)
+        return share
+
+
 class Sizes(click.ParamType[tuple[int, ...]]):
     """Whole numbers above 0, with commas between them."""
 

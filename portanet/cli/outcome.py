@@ -18,6 +18,7 @@ from portanet.metrics import RMSE, Metric
 from portanet.storage.run_folder import RunFolder
 from portanet.storage.run_record import RunRecord, write_record
 from portanet.training.evidence import evidence_of
+from portanet.training.measure import measure
 from portanet.training.model import TrainedModel
 from portanet.training.scores import baseline
 from portanet.training.summary import layers
@@ -44,7 +45,7 @@ def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
 def _score(run: TrainedModel, data: Dataset) -> float:
     """The task's own metric alone, which takes no memory."""
     with run.backend.session(run.dtype):
-        return run.measure(*run.labelled(data))[run.task.metric.key]
+        return measure(run, *run.labelled(data))[run.task.metric.key]
 
 
 def write(

@@ -8,7 +8,7 @@ from typing import Any
 
 from portanet.data import Dataset
 from portanet.errors import ConfigError
-from portanet.nn import CrossEntropy
+from portanet.nn import CrossEntropy, Quantile
 from portanet.optim.optimizer import with_learning_rate
 from portanet.training import named, presets
 from portanet.training.callbacks import Callback, EarlyStopping, KeepBest
@@ -24,6 +24,8 @@ AUTO = "auto"
 def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
     """The task, by its own option, by the classes, or by the loss of a file; AUTO where none of them names it."""
     task: str = settings["task"]
+    if task == AUTO and settings["intervals"] is not None:
+        task = Regress.name
     spec = spec_of(**settings | {"task": Classify.name if task == AUTO else task})
     if task != AUTO:
         return task
@@ -48,12 +50,16 @@ def spec_of(
 
 def changed(
     spec: TrainingSpec, *, optimizer: str | None, learning_rate: float | None, patience: int | None, valid: str | None,
-    metric: str | None = None,
+    metric: str | None = None, intervals: float | None = None,
     hidden: tuple[int, ...] | None, activation: str | None, dropout: float | None, **changes: Any,
 ) -> TrainingSpec:  # fmt: skip
     """The spec with what the command line sets otherwise."""
     if (hidden, activation, dropout) != (None, None, None):
         changes["layers"] = with_hidden(spec.layers, hidden or (), activation, dropout)
+    if intervals is not None:
+        if task_of(spec.loss).is_classification:
+            raise ConfigError("--intervals is for numbers to predict; classes have --probabilities in predict.")
+        spec = replace(spec, loss=Quantile(((1 - intervals) / 2, 0.5, (1 + intervals) / 2)))
     if optimizer is not None:
         changes["optimizer"] = named.optimizer(optimizer)
     if learning_rate is not None:

@@ -103,7 +103,7 @@ def prepare(
     made, params = model(spec, card, training, base, freeze)
     spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
     notes = [*whole.notes, *([classes.line(whole)] if whole.classes else [])]
-    if base is not None and _answers_else(base, training):
+    if base is not None and _answers_else(base, training, spec):
         notes.append(f"the last layer is new, for {source}: {len(training.classes) or 'no'} classes")
     notes.append(f"{short_repr(spec.optimizer, ['learning_rate'])}, {short_repr(spec.schedule)}")
     return Job(spec, places, card, training, validation, tests, made, params, notes)
@@ -139,24 +139,27 @@ def model(
     _check_loss(spec, Regress() if numbers else Classify())
     if base is not None:
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
-        new_head = _answers_else(base, training)
-        going_on = fine_tune(base, card.outputs, freeze=names, new_head=new_head, seed=spec.seed)
+        new_head = _answers_else(base, training, spec)
+        going_on = fine_tune(
+            base, card.outputs * spec.outputs_per_target, freeze=names, new_head=new_head, seed=spec.seed
+        )
         if not going_on[0].is_trainable:
             raise ConfigError("--freeze leaves no layer with anything to learn; name fewer.")
         return going_on
     model = Sequential(*spec.for_data(card).layers)
     found = model.output_shape(card.input_shape)
-    if found != (card.outputs,):
-        wanted = f"{card.outputs} output{'' if card.outputs == 1 else 's'}"
+    outputs = card.outputs * spec.outputs_per_target
+    if found != (outputs,):
+        wanted = f"{outputs} output{'' if outputs == 1 else 's'}"
         raise ConfigError(f"the layers end in the shape {found}, {training.name} needs {wanted}.")
     return model, None
 
 
-def _answers_else(base: TrainedModel, training: Dataset) -> bool:
+def _answers_else(base: TrainedModel, training: Dataset, spec: TrainingSpec) -> bool:
     """Whether a trained model predicts something else than these data need: other classes, or classes for numbers."""
     if training.classes:
         return training.classes != tuple(facts.class_names(base))
-    return base.task.is_classification or base.model.output_shape(base.input_shape) != (1,)
+    return base.task.is_classification or base.model.output_shape(base.input_shape) != (spec.outputs_per_target,)
 
 
 def _check_loss(spec: TrainingSpec, task: Task) -> None:

@@ -80,6 +80,7 @@ def command(
     for note in rows.notes:
         echo(f"portanet: {note}", err=True)
     classes = facts.class_names(run)
+    bounds = _bound_names(run)
 
     def answers() -> Iterator[tuple[list[str], Any]]:
         for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -87,7 +88,8 @@ def command(
             predictions = run.predict(x, codes=True)
             if not run.task.is_classification:
                 predictions = Unit.of_card(run.card).rounded(predictions, run.dtype)
-            yield run.task.texts(predictions, classes), run.probabilities(x) if probabilities else None
+            shares = run.probabilities(x) if probabilities else _bounds(run, x) if bounds else None
+            yield run.task.texts(predictions, classes), shares
 
     if show is not None:
         _show(show, run, rows, classes)
@@ -106,7 +108,7 @@ def command(
         shares = classes if probabilities else ()
         write_answers(
             file, chain([first], blocks), identifier=identifier, ids=ids, classes=shares,
-            label_last=is_of_pictures(rows),
+            columns=bounds, label_last=is_of_pictures(rows),
         )  # fmt: skip
 
 
@@ -126,12 +128,32 @@ def _show(path: Path, run: TrainedModel, rows: Dataset, classes: list[str]) -> N
     echo(f"portanet: {path} shows what the network sees", err=True)
 
 
+def _bound_names(run: TrainedModel) -> list[str]:
+    """The names of the columns of a model's intervals: lower and upper, of several targets numbered."""
+    count = len(run.card.target_scale) or 1
+    if len(run.card.levels) < 2:
+        return []
+    return [f"{end}{number}" for end in ("lower", "upper") for number in (range(1, count + 1) if count > 1 else ("",))]
+
+
+def _bounds(run: TrainedModel, x: Any) -> Any:
+    """The lower and the upper bounds of rows, (N, 2 K), with the decimals of predictions."""
+    import numpy as np
+
+    from portanet.training.units import Unit
+
+    ends = run.intervals(x).reshape(len(x), 2, -1)
+    return np.concatenate([Unit.of_card(run.card).rounded(ends[:, i], run.dtype) for i in range(2)], axis=1)
+
+
 def _as_json(run: TrainedModel, blocks: list[tuple[list[str], Any]], classes: list[str]) -> dict[str, Any]:
     """All answers; numbers as numbers, one list for each row where a model has several outputs."""
     texts = [text for block, _ in blocks for text in block]
     if not run.task.is_classification:
         rows = [list(map(float, text.split())) for text in texts]
-        return {"rows": len(rows), "predictions": [row[0] if len(row) == 1 else row for row in rows]}
+        bounds = [row for _, block in blocks if block is not None for row in block.tolist()]
+        named = {"intervals": bounds} if bounds else {}
+        return {"rows": len(rows), "predictions": [row[0] if len(row) == 1 else row for row in rows]} | named
     shares = [row for _, block in blocks if block is not None for row in block.tolist()]
     found: dict[str, Any] = {"rows": len(texts), "predictions": texts, "classes": classes}
     return found | ({"probabilities": shares} if shares else {})

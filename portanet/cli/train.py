@@ -24,14 +24,14 @@ Examples:
 
 _GROUPS = {
     "Data": (
-        "--label", "--image", "--task", "--classes", "--class-weight", "--valid", "--test",
+        "--label", "--image", "--task", "--classes", "--class-weight", "--valid", "--test", "--intervals",
         *(f"--{name}" for name in reading.NAMES),
     ),
     "Model": ("--preset", "--hidden", "--activation", "--dropout", "--from", "--freeze", "--dtype"),
     "Training": (
-        "--epochs", "--batch-size", "--optimizer", "--learning-rate", "--metric", "--patience", "--time-limit",
-        "--resume", "--seed", "--accumulate", "--log-every", "--backend", "--device", "--workers", "--no-trace",
-        "--reduce", "--rank-timeout",
+        "--epochs", "--batch-size", "--optimizer", "--learning-rate", "--metric", "--patience", "--calibrate",
+        "--time-limit", "--resume", "--seed", "--accumulate", "--log-every", "--backend", "--device", "--workers",
+        "--no-trace", "--reduce", "--rank-timeout",
     ),
     "Settings and output": ("--config", "--print-config", "--snapshots", "--out", "--json", "--quiet"),
 }  # fmt: skip
@@ -92,6 +92,16 @@ _GROUPS = {
     "--metric", metavar="NAME",
     help="What --patience and the best epoch watch on validation rows: roc_auc, log_loss, f1, balanced_accuracy, "
     "average_precision, accuracy; rmse, mae, median_error, r2; or loss.",
+)  # fmt: skip
+@click.option(
+    "--intervals",
+    type=options.Share(),
+    metavar="SHARE",
+    help="Also learn lower and upper bounds that hold this share of the numbers, such as 0.9.",
+)
+@click.option(
+    "--calibrate/--no-calibrate", default=None,
+    help="Scale the probabilities so that they fit the validation rows.  [default: the preset's]",
 )  # fmt: skip
 @click.option("--patience", type=options.Whole(), help="Stop after N logged epochs without a better validation loss.")
 @click.option("--log-every", type=options.Whole(), help="Epochs from one line of the history to the next.")

@@ -204,5 +204,6 @@ def _command() -> list[str]:
         if given and isinstance(option, click.Option) and config.name_of(option) not in config.NOT_SETTINGS:
             value = context.meta.get(config.PATH) if option.name == "tables" else value
             for each in (value or ()) if option.multiple else [value]:
-                words += [option.opts[0], *([] if option.is_flag else [config.typed(config.name_of(option), each)])]
+                name = option.opts[0] if value or not option.secondary_opts else option.secondary_opts[0]
+                words += [name, *([] if option.is_flag else [config.typed(config.name_of(option), each)])]
     return words

@@ -49,16 +49,18 @@ def write_answers(
     ids: Iterable[str] | None = None,
     classes: Sequence[str] = (),
     label_last: bool = False,
+    columns: Sequence[str] = (),
 ) -> None:
     """Write `ImageId,Label` with one line for each label, numbered from 1: a submission as Kaggle takes it.
 
     `ids` stand in place of the numbers. `answers` are labels, some at a time, each time with the probabilities
-    (N, classes) of `classes`, which become one column `probability_NAME` each. The rows of a table are better called
-    something else than `ImageId`, such as `Row`. With `label_last` the label stands behind the probabilities.
+    (N, classes) of `classes`, which become one column `probability_NAME` each, or with the numbers (N, C) of `columns`.
+    The rows of a table are better called something else than `ImageId`, such as `Row`. With `label_last` the label
+    stands behind the probabilities.
     """
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")  # names may be any bytes
     write_row = _row_writer(text)
-    names = [f"probability_{name}" for name in classes]
+    names = [*(f"probability_{name}" for name in classes), *columns]
     write_row([identifier, *names, "Label"] if label_last else [identifier, "Label", *names])
     numbers: Iterator[object] = count(1) if ids is None else iter(ids)
     for labels, probabilities in answers:

@@ -58,6 +58,13 @@ def _regress(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
     _predict(graph, graph.add("", "Cast", numbers, to="float64"), card, outputs)
 
 
+def _quantiles(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
+    """The middle of the levels, as in `TrainedModel.predict`."""
+    count = outputs // len(card.levels)
+    places = graph.constant("middle", np.arange(count) + len(card.levels) // 2 * count)
+    _regress(graph, graph.add("", "Gather", numbers, places, axis=1), card, count)
+
+
 def _count(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
     _predict(graph, graph.add("", "Exp", graph.add("", "Cast", numbers, to="float64")), card, outputs)
 
@@ -90,4 +97,5 @@ _HEADS = {
     TaskKind.MULTILABEL: _multilabel,
     TaskKind.REGRESS: _regress,
     TaskKind.COUNT: _count,
+    TaskKind.QUANTILES: _quantiles,
 }

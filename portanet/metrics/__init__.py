@@ -13,6 +13,7 @@ from portanet.metrics.metric import (
     ACCURACY,
     AVERAGE_PRECISION,
     BALANCED_ACCURACY,
+    COVERAGE,
     F1,
     LOG_LOSS,
     LOSS,
@@ -22,6 +23,7 @@ from portanet.metrics.metric import (
     R2,
     RMSE,
     ROC_AUC,
+    WIDTH,
     Metric,
 )
 from portanet.metrics.ranking import average_precision, roc_auc
@@ -38,6 +40,7 @@ __all__ = [
     "ACCURACY",
     "AVERAGE_PRECISION",
     "BALANCED_ACCURACY",
+    "COVERAGE",
     "F1",
     "LOG_LOSS",
     "LOSS",
@@ -47,6 +50,7 @@ __all__ = [
     "R2",
     "RMSE",
     "ROC_AUC",
+    "WIDTH",
     "Metric",
     "accuracy",
     "average_precision",

@@ -35,7 +35,10 @@ R2 = Metric("r2", "R2", ".4f")
 RMSE = Metric("rmse", "root mean squared error", ".6g", higher_is_better=False)
 MAE = Metric("mae", "mean absolute error", ".6g", higher_is_better=False)
 MEDIAN_ERROR = Metric("median_error", "median error", ".6g", higher_is_better=False)
+COVERAGE = Metric("coverage", "inside the intervals", ".2%")
+WIDTH = Metric("width", "mean width of intervals", ".6g", higher_is_better=False)
 LOSS = Metric("loss", "loss", ".4g", higher_is_better=False)
 METRICS = (
-    ACCURACY, BALANCED_ACCURACY, F1, ROC_AUC, AVERAGE_PRECISION, LOG_LOSS, R2, RMSE, MAE, MEDIAN_ERROR, LOSS,
+    ACCURACY, BALANCED_ACCURACY, F1, ROC_AUC, AVERAGE_PRECISION, LOG_LOSS, R2, RMSE, MAE, MEDIAN_ERROR, COVERAGE,
+    WIDTH, LOSS,
 )  # fmt: skip

@@ -47,6 +47,7 @@ from portanet.nn.losses import Loss as Loss
 from portanet.nn.losses import MeanAbsoluteError as MeanAbsoluteError
 from portanet.nn.losses import MeanSquaredError as MeanSquaredError
 from portanet.nn.losses import Poisson as Poisson
+from portanet.nn.losses import Quantile as Quantile
 from portanet.nn.losses import binary_cross_entropy as binary_cross_entropy
 from portanet.nn.losses import cross_entropy as cross_entropy
 from portanet.nn.losses import hinge as hinge

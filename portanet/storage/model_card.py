@@ -32,6 +32,10 @@ class ModelCard:
     target_center, target_scale
                  for each output, what a regression's number stands for: target = center + scale * number, see
                  training/units.py; none where it is the target itself, and for classes
+    levels       the quantiles that a regression's outputs stand for, see nn/losses/quantile.py; none where they are
+                 predictions
+    margins      for each target, by how much its interval is widened, as a number of the model: see
+                 training/intervals.py
     table        what a table's columns hold, and how its file is written, to read the next one alike
     """
 
@@ -45,6 +49,8 @@ class ModelCard:
     pixels: bool = False
     target_center: tuple[float, ...] = ()
     target_scale: tuple[float, ...] = ()
+    levels: tuple[float, ...] = ()
+    margins: tuple[float, ...] = ()
     table: Schema | None = None
     digits: bool = False
 
@@ -106,7 +112,7 @@ class ModelCard:
         return cls(**{**card, **typed})
 
 
-_LISTS = ("classes", "offsets", "target_center", "target_scale")
+_LISTS = ("classes", "offsets", "target_center", "target_scale", "levels", "margins")
 
 
 def _is_shape(value: Any) -> bool:
@@ -149,4 +155,6 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "digits": lambda value: value is None or isinstance(value, bool),
     "target_center": _is_numbers,
     "target_scale": _is_numbers,
+    "levels": _is_numbers,
+    "margins": _is_numbers,
 }

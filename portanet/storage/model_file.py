@@ -90,8 +90,11 @@ def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> 
         raise CheckpointError(f"{path}: array {brief(min(named))[1:-1]} belongs to no layer.")
     if card.classes and len(card.classes) != sum(outputs):
         raise CheckpointError(f"{path} names {len(card.classes)} classes, its layers give {sum(outputs)} outputs.")
-    if card.target_scale and len(card.target_scale) != sum(outputs):
+    per_target = len(card.levels) or 1
+    if card.target_scale and len(card.target_scale) * per_target != sum(outputs):
         raise CheckpointError(f"{path} has {len(card.target_scale)} scales, its layers give {sum(outputs)} outputs.")
+    if sum(outputs) % per_target or len(card.margins) not in (0, sum(outputs) // per_target):
+        raise CheckpointError(f"{path} has {len(card.margins)} margins, its layers give {sum(outputs)} outputs.")
     return ModelFile(model, params, card, spec, about)
 
 

@@ -28,6 +28,7 @@ from portanet.storage.model_card import ModelCard
 from portanet.training.arguments import as_checkpoints, as_loss, require_model, require_params
 from portanet.training.arrays import as_array, backend_for, require_numbers, to_host
 from portanet.training.batches import Batches
+from portanet.training.calibration import put_right, require_calibratable
 from portanet.training.callbacks import Callback
 from portanet.training.ends import outputs_of, require_reach
 from portanet.training.examples import Examples
@@ -48,7 +49,7 @@ from portanet.training.tasks import loss_for, task_of
 from portanet.training.together import Alone, Together, own_device, require_same, require_shareable
 from portanet.training.units import Unit, require_squares
 from portanet.training.validation import hold_out, pair_of, share_of
-from portanet.training.watched import measured_for, require_watched, watching
+from portanet.training.watched import measured_for, with_metric
 from portanet.training.weights import TrainedParams, on_backend
 
 
@@ -73,6 +74,7 @@ def fit(
     dtype: Literal["float32", "float64"] = "float32",
     seed: int = 0,
     class_weight: Mapping[Any, float] | Sequence[float] | Literal["balanced"] | None = None,
+    calibrate: bool = False,
     log_every: int = 1,
     workers: int | None = None,
     callbacks: Sequence[Callback] | Callback | None = None,
@@ -94,9 +96,8 @@ def fit(
     valid          a Dataset, or rows and labels, to measure on at every logging point, never trained on; or the share
                    of the rows to hold out for that, 0.1 for a tenth, in which classes keep their proportions: the same
                    rows for every seed, and as `portanet train` holds out
-    metric         what early stopping and the best epoch watch on the rows of `valid`, such as "roc_auc", "log_loss",
-                   "balanced_accuracy", "f1" or "average_precision", or "rmse", "mae" or "median_error": the model ends
-                   with the weights that were best by it, in whichever direction that is
+    metric         what early stopping and the best epoch watch on the rows of `valid`, in its own direction: "roc_auc",
+                   "log_loss", "balanced_accuracy", "f1", "average_precision"; "rmse", "mae", "median_error"; "loss"
     task           "classify", "regress", "multilabel" or "count": the kind of labels; a loss implies it
     loss           what training minimises, or its name, such as "mse"; the usual one of the task by default,
                    cross_entropy without either; targets of a regression are standardised for it: see below
@@ -116,6 +117,8 @@ def fit(
     seed           for weights, shuffling and noise
     class_weight   a number for each class; a dict of numbers by class, in which an omitted class counts 1; or
                    "balanced": inverse class frequency
+    calibrate      whether to scale the probabilities of classes so that they fit the rows of `valid`, in the last
+                   Dense: the answers stay the same, and how sure they are comes true
     log_every      epochs from one row of the history to the next
     callbacks      called with each step and row, in this order; by default a notebook shows the progress, [] is silent
     checkpoints    a folder to save the run in while it trains, and to resume from: see `Checkpoints`
@@ -142,11 +145,10 @@ def fit(
         layers=chain_of(model), loss=loss_for(task, None if loss is None else as_loss(loss)), optimizer=optimizer,  # type: ignore[arg-type]
         schedule=schedule, epochs=epochs, batch_size=batch_size, accumulate=accumulate, dtype=dtype, seed=seed,  # type: ignore[arg-type]
         callbacks=callbacks, class_weight=class_weight, log_every=log_every, valid=share_of(valid),  # type: ignore[arg-type]
+        calibrate=calibrate,
     )  # fmt: skip
-    if metric is not None:
-        callbacks_by_metric = watching(spec.callbacks, metric, task_of(spec.loss))
-        require_watched(callbacks_by_metric, task_of(spec.loss), held_out=valid is not None and valid != 0)
-        spec = replace(spec, callbacks=callbacks_by_metric)
+    spec = with_metric(spec, metric, held_out=valid is not None and valid != 0)
+    require_calibratable(spec, model, held_out=valid is not None and valid != 0)
     rows = (x, labels, sample_weight)
     with ranks.together() if ranks else contextlib.nullcontext():
         (x, labels, sample_weight), held_out = hold_out(rows, valid, classes=task_of(spec.loss).has_one_class)
@@ -215,7 +217,7 @@ def fit_spec(
             tuple(x.shape[1:]), spec.dtype, learned.classes, given.columns(known), given.label,
             class_kind=learned.kind, offsets=source.card_offsets,
             pixels=name_of(x.dtype) == "uint8", target_center=unit.center, target_scale=unit.scale,
-            table=given.table(known), digits=are_like_mnist(rows),
+            levels=getattr(spec.loss, "levels", ()), table=given.table(known), digits=are_like_mnist(rows),
         )  # fmt: skip
         start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
         workers = ranks.threads() if ranks and workers is None else workers
@@ -227,10 +229,11 @@ def fit_spec(
         shared = Together(ranks, len(source)) if ranks else Alone()
         plan = Plan(spec, Batches(len(source), size, spec.seed), shared.watchers((*spec.callbacks, *watchers)), ranks)
         resume = Resume(run, plan.watchers, shared.checkpoints(kept), identity)
-        watched = measured_for(plan.watchers.callbacks, task)
-        history = History(run, task, targets, weights, held_out, team(run, ranks), watched)
+        history = History(run, task, targets, weights, held_out, team(run, ranks), measured_for(plan.watchers, task))
         with stop.listening():
             train(run, examples, plan, history, resume, shared.stop(stop))
+        if held_out is not None:
+            put_right(run, *held_out)
     return run
 
 

@@ -13,6 +13,7 @@ from portanet.metrics import LOSS, METRICS, Metric
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Row
 from portanet.training.gradient import shared
+from portanet.training.measure import measure
 from portanet.training.shards import Workers
 from portanet.training.source import Source
 from portanet.training.state import Position
@@ -62,7 +63,7 @@ class History:
         }
         if self.valid is not None:
             with shared(self.run, self.workers):
-                measured = self.run.measure(*self.valid, self.watched)
+                measured = measure(self.run, *self.valid, self.watched)
             row |= {f"valid_{name}": measured[name] for name in ("loss", task.metric.key, *self.watched)}
         self.run.history.append(row | {"seconds": seconds})
         return self.run.history[-1]

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from portanet._typing import Array, HostArray
+from portanet.errors import DataError, ModelError
 from portanet.training import shards
+from portanet.training.arrays import as_array
+from portanet.training.ends import shape_remedy
+from portanet.training.frames import rows_for
 from portanet.training.labels import put_labels, row_weights
 from portanet.training.scores import LARGE, Answers, scores
-from portanet.training.source import Source
+from portanet.training.source import Source, as_source
 from portanet.training.units import Unit
 from portanet.xp import device, namespace
 
@@ -24,12 +28,11 @@ def measure(
 ) -> dict[str, float | int]:
     """Return the metric, the mean loss, and of the further metrics those with these keys; None is all of them.
 
-    Labels are those of `TrainedModel.labelled`, on the host. Call it within a session of the backend.
+    Source and labels are those of `TrainedModel.labelled`. Call it within a session of the backend.
     """
     classes = run.model.output_shape(run.input_shape)[0]
     weights = row_weights(None, getattr(run.loss, "class_weight", ()), labels, classes)
-    unit = Unit.of_card(run.card)
-    labels = unit.numbers(labels)
+    labels = Unit.of_card(run.card).numbers(labels)
     blocks: dict[int, HostArray] = {}
     keeps = len(source) * classes <= LARGE if keys is None else bool(keys)
 
@@ -52,5 +55,17 @@ def measure(
     measured = {run.task.metric.key: value, "loss": float(loss) / (total or 1.0), "samples": len(source)}
     if blocks:
         outputs = np.concatenate([blocks[start] for start in sorted(blocks)])
-        measured |= scores(Answers(run.task, outputs, labels, unit), keys)
+        measured |= scores(Answers(run.task, outputs, labels, run.card), keys)
     return measured
+
+
+def source_for(run: TrainedModel, x: Any, *, place: bool = False) -> Source:
+    """Return rows for a model: at least one, in its shape. ModelError and DataError for others."""
+    given, x = x, as_array(rows_for(x, run.card), run.backend)
+    if tuple(x.shape[1:]) != run.input_shape:
+        shapes = f"{run.input_shape}, got {tuple(x.shape[1:])}"
+        remedy = shape_remedy(run.input_shape, tuple(x.shape), given)
+        raise ModelError(f"the model takes rows of shape {shapes}.", remedy=remedy)
+    if x.shape[0] == 0:
+        raise DataError("x must have at least one row, got none.")
+    return as_source(x, run.model, run.backend, run.dtype, offsets=run.card.offsets, place=place)

@@ -15,7 +15,7 @@ from portanet._calls import explained as explains
 from portanet._tree import tree_items, tree_map
 from portanet._typing import Array, HostArray, Params, Shape
 from portanet.backends import Backend, choose
-from portanet.errors import CheckpointError, DataError, ModelError
+from portanet.errors import CheckpointError
 from portanet.export.files import FORMATS, write_export
 from portanet.nn.layer import Layer
 from portanet.nn.losses.loss import LossFunction, TaskKind
@@ -25,15 +25,15 @@ from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import explained
 from portanet.training import shards
 from portanet.training.arguments import as_custom, as_path, model_path
-from portanet.training.arrays import as_array, to_host
-from portanet.training.ends import shape_remedy
-from portanet.training.frames import Given, rows_for
+from portanet.training.arrays import to_host
+from portanet.training.frames import Given
 from portanet.training.gradient import shard_rows
 from portanet.training.history import describe
+from portanet.training.intervals import bounds
 from portanet.training.labels import known_labels
-from portanet.training.measure import measure
+from portanet.training.measure import measure, source_for
 from portanet.training.record import record_of, report_of
-from portanet.training.source import Source, as_source
+from portanet.training.source import Source
 from portanet.training.spec import TrainingSpec, chain_of
 from portanet.training.stopping import FINISHED
 from portanet.training.summary import html_table, table
@@ -155,6 +155,20 @@ class TrainedModel(Weights):
         return self._over(x, lambda outputs: outputs)
 
     @explains
+    def intervals(self, x: Any) -> npt.NDArray[Any]:
+        """The lower and the upper bound of each row's target, in its unit, on the host: (N, 2), of several (N, 2, K).
+
+        Of a model trained with `nn.Quantile`. They hold the share of targets between the first and the last level:
+        this is made sure of on the rows of `valid`, without which they are the network's own quantiles.
+
+        x  as for `predict`
+
+        Raises ModelError for another model, and for rows of another shape.
+        """
+        found = bounds(self.wide(self.outputs(x)), self.card)
+        return found[:, :, 0] if found.shape[2] == 1 else found
+
+    @explains
     def evaluate(self, x: Any, labels: Any = None) -> dict[str, float | int]:
         """Return the mean loss and metrics over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ..., ...}.
 
@@ -170,7 +184,7 @@ class TrainedModel(Weights):
         the model does not know, ModelError for rows of another shape.
         """
         with self.backend.session(self.dtype):
-            return self.measure(*self.labelled(x, labels), None)
+            return measure(self, *self.labelled(x, labels), None)
 
     def labelled(self, x: Any, labels: Any = None, *, place: bool = False) -> tuple[Source, HostArray]:
         """Return rows and labels as `measure` takes them.
@@ -181,18 +195,9 @@ class TrainedModel(Weights):
 
         Raises DataError and ModelError as `evaluate`.
         """
-        source, given = self._source(x, place=place), Given.of(x, labels)
+        source, given = source_for(self, x, place=place), Given.of(x, labels)
         outputs = self.model.output_shape(self.input_shape)[0]
         return source, known_labels(self.loss, given.labels, len(source), outputs, self.card)
-
-    def measure(self, source: Source, labels: HostArray, keys: Sequence[str] | None = ()) -> dict[str, float | int]:
-        """Return what `evaluate` returns, within a session of the backend.
-
-        source  rows, from `labelled`
-        labels  theirs, from `labelled`
-        keys    which further metrics to compute, such as "roc_auc"; none by default, None for all
-        """
-        return measure(self, source, labels, keys)
 
     @explains
     def save(self, path: str | Path) -> Path:
@@ -239,7 +244,7 @@ class TrainedModel(Weights):
 
     def _over(self, x: Any, answer: Callable[[Array], Array]) -> npt.NDArray[Any]:
         with self.backend.session(self.dtype):
-            source = self._source(x)
+            source = source_for(self, x)
             answers = self.map_outputs(source, lambda _, logits: self.backend.to_numpy(answer(logits)))
             return np.concatenate(list(answers))
 
@@ -249,17 +254,6 @@ class TrainedModel(Weights):
         x  an array, or a number
         """
         return np.array(x if isinstance(x, np.ndarray) else self.backend.to_numpy(x), np.float64)
-
-    def _source(self, x: Any, *, place: bool = False) -> Source:
-        """At least one row in the model's shape."""
-        given, x = x, as_array(rows_for(x, self.card), self.backend)
-        if tuple(x.shape[1:]) != self.input_shape:
-            shapes = f"{self.input_shape}, got {tuple(x.shape[1:])}"
-            remedy = shape_remedy(self.input_shape, tuple(x.shape), given)
-            raise ModelError(f"the model takes rows of shape {shapes}.", remedy=remedy)
-        if x.shape[0] == 0:
-            raise DataError("x must have at least one row, got none.")
-        return as_source(x, self.model, self.backend, self.dtype, offsets=self.card.offsets, place=place)
 
     def map_outputs(self, source: Source, part: Callable[[int, Array], Any]) -> Iterator[Any]:
         """Return the result of `part` for each block of rows, in order.

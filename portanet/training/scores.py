@@ -14,6 +14,8 @@ from portanet import metrics
 from portanet._typing import HostArray
 from portanet.errors import ConfigError
 from portanet.metrics import LOSS, Metric
+from portanet.storage.model_card import ModelCard
+from portanet.training.intervals import bounds
 from portanet.training.tasks import Task
 from portanet.training.units import Unit
 
@@ -22,12 +24,17 @@ LARGE = 2**24  # outputs, 128 MiB in float64: of more, only what adds up over ba
 
 @dataclass(frozen=True)
 class Answers:
-    """Outputs (N, K) and labels as the loss takes them, in float64; and the unit of a regression's targets."""
+    """Outputs (N, K) and labels as the loss takes them, in float64, and what is known of a regression's targets."""
 
     task: Task
     outputs: Any
     labels: Any
-    unit: Unit = Unit()  # noqa: RUF009 - frozen
+    card: ModelCard = ModelCard(())  # noqa: RUF009 - frozen
+
+    @cached_property
+    def unit(self) -> Unit:
+        """The unit of the targets."""
+        return Unit.of_card(self.card)
 
     @cached_property
     def probabilities(self) -> Any:
@@ -52,6 +59,12 @@ class Answers:
         """The targets in their unit, (N, K)."""
         return self.unit.targets(self.labels)
 
+    @cached_property
+    def bounds(self) -> tuple[Any, Any]:
+        """The ends of the intervals, each (N, K)."""
+        ends: Any = bounds(self.outputs, self.card)
+        return ends[:, 0], ends[:, 1]
+
 
 _Scores = dict[Metric, Callable[[Answers], Any]]
 _RANKINGS: _Scores = {
@@ -69,10 +82,17 @@ _OF_NUMBERS: _Scores = {
     metrics.MAE: lambda of: metrics.mean_absolute_error(of.predictions, of.targets),
     metrics.MEDIAN_ERROR: lambda of: metrics.median_absolute_error(of.predictions, of.targets),
 }
+_OF_INTERVALS: _Scores = {
+    **_OF_NUMBERS,
+    metrics.COVERAGE: lambda of: ((of.bounds[0] <= of.targets) & (of.targets <= of.bounds[1])).mean(),
+    metrics.WIDTH: lambda of: (of.bounds[1] - of.bounds[0]).mean(),
+}
 
 
 def _of(task: Task) -> _Scores:
     """The scores of a task beside its own metric and the loss."""
+    if getattr(task, "levels", 1) > 1:
+        return _OF_INTERVALS
     return _OF_CLASSES if task.has_one_class else _RANKINGS if task.is_classification else _OF_NUMBERS
 
 

@@ -41,6 +41,7 @@ class TrainingSpec:
     accumulate    parts that each batch is computed in
     dtype         of the parameters: "float32" or "float64"
     valid         the share of the rows that is held out
+    calibrate     whether probabilities are put right on the rows held out, see training/temperature.py
     class_weight  how much each class counts, as in `CrossEntropy`
     log_every     epochs from one row of the history to the next
 
@@ -59,6 +60,7 @@ class TrainingSpec:
     seed: int = 0
     valid: float = 0.0
     callbacks: tuple[Callback, ...] = ()
+    calibrate: bool = False
     class_weight: ClassWeight | None = None
     log_every: int = 1
 
@@ -125,7 +127,7 @@ class TrainingSpec:
         if not open_layers:
             return self
         place, layers = open_layers[-1], list(self.layers)
-        layers[place] = replace(self.layers[place], units=card.outputs)  # type: ignore[type-var]
+        layers[place] = replace(self.layers[place], units=card.outputs * self.outputs_per_target)  # type: ignore[type-var]
         if isinstance(layers[0], Columns):
             if card.has_images:
                 raise ConfigError("this preset takes the rows of a table.", remedy='for images use preset="mlp"')
@@ -140,6 +142,11 @@ class TrainingSpec:
             body = dropwhile(lambda layer: isinstance(layer, (Rescale, Standardize, RandomAffine)), layers)
             layers = [Standardize("feature") if card.table is None else Columns(card.table.kinds), *body]
         return replace(self, layers=tuple(layers))
+
+    @property
+    def outputs_per_target(self) -> int:
+        """How many outputs the loss takes for each number to predict."""
+        return int(getattr(self.loss, "outputs_per_target", 1))
 
     def for_rows(self, rows: int) -> TrainingSpec:
         """Return the spec for this many training rows: batches of one size, and of 256 rows at most, for "auto"."""

@@ -15,6 +15,7 @@ from portanet._typing import Array, HostArray
 from portanet.errors import ConfigError, DataError, ModelError
 from portanet.metrics import ACCURACY, R2, Metric
 from portanet.nn import (
+    Quantile,
     TaskKind,
     binary_cross_entropy,
     cross_entropy,
@@ -24,6 +25,7 @@ from portanet.nn import (
     softmax,
 )
 from portanet.nn.losses.loss import Loss
+from portanet.training.label_checks import as_numbers, as_shares, last_layer
 from portanet.training.units import Unit
 from portanet.xp import namespace
 
@@ -86,7 +88,7 @@ class Classify(Task):
 
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
         if given.shape == (count, outputs) and outputs > 1:
-            return _soft(given)
+            return as_shares(given)
         if given.shape != (count,):
             raise DataError(
                 f"labels must be one number for each of the {count} rows, got shape {given.shape}",
@@ -101,7 +103,7 @@ class Classify(Task):
                 f"row {row}: label {given[row]} is not one of the model's {outputs} classes, 0 to {outputs - 1}.",
                 remedy='to predict numbers, use task="regress"; two classes take Dense(2), or loss="bce"'
                 if outputs == 1
-                else f"whole numbers count from 0{_last_layer(given)}; other classes are text, as with .astype(str)",
+                else f"whole numbers count from 0{last_layer(given)}; other classes are text, as with .astype(str)",
             )
         return given.astype(np.int32)
 
@@ -129,7 +131,7 @@ class Multilabel(Task):
     loss = binary_cross_entropy
 
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
-        given = _numbers(given, count, outputs)
+        given = as_numbers(given, count, outputs)
         if not ((given >= 0) & (given <= 1)).all():
             raise DataError("labels of several classes at once must be from 0 to 1.")
         return given
@@ -161,7 +163,7 @@ class Regress(Task):
     is_classification = False
 
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
-        return _numbers(given, count, outputs)
+        return as_numbers(given, count, outputs)
 
     def unit(self, labels: HostArray, weights: HostArray | None) -> Unit:
         return Unit.of_deviations(labels, weights)
@@ -204,13 +206,41 @@ class Count(Regress):
         return super().predictions(namespace(outputs).exp(outputs))
 
 
-_CLASSES = 1000  # at most, where labels above the outputs are likely to be class numbers
+class Quantiles(Regress):
+    """Numbers for each row, with an output for each of several quantiles; the middle one is the prediction."""
+
+    loss = Quantile()
+
+    def __init__(self, levels: int = 3) -> None:
+        self.levels = levels
+
+    def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
+        if outputs % self.levels:
+            raise ModelError(
+                f"the loss Quantile takes {self.levels} outputs for each target, and the model ends in {outputs}",
+                remedy=f"end it in Dense({self.levels})",
+            )
+        return super().labels(given, count, outputs // self.levels)
+
+    def partial(self, outputs: Array, labels: Array) -> Array:
+        return super().partial(middle_of(outputs, self.levels), labels)
+
+    def predictions(self, outputs: Array) -> Array:
+        return super().predictions(middle_of(outputs, self.levels))
+
+
+def middle_of(outputs: Array, levels: int) -> Array:
+    """The outputs (N, K) of the middle one of the levels, of (N, Q K)."""
+    count = outputs.shape[1] // levels
+    return outputs[:, levels // 2 * count : (levels // 2 + 1) * count]
+
 
 _TASKS: dict[TaskKind, Task] = {
     TaskKind.CLASSIFY: Classify(),
     TaskKind.MULTILABEL: Multilabel(),
     TaskKind.REGRESS: Regress(),
     TaskKind.COUNT: Count(),
+    TaskKind.QUANTILES: Quantiles(),
 }
 
 
@@ -220,7 +250,7 @@ def task_of(loss: object) -> Task:
     if kind not in _TASKS:
         known = ", ".join(map(str, TaskKind))
         raise ConfigError(f"{type(loss).__name__}: task must be one of {known}, got {kind!r}.")
-    return _TASKS[kind]
+    return Quantiles(loss.outputs_per_target) if isinstance(loss, Quantile) else _TASKS[kind]
 
 
 def task_named(name: str) -> Task:
@@ -244,37 +274,3 @@ def loss_for(task: str | None, loss: Any) -> Any:
             remedy=f"leave one of them out: {task_named(task).loss!r} is the usual loss of {task!r}",
         )
     return loss
-
-
-def _numbers(given: HostArray, count: int, outputs: int) -> HostArray:
-    """(N, K) finite numbers."""
-    shaped = given[:, None] if given.ndim == 1 and outputs == 1 else given
-    if shaped.shape != (count, outputs) or given.dtype.kind not in "buif":
-        wanted = f"{outputs} number{'s' if outputs > 1 else ''} for each of the {count} rows"
-        remedy = "make one axis of them, as in numpy.ravel(labels)" if outputs == 1 and given.size == count else ""
-        if given.dtype.kind in "OUST":
-            remedy = "make numbers of them, as in labels.astype(float); text names classes for cross_entropy"
-        raise DataError(f"labels must be {wanted}, got shape {given.shape} of {given.dtype}", remedy=remedy)
-    wide = shaped.astype(np.float64)
-    if given.dtype.kind in "iu" and (large := np.abs(wide) >= 2.0**53).any():
-        row, column = map(int, np.argwhere(large)[0])
-        raise DataError(
-            f"row {row}: the label {shaped[row, column]} is beyond 2**53, where float64 makes one of two neighbours.",
-            remedy="subtract a constant from the labels, or predict it as text if it names a class",
-        )
-    if not np.isfinite(wide).all():
-        raise DataError(f"row {int(np.argwhere(~np.isfinite(wide))[0, 0])}: the label is NaN or infinite.")
-    return wide
-
-
-def _last_layer(labels: HostArray) -> str:
-    """The advice for labels that may be class numbers beyond the outputs: what the model must end in."""
-    most = int(labels.max()) + 1
-    return f", so end the model in Dense({most})" if labels.min() >= 0 and most <= _CLASSES else ""
-
-
-def _soft(given: HostArray) -> HostArray:
-    """(N, K) probabilities."""
-    if given.dtype.kind not in "buif" or not (given >= 0).all() or not np.allclose(given.sum(axis=1), 1.0, atol=1e-4):
-        raise DataError("labels with a probability for each class must be at least 0 and sum to 1 in each row.")
-    return given.astype(np.float64)

@@ -9,7 +9,9 @@ from typing import Any
 from portanet.errors import ConfigError
 from portanet.training.callbacks import Callback, KeepBest
 from portanet.training.scores import known_metrics, metric_named
-from portanet.training.tasks import Task
+from portanet.training.spec import TrainingSpec
+from portanet.training.tasks import Task, task_of
+from portanet.training.watchers import Watchers
 
 _VALID = "valid_"
 
@@ -27,18 +29,29 @@ def watching(callbacks: Sequence[Callback], name: Any, task: Task) -> tuple[Call
     )
 
 
-def measured_for(callbacks: Sequence[Callback], task: Task) -> list[str]:
+def with_metric(spec: TrainingSpec, name: Any, *, held_out: bool) -> TrainingSpec:
+    """Return the spec whose callbacks watch this metric; None leaves them. ConfigError without rows held out."""
+    if name is None:
+        return spec
+    task = task_of(spec.loss)
+    callbacks = watching(spec.callbacks, name, task)
+    require_watched(callbacks, task, held_out=held_out)
+    return replace(spec, callbacks=callbacks)
+
+
+def measured_for(watchers: Watchers, task: Task) -> list[str]:
     """Return the keys of the metrics that callbacks watch on the held-out rows, and a history has not by itself."""
-    watched = {str(getattr(callback, "monitor", "")) for callback in callbacks}
+    watched = {str(getattr(callback, "monitor", "")) for callback in watchers.callbacks}
     return [metric.key for metric in known_metrics(task)[1:-1] if _VALID + metric.key in watched]
 
 
 def require_watched(callbacks: Sequence[Callback], task: Task, *, held_out: bool) -> None:
     """Raise ConfigError for a callback that watches what the history will not have: now, and not after an epoch."""
-    keys = [metric.key for metric in known_metrics(task)]
-    known = [keys[-1], keys[0], *((_VALID + key for key in keys) if held_out else ())]
+    own, *further, loss = (metric.key for metric in known_metrics(task))
+    keys = [loss, own, *further]
+    known = [loss, own, *((_VALID + key for key in keys) if held_out else ())]
     for callback in callbacks:
-        if (monitor := getattr(callback, "monitor", keys[-1])) not in known:
+        if (monitor := getattr(callback, "monitor", loss)) not in known:
             raise ConfigError(
                 f"{type(callback).__name__} watches {monitor!r}, and there will be {', '.join(known)}",
                 remedy="" if held_out else "hold out rows to watch, as with valid=0.1",

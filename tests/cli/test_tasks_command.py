@@ -204,3 +204,24 @@ def test_details_of_very_many_classes(cli: Call) -> None:
     lines = cli("evaluate", "many.safetensors", "many.npz", "--details").out.splitlines()
     assert "and 2,900 more, which --json has" in lines
     assert len(lines) < 120
+
+
+def test_intervals_from_training_to_predictions(cli: Call, houses: Any) -> None:
+    words = ("houses.csv", "--label", "price", "--intervals", 0.8, "--epochs", 5, "--valid", 0.3, "--out", "h", *BASE)
+    assert cli("train", *words).code == 0
+    rows = list(csv.DictReader(io.StringIO(cli("predict", "h", "more.csv").out)))
+    assert list(rows[0]) == ["Row", "Label", "lower", "upper"]
+    assert all(float(row["lower"]) <= float(row["Label"]) <= float(row["upper"]) for row in rows)
+    inside = np.mean([float(row["lower"]) <= price <= float(row["upper"]) for row, price in zip(rows, houses)])
+    assert cli("evaluate", "h", "more.csv", "--json").json["coverage"] == pytest.approx(inside)
+    found = cli("predict", "h", "more.csv", "--json").json
+    assert found["intervals"][0] == [float(rows[0]["lower"]), float(rows[0]["upper"])]
+    assert "predict" in cli("train", *words[:5], "--task", "classify").err
+
+
+def test_calibration_is_asked_for_by_an_option_or_a_file(cli: Call, houses: Any) -> None:
+    assert "calibrate = false" in cli("train", "houses.csv", "--label", "price", "--print-config").out
+    (place := Path("mine.toml")).write_text("calibrate = true\n")
+    words = ("houses.csv", "--label", "price", "--config", place, "--print-config")
+    assert "calibrate = true" in cli("train", *words).out
+    assert "calibrate = false" in cli("train", *words, "--no-calibrate").out

@@ -63,7 +63,7 @@ def test_every_library_equals_numpy(row: Row, xp: Leg) -> None:
     arrays = [xp.put(array) for array in drawn]
     loss, doutputs = xp.run(row.loss, *arrays)
     assert [xp.dtype(array) for array in (loss, doutputs)] == ["float32"] * 2
-    assert [tuple(array.shape) for array in (loss, doutputs)] == [(), (6, 4)]
+    assert [tuple(array.shape) for array in (loss, doutputs)] == [(), (6, row.outputs(4))]
     assert {str(xp.device(array)) for array in (loss, doutputs)} == {str(xp.device(arrays[0]))}
     if xp.values:
         for array, wide in zip((loss, doutputs), row.loss(*drawn), strict=True):
@@ -74,6 +74,7 @@ def large(row: Row, size: float) -> Case:
     """Outputs far above zero, then far below, on the right side and on the wrong one."""
     above = np.asarray([[1.0, 0.1, 0.5, 0.3], [0.3, 1.0, 0.1, 0.5], [0.5, 0.3, 1.0, 0.1]])
     outputs = np.concatenate([min(size, row.largest) * above, -min(size, row.least) * above])
+    outputs = np.tile(outputs, (1, row.outputs(1)))
     return case(row)._replace(outputs=outputs)
 
 
@@ -167,6 +168,7 @@ def test_tasks() -> None:
     assert tasks.pop("BinaryCrossEntropy") is TaskKind.MULTILABEL
     assert {name for name, task in tasks.items() if task is TaskKind.CLASSIFY} == {"CrossEntropy", "Hinge"}
     assert tasks.pop("Poisson") is TaskKind.COUNT
+    assert tasks.pop("Quantile") is TaskKind.QUANTILES
     assert {task for name, task in tasks.items() if name not in ("CrossEntropy", "Hinge")} == {TaskKind.REGRESS}
 
 
@@ -183,3 +185,20 @@ def test_class_weights_may_be_a_list_or_an_array() -> None:
 def test_a_loss_without_a_value_says_so() -> None:
     with pytest.raises(NotImplementedError, match="Loss needs a __call__ method"):
         nn.Loss()(*case(ROWS[0]))
+
+
+def test_quantile_is_the_pinball_loss_of_sklearn() -> None:
+    sklearn = pytest.importorskip("sklearn.metrics", reason="scikit-learn is not installed: this test compares with it")
+    outputs, targets, _ = case(next(row for row in ROWS if row.loss == nn.Quantile()))
+    found = nn.Quantile()(outputs, targets, np.full(6, 1 / 6))[0]
+    each = [
+        sklearn.mean_pinball_loss(targets, outputs[:, 4 * q : 4 * q + 4], alpha=level)
+        for q, level in enumerate((0.05, 0.5, 0.95))
+    ]
+    assert found == pytest.approx(np.mean(each), rel=1e-12)
+
+
+@pytest.mark.parametrize("levels", [(), (0.1, 0.9), (0.5, 0.5, 0.9), (0.0, 0.5, 0.9), (0.9, 0.5, 0.1), 0.9, (0.5, 1.5)])
+def test_levels_that_are_not_quantiles(levels: Any) -> None:
+    with pytest.raises(ConfigError, match="odd number of ascending levels"):
+        nn.Quantile(levels)

@@ -11,6 +11,7 @@ from portanet.nn.losses.classification import (
     softmax,
 )
 from portanet.nn.losses.loss import Loss, LossFunction, TaskKind
+from portanet.nn.losses.quantile import Quantile
 from portanet.nn.losses.regression import (
     Huber,
     MeanAbsoluteError,
@@ -32,6 +33,7 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "Poisson",
+    "Quantile",
     "TaskKind",
     "binary_cross_entropy",
     "cross_entropy",

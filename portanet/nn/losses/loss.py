@@ -18,6 +18,7 @@ class TaskKind(Enum):
     CLASSIFY = "classify"  # one class for each row
     MULTILABEL = "multilabel"  # any number of classes for each row
     REGRESS = "regress"  # numbers
+    QUANTILES = "quantiles"  # numbers, with several outputs for each
     COUNT = "count"  # numbers of at least 0, whose logarithms the outputs are
 
 
@@ -46,6 +47,11 @@ class Loss:
     takes_shares: ClassVar[bool] = False
     own_unit: ClassVar[bool] = False
     takes_logits: ClassVar[str] = ""
+
+    @property
+    def outputs_per_target(self) -> int:
+        """How many outputs a model has for each number to predict."""
+        return 1
 
     def require_labels(self, outputs: Shape, labels: Shape) -> None:
         """Raise DataError for labels of another shape than the loss takes, which would be broadcast to fit.

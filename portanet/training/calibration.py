@@ -1,0 +1,58 @@
+"""What is put right after training, on the rows that were held out: probabilities, and intervals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from portanet._typing import HostArray
+from portanet.errors import ConfigError
+from portanet.nn.layer import Layer
+from portanet.training.intervals import margins
+from portanet.training.labels import row_weights
+from portanet.training.source import Source
+from portanet.training.spec import TrainingSpec
+from portanet.training.tasks import task_of
+from portanet.training.temperature import inverse_temperature, last_dense, scaled
+from portanet.training.units import Unit
+from portanet.training.weights import TrainedParams
+
+if TYPE_CHECKING:
+    from portanet.training.model import TrainedModel
+
+
+def require_calibratable(spec: TrainingSpec, model: Layer, *, held_out: bool) -> None:
+    """Raise ConfigError where probabilities cannot be put right: for want of rows, or of a Dense that gives them.
+
+    spec, model  of the run; one that does not ask for it may be any
+    held_out     whether there are rows to do it on
+    """
+    if not spec.calibrate:
+        return
+    if not held_out:
+        raise ConfigError("calibrate needs rows that are held out.", remedy="write valid=0.1 for a tenth of the rows")
+    if not task_of(spec.loss).has_one_class or last_dense(model) is None:
+        raise ConfigError("calibrate is for one class for each row, and a model that ends in Dense or NTKDense.")
+
+
+def put_right(run: TrainedModel, source: Source, labels: HostArray) -> None:
+    """Give a run the margins of its intervals, or the temperature of its probabilities if its spec asks for it.
+
+    The temperature goes into the weights and biases of the last Dense, so layers and answers stay the same. A model
+    that ends in another layer stays unchanged, as does one of several classes at once.
+    """
+    if len(run.card.levels) > 1:
+        targets = Unit.of_card(run.card).numbers(labels)
+        run.card = replace(run.card, margins=margins(_outputs(run, source), targets, run.card))
+        run.params = TrainedParams(run.params, run.card)
+    path = last_dense(run.model)
+    if run.spec.calibrate and run.task.has_one_class and path is not None and labels.ndim == 1:
+        outputs = _outputs(run, source)
+        weights = row_weights(None, getattr(run.loss, "class_weight", ()), labels, outputs.shape[1])
+        run.params = TrainedParams(scaled(run.params, path, inverse_temperature(outputs, labels, weights)), run.card)
+
+
+def _outputs(run: TrainedModel, source: Source) -> HostArray:
+    return np.concatenate(list(run.map_outputs(source, lambda _, outputs: run.wide(outputs))))

@@ -1,0 +1,64 @@
+"""Intervals that hold a given share of the targets: quantiles of a network, widened on rows it was not trained on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from portanet._typing import HostArray
+from portanet.errors import DataError, ModelError
+from portanet.storage.model_card import ModelCard
+from portanet.training.tasks import middle_of
+from portanet.training.units import Unit
+
+
+def coverage_of(card: ModelCard) -> float:
+    """Return the share of the targets that lies between the first and the last level of a model; 0 without any."""
+    return card.levels[-1] - card.levels[0] if card.levels else 0.0
+
+
+def margins(outputs: HostArray, targets: HostArray, card: ModelCard) -> tuple[float, ...]:
+    """Return by how much the intervals of outputs (N, Q K) are widened for each target, in standardised numbers.
+
+        score_i = max(low_i - y_i, y_i - high_i)        margin = the ceil((N + 1) coverage)-th smallest score
+
+    So the interval of a new row holds its target with this chance, whatever the distribution, if the rows are a fair
+    sample that the network was not fitted to. Below 0 the quantiles were too wide. Conformalized quantile regression:
+    Romano, Patterson, Candes 2019, arXiv:1905.03222. Raises DataError for too few rows.
+    """
+    coverage, count = coverage_of(card), len(targets)
+    rank = math.ceil((count + 1) * coverage - 1e-9)
+    if rank > count:
+        least = math.ceil(coverage / (1.0 - coverage) - 1e-9)
+        raise DataError(
+            f"intervals of {coverage:.3g} need at least {least} rows that are held out, got {count}.",
+            remedy="hold out more with valid=0.3",
+        )
+    low, high = _ends(outputs, len(card.levels))
+    ordered = np.sort(np.maximum(low - targets, targets - high), axis=0)
+    return tuple(ordered[rank - 1].tolist())
+
+
+def bounds(outputs: HostArray, card: ModelCard) -> HostArray:
+    """Return the lower and the upper bound of each target, (N, 2, K), in its unit.
+
+    The middle output is always between them. Raises ModelError for a model without intervals.
+    """
+    if len(card.levels) < 2:
+        raise ModelError(
+            "this model was not trained for intervals.",
+            remedy="train it with loss=nn.Quantile((0.05, 0.5, 0.95)), ending in Dense(3)",
+        )
+    low, high = _ends(outputs, len(card.levels))
+    middle: Any = middle_of(outputs, len(card.levels))  # type: ignore[arg-type]
+    margin: Any = np.asarray(card.margins or 0.0)
+    unit = Unit.of_card(card)
+    ends = np.minimum(low - margin, middle), np.maximum(high + margin, middle)
+    return np.stack([unit.targets(end) for end in ends], axis=1)
+
+
+def _ends(outputs: HostArray, levels: int) -> tuple[HostArray, HostArray]:
+    count = outputs.shape[1] // levels
+    return outputs[:, :count], outputs[:, -count:]
