@@ -78,10 +78,10 @@ class Classes:
     def _named_there(self, probabilities: Any) -> Any:
         xp, backend = namespace(probabilities), backends.of(probabilities)
         if self.is_multi:
-            return xp.astype(probabilities > 0.5, xp.int64)
+            return xp.astype(probabilities > 0.5, xp.asarray(0).dtype)  # the library's own integers
         codes = xp.argmax(probabilities, axis=1)
         if self.outputs == 1:
-            codes = xp.astype(probabilities[:, 0] > 0.5, xp.int64) * (len(self.labels) - 1)
+            codes = xp.astype(probabilities[:, 0] > 0.5, xp.int32) * (len(self.labels) - 1)
         if self.labels.dtype.kind not in "biuf":
             return self.labels[backend.to_numpy(codes)]
         return xp.take(backend.put(self.labels), codes, axis=0)
