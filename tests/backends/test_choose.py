@@ -95,7 +95,7 @@ def test_a_probe_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("device lost")
 
     monkeypatch.setattr(chosen, "to_numpy", broken)
-    with pytest.raises(BackendError, match=r"numpy sees cpu, but cannot compute on it \(device lost\); reinstall it"):
+    with pytest.raises(BackendError, match=r"numpy .*cpu.* \(device lost\); reinstall it"):
         chosen.probe()
     monkeypatch.setattr(chosen, "to_numpy", lambda x: np.asarray(7.0))
     with pytest.raises(BackendError, match="numpy computes wrong results on cpu"):
@@ -153,7 +153,7 @@ def test_a_library_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_arrays_of_nobody() -> None:
-    with pytest.raises(BackendError, match="arrays of builtins are not supported; give arrays of numpy, cupy"):
+    with pytest.raises(BackendError, match=r"builtins .*numpy, cupy"):
         backends.of([1.0])  # type: ignore[arg-type]
 
 
@@ -287,7 +287,7 @@ def test_a_full_device_says_what_to_try(backend: Backend, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(nn.Dense, "forward", full)
     x, labels = np.ones((40, 3), np.float32), np.zeros(40, np.int32)
-    with pytest.raises(BackendError, match=r"has no memory left for steps of 16 rows; try batch_size=8 or less"):
+    with pytest.raises(BackendError, match=r"memory .* 16 rows; .*batch_size=8"):
         portanet.fit(nn.Sequential(nn.Dense(2)), x, labels, batch_size=16, backend=backend)
 
 
@@ -309,7 +309,7 @@ def test_a_device_that_is_really_full() -> None:
     pool.free_all_blocks()
     pool.set_limit(size=pool.used_bytes() + 2**19)
     try:
-        with pytest.raises(BackendError, match="cupy on cuda:0 has no memory left for steps of 4096 rows"):
+        with pytest.raises(BackendError, match=r"cupy on cuda:0 .*memory .* 4096 rows"):
             portanet.fit(nn.Sequential(nn.Dense(2)), x, labels, batch_size="full", backend=backend)
     finally:
         pool.set_limit(size=0)

@@ -137,7 +137,7 @@ def test_labels_are_those_of_fit() -> None:
     """Numbers for one output may be flat, and a class that no output stands for is refused."""
     assert gradcheck(nn.mean_squared_error, RNG.normal(size=(3, 1)), labels=[1, 2, 4]).passed
     assert gradcheck(nn.Dense(1), RNG.normal(size=(3, 4)), labels=[1.5, 2, 4], loss=nn.huber).passed
-    with pytest.raises(DataError, match="row 1: label 3 is not one of the model's 3 classes"):
+    with pytest.raises(DataError, match=r"row 1: label 3 .* 3 classes"):
         gradcheck(nn.cross_entropy, RNG.normal(size=(3, 3)), labels=[0, 3, 1])
 
 
@@ -147,7 +147,7 @@ def test_a_gradient_of_the_wrong_shape_is_named() -> None:
         def backward(self, params: Any, cache: Any, dy: Any, *, need_dx: bool = True) -> Any:
             return dy[:1, ...], {}
 
-    with pytest.raises(ModelError, match=r"the gradient of x has shape \(1, 2\), the array \(3, 2\)"):
+    with pytest.raises(ModelError, match=r"gradient of x .*\(1, 2\), .*\(3, 2\)"):
         gradcheck(Wrong(), np.ones((3, 2)))
 
 

@@ -61,7 +61,7 @@ def test_classes_of_a_trained_model(tmp_path: Path) -> None:
     folder_of(tmp_path, train_images_idx3_ubyte=IMAGES, train_labels_idx1_ubyte=LABELS)
     data = read_folder(tmp_path, classes=("7", "x", "3"))
     assert data.require_targets().tolist() == [0, 2, 0]
-    with pytest.raises(DataError, match="row 2: the label '3' is not among the classes: 7"):
+    with pytest.raises(DataError, match=r"row 2: .*'3' .*classes: 7"):
         read_folder(tmp_path, classes=("7",))
     assert read_folder(tmp_path, regress=True).require_targets().tolist() == [7.0, 3.0, 7.0]
 

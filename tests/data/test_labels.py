@@ -49,7 +49,7 @@ def test_classes_are_named_for_training(tmp_path: Path) -> None:
     assert data.require_targets().tolist() == [1, 0, 1, 0]
     with pytest.raises(DataError, match="2 rows have no label"):
         read(source, classes=["DE", "FR"])
-    with pytest.raises(DataError, match="row 1: the label 'DE' is not among the classes: NA, FR"):
+    with pytest.raises(DataError, match=r"row 1: .*'DE' .*classes: NA, FR"):
         read(source, classes=["NA", "FR"])
 
 
@@ -99,7 +99,7 @@ def test_classes_as_people_name_them(tmp_path: Path) -> None:
     source = saved(tmp_path, [3, 7, 3, 3])
     assert read(source, classes=[7, 3]).classes == ("7", "3")
     assert read(source, classes=range(10)).require_targets().tolist() == [3, 7, 3, 3]
-    with pytest.raises(ConfigError, match="classes must be a list of names, got '3,7'"):
+    with pytest.raises(ConfigError, match=r"classes .*list of names, got '3,7'"):
         read(source, classes="3,7")
     with pytest.raises(ConfigError, match="distinct names, got 3, 7, 3"):
         read(source, classes=[3, 7, 3])

@@ -207,7 +207,7 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_not_a_zip(tmp_path: Path) -> None:
     for content in (b"", b"PK", b"PK\3\4" + bytes(40), b"x,labels\n1,2\n"):
         (tmp_path / "rows.npz").write_bytes(content)
-        with pytest.raises(DataError, match=r"rows\.npz is not an \.npz file, or it is damaged"):
+        with pytest.raises(DataError, match=r"rows\.npz .*damaged"):
             read_npz(tmp_path / "rows.npz")
 
 

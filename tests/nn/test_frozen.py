@@ -100,9 +100,9 @@ def test_a_block_stays_a_block() -> None:
 
 
 def test_a_child_that_is_not_there() -> None:
-    with pytest.raises(ModelError, match=r"Sequential has no child '7' to freeze; there is '0', '1'\."):
+    with pytest.raises(ModelError, match=r"Sequential .*child '7' .*'0', '1'"):
         Sequential(Dense(3), ReLU()).freeze("0", "7")
-    with pytest.raises(ModelError, match=r"Residual has no child 0 to freeze; there is '0'\."):
+    with pytest.raises(ModelError, match=r"Residual .*child 0 .*'0'"):
         Residual(ReLU()).freeze(0)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=r"there is none\."):
         Sequential().freeze("0")

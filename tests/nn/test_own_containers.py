@@ -368,7 +368,7 @@ def test_one_branch_is_frozen(backend: Backend) -> None:
     assert equal(after["left"], before["left"])
     assert not np.array_equal(after["right"]["gain"], before["right"]["gain"])
     assert model.unfrozen() == branches()
-    with pytest.raises(ModelError, match=r"Beside has no child '0' to freeze; there is 'left', 'right'\."):
+    with pytest.raises(ModelError, match=r"Beside .*child '0' .*'left', 'right'"):
         model.layers[0].freeze("0")
 
 
@@ -404,7 +404,7 @@ class Twins(Layer):
 
 
 def test_what_has_no_default_is_asked_for() -> None:
-    with pytest.raises(NotImplementedError, match="Forgetful needs a next_buffers method, or a cache that is a dict"):
+    with pytest.raises(NotImplementedError, match=r"Forgetful needs a next_buffers method.*dict"):
         trained(Sequential(Forgetful(Dense(3))))
     with pytest.raises(NotImplementedError, match="Twins needs a with_children method"):
         Twins(3).freeze("first")

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_back_does_not_take_the_place(tmp_path: Path, monkey
 
     path = atomic.write(tmp_path / "a", OLD)
     monkeypatch.setattr(atomic, "os", Liar())
-    with pytest.raises(DataError, match=r"cannot write .*: What was read back is not what was written; the disk may"):
+    with pytest.raises(DataError, match=r"cannot write .*read back .*; the disk may"):
         atomic.write(path, NEW)
     assert files_in(tmp_path) == {"a": OLD}
 
@@ -257,7 +257,7 @@ def test_only_files_are_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("/dev/null")
     for name in ("pipe", "null"):
-        with pytest.raises(DataError, match=f"cannot write .*{name}: it is a pipe or a device; give a regular file"):
+        with pytest.raises(DataError, match=f"cannot write .*{name}: .*regular file"):
             atomic.write(tmp_path / name, NEW)
     for folder in (tmp_path, Path(), Path("/")):
         with pytest.raises(DataError, match=r"cannot write .*: Is a directory"):

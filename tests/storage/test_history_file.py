@@ -123,7 +123,7 @@ def test_a_pipe_is_refused_and_not_waited_for(history: HistoryFile, path: Path) 
     history.update(ROWS[:1])
     path.unlink()
     os.mkfifo(path)
-    with pytest.raises(DataError, match=r"cannot write .*history\.jsonl: it is a pipe or a device"):
+    with pytest.raises(DataError, match=r"cannot write .*history\.jsonl: .*pipe"):
         history.update(ROWS[:2])
 
 
@@ -150,7 +150,7 @@ def test_a_line_is_there_as_a_whole_or_not_at_all(
         return real(handle, content[:5])
 
     monkeypatch.setattr(os, "write", write)
-    with pytest.raises(DataError, match=r"cannot write .*history\.jsonl: No space left on device; free some space"):
+    with pytest.raises(DataError, match=r"cannot write .*history\.jsonl: No space .*free some space"):
         history.update(ROWS[:2])
     monkeypatch.undo()
     assert path.read_bytes() == before

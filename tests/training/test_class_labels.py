@@ -185,7 +185,7 @@ def test_labels_of_another_kind_are_not_taken_for_classes(case: str) -> None:
 
 def test_text_for_a_model_of_class_numbers() -> None:
     run = trained(X, CODES)
-    with pytest.raises(DataError, match="the labels are text; this model was trained on class numbers, 0 to 2"):
+    with pytest.raises(DataError, match=r"labels are text; .*class numbers, 0 to 2"):
         run.evaluate(X, NAMES[CODES])
     numbers = Dataset("rows", X, CODES, ("0", "1", "2"))
     assert run.evaluate(numbers) == run.evaluate(X, CODES)

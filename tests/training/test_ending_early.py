@@ -223,7 +223,7 @@ def test_limits_between_the_rows_of_the_history(step: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), "60", True, [1]])
 def test_impossible_limits(limit: Any) -> None:
-    with pytest.raises(ConfigError, match="time_limit must be a number of seconds above 0"):
+    with pytest.raises(ConfigError, match=r"time_limit .*seconds above 0"):
         train(time_limit=limit)
 
 

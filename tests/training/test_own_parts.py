@@ -124,7 +124,7 @@ def test_buffers_are_kept_whatever_the_batch(model: Layer, backend: Backend, mon
     monkeypatch.setattr("portanet.training.gradient._SHARD_ROWS", 8)
     run = portanet.fit(model, X, LABELS, epochs=2, batch_size=48, backend=backend)
     assert steps_of(run) == 4.0
-    with pytest.raises(ConfigError, match=r"a batch for (Counter|Chain) cannot be computed in parts"):
+    with pytest.raises(ConfigError, match=r"(Counter|Chain) .*in parts"):
         portanet.fit(model, X, LABELS, epochs=2, batch_size=48, accumulate=2, backend=backend)
 
 

@@ -177,7 +177,7 @@ def test_what_is_wrong_is_found_in_every_block(tmp_path: Path, monkeypatch: pyte
     words = np.full((90, 4), 5, np.uint8)
     words[80, 1] = 6
     model = nn.Sequential(nn.Embedding(6, 2), nn.Flatten(), nn.Dense(3))
-    with pytest.raises(DataError, match="whole numbers from 0 to 5, got values from 5 to 6"):
+    with pytest.raises(DataError, match=r"from 0 to 5, got .*5 to 6"):
         train(on_disk(tmp_path / "w.npy", words), model, valid=None)
 
 
