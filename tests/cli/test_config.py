@@ -288,7 +288,7 @@ def test_any_text_is_judged_in_little_memory_and_time(tmp_path: Path, text: str)
 @pytest.mark.parametrize(
     ("path", "content", "words"),
     [
-        ("none.toml", None, "none.toml does not exist"),
+        ("none.toml", None, "the configuration file none.toml does not exist"),
         ("nothing", None, "nothing is a pipe, a device or a folder, not a regular file"),
         ("/dev/null", None, "/dev/null is a pipe, a device or a folder, not a regular file"),
         ("latin.toml", 'label = "größe"'.encode("latin-1"), "latin.toml is not UTF-8 text"),
