@@ -120,6 +120,7 @@ if TYPE_CHECKING:
     from portanet.estimators.regressor import MLPRegressor
     from portanet.mpi.ranks import Ranks
     from portanet.training.callbacks import Callback, EarlyStopping, KeepBest, ReduceOnPlateau
+    from portanet.training.cross_validation import cross_validate
     from portanet.training.fine_tune import fine_tune
     from portanet.training.fit import fit
     from portanet.training.model import TrainedModel, load
@@ -150,6 +151,7 @@ __all__ = [
     "ReduceOnPlateau",
     "TrainedModel",
     "choose",
+    "cross_validate",
     "fine_tune",
     "fit",
     "gradcheck",
@@ -182,6 +184,7 @@ _HOMES = {
     "ReduceOnPlateau": "portanet.training.callbacks",
     "TrainedModel": "portanet.training.model",
     "choose": "portanet.backends",
+    "cross_validate": "portanet.training.cross_validation",
     "fine_tune": "portanet.training.fine_tune",
     "fit": "portanet.training.fit",
     "gradcheck": "portanet.checks.gradcheck",

@@ -1,0 +1,84 @@
+"""Cross-validation: every row is predicted once, by a model that was not trained on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from portanet._calls import explained
+from portanet._typing import HostArray
+from portanet.data import Dataset
+from portanet.data.split import SPLIT_SEED
+from portanet.errors import ConfigError
+from portanet.nn.layer import Layer
+from portanet.rng import SPLIT, generator
+from portanet.training.fit import fit
+from portanet.training.model import TrainedModel
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Models of a cross-validation, with what each scores on its own fold, as `TrainedModel.evaluate` gives it."""
+
+    models: tuple[TrainedModel, ...]
+    scores: tuple[dict[str, float | int], ...]
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """The mean of each score that all folds have."""
+        return {key: float(np.mean(values)) for key, values in self._values().items()}
+
+    @property
+    def spread(self) -> dict[str, float]:
+        """The standard deviation of each score over the folds, with one degree of freedom less."""
+        return {key: float(np.std(values, ddof=1)) for key, values in self._values().items()}
+
+    def __repr__(self) -> str:
+        """The mean and the spread of each score."""
+        spread = self.spread
+        lines = [f"{key} {value:.4g} ± {spread[key]:.2g}" for key, value in self.mean.items()]
+        return f"{len(self.models)} folds: {', '.join(lines)}"
+
+    def _values(self) -> dict[str, list[float]]:
+        keys = [key for key in self.scores[0] if key != "samples" and all(key in row for row in self.scores)]
+        return {key: [row[key] for row in self.scores] for key in keys}
+
+
+@explained
+def cross_validate(network: Layer, data: Dataset, *, folds: int = 5, **settings: Any) -> Folds:
+    """Return models trained once for each fold of the rows, on all others, with their scores on the fold.
+
+    network   the layers, without arrays, so that every fold starts from scratch
+    data      rows with their labels, as `read` gives them
+    folds     how many: each row is in one, the same for every seed, and classes keep their proportions in each
+    settings  of `fit`; with `valid` a share of the other rows is held out, so a fold decides nothing about its model
+
+    Stone 1974; Geisser 1975. Raises ConfigError for fewer than two folds or more than rows, and what `fit` raises.
+    """
+    targets = data.require_targets()
+    numbers = fold_numbers(targets if data.classes else np.zeros(len(data), np.int32), folds)
+    models, scores = [], []
+    for number in range(folds):
+        inside = numbers == number
+        run = fit(network, data.rows(np.flatnonzero(~inside)), **settings)
+        models.append(run)
+        scores.append(run.evaluate(data.rows(np.flatnonzero(inside))))
+    return Folds(tuple(models), tuple(scores))
+
+
+def fold_numbers(groups: HostArray, folds: int) -> HostArray:
+    """Return the fold (N,) of each row: equal in size within one, and so is each group's share of them.
+
+    groups  whole numbers (N,), such as classes
+    folds   how many
+    """
+    count = len(groups)
+    if not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= count:
+        raise ConfigError(f"folds must be a whole number from 2 to {count}, the number of rows, got {folds!r}.")
+    shuffled = generator(SPLIT_SEED, SPLIT).permutation(count)
+    order = shuffled[np.argsort(groups[shuffled], kind="stable")]  # one group after the other, dealt like cards
+    numbers = np.empty(count, np.int32)
+    numbers[order] = np.arange(count) % folds
+    return numbers
