@@ -1,11 +1,42 @@
-"""`MLPClassifier` and `MLPRegressor`: scikit-learn's networks, by portanet, on any backend.
+"""`MLPClassifier` and `MLPRegressor`: scikit-learn's networks, by portanet, on any backend (extra `sklearn`).
 
 Change the import, and scripts, pipelines and searches run on:
 
     from portanet import MLPClassifier, MLPRegressor
 
-All arguments, attributes and meanings are scikit-learn's (1.9), and with the same `random_state` they begin with the
-same weights, take the same batches and go through the same numbers, up to rounding.
+All arguments, attributes and meanings are those of scikit-learn 1.9, and with the same `random_state` the networks
+begin with the same weights, take the same batches and go through the same losses, up to rounding. What differs:
+
+- `log_loss` is not cut off where a probability rounds to 0 or 1, so its value is larger there; its gradient is the
+  same.
+- `warm_start=True` keeps the state of Adam and of momentum, and the learning rate.
+- `partial_fit` takes `early_stopping=True` with `X_val` and `y_val`, and several labels at once.
+- A frame with text, dates or gaps is read as a table, in float64, and the network begins with `portanet.nn.Columns`; a
+  frame of numbers without gaps gives the bits of its array. Targets are never scaled.
+- `coefs_` and `intercepts_` are the arrays of the Dense layers where the network is made of others too.
+- `fit(X_val=, y_val=, sample_weight_val=)` measures rows of your own after each epoch: `validation_scores_`,
+  `validation_loss_curve_`. `set_callbacks` takes scikit-learn's callbacks and portanet's.
+- With `array_api_dispatch` rows, weights and answers stay in their library, on their device.
+- `save` and `load` use a file that holds no code; `to_portanet()` and `TrainedModel.as_estimator()` go between both.
+
+Beside scikit-learn 1.9.1 with default arguments: mean score on held-out quarters over ten seeds (accuracy, R2; digits
+over four), the same on both sides to four decimals, and processor seconds of one fit, by `nox -s estimators` on two
+busy cores:
+
+| data | score, both | scikit-learn, s | portanet, s | ratio | portanet on the frame |
+|---|---|---|---|---|---|
+| iris | 0.9579 | 0.21 | 0.07 | 0.34 |  |
+| wine | 0.6667 | 0.13 | 0.05 | 0.36 |  |
+| breast_cancer | 0.9238 | 0.38 | 0.14 | 0.38 |  |
+| digits | 0.9689 | 1.70 | 0.83 | 0.49 |  |
+| diabetes | -3.2479 | 0.40 | 0.13 | 0.33 |  |
+| titanic | 0.8051 | 1.92 | 0.61 | 0.32 | 0.8063 |
+| apartments | -12.2599 | 0.80 | 0.26 | 0.32 | -3.1644 |
+| german | 0.7312 | 1.02 | 0.35 | 0.34 | 0.7280 |
+| wine, GridSearchCV of 36 fits | 0.9776 | 9.69 | 4.25 | 0.44 | |
+
+A fit takes some megabytes beside its rows (64 MB of rows: 6.4 MB; scikit-learn 0.6 MB). Steps are traced in the first
+fit of a shape, and later fits of a process take them from there.
 """
 
 from __future__ import annotations
