@@ -52,7 +52,7 @@ def explore(
     if rows is not None:
         facts["examples"], arrays[ARRAY] = examples_of(rounded, rows)
     if not run.card.has_images:
-        facts["fields"] = fields_of(run.card, arrays.get(ARRAY))
+        facts["fields"] = fields_of(run.card, host, arrays.get(ARRAY))
     if snapshots:
         facts["snapshots"], replayed = replay_of(rounded, graph, snapshots, rounded.about["precision"])
         arrays |= replayed

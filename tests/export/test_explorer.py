@@ -19,6 +19,8 @@ from portanet.export.graph import Graph, Value
 from portanet.export.packing import pack
 from portanet.export.rounding import round_params
 from portanet.nn import Dense
+from portanet.storage.model_card import ModelCard
+from portanet.training.explorer_fields import fields_of
 
 
 def draws(*shape: int) -> Any:
@@ -123,3 +125,13 @@ def test_the_same_model_gives_the_same_bytes_and_auto_keeps_the_score(tmp_path: 
     np.testing.assert_allclose(page.outputs(x), run.outputs(x), atol=0.05)
     assert dict(tree_items(page.params)) != {}
     assert run.explore(tmp_path / "a.html").about["precision"] == "float16"  # nothing to measure on
+
+
+def test_without_rows_ranges_follow_from_what_preprocessing_knows() -> None:
+    card = ModelCard((2,), columns=("a", "b"), offsets=(1000.0, 0.0))
+    params = {"0": {"mean": np.array([4.0, 0.0]), "deviation": np.array([2.0, 1.0])}, "1": {"weight": draws(2, 3)}}
+    first, second = fields_of(card, params, None)
+    assert (first["name"], first["range"], first["typical"]) == ("a", [998.0, 1010.0], [1004.0])
+    assert second["range"] == [-3.0, 3.0]
+    rows = np.array([[1.0, 5.0], [2.0, 6.0], [3.0, np.nan]])
+    assert fields_of(card, params, rows)[1]["typical"] == [5.5]
