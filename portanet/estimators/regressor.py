@@ -26,7 +26,8 @@ from portanet.xp import namespace
 class MLPRegressor(RegressorMixin, BaseMLP):
     """A network that predicts numbers: scikit-learn's MLPRegressor, with its arguments, on any backend.
 
-    loss       "squared_error", "poisson" for counts, or one of portanet for numbers: "absolute_error", "huber", ...
+    loss       "squared_error", "poisson" for counts, or one of portanet for numbers: "absolute_error", "huber",
+               Quantile((0.9,)) of portanet.nn, ...
     intervals  the share of targets that `predict_interval` is to hold, such as 0.9; rows are held out for it
 
     All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does, and

@@ -117,10 +117,11 @@ def test_14807_an_own_loss_and_activation() -> None:
     ("loss", "expected"),
     [
         ("absolute_error", lambda r: np.abs(r)),
+        (nn.Quantile((0.9,)), lambda r: np.maximum(-0.9 * r, 0.1 * r)),
         ("huber", lambda r: np.where(np.abs(r) < 1, r * r / 2, np.abs(r) - 0.5)),
     ],
 )
-def test_14571_losses_of_a_regression(loss: str, expected: Any) -> None:
+def test_14571_losses_of_a_regression(loss: Any, expected: Any) -> None:
     model = regressor(loss=loss, alpha=0.0, max_iter=1, learning_rate_init=1e-12).fit(X, NUMBER)
     assert model.loss_ == pytest.approx(expected(model.predict(X) - NUMBER).mean())
 
