@@ -19,23 +19,22 @@ begin with the same weights, take the same batches and go through the same losse
 - With `array_api_dispatch` rows, weights and answers stay in their library, on their device.
 - `save` and `load` use a file that holds no code; `to_portanet()` and `TrainedModel.as_estimator()` go between both.
 
-Beside scikit-learn 1.9.1 with default arguments: mean score on held-out quarters over ten seeds (accuracy, R2; digits
-over four), the same on both sides to four decimals, and processor seconds of one fit, by `nox -s estimators` on two
-busy cores:
+Beside scikit-learn 1.9.1 with default arguments: mean score on held-out quarters over ten seeds (accuracy, R2), the
+same on both sides to four decimals, and processor seconds of one fit, by `nox -s estimators` on two busy cores:
 
 | data | score, both | scikit-learn, s | portanet, s | ratio | portanet on the frame |
 |---|---|---|---|---|---|
 | iris | 0.9579 | 0.21 | 0.07 | 0.34 |  |
 | wine | 0.6667 | 0.13 | 0.05 | 0.36 |  |
 | breast_cancer | 0.9238 | 0.38 | 0.14 | 0.38 |  |
-| digits | 0.9689 | 1.70 | 0.83 | 0.49 |  |
+| digits | 0.9687 | 1.57 | 0.74 | 0.47 |  |
 | diabetes | -3.2479 | 0.40 | 0.13 | 0.33 |  |
 | titanic | 0.8051 | 1.92 | 0.61 | 0.32 | 0.8063 |
 | apartments | -12.2599 | 0.80 | 0.26 | 0.32 | -3.1644 |
 | german | 0.7312 | 1.02 | 0.35 | 0.34 | 0.7280 |
-| wine, GridSearchCV of 36 fits | 0.9776 | 9.69 | 4.25 | 0.44 | |
+| wine, GridSearchCV of 36 fits | 0.9776 | 8.50 | 3.98 | 0.47 | |
 
-A fit takes some megabytes beside its rows (64 MB of rows: 6.4 MB; scikit-learn 0.6 MB). Steps are traced in the first
+A fit takes some megabytes beside its rows (64 MB of rows: 4.2 MB; scikit-learn 0.6 MB). Steps are traced in the first
 fit of a shape, and later fits of a process take them from there.
 """
 
