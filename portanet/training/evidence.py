@@ -14,6 +14,7 @@ from portanet.nn.layer import Layer
 from portanet.report.evidence import Evidence
 from portanet.rng import SHUFFLE, generator
 from portanet.training.arrays import to_host
+from portanet.training.intervals import bounds, coverage_of
 from portanet.training.units import Unit
 from portanet.training.validation import rows_at
 
@@ -50,6 +51,7 @@ def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evi
     return Evidence(
         rows, total, host, _single(run, targets), answers, run.card, _classes(run),
         metric=run.task.metric, score=_score(run, logits, numbers), importance=importance, filters=_filters(run),
+        bounds=bounds(run.wide(logits), run.card) if coverage_of(run.card) else None, coverage=coverage_of(run.card),
     )  # fmt: skip
 
 

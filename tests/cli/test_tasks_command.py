@@ -88,7 +88,8 @@ def test_numbers_from_training_to_report(cli: Call, houses: Any) -> None:
         "Predicted against true: price",
     ):
         assert expected in report
-    assert "ccuracy" not in report.partition("<script")[0]
+    for absent in ("ccuracy", "intervals", 'class="interval"'):
+        assert absent not in report.partition("<script")[0]
 
 
 def test_numbers_have_no_classes(cli: Call, houses: Any) -> None:
@@ -216,6 +217,11 @@ def test_intervals_from_training_to_predictions(cli: Call, houses: Any) -> None:
     assert cli("evaluate", "h", "more.csv", "--json").json["coverage"] == pytest.approx(inside)
     found = cli("predict", "h", "more.csv", "--json").json
     assert found["intervals"][0] == [float(rows[0]["lower"]), float(rows[0]["upper"])]
+    shares = json.loads(Path("h/run.json").read_text())["result"]["scores"]["valid"]["coverage"]
+    for report in (Path("h/report.html").read_text(), Path(cli("report", "h").out.strip()).read_text()):
+        assert "of 80% meant" in report
+        assert f"<td>{shares:.1%}</td>" in report
+        assert report.count('class="interval"') == 60
     assert "predict" in cli("train", *words[:5], "--task", "classify").err
 
 

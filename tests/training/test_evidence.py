@@ -32,6 +32,24 @@ def test_numbers_are_in_the_unit_of_the_targets() -> None:
     assert evidence.score == pytest.approx(run.evaluate(x, y)["r2"], abs=1e-6)
 
 
+@pytest.mark.parametrize("targets", [1, 2])
+def test_intervals_are_those_of_the_model(targets: int) -> None:
+    x = RNG.normal(size=(60, 2))
+    y = 1000.0 + 30.0 * x[:, :targets] + RNG.normal(size=(60, targets))
+    model = nn.Sequential(nn.Dense(3 * targets))
+    run = portanet.fit(model, x, y, loss=nn.Quantile((0.1, 0.5, 0.9)), valid=0.3, epochs=5)
+    evidence = evidence_of(run, "given", x, y)
+    assert evidence.bounds is not None
+    np.testing.assert_allclose(evidence.bounds.reshape(run.intervals(x).shape), run.intervals(x))
+    np.testing.assert_allclose(evidence.outputs.reshape(run.predict(x).shape), run.predict(x))
+    assert evidence.coverage == pytest.approx(0.8)
+    report = run.report()._repr_html_()
+    share = np.mean((evidence.bounds[:, 0] <= y) & (y <= evidence.bounds[:, 1]))
+    assert 0.0 < share < 1.0
+    assert f"{share:.1%}" in run.report(x=x, labels=y)._repr_html_()
+    assert "of 80% meant" in report
+
+
 def test_only_the_column_that_decides_matters() -> None:
     x = RNG.normal(size=(200, 3))
     model = nn.Sequential(nn.Dense(2))
