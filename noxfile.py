@@ -116,7 +116,7 @@ def sklearn(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """Pages with search from the docstrings, in the folder docs."""
-    session.install("--editable", ".", *group("docs"))
+    session.install("--editable", ".", *EXTRAS["sklearn"], *group("docs"))
     session.run("python", "scripts/docs.py", *session.posargs)
 
 

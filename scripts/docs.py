@@ -14,9 +14,10 @@ import pdoc.render
 
 import portanet
 import portanet.backends
+import portanet.estimators
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("cli", "data", "storage", "training.presets", "backends", "tracing", "checks", "export", "report")
+PAGES = ["backends", "checks", "cli", "data", "estimators", "export", "mpi", "report", "storage", "tracing"]
 PARAMETER = re.compile(r"^(?P<name>[\w*][\w*, /]*?) {2,}(?P<text>\S.*)$")
 
 
@@ -44,11 +45,14 @@ def as_markdown(docstring: str) -> str:
 
 def main(target: Path) -> None:
     warnings.simplefilter("error")
+    warnings.filterwarnings("ignore", r"Error parsing type annotation .*Statement\.__init__")  # a NamedTuple's
     pdoc.render.configure(docformat="markdown", template_directory=ROOT / "scripts" / "docs_template")
     pdoc.render.env.filters["as_markdown"] = as_markdown
-    for package in (portanet, portanet.backends):
+    for package in (portanet, portanet.backends, portanet.estimators):
         vars(package).update({name: getattr(package, name) for name in package.__all__})  # pdoc looks for no lazy names
-    pdoc.pdoc("portanet", *(f"portanet.{name}" for name in PAGES), output_directory=target)
+    inner = rf"!portanet\.({'|'.join(PAGES)})\..+"  # their files are for readers of the code
+    modules = [f"portanet.{name}" for name in [*PAGES, "training.presets"]]
+    pdoc.pdoc("portanet", *modules, inner, output_directory=target)
     print(target / "index.html")
 
 
