@@ -108,7 +108,7 @@ def number(value: float) -> str:
     """A number at an axis or in a table: short, with commas between thousands."""
     if value and not 1e-4 <= abs(value) < 1e7:
         return f"{value:.3g}"
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.4g}"
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"
 
 
 def whole(value: float) -> str:

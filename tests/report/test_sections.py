@@ -152,6 +152,13 @@ def test_columns_tell_their_kind_their_gaps_and_what_they_matter() -> None:
     assert found["left_out"] == [("nr", "id", "every number is another")]
 
 
+def test_numbers_are_short_and_have_no_exponent_below_ten_million() -> None:
+    given = (0.0, 5.0, 0.123456, -999.96, 36504.3, -1234567.8, 1.2e7, 3e-5)
+    assert [number(each) for each in given] == [
+        "0", "5", "0.1235", "-1000", "36,504", "-1,234,568", "1.2e+07", "3e-05",
+    ]  # fmt: skip
+
+
 def test_residuals_are_counted_once_each() -> None:
     rng = np.random.default_rng(0)
     true = rng.normal(50.0, 9.0, 500)

@@ -27,8 +27,9 @@ const percent = (share) => (share > 0.9995 ? "> 99.9 %" : share < 0.0005 ? "< 0.
 // A number as people read it.
 function figure(value) {
   if (!Number.isFinite(value)) return "none";
-  const large = Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3);
-  return large ? value.toPrecision(4).replace(/e\+?/, "e") : String(Number(value.toPrecision(5)));
+  const distance = Math.abs(value);
+  if (distance >= 1e9 || (distance !== 0 && distance < 1e-3)) return value.toPrecision(4).replace(/e\+?/, "e");
+  return String(distance >= 1e5 ? Math.round(value) : Number(value.toPrecision(5)));
 }
 
 const cssColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
