@@ -23,7 +23,7 @@ _COMMON = (
     "flow.js", "unit.js", "csv.js", "files.js", "replay.js",
 )  # fmt: skip
 _FOR_IMAGES = ("picture.js", "pad.js", "images.js")
-_FOR_TABLES = ("fields.js", "curves.js", "regions.js", "tables.js")
+_FOR_TABLES = ("cells.js", "fields.js", "curves.js", "regions.js", "tables.js")
 
 
 def explorer_page(graph: Graph, facts: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> str:

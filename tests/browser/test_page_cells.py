@@ -1,0 +1,61 @@
+"""Cells of a CSV in the explorer are read as Python reads them, or refused with their place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from portanet.data import dates
+from portanet.data.cells import number_of
+from portanet.data.columns import truth_of
+from portanet.data.labels import shortest
+from portanet.storage.schema import FORMS, TIME, YES_NO, Dialect
+
+pytest.importorskip("playwright")
+
+DATES = (
+    "2021-03-05", "2021/3/5", "2021-03/05", "2021-02-30", "2020-02-29", "2021-13-01", "0000-01-01", "0099-01-02",
+    "5.3.2021", "25/3/2021", "3/25/2021", "3/4/21", "3/4/70", "31.4.2021", "5 Mar 2021", "Fri, 5 March 2021",
+    "5-mar-21", "Mar 5, 2021", "March 5 2021", "Foo 5, 2021", "20210305", "20211305", "1614902400", "-86400.0",
+    "-99999999999", "1e9", "2021-03-05 14:30", "2021-03-05T14:30:59.5Z", "2021-03-05 24:00", "3/4/2021 2:30 PM",
+    "3/4/2021 12:05 a.m.", "5.3.2021 14:60", "2021-03-05 09:00 +02:00", "2021-03-05x", "yesterday", "", "1" * 70,
+)  # fmt: skip
+IN_PAGE = """([texts, forms]) => forms.map((form) => texts.map((text) => {
+  const moment = momentOf(text, form);
+  return moment && momentParts(moment, form.includes("time") ? 5 : 4);
+}))"""
+
+
+def test_dates_of_every_form_are_those_of_python(table_page: Any, visit: Any) -> None:
+    forms = [*FORMS[:-1], *(form + TIME for form in (*FORMS[:5], FORMS[-1]))]
+    found = visit(table_page[0]).evaluate(IN_PAGE, [DATES, forms])
+    for form, answers in zip(forms, found, strict=True):
+        for text, answer in zip(DATES, answers, strict=True):
+            moment = dates.parse(text, form)
+            expected = None if moment is None else dates.numbers([moment], timed=form.endswith(TIME))[0].tolist()
+            assert (answer and pytest.approx(answer)) == expected, (text, form)
+
+
+def test_numbers_and_categories_are_those_of_python(table_page: Any, visit: Any) -> None:
+    page = visit(table_page[0])
+    texts = ["1.234", "1,5", "1.234,5", "-7", "1e3", ".5", "abc", "1,234.5"]
+    for decimal, thousands in ((".", ""), (",", "."), (",", ""), (".", ",")):
+        given = {"decimal": decimal, "thousands": thousands}
+        script = "([texts, d]) => texts.map((t) => plainNumber(t, d)).map((t) => (NUMERAL.test(t) ? Number(t) : null))"
+        assert page.evaluate(script, [texts, given]) == [number_of(text, Dialect(**given)) for text in texts]
+    texts, values = ["07", "7.0", "+7", "8", "x", "-0", "7.5"], ["7", "-0", "x", "7.5"]
+    codes = [next((values.index(each) + 1 for each in (text, shortest(text)) if each in values), 0) for text in texts]
+    script = "([texts, field]) => texts.map((text) => codeOf(field, text))"
+    assert page.evaluate(script, [texts, {"kind": "category", "values": values}]) == codes
+    texts = ["YES", "t", "0", "Off", "1", "maybe", ""]
+    truths = page.evaluate(script, [texts, {"kind": YES_NO, "values": ["no", "yes"]}])
+    assert truths == [truth_of(text) for text in texts]
+
+
+def test_a_cell_that_cannot_be_read_is_told(table_page: Any, visit: Any) -> None:
+    page = visit(table_page[0])
+    page.get_by_label("Rows as CSV").fill("age,colour,smoker,height,day\n30,red,no,170,3/4/2021\n")
+    page.get_by_role("button", name="Answer all rows").click()
+    told = page.locator("#many-told").inner_text()
+    assert all(fact in told for fact in ("Row 1", "day", '"3/4/2021"', "year-month-day"))
