@@ -20,7 +20,8 @@ def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind) -
 
     Its input is uint8 for pixels, float64 where columns are centred before they become float32, and else float32.
     Its outputs are `label` (N,) and `probabilities` (N, K) for classes, `label` (N, K) of ones and zeros and
-    `probabilities` for several classes at once, and `prediction` in float64, (N,) or (N, K), for numbers.
+    `probabilities` for several classes at once, and `prediction` in float64, (N,) or (N, K), for numbers, with `lower`
+    and `upper` like it for a model with intervals.
     Raises ModelError for a layer that has no form in standard operators.
     """
     graph = Graph()
@@ -55,27 +56,39 @@ def _multilabel(graph: Graph, logits: str, card: ModelCard, outputs: int) -> Non
 
 
 def _regress(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
-    _predict(graph, graph.add("", "Cast", numbers, to="float64"), card, outputs)
+    _add_numbers(graph, "prediction", graph.add("", "Cast", numbers, to="float64"), card, outputs)
 
 
 def _quantiles(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
-    """The middle of the levels, as in `TrainedModel.predict`."""
-    count = outputs // len(card.levels)
-    places = graph.constant("middle", np.arange(count) + len(card.levels) // 2 * count)
-    _regress(graph, graph.add("", "Gather", numbers, places, axis=1), card, count)
+    """The middle of the levels, as in `TrainedModel.predict`, and the bounds of `TrainedModel.intervals`."""
+    levels = len(card.levels)
+    count = outputs // levels
+    numbers = graph.add("", "Cast", numbers, to="float64")
+
+    def level(place: int) -> str:
+        return graph.add("", "Gather", numbers, graph.constant("places", np.arange(count) + place * count), axis=1)
+
+    middle = level(levels // 2)
+    _add_numbers(graph, "prediction", middle, card, count)
+    if levels > 1:
+        margin = graph.constant("margin", np.array(card.margins or [0.0]))
+        low, high = graph.add("", "Sub", level(0), margin), graph.add("", "Add", level(levels - 1), margin)
+        _add_numbers(graph, "lower", graph.add("", "Min", low, middle), card, count)
+        _add_numbers(graph, "upper", graph.add("", "Max", high, middle), card, count)
 
 
 def _count(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
-    _predict(graph, graph.add("", "Exp", graph.add("", "Cast", numbers, to="float64")), card, outputs)
+    numbers = graph.add("", "Exp", graph.add("", "Cast", numbers, to="float64"))
+    _add_numbers(graph, "prediction", numbers, card, outputs)
 
 
-def _predict(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
-    """Numbers in the unit of the targets; one for each row has no second axis, as in `TrainedModel.predict`."""
+def _add_numbers(graph: Graph, name: str, numbers: str, card: ModelCard, outputs: int) -> None:
+    """An output in the unit of the targets; one for each row has no second axis, as in `TrainedModel.predict`."""
     if card.target_scale:
         scaled = graph.add("", "Mul", numbers, graph.constant("target_scale", np.array(card.target_scale)))
         numbers = graph.add("", "Add", scaled, graph.constant("target_center", np.array(card.target_center)))
-    graph.add("", "Reshape", numbers, shape=[-1] if outputs == 1 else [0, outputs], output="prediction")
-    graph.outputs.append(Value("prediction", "float64", () if outputs == 1 else (outputs,)))
+    graph.add("", "Reshape", numbers, shape=[-1] if outputs == 1 else [0, outputs], output=name)
+    graph.outputs.append(Value(name, "float64", () if outputs == 1 else (outputs,)))
 
 
 def _input_dtype(card: ModelCard) -> str:

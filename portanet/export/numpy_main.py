@@ -56,8 +56,11 @@ def main(arguments: list[str]) -> None:
     cells = [_text(label) for label in labels.tolist()]
     returns = any("\r" in cell for cell in cells)  # readers end a line there, and csv quotes it in no cell
     writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL, lineterminator="\n")
-    writer.writerow([FIRST, "Label"])
-    writer.writerows(enumerate(cells, start=1))
+    bounds = {
+        name: [_text(bound) for bound in answers[name].tolist()] for name in ("lower", "upper") if name in answers
+    }
+    writer.writerow([FIRST, "Label", *bounds])
+    writer.writerows(zip(range(1, len(cells) + 1), cells, *bounds.values()))
 
 
 def _text(label: Any) -> str:

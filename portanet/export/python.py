@@ -79,7 +79,7 @@ import numpy as np'''
 def python_source(graph: Graph, card: ModelCard) -> str:
     """Return the text of predict.py; names from data stand in it as literals alone."""
     (source,) = graph.inputs
-    outputs = " and ".join(value.name for value in graph.outputs)
+    outputs = ", ".join(value.name for value in graph.outputs)
     facts = [
         f"ROW_SHAPE = {source.shape!r}",
         f"ROW_DTYPE = np.{source.dtype}",

@@ -22,6 +22,7 @@ from portanet.training.arrays import to_host
 from portanet.training.explorer_fields import fields_of
 from portanet.training.explorer_replay import replay_of
 from portanet.training.explorer_rows import ARRAY, examples_of, require_examples
+from portanet.training.intervals import coverage_of
 from portanet.training.model import TrainedModel
 from portanet.training.summary import layers
 from portanet.training.weights import TrainedParams
@@ -81,11 +82,14 @@ def _in(run: TrainedModel, precision: str) -> TrainedModel:
 
 def _facts(run: TrainedModel, rows: Dataset | None, title: str) -> dict[str, Any]:
     """What the page knows of the model."""
-    card = run.card
+    card, levels = run.card, max(1, len(run.card.levels))
+    [outputs] = run.model.output_shape(run.input_shape)
     return {
         "title": title,
         "task": run.task.name,
-        "classes": list(card.classes) or list(map(str, range(run.model.output_shape(run.input_shape)[0]))),
+        "classes": list(card.classes) or list(map(str, range(outputs // levels))),
+        "levels": levels,
+        "coverage": coverage_of(card),
         "label": card.label,
         "columns": card.columns,
         "table": card.table and card.table.to_dict(),

@@ -61,6 +61,31 @@ def test_several_targets_and_counts(tmp_path: Any) -> None:
             np.testing.assert_allclose(answers["prediction"], expected, rtol=1e-4, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("targets", [1, 2])
+def test_the_middle_and_the_bounds_of_intervals(targets: int, tmp_path: Any) -> None:
+    x = rows()
+    y = 1000.0 + 30.0 * x[:, :targets] + rows(seed=1)[:, :targets]
+    run = fit(nn.Dense(3 * targets), x, y, loss=nn.Quantile((0.1, 0.5, 0.9)), valid=0.3, epochs=5)
+    assert run.card.margins
+    lower, upper = run.intervals(x)[:, 0], run.intervals(x)[:, 1]
+    for answers in (by_onnx(graph_of(run), x, tmp_path), by_python(graph_of(run), x)):
+        assert list(answers) == ["prediction", "lower", "upper"]
+        for name, expected in (("prediction", run.predict(x)), ("lower", lower), ("upper", upper)):
+            assert answers[name].shape == expected.shape
+            np.testing.assert_allclose(answers[name], expected, rtol=1e-6, err_msg=name)
+
+
+def test_quantiles_of_one_level_and_without_validation_rows(tmp_path: Any) -> None:
+    x = rows()
+    for levels, names in (((0.9,), ["prediction"]), ((0.1, 0.3, 0.5, 0.7, 0.9), ["prediction", "lower", "upper"])):
+        run = fit(nn.Dense(len(levels)), x, x[:, 0], loss=nn.Quantile(levels), epochs=2)
+        for answers in (by_onnx(graph_of(run), x, tmp_path), by_python(graph_of(run), x)):
+            assert list(answers) == names
+            np.testing.assert_allclose(answers["prediction"], run.predict(x), rtol=1e-5, atol=1e-6)
+            if "lower" in answers:
+                np.testing.assert_allclose(answers["lower"], run.intervals(x)[:, 0], rtol=1e-5, atol=1e-6)
+
+
 def test_columns_that_float32_would_merge(tmp_path: Any) -> None:
     dates = np.arange(20230101, 20230129, dtype=np.float64)[:, None]
     labels = (dates[:, 0] > 20230114).astype(np.int64)

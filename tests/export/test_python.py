@@ -78,6 +78,15 @@ def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
     assert rows == [["Row", "Label"], *([str(i), name] for i, name in enumerate(expected.tolist(), 1))]
 
 
+def test_it_prints_the_bounds_of_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    card = ModelCard((3,), levels=(0.1, 0.5, 0.9), margins=(0.5,), target_center=(10.0,), target_scale=(2.0,))
+    graph = model_graph(nn.Identity(), {}, card, nn.TaskKind.QUANTILES)
+    (tmp_path / "rows.csv").write_text("a,b,c\n-1,0,1\n1,0,4\n")
+    imported(python_source(graph, card))["main"]([str(tmp_path / "rows.csv")])
+    lines = ["Row,Label,lower,upper", "1,10.0,7.0,13.0", "2,10.0,10.0,19.0"]  # the middle is between its bounds
+    assert capsys.readouterr().out.splitlines() == lines
+
+
 @pytest.mark.parametrize(
     ("content", "fact"),
     [("height\n1\n", "weight"), (None, "No such file"), ("height,weight\n1,tall\n", "tall"), ("", "rows.csv")],

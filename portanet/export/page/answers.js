@@ -3,11 +3,14 @@
 const HAS_CLASSES = facts.task === "classify" || facts.task === "multilabel";
 const MOST_BARS = 12;
 
-// The answer for one row of the values.
+// The first of the last layer's units that an answer is read from: of several quantiles the middle one is the answer.
+const ANSWER_UNIT = HAS_CLASSES ? 0 : Math.floor(facts.levels / 2) * facts.classes.length;
+
+// The answer for one row of the values; with intervals also its lower and upper bounds.
 function answerOf(values, row = 0) {
   if (!HAS_CLASSES) {
-    const all = values.prediction, k = all.data.length / all.shape[0];
-    return { numbers: Array.from(all.data.subarray(row * k, (row + 1) * k)), index: 0 };
+    const of = ({ data, shape }) => Array.from(data.subarray((row * data.length) / shape[0], ((row + 1) * data.length) / shape[0]));
+    return { numbers: of(values.prediction), bounds: facts.coverage ? [of(values.lower), of(values.upper)] : null, index: 0 };
   }
   const k = facts.classes.length, shares = Array.from(values.probabilities.data.subarray(row * k, (row + 1) * k));
   return { shares, index: shares.indexOf(Math.max(...shares)) };
@@ -17,6 +20,14 @@ function textOf({ shares, numbers, index }) {
   if (numbers) return numbers.map(figure).join(", ");
   if (facts.task === "classify") return facts.classes[index];
   return facts.classes.filter((_, i) => shares[i] > 0.5).join(", ") || "none of them";
+}
+
+// How sure the answer is: the probability of its class, or the interval of its number.
+function noteOf({ shares, numbers, bounds, index }) {
+  if (shares) return `${percent(shares[index])} sure`;
+  if (!bounds) return "";
+  const spans = numbers.map((_, i) => `${figure(bounds[0][i])} and ${figure(bounds[1][i])}`);
+  return `${Math.round(100 * facts.coverage)} % lie between ${spans.join(", ")}`;
 }
 
 function sentenceOf(answer) {

@@ -83,7 +83,7 @@ function answersOf([head, ...rows]) {
   if (!head || !rows.length) throw new Error("There are no rows below the header.");
   const encode = facts.fields && (facts.table || facts.columns) ? tableReader(head) : numbersReader(head), length = size(network.inputs[0].shape), table = [];
   const names = HAS_CLASSES ? ["Label", ...facts.classes.map((name) => `probability of ${name}`)]
-    : (facts.classes.length > 1 ? facts.classes.map((_, i) => `Prediction ${i + 1}`) : ["Prediction"]);
+    : ["Prediction", ...(facts.coverage ? ["lower", "upper"] : [])].flatMap((name) => (facts.classes.length > 1 ? facts.classes.map((_, i) => `${name} ${i + 1}`) : name));
   table.push(["Row", ...names]);
   for (let start = 0; start < rows.length; start += 256) {
     const block = rows.slice(start, start + 256), flat = new Float64Array(block.length * length);
@@ -91,7 +91,7 @@ function answersOf([head, ...rows]) {
     const values = answer(network, flat);
     block.forEach((_, i) => {
       const given = answerOf(values, i);
-      table.push([start + i + 1, ...(given.numbers ?? [textOf(given), ...given.shares.map((share) => share.toFixed(6))])]);
+      table.push([start + i + 1, ...(given.numbers?.concat(...(given.bounds ?? [])) ?? [textOf(given), ...given.shares.map((share) => share.toFixed(6))])]);
     });
   }
   return table;

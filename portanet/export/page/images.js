@@ -77,14 +77,15 @@ function imagesPage(main) {
     const summed = Float64Array.from({ length: block }, (_, i) => toPixels.reduce((sum, g, at) => (at % block === i ? sum + g : sum), 0));
     const looked = shape[0] === 1 ? toPixels : summed;
     paint(saliency, looked, shape[1], shape[2], signedOf(largestOf(looked)));
-    answers.show(given, noteOf(given));
-    flow.draw(values, pathsOf(stages, values, grads, given.index), given.index);
+    answers.show(given, labelled(given));
+    flow.draw(values, pathsOf(stages, values, grads, ANSWER_UNIT + given.index), given.index);
     every.show(values);
   }
 
-  function noteOf(given) {
-    const sure = given.shares ? `${percent(given.shares[given.index])} sure` : "";
+  function labelled(given) {
+    const sure = noteOf(given);
     if (state.label === null) return sure;
+    if (given.numbers) return [sure, `labelled ${state.label}`].filter(Boolean).join("; ");
     return `${sure}; labelled ${state.label}, so it is ${textOf(given) === String(state.label) ? "right" : "wrong"}`;
   }
   return { network, pad, state, take, example };

@@ -23,10 +23,10 @@ function tablePage(main) {
 
   function refresh() {
     const values = answer(network, state.row), given = answerOf(values);
-    answers.show(given, given.shares ? `${percent(given.shares[given.index])} sure` : "");
+    answers.show(given, noteOf(given));
     if (stages.length) {
       const grads = gradients(network, values, logitsOf(network), given.index);
-      flow.draw(values, pathsOf(stages, values, grads, given.index), given.index);
+      flow.draw(values, pathsOf(stages, values, grads, ANSWER_UNIT + given.index), given.index);
     }
     const lines = controls.map((each) => each.line(state.row, given.index)), heights = lines.flatMap((line) => line?.y ?? []);
     const span = HAS_CLASSES ? [0, 1] : spread(Math.min(...heights), Math.max(...heights));
