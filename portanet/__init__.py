@@ -37,7 +37,7 @@ already stay in their library: give `fit` PyTorch tensors, and it computes with 
   Quantile
 - optimizers: SGD (momentum, Nesterov), AdaGrad, RMSProp, Adam, AdamW, NAdam, Lion; ClipByGlobalNorm and EMA around any
 - schedules: constant, step_decay, exponential_decay, inverse_scaling, cosine_decay, one_cycle, cos_log, linear_warmup
-- callbacks: EarlyStopping, KeepBest, ReduceOnPlateau, Progress, or your own
+- callbacks: EarlyStopping, KeepBest, ReduceOnPlateau, Snapshots, Progress, or your own
 
 `fit` takes names too: `fit(model, x, labels, optimizer="adam", loss="mse", valid=0.1)` holds out a tenth of the rows.
 Words of scikit-learn, Keras and PyTorch mean the same here, or the message names the right form. Your own layers,
@@ -126,6 +126,7 @@ if TYPE_CHECKING:
     from portanet.training.model import TrainedModel, load
     from portanet.training.progress import Progress
     from portanet.training.resume import Checkpoints
+    from portanet.training.snapshots import Snapshots
     from portanet.xp import namespace
 
 __version__ = "0.1.0"
@@ -149,6 +150,7 @@ __all__ = [
     "Progress",
     "Ranks",
     "ReduceOnPlateau",
+    "Snapshots",
     "TrainedModel",
     "choose",
     "cross_validate",
@@ -182,6 +184,7 @@ _HOMES = {
     "Progress": "portanet.training.progress",
     "Ranks": "portanet.mpi.ranks",
     "ReduceOnPlateau": "portanet.training.callbacks",
+    "Snapshots": "portanet.training.snapshots",
     "TrainedModel": "portanet.training.model",
     "choose": "portanet.backends",
     "cross_validate": "portanet.training.cross_validation",

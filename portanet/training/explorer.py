@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from portanet._text import shown
 from portanet._tree import tree_map
 from portanet._typing import Params
 from portanet.data import Dataset
 from portanet.data.pictures.digit import SIDE, are_digits
+from portanet.errors import ConfigError
 from portanet.export.explorer import explorer_page
 from portanet.export.model_graph import model_graph
 from portanet.export.rounding import FLOAT16, INT8, round_params
@@ -24,6 +26,7 @@ from portanet.training.explorer_replay import replay_of
 from portanet.training.explorer_rows import ARRAY, examples_of, require_examples
 from portanet.training.intervals import coverage_of
 from portanet.training.model import TrainedModel
+from portanet.training.snapshots import Snapshots
 from portanet.training.summary import layers
 from portanet.training.weights import TrainedParams
 
@@ -35,7 +38,7 @@ _LOOKED_AT = 200  # rows, for what they show
 
 def explore(
     run: TrainedModel, path: Path, *, examples: Any = None, precision: str = AUTO,
-    snapshots: Mapping[int, Params] | None = None,
+    snapshots: Snapshots | Mapping[int, Params] | None = None,
 ) -> TrainedModel:  # fmt: skip
     """Write the page; return the model as the page has it, with its rounded parameters.
 
@@ -43,9 +46,9 @@ def explore(
     precision  int8, float16 or float32; auto is int8 where the score stays within 0.1 points, else float16
     snapshots  arrays by the number of steps before them, as `Snapshots.kept` has them, to replay the training
 
-    Raises ConfigError for another precision, ModelError for a layer that the page cannot run.
+    Raises ConfigError for other settings, ModelError for a layer that the page cannot run.
     """
-    rows = require_examples(examples)
+    rows, kept = require_examples(examples), _kept(snapshots)
     rounded = _rounded(run, rows, precision)
     host = tree_map(dict(rounded.params), to_host)
     graph = model_graph(run.model, host, run.card, getattr(run.loss, "task", TaskKind.CLASSIFY))
@@ -54,11 +57,22 @@ def explore(
         facts["examples"], arrays[ARRAY] = examples_of(rounded, rows)
     if not run.card.has_images:
         facts["fields"] = fields_of(run.card, host, arrays.get(ARRAY))
-    if snapshots:
-        facts["snapshots"], replayed = replay_of(rounded, graph, snapshots, rounded.about["precision"])
+    if kept:
+        facts["snapshots"], replayed = replay_of(rounded, graph, kept, rounded.about["precision"])
         arrays |= replayed
     atomic.write(path, explorer_page(graph, facts, arrays))
     return rounded
+
+
+def _kept(snapshots: Any) -> Mapping[int, Params]:
+    """The arrays by step; ConfigError for anything else."""
+    kept = getattr(snapshots, "kept", snapshots)
+    if kept is not None and not isinstance(kept, Mapping):
+        raise ConfigError(
+            f"snapshots must be the callback Snapshots that the run was given, got {shown(snapshots)}.",
+            remedy="make it first, as in kept = Snapshots(); fit(..., callbacks=[kept])",
+        )
+    return kept or {}
 
 
 def _rounded(run: TrainedModel, examples: Dataset | None, precision: str) -> TrainedModel:

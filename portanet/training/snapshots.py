@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from portanet._calls import explain_calls
+from portanet._text import shown
 from portanet._tree import tree_items, tree_map, tree_set
 from portanet._typing import HostArray, Params
+from portanet.errors import ConfigError
 from portanet.nn.layout import Layout
 from portanet.training.arrays import to_host
 from portanet.training.callbacks import Callback
@@ -26,12 +29,22 @@ WEIGHTS = 20_000
 class Snapshots(Callback):
     """Keeps the arrays before the first step, after the last one, and in between at the steps N (i / 39)^2, of N.
 
-    points  how many of them there are at most; a run of fewer steps has fewer
+        kept = Snapshots()
+        fit(..., callbacks=[kept]).explore("page.html", snapshots=kept)
+
+    points  how many of them there are at most, at least 2; a run of fewer steps has fewer
     kept    the arrays on the host by the number of steps before them, in their order
+
+    Of a network of more than 20,000 weights they are those of some units of the first layer alone. Raises ConfigError
+    for another number.
     """
 
     points: int = POINTS
     kept: dict[int, Params] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.points, int) or self.points < 2:
+            raise ConfigError(f"Snapshots: points must be an integer >= 2, got {shown(self.points)}.")
 
     def begin(self, run: TrainedModel, steps: int) -> None:
         self._run = run
@@ -57,6 +70,9 @@ class Snapshots(Callback):
         if sum(sizes) <= WEIGHTS:
             return tree_map(dict(run.params), lambda array: np.array(to_host(array)))
         return _first_weight(run.params)
+
+
+explain_calls((Snapshots,), ConfigError)
 
 
 def _first_weight(params: Params) -> Params:

@@ -169,9 +169,9 @@ class Weights:
         examples   labelled rows to show in it, a Dataset, preferably not those of training
         precision  of its weights: int8 with one scale a unit, float16 or float32; auto is int8 where the score on the
                    examples stays within 0.1 points, else float16
-        snapshots  its arrays by step, to replay the run: `kept` of the callback `portanet.training.snapshots.Snapshots`
+        snapshots  the callback `Snapshots` of the run, or what it kept, to replay the training
 
-        The page opens from disk, without a network. Raises ConfigError for another precision, ModelError for a layer
+        The page opens from disk, without a network. Raises ConfigError for other settings, ModelError for a layer
         that the page cannot run, DataError where the file cannot be written.
         """
         from portanet.training.explorer import explore

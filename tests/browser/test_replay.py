@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from portanet import Dataset, fit, nn
+from portanet import Dataset, Snapshots, fit, nn
 from portanet.export.rounding import round_params
-from portanet.training.snapshots import Snapshots
 from portanet.training.weights import TrainedParams
 
 pytest.importorskip("playwright")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from helpers import blobs
 
-from portanet import Callback, fit, nn
+from portanet import Callback, Snapshots, fit, nn
 from portanet._tree import tree_items
-from portanet.errors import CheckpointError, ModelError
+from portanet.errors import CheckpointError, ConfigError, ModelError
 from portanet.storage.snapshots_file import NAME, read_snapshots, write_snapshots
-from portanet.training.snapshots import WEIGHTS, Snapshots
+from portanet.training.snapshots import WEIGHTS
 
 X, LABELS = blobs(60)
 
@@ -89,3 +89,19 @@ def test_snapshots_of_another_model_are_refused(tmp_path: Path) -> None:
     run = fit(wider, X, LABELS, epochs=1)
     with pytest.raises(ModelError, match="snapshots"):
         run.explore(tmp_path / "page.html", snapshots=kept.kept)
+
+
+def test_the_callback_itself_is_taken_and_other_things_are_refused(tmp_path: Path) -> None:
+    kept = Snapshots(points=2)
+    run = trained(kept, epochs=1)
+    run.explore(tmp_path / "a.html", snapshots=kept)
+    run.explore(tmp_path / "b.html", snapshots=kept.kept)
+    texts = [(tmp_path / f"{name}.html").read_text().replace(f"<title>{name}", "<title>") for name in "ab"]
+    assert all('"steps":[0,6]' in text for text in texts)
+    assert len(texts[0]) == len(texts[1])
+    for wrong in (True, [1, 2], Snapshots):
+        with pytest.raises(ConfigError, match=r"snapshots must be.*Snapshots"):
+            run.explore(tmp_path / "c.html", snapshots=wrong)
+    for points in (1, 2.5, "4"):
+        with pytest.raises(ConfigError, match=r"points.*2"):
+            Snapshots(points=points)  # type: ignore[arg-type]
