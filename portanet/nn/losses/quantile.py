@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 from typing import ClassVar
 
 from portanet._typing import Array, Shape
@@ -33,7 +35,8 @@ class Quantile(Loss):
     task: ClassVar[TaskKind] = TaskKind.QUANTILES
 
     def __post_init__(self) -> None:
-        levels = tuple(map(float, self.levels)) if isinstance(self.levels, (tuple, list)) else (float("nan"),)
+        given = self.levels if isinstance(self.levels, (tuple, list)) else ()
+        levels = tuple(float(level) if isinstance(level, Real) else math.nan for level in given)
         edges = (0.0, *levels, 1.0)
         if len(levels) % 2 == 0 or not all(low < high for low, high in pairwise(edges)):
             raise ConfigError(
