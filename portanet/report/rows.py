@@ -22,7 +22,7 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
     pairs = [
         (named.get(key, key), f"{value:,}" if isinstance(value, int) else text(value))
         for key, value in data.items()
-        if key not in ("counts", "notes") and not (key == "classes" and classes)
+        if key not in ("counts", "notes") and not (key == "classes" and (classes or not value))
     ]
     return {"pairs": pairs, "classes": classes[:_CLASSES], "hidden": max(0, len(classes) - _CLASSES)}
 

@@ -238,6 +238,7 @@ def test_data_tell_the_rows_of_each_class() -> None:
         ("a", 900, 1.0),
         ("b", 300, 1 / 3),
     ]
+    assert rows.section(RunRecord("r", data={"name": "d.csv", "classes": []}))["pairs"] == [("source", "d.csv")]  # type: ignore[index]
     assert rows.section(RunRecord("r", data={"classes": ["a"], "counts": ["x"]}))["classes"] == []  # type: ignore[index]
 
 
