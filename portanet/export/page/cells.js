@@ -25,12 +25,11 @@ function momentOf(text, form) {
     moment.setTime(1000 * Number(u));
     return moment.getUTCFullYear() >= 1 ? moment : null;
   }
-  const year = Number(y) + (y.length === 4 ? 0 : Number(y) < 69 ? 2000 : 1900), day = Number(d);
+  const year = Number(y) + (y.length === 4 ? 0 : Number(y) < 69 ? 2000 : 1900);
   const month = name ? MONTHS.indexOf(name.toLowerCase()) : Number(m) - 1, later = P?.trim()[0].toLowerCase() === "p";
   const [hour, minute, second] = [P ? (Number(H) % 12) + 12 * later : Number(H ?? 0), Number(M ?? 0), Number(S ?? 0)];
-  moment.setUTCFullYear(year, month, day);
-  const there = year >= 1 && month >= 0 && moment.getUTCMonth() === month && moment.getUTCDate() === day;
-  if (!there || hour > 23 || minute > 59 || second > 59) return null;
+  moment.setUTCFullYear(year, month, Number(d)); // a day that the month lacks moves it to another
+  if (year < 1 || moment.getUTCMonth() !== month || hour > 23 || minute > 59 || second > 59) return null;
   moment.setUTCHours(hour, minute, second);
   return moment;
 }
