@@ -34,8 +34,10 @@ class Memory:
         if key is None:
             return training, rows
         with self._lock:
-            kept = self._kept.get(key)
+            kept = self._kept.pop(key, [])
             earlier = kept.pop() if kept else None
+            if kept:
+                self._kept[key] = kept
         if earlier is None:
             return training, Rows(*tree_map((rows.x, rows.targets, rows.weights), np.copy))
         _fill(earlier, training, rows)

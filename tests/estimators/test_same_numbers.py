@@ -10,6 +10,8 @@ import scipy.sparse
 import sklearn.neural_network as theirs
 
 import portanet
+from portanet.estimators import fitting
+from portanet.estimators.memory import Memory
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Maximum iterations", "ignore:lbfgs failed", "ignore:.*batch_size")
 
@@ -151,3 +153,20 @@ def test_fits_that_share_their_arrays_stay_apart() -> None:
     _, second = pair("three classes", random_state=5, alpha=0.5)
     assert second.fit(-X, CLASSES).predict_proba(X).tobytes() == expected
     assert first.predict_proba(X).tobytes() == answers
+
+
+def test_a_fit_that_fails_leaves_the_next_ones_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it took from the memory of earlier fits is gone; as many shapes as are kept come after it."""
+    monkeypatch.setattr(fitting, "memory", Memory())
+
+    class Fails(portanet.Callback):
+        def log(self, row: dict[str, Any]) -> bool:
+            raise OSError("no space left")
+
+    _, model = pair("three classes", max_iter=1)
+    model.fit(X, CLASSES)
+    with pytest.raises(OSError, match="no space left"):
+        model.set_callbacks(Fails()).fit(X, CLASSES)
+    model.set_callbacks()
+    for rows in range(40, 52):
+        assert model.fit(X[:rows], CLASSES[:rows]).n_iter_ == 1
