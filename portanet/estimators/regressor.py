@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -20,6 +19,7 @@ from portanet.estimators.parameters import keep
 from portanet.estimators.targets import checked_numbers
 from portanet.metrics import R2
 from portanet.nn.losses.loss import LossFunction, TaskKind
+from portanet.training.intervals import conformal
 from portanet.xp import namespace
 
 
@@ -30,8 +30,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                Quantile((0.9,)) of portanet.nn, ...
     intervals  the share of targets that `predict_interval` is to hold, such as 0.9; rows are held out for it
 
-    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does, and
-    ConfigError for more of `intervals` than the rows to validate on can give.
+    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does, ConfigError
+    for a loss of classes, and DataError for more of `intervals` than the rows to validate on can give.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -109,15 +109,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         if self.intervals is None or validation is None:
             return
         predicted = self._backend.to_numpy(self._numbers(validation.x))
-        errors = np.sort(np.abs(np.asarray(validation.y, np.float64).reshape(predicted.shape) - predicted), axis=0)
-        place = math.ceil((len(errors) + 1) * self.intervals)
-        if place > len(errors):
-            least = math.ceil(self.intervals / (1 - self.intervals))
-            raise ConfigError(
-                f"intervals={self.intervals} need at least {least} rows to validate on, got {len(errors)}",
-                remedy="give X_val and y_val, or a larger validation_fraction",
-            )
-        self.margin_ = errors[place - 1]
+        errors = np.abs(np.asarray(validation.y, np.float64).reshape(predicted.shape) - predicted)
+        remedy = "give X_val and y_val, or a larger validation_fraction"
+        self.margin_ = conformal(errors, self.intervals, remedy)
 
     def predict_interval(self, X: Any) -> tuple[Any, Any]:
         """Return the lower and the upper ends of intervals that hold a share `intervals` of the targets.
@@ -126,7 +120,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
         margin_ is a quantile of the distances of predictions from the targets of rows that were held out (or X_val),
         so that the share holds for new rows of the same kind, whatever the network: split conformal prediction, Lei et
-        al. 2018, doi:10.1080/01621459.2017.1307116. Raises ConfigError for an estimator without `intervals`.
+        al. 2018, doi:10.1080/01621459.2017.1307116. All rows have the same width; `portanet.fit` with
+        `nn.Quantile((0.05, 0.5, 0.95))` learns one for each row, and puts it right by the same rule. Raises ConfigError
+        for an estimator without `intervals`.
 
         X  (N, D)
         """

@@ -28,17 +28,24 @@ def margins(outputs: HostArray, targets: HostArray, card: ModelCard) -> tuple[fl
     sample that the network was not fitted to. Below 0 the quantiles were too wide. Conformalized quantile regression:
     Romano, Patterson, Candes 2019, arXiv:1905.03222. Raises DataError for too few rows.
     """
-    coverage, count = coverage_of(card), len(targets)
+    low, high = _ends(outputs, len(card.levels))
+    scores = np.maximum(low - targets, targets - high)
+    return tuple(conformal(scores, coverage_of(card), "hold out more with valid=0.3").tolist())
+
+
+def conformal(scores: HostArray, coverage: float, remedy: str) -> HostArray:
+    """Return the ceil((N + 1) coverage)-th smallest of scores (N, ...): a new row's is at most that, with that chance.
+
+    remedy  what to do about too few rows, for the DataError that they raise
+    """
+    count = len(scores)
     rank = math.ceil((count + 1) * coverage - 1e-9)
     if rank > count:
         least = math.ceil(coverage / (1.0 - coverage) - 1e-9)
         raise DataError(
-            f"intervals of {coverage:.3g} need at least {least} rows that are held out, got {count}.",
-            remedy="hold out more with valid=0.3",
+            f"intervals of {coverage:.3g} need at least {least} rows that are held out, got {count}.", remedy=remedy
         )
-    low, high = _ends(outputs, len(card.levels))
-    ordered = np.sort(np.maximum(low - targets, targets - high), axis=0)
-    return tuple(ordered[rank - 1].tolist())
+    return np.sort(scores, axis=0)[rank - 1]
 
 
 def bounds(outputs: HostArray, card: ModelCard) -> HostArray:

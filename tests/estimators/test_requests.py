@@ -148,6 +148,18 @@ def test_27676_callbacks_of_scikit_learn(capsys: pytest.CaptureFixture[str]) -> 
     assert model.set_callbacks() is model
 
 
+def test_27676_scores_of_each_epoch_through_a_search() -> None:
+    monitor = ScoringMonitor(scoring=["accuracy", "neg_log_loss"])
+    pipe = make_pipeline(StandardScaler(), classifier(max_iter=3).set_callbacks(monitor))
+    search = GridSearchCV(pipe, {"mlpclassifier__alpha": [0.1, 1]}, cv=2)
+    search.set_callbacks(ProgressBar()).fit(X, CODES)
+    rows = monitor.get_logs().data
+    assert len({row["parent_task_id_path"] for row in rows if row["task_name"] == "epoch"}) == 5
+    assert len([row for row in rows if row["task_name"] == "epoch"]) == 5 * 3  # two alphas, two folds, and the refit
+    refit = max((row for row in rows if row["task_name"] == "epoch"), key=lambda row: row["task_id_path"])
+    assert refit["accuracy"] == search.score(X, CODES)
+
+
 def test_27676_a_callback_stops_and_sees_the_search() -> None:
     class Stop:
         seen: list[str] = []  # noqa: RUF012
@@ -201,16 +213,27 @@ def test_26912_more_activations(name: str) -> None:
     assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
-def test_partial_fit_of_several_labels() -> None:
-    model = classifier()
-    for _ in range(20):
+def test_12505_partial_fit_of_several_labels() -> None:
+    """As many calls give what as many epochs of fit give; a label that a part lacks changes nothing."""
+    model, whole = classifier(shuffle=False), classifier(shuffle=False).fit(X, SEVERAL)
+    for _ in range(15):
         model.partial_fit(X, SEVERAL, classes=[0, 1])
+    np.testing.assert_allclose(model.predict_proba(X), whole.predict_proba(X))
+    model.partial_fit(X[:4], np.zeros((4, 2), int))
     assert model.predict(X).shape == SEVERAL.shape
-    assert model.loss_curve_[-1] < model.loss_curve_[0]
+    assert len(model.loss_curve_) == 16
 
 
-@pytest.mark.parametrize("number", [12505, 25693])
-def test_partial_fit_with_early_stopping(number: int) -> None:
+def test_25693_partial_fit_after_a_fit_with_early_stopping() -> None:
+    model = regressor(early_stopping=True).fit(X, NUMBER)
+    with pytest.raises(ValueError, match="X_val"):
+        model.partial_fit(X, NUMBER)
+    epochs = len(model.loss_curve_)
+    model.partial_fit(X, NUMBER, X_val=X_VAL, y_val=Y_VAL)
+    assert len(model.loss_curve_) == len(model.validation_scores_) == epochs + 1
+
+
+def test_25693_partial_fit_with_early_stopping() -> None:
     model = classifier(early_stopping=True, n_iter_no_change=3, tol=1e-3)
     with pytest.raises(ValueError, match="X_val"):
         model.partial_fit(X, CODES, classes=[0, 1, 2])
@@ -251,7 +274,15 @@ def test_intervals_hold_their_share(solver: str) -> None:
     regressor = MLPRegressor(**settings, learning_rate_init=0.02, intervals=0.8, validation_fraction=0.4)
     low, high = regressor.fit(x[:400], y[:400]).predict_interval(x[400:])
     assert 0.7 < np.mean((low <= y[400:]) & (y[400:] <= high)) < 0.9
-    with pytest.raises(ConfigError, match="at least 99 rows"):
+    with pytest.raises(DataError, match=r"at least 99 rows.*validation_fraction"):
         MLPRegressor(**settings, intervals=0.99).fit(x, y)
     with pytest.raises(ConfigError, match=r"intervals=0\.9"):
         MLPRegressor(**settings).fit(x, y).predict_interval(x)
+
+
+def test_intervals_take_the_fewest_rows_that_do() -> None:
+    """Nine rows give 0.9, as the largest of their distances; rounding asks for no tenth."""
+    model = regressor(intervals=0.9).fit(X, NUMBER, X_val=X_VAL[:9], y_val=Y_VAL[:9])
+    assert model.margin_ == np.abs(model.predict(X_VAL[:9]) - Y_VAL[:9]).max()
+    with pytest.raises(DataError, match="at least 9 rows"):
+        regressor(intervals=0.9).fit(X, NUMBER, X_val=X_VAL[:8], y_val=Y_VAL[:8])
