@@ -13,6 +13,7 @@ begin with the same weights, take the same batches and go through the same losse
 - `partial_fit` takes `early_stopping=True` with `X_val` and `y_val`, and several labels at once.
 - A frame with text, dates or gaps is read as a table, in float64, and the network begins with `portanet.nn.Columns`; a
   frame of numbers without gaps gives the bits of its array. Targets are never scaled.
+- A `loss` of classes has an output for each of two classes as well; a `loss` of the wrong kind of target is refused.
 - `coefs_` and `intercepts_` are the arrays of the Dense layers where the network is made of others too.
 - `fit(X_val=, y_val=, sample_weight_val=)` measures rows of your own after each epoch: `validation_scores_`,
   `validation_loss_curve_`. `set_callbacks` takes scikit-learn's callbacks and portanet's.
@@ -35,7 +36,10 @@ same on both sides to four decimals, and processor seconds of one fit, by `nox -
 | wine, GridSearchCV of 36 fits | 0.9776 | 8.50 | 3.98 | 0.47 | |
 
 A fit takes some megabytes beside its rows (64 MB of rows: 4.2 MB; scikit-learn 0.6 MB). Steps are traced in the first
-fit of a shape, and later fits of a process take them from there.
+fit of a shape, and later fits of a process take them from there. Tracing takes about 0.1 s for each number of rows and
+each network, as long as 150 epochs of breast_cancer, so a search of short fits gains less: 36 of 20 epochs each on
+breast_cancer take 0.8 of scikit-learn's time, 0.6 once they are traced; the search itself and the checks of rows and
+settings, some 15 ms a fit, are scikit-learn's on both sides.
 """
 
 from __future__ import annotations

@@ -94,10 +94,13 @@ def _optimizer(own: Any) -> Any:
 
 
 def from_portanet(run: TrainedModel, classifier: type, regressor: type) -> Any:
-    """Return a trained model as a fitted estimator; ModelError for one that does not end in Dense."""
+    """Return a trained model as a fitted estimator; ModelError for one that does not end in Dense, or of quantiles."""
     layers, params = _of_rows(run)
     task, card = run.task, run.card
     is_classifier = task.is_classification
+    if not is_classifier and getattr(run.loss, "outputs_per_target", 1) > 1:
+        problem = "an estimator has one output for each target, and this model has quantiles"
+        raise ModelError(problem, remedy="use the model itself, its predict and its intervals")
     own: Any = (classifier if is_classifier else regressor)(
         layers=_hidden(layers, card), loss=run.loss, dtype=run.dtype
     )

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from portanet._typing import HostArray
 from portanet.estimators.base import BaseMLP
-from portanet.estimators.losses import classification_loss
+from portanet.estimators.losses import classification_loss, takes_class_numbers
 from portanet.estimators.parameters import keep
 from portanet.estimators.targets import Classes, checked_labels
 from portanet.metrics import ACCURACY
@@ -27,7 +27,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     loss          "log_loss" by default, or one of portanet for classes
     class_weight  a dict of weights by class, or "balanced": inverse class frequency; 1 for all by default
 
-    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does.
+    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does, and
+    ConfigError for a loss of numbers.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -82,11 +83,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _targets(self, y: Any, rows: int, *, first: bool, incremental: bool) -> HostArray:
         y = checked_labels(self, y, rows)
         if first and not (incremental and hasattr(self, "_classes")):
-            self._classes = Classes(y)
+            self._classes = self._classes_of(y)
             self.classes_ = self._classes.labels
         else:
             self._classes.require(y, all_of_them=self.warm_start)
         return self._classes.numbers(y)
+
+    def _classes_of(self, y: Any) -> Classes:
+        classes = Classes(y)
+        if classes.one_class and len(classes.labels) == 2 and takes_class_numbers(self.loss):
+            classes.outputs = 2
+        return classes
 
     def _row_weights(self, sample_weight: Any, x: Any, y: Any) -> HostArray | None:
         weights = super()._row_weights(sample_weight, x, y)
@@ -135,7 +142,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         classes  all classes that may come, for the first call
         """
         if _check_partial_fit_first_call(self, classes):
-            self._classes = Classes(y if type_of_target(y).startswith("multilabel-") else classes)
+            self._classes = self._classes_of(y if type_of_target(y).startswith("multilabel-") else classes)
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), None)
 
     def predict(self, X: Any) -> Any:
