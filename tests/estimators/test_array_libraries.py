@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import joblib
 import numpy as np
 import pytest
 import sklearn
@@ -13,7 +14,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._array_api import get_namespace
 
 import portanet
-from portanet import MLPClassifier, MLPRegressor, backends
+from portanet import MLPClassifier, MLPRegressor, _machine, backends
+from portanet.backends import choose
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Maximum iterations")
 
@@ -67,9 +69,26 @@ def test_a_pipeline(dispatch: None) -> None:
     assert 0 < pipe.score(rows, y) <= 1
 
 
-def test_processes() -> None:
+def test_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     scores = cross_val_score(MLPClassifier(**SETTINGS), X, CODES, cv=2, n_jobs=2)
     np.testing.assert_array_equal(scores, cross_val_score(MLPClassifier(**SETTINGS), X, CODES, cv=2))
+    taken = joblib.Parallel(n_jobs=2)(joblib.delayed(choose("numpy").threads)() for _ in range(2))  # of the same pool
+    assert taken == [max(1, joblib.cpu_count() // 2)] * 2
+
+
+@pytest.mark.parametrize(("processes", "share"), [(2, 4), (3, 2), (8, 1), (20, 1)])
+def test_a_process_takes_its_share_of_the_cores(
+    monkeypatch: pytest.MonkeyPatch, processes: int, share: int
+) -> None:  # fmt: skip
+    """joblib tells each of its processes by OMP_NUM_THREADS how many threads it may have; here of eight cores."""
+    monkeypatch.setattr("joblib._parallel_backends.cpu_count", lambda: 8)
+    monkeypatch.setattr(_machine, "cores", lambda: 8)
+    monkeypatch.setattr("portanet._cgroup.cpu_quota", lambda: None)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    told = joblib.parallel.LokyBackend()._prepare_worker_env(n_jobs=processes)
+    monkeypatch.setenv("OMP_NUM_THREADS", told["OMP_NUM_THREADS"])
+    assert choose("numpy").threads() == share
 
 
 def test_a_notebook_shows_its_settings() -> None:

@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import StackingClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import portanet
 from portanet import MLPClassifier, MLPRegressor, nn
@@ -70,3 +74,27 @@ def test_numbers_that_float32_would_merge() -> None:
     late = np.arange(N) > N // 2
     model = MLPClassifier(random_state=0, dtype="float32", max_iter=150, learning_rate_init=0.01).fit(table, late)
     assert model.score(table, late) > 0.9
+
+
+def test_set_output_gives_the_network_names_of_columns() -> None:
+    """The numbers are those of arrays; a frame of text that a step leaves as it is goes through Columns."""
+    numbers, settings = TABLE[["age"]].assign(half=TABLE["age"] ** 2), {"random_state": 0, "max_iter": 3}
+    usual = make_pipeline(StandardScaler(), MLPClassifier(**settings)).fit(numbers, ANSWERS)
+    named = make_pipeline(StandardScaler(), MLPClassifier(**settings)).set_output(transform="pandas")
+    named.fit(numbers, ANSWERS)
+    assert named[-1].feature_names_in_.tolist() == ["age", "half"]
+    assert named.predict_proba(numbers).tobytes() == usual.predict_proba(numbers).tobytes()
+    with pytest.raises(ValueError, match="must be in the same order"):
+        named[-1].predict(named[:-1].transform(numbers)[["half", "age"]])
+    change = make_column_transformer((StandardScaler(), ["age"]), remainder="passthrough")
+    mixed = make_pipeline(change, MLPClassifier(**settings)).set_output(transform="pandas").fit(TABLE, ANSWERS)
+    assert isinstance(mixed[-1].to_portanet().model.children["0"], nn.Columns)
+    assert mixed[-1].feature_names_in_.tolist() == mixed[:-1].get_feature_names_out().tolist()
+    assert mixed.predict(TABLE).shape == (N,)
+
+
+def test_set_output_of_a_stack_names_the_networks() -> None:
+    numbers = TABLE[["age"]] / 40
+    networks = [(name, MLPClassifier(random_state=0, max_iter=2)) for name in ("one", "two")]
+    stack = StackingClassifier(networks, cv=2).set_output(transform="pandas").fit(numbers, ANSWERS)
+    assert stack.transform(numbers).columns.tolist() == ["stackingclassifier_one", "stackingclassifier_two"]
