@@ -102,7 +102,7 @@ def config(content: bytes, folder: Path) -> None:
         context = command.make_context("train", ["--config", str(path)])
     except click.UsageError:  # the command line's own way to say it
         return
-    spec = presets.preset(context.params["preset"]).with_settings(context.params["tables"] or {})
+    spec = presets.preset(context.params["preset"] or "mlp").with_settings(context.params["tables"] or {})
     spec.schedule(0, 1000)
     spec.for_data(ModelCard((1, 28, 28), classes=tuple("0123456789")))
 

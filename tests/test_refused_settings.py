@@ -33,6 +33,7 @@ REFUSED: list[tuple[Any, str, str, list[Any]]] = [
     (nn.CrossEntropy, "class_weight", "a dict of them by class", ["123", {0: "a"}, {0: -1.0}, b"12", (1.0, "b")]),
     (nn.CrossEntropy, "class_weight", "not all 0", [(0.0, 0.0)]),
     (nn.Hinge, "margin", "> 0", [0.0, -1.0, math.nan, math.inf]),
+    (nn.Quantile, "levels", "between 0 and 1", [(0.0, 0.5, 0.9), (0.5, 0.8, 1.0), (0.9, 0.5, 0.1), (0.1, 0.9)]),
     (nn.Huber, "delta", "> 0", [0.0, -1.0, math.nan, math.inf]),
     (lambda every: Checkpoints("folder", every=every), "every", ">= 0", [-1.0, math.nan, math.inf]),
     (lambda task: read("mnist", task=task), "task", "'auto', 'classify', 'regress'", ["rank", None]),

@@ -63,7 +63,7 @@ _COMMANDS = {
     "predict": "Write a model's answers to a CSV file.",
     "summary": "Show a model's layers, shapes and numbers of parameters.",
     "report": "Write a run's report again, as one HTML file.",
-    "export": "Write a model as a page to play with, for onnxruntime, or as one Python file.",
+    "export": "Write a model as a web page, as ONNX or as Python.",
     "rerun": "Repeat a run and say whether it gives the same result.",
     "data": "Show what a table holds; write MNIST in the formats of others.",
     "compare": "Compare training steps on several backends with NumPy in float64.",

@@ -262,6 +262,7 @@ def test_config_says_what_was_done() -> None:
         "valid": 0.0,
         "callbacks": [],
         "class_weight": None,
+        "calibrate": False,
     }
     assert TrainingSpec.from_dict(run.spec.to_dict()) == run.spec
     assert run.card.input_shape == (4,)
