@@ -42,7 +42,7 @@ class Compiler:
         self._functions: dict[str, Function] = {}
         self._asked: set[str] = set()
         self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: dict[subprocess.Popen[str], tempfile.TemporaryDirectory[str]] = {}
 
     def ask(self, bodies: dict[str, str], *, wait: bool = False) -> None:
         """Start to compile functions, by name, unless they are ready or being compiled."""
@@ -93,28 +93,31 @@ class Compiler:
 
     def _compile(self, command: list[str], source: str, place: Path) -> None:
         """Write the library under a temporary name first: two processes never collide, and it appears complete."""
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as folder:
+        holder = tempfile.TemporaryDirectory(dir=place.parent, prefix="new-")
+        with holder as folder:
             made = Path(folder, place.name)
             environment = {**os.environ, "TMPDIR": folder, "LC_ALL": "C"}
             with subprocess.Popen(
                 [*command, "-x", "c", "-", "-o", str(made)], env=environment, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             ) as running:  # fmt: skip
-                self._running.add(running)
+                self._running[running] = holder
                 try:
                     said, _ = running.communicate(source, timeout=_SECONDS)
                 finally:
                     running.kill()  # one that hangs, and no other
-                    self._running.discard(running)
+                    self._running.pop(running, None)
             if running.returncode or not made.exists():
                 raise OSError(f"{command[0]} says: {(said.strip().splitlines() or ['nothing'])[0]}")
             made.chmod(0o700)
             os.replace(made, place)
 
     def stop(self) -> None:
-        """Stop running compilers."""
-        for running in tuple(self._running):
+        """Stop running compilers, and remove their folders: a process that ends leaves none, and says nothing."""
+        for running, holder in tuple(self._running.items()):
             running.kill()
+            with contextlib.suppress(OSError):
+                holder.cleanup()
 
 
 @functools.cache

@@ -95,7 +95,10 @@ class Classify(Task):
                 remedy="make one axis of them, as in numpy.ravel(labels)" if given.size == count else "",
             )
         if given.dtype.kind not in "ui":
-            raise DataError(f"labels must be whole numbers from 0 to {outputs - 1}, got dtype {given.dtype}.")
+            raise DataError(
+                f"labels must be whole numbers from 0 to {outputs - 1}, got dtype {given.dtype}.",
+                remedy='to predict numbers, use task="regress"' if given.dtype.kind == "f" else "",
+            )
         wrong = np.flatnonzero((given < 0) | (given >= outputs))
         if wrong.size:
             row = int(wrong[0])
