@@ -202,8 +202,17 @@ class _Builder:
 
 
 def _in_order(shape: tuple[int, ...], slots: list[Slot], first: int) -> tuple[tuple[int, ...], tuple[Slot, ...]]:
-    """The loop with the fewest dimensions, in the memory order of the first array that it writes."""
-    order = sorted((i for i, n in enumerate(shape) if n > 1), key=lambda i: -abs(slots[first].strides[i]))
+    """The loop with the fewest dimensions, in the memory order of most arrays, or of the first that it writes."""
+    dimensions = [i for i, n in enumerate(shape) if n > 1]
+
+    def order_of(slot: Slot) -> list[int]:
+        return sorted(dimensions, key=lambda i: -abs(slot.strides[i]))
+
+    def followers(order: list[int]) -> int:
+        return sum(0 < abs(slot.strides[order[-1]]) <= slot.tracer.dtype.itemsize for slot in slots)
+
+    filled = [slot for slot in (slots[first], *slots) if all(slot.strides[i] for i in dimensions)]
+    order = max(map(order_of, filled), key=followers) if dimensions else []
     rows = {order.index(slot.rows[1]) for slot in slots if slot.rows}
     runs = collapsed([shape[i] for i in order], [[slot.strides[i] for i in order] for slot in slots], rows) or [[]]
 

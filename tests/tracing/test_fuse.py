@@ -72,6 +72,18 @@ def test_where_chains_end(function: Callable[[Any], Any], expected: list[str]) -
     assert [line.partition("(")[0].split()[-1] for line in fused(function, X)] == expected
 
 
+def test_a_loop_goes_through_memory_as_most_of_its_arrays_lie() -> None:
+    def function(x: Any, y: Any) -> Any:
+        xp = namespace(x)
+        return xp.reshape(xp.permute_dims(x * y - x, (1, 0)), (12,))
+
+    trace = Trace(LIBRARY)
+    trace.run(function, (X, X.copy()))
+    [kernel] = [op.kernel for op in passes.dead_code(passes.fuse(trace.ops, LIBRARY)) if op.is_fused]
+    assert str(kernel) == "multiply+subtract+reshape"
+    assert [slot.strides for slot in kernel.slots] == [(16, 4), (16, 4), (4, 12)]
+
+
 def test_calls_move_past_others_but_not_past_what_they_need() -> None:
     def function(x: Any, y: Any) -> Any:
         a = x + 1.0
