@@ -130,6 +130,16 @@ def test_a_compiler_that_does_not_compile(
     assert not folder.exists() or not list(folder.iterdir())
 
 
+@pytest.mark.parametrize(("method", "exact"), [(0, True), (16, True), (1, False), (2, False), (-1, False)])
+def test_floats_are_computed_in_their_own_precision(
+    works: Compiler, monkeypatch: pytest.MonkeyPatch, method: int, exact: bool
+) -> None:
+    """By FLT_EVAL_METHOD of the C standard: 16, of processors with halves, concerns only these."""
+    monkeypatch.setenv("PORTANET_CC", f"cc -U__FLT_EVAL_METHOD__ -D__FLT_EVAL_METHOD__={method}")
+    assert (built(works) is not None) == exact
+    assert exact or "floats" in str(works.problem)
+
+
 def test_a_cache_that_cannot_be_written(compiler: Compiler, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("PORTANET_CACHE", str(tmp_path / "file"))
