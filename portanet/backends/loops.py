@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from portanet.backends.expressions import C_TYPES, cuda_expression, expression
 from portanet.tracing import Kernel
+from portanet.tracing.kernel import Ref
 
 Word = tuple[Any, ...]
 """What a loop is told when it runs: ("slot", 0) is an array's address, ("size", 1) the size of a dimension,
@@ -73,9 +74,12 @@ class Text:
     def compute(self) -> Iterator[str]:
         """The lines and the stores."""
         for number, (form, args) in enumerate(self.kernel.lines):
-            operands = [f"({C_TYPES[dtype]}){_name(arg)}" for arg, dtype in zip(args, form.dtypes, strict=True)]
-            c_type, inside = C_TYPES[form.dtype], form.dtypes[-1]
-            yield f"const {c_type} t{number} = ({c_type})({self._expression(form.name, operands, inside)});"
+            c_type = C_TYPES[form.dtype]
+            if form.name == "astype":
+                yield f"const {c_type} t{number} = {self._cast(args[0], form.dtype)};"
+                continue
+            operands = [self._cast(arg, dtype) for arg, dtype in zip(args, form.dtypes, strict=True)]
+            yield f"const {c_type} t{number} = ({c_type})({self._expression(form.name, operands, form.dtypes[-1])});"
         for slot, value in self.kernel.stores:
             dtype = "uint8" if self.kernel.slots[slot].dtype == "bool" else self.kernel.slots[slot].dtype
             yield f"{self._element(slot, dtype)} = {_name(value)};"
@@ -84,6 +88,18 @@ class Text:
         """The arrays that advance along a dimension; row numbers before the rows."""
         advancing = [i for i in range(len(self.kernel.slots)) if _step(self.kernel, i, dimension) != "none"]
         return sorted(advancing, key=lambda i: self.kernel.slots[i].rows is not None)
+
+    def _cast(self, ref: Ref, dtype: str) -> str:
+        """A value in another dtype; compilers vectorise a choice of two numbers, but not a cast of a truth value."""
+        if self._dtype(ref) == "bool" != dtype:
+            return f"({_name(ref)} ? ({C_TYPES[dtype]})1 : ({C_TYPES[dtype]})0)"
+        return f"({C_TYPES[dtype]}){_name(ref)}"
+
+    def _dtype(self, ref: Ref) -> str:
+        kind, number = ref
+        if kind == "array":
+            return self.kernel.slots[number].dtype
+        return self.kernel.numbers[number][1] if kind == "number" else self.kernel.lines[number].form.dtype
 
     def _is_read(self, number: int) -> bool:
         refs = [arg for line in self.kernel.lines for arg in line.args]
@@ -113,7 +129,7 @@ class Text:
         return f"const {C_TYPES[dtype]} x{number} = {self._element(number, dtype)};"
 
 
-def _name(ref: tuple[str, int]) -> str:
+def _name(ref: Ref) -> str:
     return {"array": "x", "number": "c", "line": "t"}[ref[0]] + str(ref[1])
 
 
@@ -130,7 +146,7 @@ def c_body(kernel: Kernel) -> str:
     lines += text.constants()
     for d in range(last + 1):
         begin, end = ("start", "stop") if d == 0 else ("0", f"n{d}")
-        lines += ["#pragma GCC ivdep"] if d == last else []
+        lines += ["independent"] if d == last else []
         lines.append(f"for (long long i{d} = {begin}; i{d} < {end}; ++i{d}) {{")
         for number in text.slots_of(d):
             lines += text.place(number, d)
@@ -194,13 +210,19 @@ def cuda_body(kernel: Kernel) -> CudaBody:
 
 MEMBERS = {dtype: "truth" if dtype == "bool" else dtype for dtype in C_TYPES}
 
-C_HEADER = (  # FLT_EVAL_METHOD is 16 on processors that compute halves, which no kernel has
-    "#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16\n"
-    "#error floats are computed in another precision\n"
-    "#endif\n#define bool _Bool\n"
-    + "".join(f"#define {name}{end} __builtin_{name}{end}\n" for name in ("sqrt", "fabs", "floor", "ceil", "trunc")
-              for end in ("", "f"))
-    + "typedef union { char *p; long long n; "
-    + "".join(f"{c} {MEMBERS[name]}; " for name, c in C_TYPES.items())
-    + "} word;\n"
-)  # fmt: skip
+_ROUNDING = [f"{name}{end}" for name in ("sqrt", "fabs", "floor", "ceil", "trunc") for end in ("", "f")]
+
+# FLT_EVAL_METHOD is 16 on processors that compute halves, which no kernel has; others are as exact as with 0.
+C_HEADER = f"""\
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
+#error floats are computed in another precision
+#endif
+#ifdef __clang__
+#define independent _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define independent _Pragma("GCC ivdep")
+#endif
+#define bool _Bool
+{"".join(f"#define {name} __builtin_{name}" + chr(10) for name in _ROUNDING)}\
+typedef union {{ char *p; long long n; {" ".join(f"{c} {MEMBERS[name]};" for name, c in C_TYPES.items())} }} word;
+"""
