@@ -185,9 +185,17 @@ def _processor() -> str:
 
 def _prune(folder: Path) -> None:
     """Remove the oldest files where there are many, and leftovers of killed processes."""
-    for left in folder.glob("new-*"):
-        if left.stat().st_mtime < time.time() - _LEFT:
+    ages = {path: _changed(path) for kind in ("new-*", "*.so") for path in folder.glob(kind)}
+    for left, changed in ages.items():
+        if left.suffix != ".so" and changed < time.time() - _LEFT:
             shutil.rmtree(left, ignore_errors=True)
-    files = sorted(folder.glob("*.so"), key=lambda file: file.stat().st_mtime)
-    for file in files[:-_KEPT]:
+    for file in sorted((path for path in ages if path.suffix == ".so"), key=ages.__getitem__)[:-_KEPT]:
         file.unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> float:
+    """When a file was last changed; now, if another thread or process has just removed it."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()

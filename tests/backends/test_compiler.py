@@ -153,6 +153,15 @@ def test_two_processes_at_once(works: Compiler, tmp_path: Path) -> None:
     assert answer(built(works)) == 42
 
 
+def test_files_that_vanish_meanwhile(works: Compiler, tmp_path: Path) -> None:
+    """Those that another thread or process is working on: they are listed, and gone when they are looked at."""
+    folder = tmp_path / "cache" / "kernels"
+    folder.mkdir(mode=0o700, parents=True)
+    for name in ("new-1", "2.so"):
+        (folder / name).symlink_to(tmp_path / "gone")
+    assert built(works) is not None, works.problem
+
+
 def fit(seed: int = 0, **settings: Any) -> bytes:
     rng = np.random.default_rng(seed)
     x, labels = rng.normal(size=(320, 12)).astype(np.float32), rng.integers(0, 3, 320)
