@@ -7,7 +7,7 @@ portanet train --preset cnn                       # a convolutional network, wit
 portanet train houses.csv --label price           # a table, by the preset table: layers and settings of RealMLP
 portanet data describe houses.csv --label price   # the kind of each column, and which are left out
 portanet train --backend cupy                     # on a GPU; also torch, jax, strict, numpy
-portanet train --resume                           # resume the newest run that was interrupted
+portanet train houses.csv --label price --resume  # an interrupted command again, with --resume
 portanet train new.csv --from runs/mlp-1          # start from a trained model; --freeze 0,1,2 keeps layers
 portanet evaluate runs/mlp-1 mnist:test --details # accuracy and loss, precision and recall of each class
 portanet predict runs/mlp-1 test.csv --out submission.csv  # a table's identifier goes with the answers
@@ -26,7 +26,8 @@ worst mistakes, how much a table's columns matter. `portanet report A B C` lays 
 one JSON object with the result; `portanet COMMAND --help` shows every option.
 
 `--class-weight balanced` makes rare classes count as much as common ones, `--patience 5` stops when the validation
-loss has not fallen for five epochs and keeps the best weights, `--accumulate 4` computes each batch in four parts.
+loss (or what `--metric` names) has not improved for five epochs and keeps the best weights, `--accumulate 4` computes
+each batch in four parts.
 `--hidden 64,32 --activation tanh --dropout 0.1` gives `mlp`, `classic` and `table` other hidden layers.
 Everything else goes in a configuration file:
 
@@ -35,8 +36,11 @@ portanet train --preset mlp --print-config > mine.toml    # every setting, the l
 portanet train --config mine.toml --epochs 30             # options win over the file, the file over the preset
 ```
 
-`portanet data kaggle DIR` writes MNIST as the two files of Kaggle's Digit Recognizer, and `predict` answers in the
-format of its submissions.
+`portanet data kaggle DIR` writes MNIST as the two files of Kaggle's Digit Recognizer, and `predict` writes the
+submissions that it takes.
+
+The exit code is 0 when all went well, 1 on an error (one line on stderr says what, where and what to do), 2 on a wrong
+option, and 130 or 143 after Ctrl-C or SIGTERM, when a run has been saved.
 """
 
 from __future__ import annotations
@@ -129,6 +133,8 @@ def main(arguments: list[str] | None = None) -> None:
         error.remedy = with_flags(error.remedy)
         _complain(" ".join(str(error).split()))
         code = 1
+    finally:
+        _let_go_of_stderr()
     sys.exit(code or 0)
 
 
@@ -141,6 +147,14 @@ def _open_closed_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # as Python has it where the descriptor was closed, or under pythonw
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the rest of the process
+
+
+def _let_go_of_stderr() -> None:
+    """Drop what a closed stderr did not take: Python would try again at its end, and exit with 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _accept_all_letters() -> None:

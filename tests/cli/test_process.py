@@ -23,7 +23,8 @@ HEAVY = ("numpy", "pandas", "rich", "safetensors", "jinja2", "cupy", "torch", "j
 
 
 def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "80"}
+    plain = {"PYTHONUNBUFFERED": ""}  # as for most people: unbuffered, a failed write leaves nothing behind
+    return os.environ | plain | {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "80"}
 
 
 def python(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

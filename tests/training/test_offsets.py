@@ -155,7 +155,8 @@ def test_a_model_of_such_columns_learns_them(backend: Backend, tmp_path: Path, m
     for name, given in places(tmp_path, backend, TABLE).items():
         if name != "device" or backend.name != "jax":
             assert np.array_equal(again.predict(given), run.predict(TABLE))
-    assert np.array_equal(again.predict(TABLE[::-1][:7]), run.predict(TABLE)[::-1][:7])
+    # A product of seven rows may take another path of the BLAS, and be rounded otherwise.
+    np.testing.assert_allclose(again.predict(TABLE[::-1][:7]), run.predict(TABLE)[::-1][:7], rtol=1e-6)
 
 
 def test_ordinary_rows_train_to_the_same_bits_beside_them() -> None:
