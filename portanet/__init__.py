@@ -1,7 +1,7 @@
 """Neural networks whose maths is written once, against the array API standard, for any array library.
 
 Start with `fit`, `load` and `read`; the layers and losses are in `portanet.nn`, the optimizers and schedules in
-`portanet.optim`. Names are imported when first used, so `import portanet` is quick.
+`portanet.optim`. Both are imported when first used, so `import portanet` is quick.
 
 ```python
 from portanet import fit, load, read
@@ -80,6 +80,35 @@ ink = x.mean(axis=(1, 2, 3))  # a number to predict for each image
 run = fit(Sequential(Rescale(1 / 255), Flatten(), Dense(1)), x, ink, loss=mean_squared_error, epochs=30)
 print(run.evaluate(x, ink)["r2"])
 ```
+
+## Your own layers
+
+A layer is a frozen dataclass of settings with a forward and a backward pass. Written against `namespace(x)`, it runs on
+every backend and trains with the others; `gradcheck` compares its gradients with finite differences:
+
+```python
+from dataclasses import dataclass
+
+import numpy as np
+
+from portanet import gradcheck, namespace
+from portanet.nn import Layer
+
+
+@dataclass(frozen=True)
+class Square(Layer):
+    def forward(self, params, x, *, train=False, key=None):
+        return namespace(x).square(x), x  # the output, and what backward needs
+
+    def backward(self, params, cache, dy, *, need_dx=True):
+        return 2 * cache * dy, {}  # the gradients of the input and of the parameters
+
+
+print(gradcheck(Square(), np.linspace(-1, 1, 12).reshape(3, 4)))
+```
+
+`portanet.nn.Layer` describes parameters, shapes and state; a loss, an optimizer, a schedule or a callback of your own
+is written in the same way.
 
 ## Reading the code
 

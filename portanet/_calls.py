@@ -18,7 +18,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 # What a field of this annotation holds; its own class says the rest.
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "int": ("a whole number", lambda value: isinstance(value, Integral) and not isinstance(value, bool)),
+    "int": ("an integer", lambda value: isinstance(value, Integral) and not isinstance(value, bool)),
     "float": ("a number", lambda value: isinstance(value, Real) and not isinstance(value, bool)),
     "bool": ("True or False", lambda value: isinstance(value, bool)),
     "str": ("a text", lambda value: isinstance(value, str)),
@@ -27,7 +27,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         lambda value: callable(value) and not isinstance(value, type),
     ),
 }
-_KINDS["int | None"] = ("a whole number", lambda value: value is None or _KINDS["int"][1](value))
+_KINDS["int | None"] = ("an integer", lambda value: value is None or _KINDS["int"][1](value))
 
 
 def explain_calls(classes: Iterable[Any], error: type[PortanetError]) -> None:

@@ -94,7 +94,7 @@ _ARGUMENTS = {
     "exponential_decay": {"gamma": "factor", "decay_rate": "factor", "decay_steps": "every"},
     "inverse_scaling": {"power_t": "power"},
     "cosine_decay": {
-        "alpha": "final", "warmup_steps": "warmup", "eta_min": "final is a share of the rate: cosine_decay(final=0.1)",
+        "alpha": "final", "warmup_steps": "warmup", "eta_min": "final is relative to the rate: cosine_decay(final=0.1)",
     },
     "linear_warmup": {"warmup_steps": "warmup"},
     "EarlyStopping": {

@@ -29,8 +29,8 @@ _DEPTH = 200  # of lists and settings within each other: more than any model has
 
 # What a setting needs, by the annotation of its field, where that is one of these; its own class says the rest.
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "int": ("a whole number", lambda value: _is_number(value) and value % 1 == 0),
-    "int | None": ("a whole number", lambda value: _is_number(value) and value % 1 == 0),
+    "int": ("an integer", lambda value: _is_number(value) and value % 1 == 0),
+    "int | None": ("an integer", lambda value: _is_number(value) and value % 1 == 0),
     "float": ("a number", lambda value: _is_number(value)),
     "bool": ("true or false", lambda value: value in (True, False)),
     "str": ("a word", lambda value: isinstance(value, str)),

@@ -1,7 +1,7 @@
 """How far intervals and probabilities of the preset `table` can be trusted, on rows it has not seen.
 
 Five fixed splits of each table, at most 2,000 rows to train on (--rows), of which a fifth is held out to choose the
-epoch and to calibrate; at most 4,000 others to measure on. Of numbers: the share of the targets inside intervals of
+epoch and to calibrate; at most 4,000 others to measure on. Of numbers: the fraction of the targets inside intervals of
 0.9, and their mean width in standard deviations. Of classes: log loss and calibration error, before and after the
 temperature.
 

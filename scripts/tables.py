@@ -2,7 +2,7 @@
 
 Five fixed splits of each table, at most 10,000 rows to train on. portanet is given the raw columns as a CSV file;
 scikit-learn's models have the usual ColumnTransformer (HistGradientBoosting takes the columns as they are), all with
-their default settings. The figures are errors: of classes the share that is wrong, of numbers the root of 1 - R2.
+their default settings. The figures are errors: of classes the fraction that is wrong, of numbers the root of 1 - R2.
 
     python scripts/tables.py [TABLE...]        portanet now, the others from tables.json
     python scripts/tables.py --peers           scikit-learn's models again
@@ -120,7 +120,7 @@ def splits(table: Table) -> Iterator[Split]:
 
 
 def error(table: Table, truth: Any, predicted: Any) -> float:
-    """The share of wrong classes, or the root of 1 - R2."""
+    """The fraction of wrong classes, or the root of 1 - R2."""
     if table.classes:
         return float(np.mean(np.asarray(predicted).astype(str) != truth.astype(str)))
     return float(np.sqrt(np.mean((predicted - truth) ** 2)) / np.std(truth))

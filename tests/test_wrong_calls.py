@@ -24,7 +24,7 @@ WRONG: list[tuple[str, list[str]]] = [
     ("nn.Dense(16, 'relu')", ["Dense(16, 'relu')", "ReLU()"]),
     ("nn.Dense(16, nn.he_normal)", ["initializer=he_normal"]),
     ("nn.Dense('16')", ["units", "'16'"]),
-    ("nn.Dense(True)", ["units", "whole number", "True"]),
+    ("nn.Dense(True)", ["units", "integer", "True"]),
     ("nn.Dense()", ["needs units"]),
     ("nn.Dense(16, units=3)", ["units", "twice"]),
     ("nn.Dense(16, activation='relu')", ["'activation'", "'relu'", "ReLU()"]),

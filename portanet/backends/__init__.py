@@ -16,10 +16,11 @@ or JAX, one file each.
 
 On the CPU, NumPy and PyTorch cut large batches into shards for two or more threads.
 
-`auto`, the default, takes CuPy where a kernel runs and NumPy elsewhere, and says which and why; a backend that is named
-is used or refused, never replaced. One seed gives the same initial weights, the same order of the rows and the same
-noise on every backend. On NumPy equal commands give equal bytes on the same machine, NumPy and BLAS, whatever the
-number of threads.
+`auto`, the default of the command line and of `choose`, takes CuPy where a kernel runs and NumPy elsewhere, and says
+which and why; a backend that is named is used or refused, never replaced. `fit` computes in the library of its arrays,
+`load` on NumPy, unless `backend=` names another. One seed gives the same initial weights, the same order of the rows
+and the same noise on every backend. On NumPy equal commands give equal bytes on the same machine, NumPy and BLAS,
+whatever the number of threads.
 
 **No GPU has run portanet yet.** The CuPy that ran is the real package, 14.2: its Python, its Cython and the source of
 its CUDA kernels. What was emulated is the device: stand-ins for the CUDA libraries compile those kernels for the CPU.

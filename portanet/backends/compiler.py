@@ -45,7 +45,7 @@ class Compiler:
         self._functions: dict[str, Function] = {}
         self._asked: set[str] = set()
         self._lock = threading.Lock()
-        self._running: dict[subprocess.Popen[str], tempfile.TemporaryDirectory[str]] = {}
+        self._running: dict[subprocess.Popen[str], str] = {}  # and the folder that each writes to
 
     def ask(self, bodies: dict[str, str], *, wait: bool = False) -> None:
         """Start to compile functions, by name, unless they are ready or being compiled."""
@@ -96,15 +96,15 @@ class Compiler:
 
     def _compile(self, command: list[str], source: str, place: Path) -> None:
         """Write the library under a temporary name first: two processes never collide, and it appears complete."""
-        holder = tempfile.TemporaryDirectory(dir=place.parent, prefix="new-")
-        with holder as folder:
+        folder = tempfile.mkdtemp(dir=place.parent, prefix="new-")  # a TemporaryDirectory warns at the process's end
+        try:
             made = Path(folder, place.name)
             environment = {**os.environ, "TMPDIR": folder, "LC_ALL": "C"}
             with subprocess.Popen(
                 [*command, "-x", "c", "-", "-o", str(made)], env=environment, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             ) as running:  # fmt: skip
-                self._running[running] = holder
+                self._running[running] = folder
                 try:
                     said, _ = running.communicate(source, timeout=_SECONDS)
                 finally:
@@ -114,13 +114,14 @@ class Compiler:
                 raise OSError(f"{command[0]} says: {(said.strip().splitlines() or ['nothing'])[0]}")
             made.chmod(0o700)
             os.replace(made, place)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def stop(self) -> None:
-        """Stop running compilers, and remove their folders: a process that ends leaves none, and says nothing."""
-        for running, holder in tuple(self._running.items()):
+        """Stop running compilers and remove their folders."""
+        for running, folder in tuple(self._running.items()):
             running.kill()
-            with contextlib.suppress(OSError):
-                holder.cleanup()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @functools.cache

@@ -43,12 +43,12 @@ def require_credible(data: Dataset, option: str | None) -> None:
         )
     if ClassKind.of_names(data.classes) is ClassKind.INTEGER and count > _MANY:
         raise DataError(
-            f"{data.name}: {label} holds {count:,} different whole numbers.",
-            remedy=f'to predict numbers use task="regress", to learn them as classes classes={count}',
+            f"{data.name}: {label} holds {count:,} different integers, more than are taken for classes.",
+            remedy=f'to predict numbers use task="regress"; to learn them as classes, classes={count}',
         )
     if count > max(_FEW, len(data) / 2):
         raise DataError(
-            f"{data.name}: {label} has {count:,} different values in {len(data):,} rows, as an identifier has.",
+            f"{data.name}: {label} has {count:,} different values in {len(data):,} rows, like an identifier.",
             remedy=f"name another column with label=NAME, or learn them as classes with classes={count}",
         )
 

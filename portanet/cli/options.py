@@ -50,7 +50,7 @@ class Whole(click.ParamType[Any]):
         number = int(value) if str(value).isdecimal() else -1
         if number < self.least or (self.most is not None and number > self.most):
             span = f"of at least {self.least}" if self.most is None else f"from {self.least} to {self.most}"
-            wanted = " or ".join([f"a whole number {span}", *map(repr, self.words)])
+            wanted = " or ".join([f"an integer {span}", *map(repr, self.words)])
             self.fail(f"{value!r} is not {wanted}.", param, context)
         return number
 

@@ -35,7 +35,7 @@ def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
 
 
 def share_held_out(settings: dict[str, Any]) -> float:
-    """The share of the rows that is held out, whatever the task."""
+    """The fraction of the rows that is held out, whatever the task."""
     task = settings["task"]
     return spec_of(**settings | {"task": Classify.name if task == AUTO else task}).valid
 

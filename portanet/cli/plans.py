@@ -65,8 +65,8 @@ def base_of(places: dict[str, Any]) -> TrainedModel | None:
 def read_all(places: dict[str, Any], base: TrainedModel | None, valid: float) -> Dataset:
     """The labelled data that `places` names, in the columns and classes of a model to start from.
 
-    What a table's columns hold is decided without the share of the rows that is held out, `valid`, unless `places` name
-    data to validate on.
+    What a table's columns hold is decided without the fraction `valid` of the rows, which is held out, unless `places`
+    name data to validate on.
     """
     task = base.task.name if base is not None and places["task"] == AUTO else places["task"]
     whole = read(

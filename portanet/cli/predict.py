@@ -27,7 +27,7 @@ _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 @click.command(cls=Grouped, groups={"Data": ("--label", *(f"--{name}" for name in reading.NAMES)), "Output": ()})
 @click.argument("model", type=options.MODEL)
 @click.argument("data", nargs=-1, required=True)
-@click.option("--out", type=click.Path(path_type=Path), help="File to write.  [default: stdout]")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write; -: stdout.  [default: -]")
 @click.option("--probabilities", is_flag=True, help="Add one column with the probability of each class.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
 @click.option("--label", metavar="COLUMN", help="Label column of a table, which is left out.  [default: label]")
@@ -66,6 +66,7 @@ def command(
     from portanet.training.model import load
     from portanet.training.units import Unit
 
+    out = None if out == Path("-") else out
     if out is not None and as_json:
         raise ConfigError("--json prints the answers on stdout; leave out --out.")
     for path in filter(None, (out, show)):

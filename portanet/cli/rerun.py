@@ -110,7 +110,7 @@ def _spec(run: Path, record: RunRecord) -> TrainingSpec:
         if record.spec.get(name) != trained:
             raise ConfigError(
                 f"{path} was changed by hand: its {name} is {record.spec.get(name)!r}, and the model beside it was "
-                f"trained with {trained!r}; take the file as it was."
+                f"trained with {trained!r}; restore the file."
             )
     try:
         return TrainingSpec.from_dict(record.spec)

@@ -55,7 +55,7 @@ _GROUPS = {
 @reading.options
 @click.option(
     "--task", type=click.Choice(["auto", "classify", "regress"]), default="auto", show_default=True,
-    help="Learn the label as a class or as a number; auto: text and up to 20 whole numbers are classes.",
+    help="Learn the label as a class or a number; auto: text, and integers of up to 20 distinct values, are classes.",
 )  # fmt: skip
 @options.backend
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
@@ -87,7 +87,9 @@ _GROUPS = {
 @click.option(
     "--class-weight", metavar="balanced|CLASS=WEIGHT,...", help="Class weights; balanced: inverse class frequency."
 )
-@click.option("--valid", metavar="FRACTION|PATH", help="Share to hold out, or data; 0: none.  [default: the preset's]")
+@click.option(
+    "--valid", metavar="FRACTION|PATH", help="Fraction to hold out, or data; 0: none.  [default: the preset's]"
+)
 @click.option(
     "--metric", metavar="NAME",
     help="What --patience and the best epoch watch on validation rows: roc_auc, log_loss, f1, balanced_accuracy, "
@@ -96,14 +98,18 @@ _GROUPS = {
 @click.option(
     "--intervals",
     type=options.Share(),
-    metavar="SHARE",
-    help="Also learn lower and upper bounds that hold this share of the numbers, such as 0.9.",
+    metavar="FRACTION",
+    help="Also learn lower and upper bounds that hold this fraction of the numbers, such as 0.9.",
 )
 @click.option(
     "--calibrate/--no-calibrate", default=None,
     help="Scale the probabilities so that they fit the validation rows.  [default: the preset's]",
 )  # fmt: skip
-@click.option("--patience", type=options.Whole(), help="Stop after N logged epochs without a better validation loss.")
+@click.option(
+    "--patience",
+    type=options.Whole(),
+    help="Stop when the validation loss, or --metric, has not improved for N logged epochs.",
+)
 @click.option("--log-every", type=options.Whole(), help="Epochs from one line of the history to the next.")
 @click.option("--test", metavar="DATA", help="Data to report on once, at the end.")
 @click.option(
@@ -137,7 +143,11 @@ _GROUPS = {
     help="Settings from a file; options win over it.",
 )  # fmt: skip
 @click.option("--print-config", is_flag=True, help="Print the settings as a file for --config, and train nothing.")
-@click.option("--resume", is_flag=True, help="Resume an interrupted run: the newest, or the one in --out.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Resume the newest interrupted run of the preset, or the one in --out, with the same options.",
+)
 @click.option("--snapshots", is_flag=True, help="Keep the weights at some 40 points, to replay them: export --to html.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the run.  [default: runs/PRESET-N]")
 @options.as_json

@@ -2,9 +2,40 @@
 
 DATA is `mnist` (60,000 digits), `mnist:article` (the 42,000 of them whose number modulo 10 is 0 to 6), `mnist:test`
 (10,000), a table, pictures, a folder of IDX files (`FOLDER:test` for its test part) or an `.npz`. In a table columns
-named `pixel0`, `pixel1`, ... are an image and must hold whole numbers from 0 to 255. Dates such as 20230101, seconds
+named `pixel0`, `pixel1`, ... are an image and must hold integers from 0 to 255. Dates such as 20230101, seconds
 since 1970 and other columns whose values float32 would merge are centred in float64 first, and the model file keeps by
 how much. A cell that cannot be read is an error with its row and column.
+
+## Tables
+
+`.csv .tsv .txt .data`, compressed or not, stdin (`-`), `.parquet` (extra `parquet`) and data frames. Separator, decimal
+comma, header and encoding are found, or given by name. Each column is a number, a category, a date, an identifier, a
+constant or free text; the last three are left out with a note. `portanet data describe houses.csv --label price` shows
+that, `kinds={"area": "category"}` (`--column area=category`) overrules it. The layer `Columns` turns the rest into
+numbers: robust scale, a flag where a cell is missing, one-hot codes or an embedding of categories.
+
+```python
+import pandas as pd
+
+from portanet import fit, read
+from portanet.nn import Columns, Dense, ReLU, Sequential
+
+area = [50 + i * i % 97 for i in range(200)]
+town = ["north" if i % 3 else "south" for i in range(200)]
+price = [1000 + 20 * size + 300 * (name == "north") for size, name in zip(area, town)]
+pd.DataFrame({"area": area, "town": town, "price": price}).to_csv("houses.csv", index=False)
+
+houses = read("houses.csv", label="price", task="regress")
+network = Sequential(Columns(), Dense(64), ReLU(), Dense(1))
+run = fit(network, houses, task="regress", optimizer="adam", epochs=60, valid=0.2)
+print(round(run.history[-1]["valid_r2"], 2))
+run.save("houses.safetensors")  # with the columns, their kinds and the unit of the price
+```
+
+On the command line the label decides: text, truth values and integers of up to 20 distinct values are classes, all else
+numbers, unless `--task classify` or `--task regress` says so; more than 100 integer classes need `--classes N`. In
+Python the loss or `task=` decides. At prediction a value or a gap that training did not have gets an answer and a note
+with counts; a missing column, or text among numbers, is an error that names it.
 
 ## Pictures
 

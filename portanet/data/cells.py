@@ -99,7 +99,7 @@ def cell_error(cell: str, *, pixel: bool) -> str | None:
         return f"{quoted(text)} is not a number"
     value = float(text)
     if pixel and not (0 <= value <= 255 and value.is_integer()):
-        return f"{plain(text)} is not a pixel value; pixels are whole numbers from 0 to 255"
+        return f"{plain(text)} is not a pixel value; pixels are integers from 0 to 255"
     if abs(value) >= _OVERFLOW or (abs(value) >= 2**63 and INTEGER.fullmatch(text)):
         return f"{quoted(text)} is too large"
     return None

@@ -177,9 +177,9 @@ def _number(column: Column, tally: Tally) -> Column:
         return replace(column, kind=kinds.CONSTANT, why=f"every value is {tally.low:g}")
     if tally.rows >= _FEW_ROWS and not tally.missing and tally.whole:
         if tally.rising:
-            return replace(column, kind=kinds.ID, why=f"whole numbers that rise by one from {tally.first:.0f}")
+            return replace(column, kind=kinds.ID, why=f"integers that rise by one from {tally.first:.0f}")
         if tally.is_id and tally.is_distinct:
-            return replace(column, kind=kinds.ID, why="distinct whole numbers under such a name")
+            return replace(column, kind=kinds.ID, why="distinct integers under such a name")
     return replace(column, wide=tally.wide)
 
 
@@ -244,7 +244,7 @@ def _forced(column: Column, tally: Tally, kind: str) -> Column:
         form = dates.form_of(list(tally.texts), numbers=True)
         if not form:
             example = next(iter(tally.texts), "")
-            raise ConfigError(f"the column {quoted(column.name)} holds no dates, but such as {quoted(example)}.")
+            raise ConfigError(f"the column {quoted(column.name)} has no dates: {quoted(example)} is not one.")
         return replace(column, form=form)
     return replace(column, form=f"datetime64{kinds.TIME}") if kind == kinds.DATE else column
 

@@ -65,7 +65,7 @@ class Dataset:
         if count and not whole:
             raise DataError(
                 f"the targets of {self.name} must be class numbers, from 0 to {count - 1} for its {count} classes.",
-                remedy="labels by name are given to fit as they are, beside x",
+                remedy="give labels by name to fit directly, beside x",
             )
         object.__setattr__(self, "targets", targets)
 

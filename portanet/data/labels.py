@@ -137,7 +137,7 @@ def _discover(name: str, texts: list[str]) -> tuple[list[str], list[str]]:
     if all(NUMBER.fullmatch(text) for text in texts):
         broken = next(text for text in names if not INTEGER.fullmatch(text))
         raise DataError(
-            f"{name}: label {plain(broken)} is a measurement, not an integer or a name.",
+            f"{name}: label {plain(broken)} is not an integer or a name.",
             remedy='to predict numbers, use task="regress"',
         )
     return texts, sorted(set(texts))

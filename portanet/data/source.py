@@ -78,7 +78,7 @@ def read(
     default_label  the label column unless `label` is given; it may be missing, as in rows to predict
     image          (C, H, W) of a table's rows of pixels, or that pictures are resized to; by default what most of them
                    have
-    task           "classify", "regress", or "auto": text, and whole numbers of up to 20 values, are classes
+    task           "classify", "regress", or "auto": text, and integers of up to 20 distinct values, are classes
     classes        those of a trained model, or all there are where one looks missing, such as "NA": labels are matched
                    with them by name
     columns        the names of a trained model's columns
@@ -93,7 +93,7 @@ def read(
     coerce         whether a cell that does not fit its column counts as missing; otherwise it is an error
     digits         whether pictures become digits as MNIST has them, as for a model with `card.digits`
     labelled       whether labels are wanted; otherwise a label column is left out, whatever it holds
-    held_out       the share of the rows that `fit(valid=...)` will hold out: kinds of columns are decided on the others
+    held_out       the fraction that `fit(valid=...)` will hold out: kinds of columns are decided on the other rows
     id             a column to keep beside the rows, as `Dataset.ids`; with `labelled=False` that of a trained model is
                    kept without being named
     mapped         whether rows stay on disk, as they do for a file of more than 256 MB, or an eighth of the free
@@ -172,8 +172,8 @@ def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progr
         return read_parquet(path, request, name=name)
     if suffix not in _TABLES:
         raise DataError(
-            f"{name} is not a table ({', '.join(_TABLES)}, compressed or not), .parquet, .npz, picture or folder of "
-            "pictures or IDX files; convert it."
+            f"{name} is not a table ({', '.join(_TABLES)}, compressed or not), a .parquet or .npz file, a picture, or "
+            "a folder of pictures or IDX files; convert it."
         )
     return read_table(path, request, mapped=mapped, progress=progress)
 
@@ -199,7 +199,7 @@ def _suffix(path: str) -> str:
 
 def _require_no_columns(source: str, request: Request) -> None:
     if (label := request.label) is not None:
-        raise DataError(f"{source} has its labels apart and no column {label!r}.", remedy=f"leave out label={label!r}")
+        raise DataError(f"{source} has separate labels and no column {label!r}.", remedy=f"leave out label={label!r}")
     _require_no_id(source, request)
 
 

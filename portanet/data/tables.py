@@ -44,7 +44,7 @@ class Request:
     kinds    the kinds that columns were told to have
     coerce   whether a cell that does not fit its column is missing
     labelled whether labels are wanted; what a label column holds does not matter else
-    held_out the share of the rows that will be held out, as `holdout` does: kinds are decided on the others
+    held_out the fraction of the rows that will be held out, as `holdout` does: kinds are decided on the others
     id       the column whose cells become `Dataset.ids`; by default the identifier of a model whose rows are read
              without labels, if it is there
     """
@@ -125,7 +125,7 @@ def _read_pixels(source: Source, request: Request, sink: Sink, keep: bool) -> Fo
     try:
         for chunk in source.read(_position(header.label)):
             if chunk.numbers.dtype != np.uint8 or any(position not in chunk.position for position in header.inputs):
-                raise ValueError("not a table of whole numbers from 0 to 255")
+                raise ValueError("not a table of integers from 0 to 255")
             sink.add(chunk.numbers[:, [chunk.position[position] for position in header.inputs]])
             rows += chunk.rows
             if header.label is not None:
@@ -281,7 +281,7 @@ def is_number_task(name: str, texts: Sequence[str], dialect: Dialect) -> tuple[b
         return True, f"{name} holds fractions: learnt as a number"
     count = f"{len(numbers):,} value{'s' if len(numbers) > 1 else ''}"
     is_number = len(numbers) > _CLASSES
-    return is_number, f"{name} holds whole numbers of {count}: learnt as a {'number' if is_number else 'class'}"
+    return is_number, f"{name} holds integers of {count}: learnt as a {'number' if is_number else 'class'}"
 
 
 def targets_of(codes: HostArray, texts: Sequence[str], dialect: Dialect) -> HostArray | None:

@@ -53,7 +53,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     momentum             of "sgd"
     nesterovs_momentum   whether "sgd" looks one step of momentum ahead
     early_stopping       whether to hold out rows, and stop when their score stalls
-    validation_fraction  the share of rows that is held out for that
+    validation_fraction  the fraction of rows that is held out for that
     beta_1               the decay of "adam"'s running mean of the gradient
     beta_2               the decay of "adam"'s running mean of its square
     epsilon              added to "adam"'s divisor, so that nothing is divided by 0
@@ -64,7 +64,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     dtype                "float32" or "float64"; by default that of the rows
     layers               all layers but the last, in place of those that the settings describe
     hidden_activations   one activation for each hidden layer, in place of `activation`
-    dropout              the share of each hidden layer's outputs that is dropped in training
+    dropout              the fraction of each hidden layer's outputs that is dropped in training
     batch_norm           whether a BatchNorm follows each hidden Dense
     scoring              what early stopping watches, by scikit-learn's names; by default accuracy or R2
     time_limit           seconds after which training stops

@@ -28,7 +28,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     loss       "squared_error", "poisson" for counts, or one of portanet for numbers: "absolute_error", "huber",
                Quantile((0.9,)) of portanet.nn, ...
-    intervals  the share of targets that `predict_interval` is to hold, such as 0.9; rows are held out for it
+    intervals  the fraction of targets that `predict_interval` is to hold, such as 0.9; rows are held out for it
 
     All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does, ConfigError
     for a loss of classes, and DataError for more of `intervals` than the rows to validate on can give.
@@ -114,7 +114,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.margin_ = conformal(errors, self.intervals, remedy)
 
     def predict_interval(self, X: Any) -> tuple[Any, Any]:
-        """Return the lower and the upper ends of intervals that hold a share `intervals` of the targets.
+        """Return the lower and the upper ends of intervals that hold a fraction `intervals` of the targets.
 
             prediction - margin_, prediction + margin_
 

@@ -29,7 +29,7 @@ def correct_entries(outputs: Array, labels: Array) -> Array:
 
 
 def accuracy(outputs: Array, labels: Array) -> Array:
-    """The share of rows whose largest output is at the label, from 0 to 1, 0-d.
+    """The fraction of rows whose largest output is at the label, from 0 to 1, 0-d.
 
     outputs  as for `correct`
     labels   as for `correct`

@@ -8,7 +8,7 @@ from portanet.xp import namespace
 
 
 def r2(predictions: Array, targets: Array) -> Array:
-    """The coefficient of determination, 0-d: the share of the targets' variance that the predictions explain.
+    """The coefficient of determination, 0-d: the fraction of the targets' variance that the predictions explain.
 
         mean over columns of 1 - sum_i (y_i - p_i)^2 / sum_i (y_i - mean y)^2
 

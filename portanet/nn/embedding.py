@@ -55,7 +55,7 @@ class Embedding(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 1:
-            raise ModelError(f"Embedding needs rows of T whole numbers, got shape {input_shape}; put Flatten() before.")
+            raise ModelError(f"Embedding needs rows of T integers, got shape {input_shape}; put Flatten() before.")
         return (*input_shape, self.features)
 
     def macs(self, input_shape: Shape) -> int:
@@ -71,9 +71,9 @@ class Embedding(Layer):
             x = xp.astype(x, xp.float32)  # PyTorch has no minimum of most of them
         low, high = float(xp.min(x)), float(xp.max(x))
         if not 0 <= low <= high <= last:
-            raise DataError(f"Embedding needs whole numbers from 0 to {last}, got values from {low:g} to {high:g}.")
+            raise DataError(f"Embedding needs integers from 0 to {last}, got values from {low:g} to {high:g}.")
         if not bool(xp.all(x == xp.floor(x))):
-            raise DataError(f"Embedding needs whole numbers from 0 to {last}, got some that are not whole.")
+            raise DataError(f"Embedding needs integers from 0 to {last}, got some that are not whole.")
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         xp = namespace(x)

@@ -91,7 +91,7 @@ def _signed(number: int) -> int:
 
 
 def _signed_threshold(rate: float) -> int:
-    """The int32 below which a share `rate` of all int32 lie."""
+    """The int32 below which a fraction `rate` of all int32 lie."""
     return min(round(rate * 2**32), 2**32 - 1) - 2**31
 
 

@@ -78,7 +78,7 @@ class Sequential(Layer):
         for other in self.layers[int(name) + 1 :]:
             if other.reads_ids:
                 raise ModelError(
-                    f"{other!r} reads the whole numbers of the rows, and layer {name}, {changing!r}, changes them; put "
+                    f"{other!r} reads the integers of the rows, and layer {name}, {changing!r}, changes them; put "
                     "it before that layer."
                 )
 

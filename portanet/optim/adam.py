@@ -88,7 +88,7 @@ class Adam:
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay: each step also shrinks every weight by a fixed share.
+    """Adam with decoupled weight decay: each step also shrinks every weight by a fixed fraction.
 
         w <- w - learning_rate * weight_decay * w        then Adam's step; biases do not shrink
 
@@ -96,7 +96,7 @@ class AdamW(Adam):
     beta1          as for `Adam`
     beta2          as for `Adam`
     eps            as for `Adam`
-    weight_decay   the share by which weights shrink, times the learning rate; the default is that of torch.optim.AdamW
+    weight_decay   how far weights shrink, times the learning rate; the default is that of torch.optim.AdamW
 
     Loshchilov and Hutter 2019, arXiv:1711.05101. All settings but the rate are keywords, since Keras and PyTorch
     disagree about the second one. Raises ConfigError for a negative weight_decay too.

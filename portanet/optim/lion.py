@@ -32,7 +32,7 @@ class Lion:
     learning_rate  the size of every step, 3 to 10 times smaller than a good one for AdamW; the default is the authors'
     beta1          the decay of the mean whose sign is taken
     beta2          the decay of the running mean m
-    weight_decay   the share by which weights shrink, times the learning rate (decoupled); 3 to 10 times AdamW's. 0 is
+    weight_decay   how far weights shrink, times the learning rate (decoupled); 3 to 10 times AdamW's. 0 is
                    none
 
     Chen et al. 2023, arXiv:2302.06675, algorithm 2. The state keeps m as a sum, m / (1 - beta2), which saves two

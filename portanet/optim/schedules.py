@@ -105,7 +105,7 @@ class cosine_decay:  # noqa: N801
         step < warmup:   (step + 1) / warmup
         after it:        final + (1 - final) * (1 + cos(pi * t)) / 2,   t = (step - warmup) / (steps - warmup)
 
-    warmup  a share of the run below 1, or a number of steps from 1; 0 is none
+    warmup  a fraction of the run below 1, or a number of steps from 1; 0 is none
     final   the factor at the end of the run, and after it
 
     Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
@@ -119,7 +119,7 @@ class cosine_decay:  # noqa: N801
     def __post_init__(self) -> None:
         _require_warmup("cosine_decay", self.warmup, 0)
         if not 0 <= self.final <= 1:
-            raise ConfigError(f"cosine_decay needs 0 <= final <= 1, a share of the rate, got {self.final!r}.")
+            raise ConfigError(f"cosine_decay needs 0 <= final <= 1, a fraction of the rate, got {self.final!r}.")
 
     def __call__(self, step: int, steps: int, /) -> float:
         warmup = _warmup_steps(self.warmup, steps)
@@ -138,7 +138,7 @@ class one_cycle:  # noqa: N801
         step <= peak:   first + (1 - first) * (1 - cos(pi * step / peak)) / 2
         after it:       last + (1 - last) * (1 + cos(pi * (step - peak) / (steps - 1 - peak))) / 2
 
-    pct_start         the share of the run that rises; a share from 0 to below 1, not a percentage
+    pct_start         the fraction of the run that rises; a fraction from 0 to below 1, not a percentage
     div_factor        the peak over the start, at least 1
     final_div_factor  the start over the end, at least 1
 
@@ -182,7 +182,7 @@ class cos_log:  # noqa: N801
 
     def __post_init__(self) -> None:
         if not (isinstance(self.cycles, int) and 1 <= self.cycles <= 100):
-            raise ConfigError(f"cos_log needs a whole number of cycles from 1 to 100, got {self.cycles!r}.")
+            raise ConfigError(f"cos_log needs an integer number of cycles from 1 to 100, got {self.cycles!r}.")
 
     def __call__(self, step: int, steps: int, /) -> float:
         cycle = math.log2(1 + (2**self.cycles - 1) * min(1.0, step / steps))
@@ -197,7 +197,7 @@ class linear_warmup:  # noqa: N801
         after it:        schedule(step - warmup, steps - warmup)
 
     schedule  the schedule after the warm-up
-    warmup    a share of the run below 1, or a number of steps from 1
+    warmup    a fraction of the run below 1, or a number of steps from 1
 
     The first factor is used at step warmup - 1, where the line ends, and at step warmup. Goyal et al. 2017,
     arXiv:1706.02677. Raises ConfigError for a value that is not a schedule, and unless warmup > 0.
@@ -220,7 +220,7 @@ class linear_warmup:  # noqa: N801
 
 
 def _half_cosine(start: float, end: float, done: float) -> float:
-    """Return the value on half a cosine from `start` to `end`, at a share `done` of it; past 1 it stays at `end`."""
+    """Return the value on half a cosine from `start` to `end`, at a fraction `done` of it; past 1 it stays at `end`."""
     return end + (start - end) * (1.0 + math.cos(math.pi * min(1.0, done))) / 2.0
 
 
@@ -231,7 +231,7 @@ def _warmup_steps(warmup: float, steps: int) -> int:
 def _require_warmup(name: str, warmup: float, least: float) -> None:
     if not least <= warmup < math.inf or (warmup > 1 and warmup % 1):
         bound = "from 0" if least == 0 else "above 0"
-        wanted = f"warmup as a share {bound} and below 1, or as a whole number of steps from 1"
+        wanted = f"warmup as a fraction {bound} and below 1, or as an integer number of steps from 1"
         raise ConfigError(f"{name} needs {wanted}, got {warmup!r}.")
 
 

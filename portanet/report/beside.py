@@ -108,7 +108,7 @@ def _curve(record: RunRecord, name: str, number: int, metric: Metric) -> _Curve 
 
 
 def _comparable(lines: list[_Curve]) -> list[_Curve]:
-    """The same lines, along the share of the run where they go along different things, or some are much shorter."""
+    """The same lines, along the fraction of the run where they go along different things, or some are much shorter."""
     ends = [each.points[-1][0] for each in lines]
     if len({each.along for each in lines}) == 1 and max(ends) <= _LONGER * min(ends):
         return lines

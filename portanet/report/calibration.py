@@ -37,7 +37,7 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
 
 
 def bins(evidence: Evidence) -> list[Bin]:
-    """Equal ranges of confidence, each with the mean confidence and the share of right answers in it."""
+    """Equal ranges of confidence, each with the mean confidence and the fraction of right answers in it."""
     shares: Any = evidence.outputs.astype(np.float64)
     labels: Any = evidence.targets.astype(np.int32)
     found: Any = metrics.calibration_bins(shares, labels, _BINS)
@@ -49,7 +49,7 @@ def bins(evidence: Evidence) -> list[Bin]:
 
 
 def diagram(found: list[Bin]) -> Chart:
-    """The share of right answers over the confidence; on the diagonal they are equal."""
+    """The fraction of right answers over the confidence; on the diagonal they are equal."""
     ends = Range("Confidence", 0.0, 1.0, percent), Range("", 0.0, 1.0, percent)
     drawn = chart("calibration", "Right answers", *ends, [("Right answers", "validation"), ("Perfect", "training")])
     x, y = drawn.x, drawn.y

@@ -117,7 +117,7 @@ def whole(value: float) -> str:
 
 
 def percent(value: float) -> str:
-    """A share at an axis."""
+    """A fraction at an axis."""
     return f"{100 * value:.6g}%"
 
 

@@ -27,7 +27,7 @@ class Evidence:
     metric      what is measured on these rows
     score       its value
     bounds      (N, 2, K) the lower and the upper bound of each number, in the unit of the targets, if there are any
-    coverage    the share of the targets that is meant to lie between them
+    coverage    the fraction of the targets that is meant to lie between them
     importance  how much of the score is lost when a column's values are shuffled among the rows, by its name
     filters     (units, C, H, W) the weights of the first layer, where they are pictures
     """

@@ -28,7 +28,7 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
 
 
 def _classes(names: Any, counts: list[Any]) -> list[Object]:
-    """Each class with its rows, as a share of the largest; none where those are not known."""
+    """Each class with its rows, as a fraction of the largest; none where those are not known."""
     known = isinstance(names, list) and len(names) == len(counts) and all(type(n) is int and n >= 0 for n in counts)
     most = max(counts, default=0) if known else 0
     if not most:

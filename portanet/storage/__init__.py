@@ -18,9 +18,9 @@ print({name: array.shape for name, array in load_file("digits.safetensors").item
 
 While it trains, portanet saves its state in one file, with a checksum, often enough to cost about 1 % of the run; the
 previous one is kept. `portanet train ... --resume`, the same command again, resumes in the middle of an epoch, and the
-model file gets the same bytes as without the interruption (on the same machine and libraries), with dropout and
-augmentation too. Another backend can resume it: `--backend cupy --resume`. With `--epochs MORE` it trains longer,
-unless the schedule would have given other learning rates so far. Other settings or other data are refused, and the
+model file gets the same bytes as without it (on the same machine and libraries), with dropout and augmentation too.
+Another backend can resume it: `--backend cupy --resume`. With a larger `--epochs` it trains longer, if the schedule is
+constant: another would have given other learning rates so far. Other settings or other data are refused, and the
 message says which. Ctrl-C or SIGTERM saves, prints the command that resumes and exits with 130 or 143; a second one
 ends at once. In Python Ctrl-C ends `fit` after the step and returns the model so far, as `fit(..., time_limit=60)` and
 `--time-limit 60` do after a minute; `stopped` says why a run ended, and the next call resumes.

@@ -34,7 +34,7 @@ def require_calibratable(spec: TrainingSpec, model: Layer, *, held_out: bool) ->
     if not held_out:
         raise ConfigError("calibrate needs rows that are held out.", remedy="write valid=0.1 for a tenth of the rows")
     if not task_of(spec.loss).has_one_class or last_dense(model) is None:
-        raise ConfigError("calibrate is for one class for each row, and a model that ends in Dense or NTKDense.")
+        raise ConfigError("calibrate needs rows of one class each, and a model that ends in Dense or NTKDense.")
 
 
 def put_right(run: TrainedModel, source: Source, labels: HostArray) -> None:

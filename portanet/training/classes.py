@@ -96,7 +96,7 @@ def _of_one_type(values: HostArray) -> HostArray:
             )
     found = values if kinds[:1] == ["U"] else np.array(values.tolist())
     if kinds[:1] == ["f"] and found.dtype.kind == "O":
-        raise DataError("a label is a whole number of more than 64 bits; give the labels as text.")
+        raise DataError("a label is an integer of more than 64 bits; give the labels as text.")
     return found
 
 

@@ -53,7 +53,7 @@ def cross_validate(network: Layer, data: Dataset, *, folds: int = 5, **settings:
     network   the layers, without arrays, so that every fold starts from scratch
     data      rows with their labels, as `read` gives them
     folds     how many: each row is in one, the same for every seed, and classes keep their proportions in each
-    settings  of `fit`; with `valid` a share of the other rows is held out, so a fold decides nothing about its model
+    settings  of `fit`; with `valid` a fraction of the other rows is held out, so a fold decides nothing about its model
 
     Stone 1974; Geisser 1975. Raises ConfigError for fewer than two folds or more than rows, and what `fit` raises.
     """
@@ -71,12 +71,12 @@ def cross_validate(network: Layer, data: Dataset, *, folds: int = 5, **settings:
 def fold_numbers(groups: HostArray, folds: int) -> HostArray:
     """Return the fold (N,) of each row: equal in size within one, and so is each group's share of them.
 
-    groups  whole numbers (N,), such as classes
+    groups  integers (N,), such as classes
     folds   how many
     """
     count = len(groups)
     if not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= count:
-        raise ConfigError(f"folds must be a whole number from 2 to {count}, the number of rows, got {folds!r}.")
+        raise ConfigError(f"folds must be an integer from 2 to {count}, the number of rows, got {folds!r}.")
     shuffled = generator(SPLIT_SEED, SPLIT).permutation(count)
     order = shuffled[np.argsort(groups[shuffled], kind="stable")]  # one group after the other, dealt like cards
     numbers = np.empty(count, np.int32)

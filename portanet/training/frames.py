@@ -152,7 +152,7 @@ def require_pixels(data: Dataset, card: ModelCard) -> None:
     """Raise DataError for pictures where a model was trained on numbers other than pixels from 0 to 255."""
     if is_of_pictures(data) and not card.pixels:
         raise DataError(
-            f"{data.name}: the model has learnt from other numbers than pixels from 0 to 255, so it takes no pictures.",
+            f"{data.name}: the model was trained on numbers other than pixels from 0 to 255, so it takes no pictures.",
             remedy="give it an array of such numbers, or train on pictures",
         )
 

@@ -1,4 +1,4 @@
-"""Intervals that hold a given share of the targets: quantiles of a network, widened on rows it was not trained on."""
+"""Intervals that hold a given fraction of the targets: quantiles of a network, widened on validation rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portanet.training.units import Unit
 
 
 def coverage_of(card: ModelCard) -> float:
-    """Return the share of the targets that lies between the first and the last level of a model; 0 without any."""
+    """Return the fraction of the targets that lies between the first and the last level of a model; 0 without any."""
     return card.levels[-1] - card.levels[0] if card.levels else 0.0
 
 

@@ -158,7 +158,7 @@ class TrainedModel(Weights):
     def intervals(self, x: Any) -> npt.NDArray[Any]:
         """The lower and the upper bound of each row's target, in its unit, on the host: (N, 2), of several (N, 2, K).
 
-        Of a model trained with `nn.Quantile`. They hold the share of targets between the first and the last level:
+        Of a model trained with `nn.Quantile`. They hold the fraction of targets between the first and the last level:
         this is made sure of on the rows of `valid`, without which they are the network's own quantiles.
 
         x  as for `predict`

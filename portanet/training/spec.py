@@ -40,7 +40,7 @@ class TrainingSpec:
     batch_size    rows in a step; "full": all rows in every step; "auto": a number that `for_rows` finds
     accumulate    parts that each batch is computed in
     dtype         of the parameters: "float32" or "float64"
-    valid         the share of the rows that is held out
+    valid         the fraction of the rows that is held out
     calibrate     whether probabilities are put right on the rows held out, see training/temperature.py
     class_weight  how much each class counts, as in `CrossEntropy`
     log_every     epochs from one row of the history to the next
@@ -78,7 +78,7 @@ class TrainingSpec:
         if self.class_weight is not None:
             object.__setattr__(self, "class_weight", as_class_weight("fit", self.class_weight))
         if isinstance(self.valid, bool) or not (isinstance(self.valid, (int, float)) and 0 <= self.valid < 1):
-            raise ConfigError(f"valid must be a share from 0 and below 1, got {self.valid!r}.")
+            raise ConfigError(f"valid must be a fraction from 0 and below 1, got {self.valid!r}.")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the spec as JSON data; callbacks that are not dataclasses are left out."""
@@ -200,7 +200,7 @@ def require_whole(name: str, value: Any, least: int = 1) -> int:
     is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
     if not is_whole or not least <= (number := operator.index(value)) < 2**63:
         span = f"of at least {least}" if least else "from 0 to 2**63 - 1"
-        raise ConfigError(f"{name} must be a whole number {span}, got {value!r}.")
+        raise ConfigError(f"{name} must be an integer {span}, got {value!r}.")
     return number
 
 

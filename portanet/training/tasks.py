@@ -96,7 +96,7 @@ class Classify(Task):
             )
         if given.dtype.kind not in "ui":
             raise DataError(
-                f"labels must be whole numbers from 0 to {outputs - 1}, got dtype {given.dtype}.",
+                f"labels must be integers from 0 to {outputs - 1}, got dtype {given.dtype}.",
                 remedy='to predict numbers, use task="regress"' if given.dtype.kind == "f" else "",
             )
         wrong = np.flatnonzero((given < 0) | (given >= outputs))
@@ -106,7 +106,7 @@ class Classify(Task):
                 f"row {row}: label {given[row]} is not one of the model's {outputs} classes, 0 to {outputs - 1}.",
                 remedy='to predict numbers, use task="regress"; two classes take Dense(2), or loss="bce"'
                 if outputs == 1
-                else f"whole numbers count from 0{last_layer(given)}; other classes are text, as with .astype(str)",
+                else f"integers count from 0{last_layer(given)}; other classes are text, as with .astype(str)",
             )
         return given.astype(np.int32)
 

@@ -1,4 +1,4 @@
-"""Validation rows for `fit`: given, or a share of the rows to train on."""
+"""Validation rows for `fit`: given, or a fraction of the rows to train on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Rows = tuple[Any, Any, Any]
 
 
 def share_of(valid: Any) -> float:
-    """Return the share of the rows that is to be held out; 0 where rows are given, or none. ConfigError for others."""
+    """Return the fraction of the rows to hold out; 0 where rows are given, or none. ConfigError for others."""
     is_number = isinstance(valid, (int, float, np.number)) and not isinstance(valid, bool)
     if is_number and 0 <= valid < 1:
         return float(valid)
@@ -40,7 +40,7 @@ def share_of(valid: Any) -> float:
     elif is_number:
         remedy = "write valid=0.1 for a tenth of the rows"
     raise ConfigError(
-        f"valid must be (rows, labels), or a share from 0 and below 1 of the rows to hold out, got {shown(valid)}",
+        f"valid must be (rows, labels), or a fraction from 0 and below 1 of the rows to hold out, got {shown(valid)}",
         remedy=remedy,
     )
 
@@ -48,7 +48,7 @@ def share_of(valid: Any) -> float:
 def hold_out(rows: Rows, valid: Any, *, classes: bool) -> tuple[Rows, Any]:
     """Return the rows to train on (x, labels, sample_weight), and those to validate on: given, or held out.
 
-    A share is that of the rows which `portanet train` holds out too: classes keep their proportions; numbers, and
+    A fraction is that of the rows which `portanet train` holds out too: classes keep their proportions; numbers, and
     several classes at once, are drawn plainly. The choice follows from the labels alone, so that runs with other seeds
     are measured on the same rows.
     """

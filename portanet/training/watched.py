@@ -53,6 +53,6 @@ def require_watched(callbacks: Sequence[Callback], task: Task, *, held_out: bool
     for callback in callbacks:
         if (monitor := getattr(callback, "monitor", loss)) not in known:
             raise ConfigError(
-                f"{type(callback).__name__} watches {monitor!r}, and there will be {', '.join(known)}",
+                f"{type(callback).__name__} watches {monitor!r}, which is not measured; {', '.join(known)} are",
                 remedy="" if held_out else "hold out rows to watch, as with valid=0.1",
             )

@@ -70,7 +70,7 @@ MANY = list(range(250)) * 2
 @pytest.mark.parametrize(
     ("labels", "options", "facts"),
     [
-        (MANY, (), ["250 different whole numbers", "--task regress", "--classes 250"]),
+        (MANY, (), ["250 different integers", "--task regress", "--classes 250"]),
         (MANY, ("--classes", 25), ["--classes 25", "250 classes"]),
         (
             [f"user{i}" for i in range(60)],

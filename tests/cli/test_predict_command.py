@@ -106,3 +106,9 @@ def test_rows_of_an_identifier_are_those_of_the_answers(cli: Call) -> None:
     Path("gaps.csv").write_text("\n".join([*lines[:5], "", *lines[5:], "", ""]))
     expected = cli("predict", "flowers", "own.csv", "--id", "name").out
     assert cli("predict", "flowers", "gaps.csv", "--id", "name").out == expected
+
+
+def test_a_dash_is_stdout(cli: Call) -> None:
+    expected = cli("predict", "flowers", "bare.csv").out
+    assert cli("predict", "flowers", "bare.csv", "--out", "-").out == expected
+    assert not Path("-").exists()

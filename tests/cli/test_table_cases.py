@@ -66,18 +66,18 @@ TABLES: dict[str, tuple[str, str, list[str]]] = {
             "Age ",
             "number",
             "missing",
-            "Survived holds whole numbers of 2",
+            "Survived holds integers of 2",
         ],
     ),
     "wine.csv": (
         text(ACIDS, lambda i: [7 + i % 9 / 10, f"0.{i % 10}5", 4 + i % 4], ";"),
         "quality",
-        ["separated by ';'", "whole numbers of 4 values: learnt as a class"],
+        ["separated by ';'", "integers of 4 values: learnt as a class"],
     ),
     "california.csv": (
         text(BLOCKS, california),
         "median_house_value",
-        ["whole numbers of 60 values: learnt as a number", "ocean_proximity", "category"],
+        ["integers of 60 values: learnt as a number", "ocean_proximity", "category"],
     ),
     "iris.data": (
         text("", lambda i: [5 + i % 7 / 10, f"3.{i % 9}", f"1.{i % 5}", ["setosa", "virginica"][i % 2]]),
@@ -88,7 +88,7 @@ TABLES: dict[str, tuple[str, str, list[str]]] = {
     "wdbc.csv": (
         text("id,diagnosis,radius_mean,", lambda i: [842300 + i, "MB"[i % 2], f"{8 + i * 7 % 11}.31", ""]),
         "diagnosis",
-        ["left out: id (whole numbers that rise by one from 842300)"],
+        ["left out: id (integers that rise by one from 842300)"],
     ),
     "bike.csv": (text("instant,dteday,temp,cnt", bike), "cnt", ["left out: instant", "dteday", "year-month-day"]),
 }
@@ -160,7 +160,7 @@ def test_sorted_by_class_with_a_row_number(cli: Call) -> None:
     write("new.csv", np.arange(30) % 3)
     words = ("--hidden", "16", "--epochs", 30, "--backend", "numpy", "--out", "run")
     answer = cli("train", "sorted.csv", "--label", "Species", *words)
-    assert "left out: Id (whole numbers that rise by one from 1)" in answer.err
+    assert "left out: Id (integers that rise by one from 1)" in answer.err
     assert cli("evaluate", "run", "new.csv", "--json").json["accuracy"] >= 0.9
 
 

@@ -54,11 +54,11 @@ def test_weights_start_at_the_scale_of_signals() -> None:
 @pytest.mark.parametrize(
     ("values", "dtype", "message"),
     [
-        ([[0, 5]], "uint8", "Embedding needs whole numbers from 0 to 4, got values from 0 to 5"),
+        ([[0, 5]], "uint8", "Embedding needs integers from 0 to 4, got values from 0 to 5"),
         ([[0, 5]], "float32", "got values from 0 to 5"),
         ([[-1, 3]], "int32", "got values from -1 to 3"),
         ([[0.0, float("nan")]], "float32", "got values from nan to nan"),
-        ([[0.0, 2.5]], "float32", "Embedding needs whole numbers from 0 to 4, got some that are not whole"),
+        ([[0.0, 2.5]], "float32", "Embedding needs integers from 0 to 4, got some that are not whole"),
     ],
 )
 @pytest.mark.parametrize(
@@ -88,9 +88,7 @@ def test_no_layer_before_it_may_change_its_numbers(before: Layer, wrap: Any) -> 
     """Dropout would do so in training alone."""
     x = np.asarray([[0, 4], [2, 2]])
     model = Sequential(Flatten(), before, wrap(Embedding(5, 2)), Flatten(), Dense(2))
-    with pytest.raises(
-        ModelError, match=r"Embedding.* reads the whole numbers .*layer 1, .*, changes them; put it bef"
-    ):
+    with pytest.raises(ModelError, match=r"Embedding.* reads the integers .*layer 1, .*, changes them; put it bef"):
         portanet.fit(model, x, [0, 1], epochs=1)
     good = Sequential(Flatten(), wrap(Embedding(5, 2)), before, Flatten(), Dense(2))
     assert portanet.fit(good, x, [0, 1], epochs=1).predict(x).shape == (2,)

@@ -76,7 +76,7 @@ def test_names_and_first_values_are_those_of_the_layer_inside() -> None:
 
 
 def test_values_are_checked_inside() -> None:
-    with pytest.raises(DataError, match="Embedding needs whole numbers from 0 to 3"):
+    with pytest.raises(DataError, match="Embedding needs integers from 0 to 3"):
         Sequential(Frozen(Embedding(4, 2)), Dense(2)).check(np.asarray([[4]]))
 
 

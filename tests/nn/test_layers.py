@@ -329,7 +329,7 @@ def test_relu_at_zero(xp: Leg) -> None:
         (lambda: Embedding(3, 1.5), "Embedding needs features of at least 1, got 1.5"),
         (
             lambda: Embedding(3, 2).output_shape((2, 2)),
-            r"Embedding needs rows of T whole numbers, got shape \(2, 2\); put Flatten\(\) before",
+            r"Embedding needs rows of T integers, got shape \(2, 2\); put Flatten\(\) before",
         ),
         (lambda: BatchNorm(momentum=1.1), "BatchNorm needs 0 <= momentum <= 1, .*, got 1.1"),
         (lambda: BatchNorm(momentum=-0.1), "BatchNorm needs 0 <= momentum <= 1, .*, got -0.1"),

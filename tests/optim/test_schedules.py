@@ -211,8 +211,8 @@ def test_a_warm_up_longer_than_the_run() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: cosine_decay(warmup=-1), "cosine_decay needs warmup as a share from 0 and below 1, .* got -1"),
-        (lambda: cosine_decay(warmup=1.5), "cosine_decay needs warmup .* a whole number of steps from 1, got 1.5"),
+        (lambda: cosine_decay(warmup=-1), "cosine_decay needs warmup as a fraction from 0 and below 1, .* got -1"),
+        (lambda: cosine_decay(warmup=1.5), "cosine_decay needs warmup .* an integer number of steps from 1, got 1.5"),
         (lambda: cosine_decay(warmup=math.inf), "cosine_decay needs warmup .*, got inf"),
         (lambda: cosine_decay(warmup=math.nan), "cosine_decay needs warmup .*, got nan"),
         (lambda: cosine_decay(final=1.2), "cosine_decay needs 0 <= final <= 1, .*, got 1.2"),
@@ -229,9 +229,9 @@ def test_a_warm_up_longer_than_the_run() -> None:
         (lambda: one_cycle(pct_start=1.0), "one_cycle needs 0 <= pct_start < 1, got 1.0"),
         (lambda: one_cycle(div_factor=0.5), "one_cycle needs a finite div_factor of at least 1, got 0.5"),
         (lambda: one_cycle(final_div_factor=0.0), "one_cycle needs a finite final_div_factor of at least 1"),
-        (lambda: cos_log(0), "cos_log needs a whole number of cycles from 1 to 100, got 0"),
-        (lambda: cos_log(1.5), "cos_log needs a whole number of cycles from 1 to 100, got 1.5"),
-        (lambda: linear_warmup(constant(), 0), "linear_warmup needs warmup as a share above 0 .*, got 0"),
+        (lambda: cos_log(0), "cos_log needs an integer number of cycles from 1 to 100, got 0"),
+        (lambda: cos_log(1.5), "cos_log needs an integer number of cycles from 1 to 100, got 1.5"),
+        (lambda: linear_warmup(constant(), 0), "linear_warmup needs warmup as a fraction above 0 .*, got 0"),
         (lambda: linear_warmup(0.1, 5), r"linear_warmup needs a schedule such as constant\(\), got 0.1"),
     ],
 )

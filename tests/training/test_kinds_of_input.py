@@ -56,11 +56,11 @@ MODELS = [
 @pytest.mark.parametrize("model", MODELS, ids=str)
 def test_an_embedding_checks_its_ids_wherever_it_stands(model: Sequential, bad: float, backend: Backend) -> None:
     x = np.asarray([[0.0, 4.0], [2.0, bad], [1.0, 3.0]])
-    with pytest.raises(DataError, match="Embedding needs whole numbers from 0 to 4"):
+    with pytest.raises(DataError, match="Embedding needs integers from 0 to 4"):
         portanet.fit(model, x, [0, 1, 0], epochs=1, backend=backend)
     good = np.asarray([[0, 1], [2, 1], [1, 0]])
     run = portanet.fit(model, good, [0, 1, 0], epochs=1, backend=backend)
-    with pytest.raises(DataError, match="Embedding needs whole numbers from 0 to 4"):
+    with pytest.raises(DataError, match="Embedding needs integers from 0 to 4"):
         run.predict(x)
 
 

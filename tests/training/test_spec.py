@@ -112,8 +112,8 @@ def _half(step: int, steps: int) -> float:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
-        ({"valid": 1.0}, "valid must be a share from 0 and below 1, got 1.0"),
+        ({"epochs": 0}, "epochs must be an integer of at least 1, got 0"),
+        ({"valid": 1.0}, "valid must be a fraction from 0 and below 1, got 1.0"),
         ({"dtype": "float16"}, "dtype must be float32 or float64, got 'float16'"),
         ({"epoch": 3}, "'epoch'; known are layers, "),
         ({"optimizer": {"type": "Adm"}}, "optimizer: 'Adm' is not known"),
