@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import time
+import weakref
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -21,34 +22,59 @@ _LARGE = 2**16  # numbers
 _TRIES = 15  # of each way to compute two halves
 
 
+class _HandOver:
+    """Decides which of several pairs may wake the second thread: one alone, since each waking costs a step time."""
+
+    def __init__(self, run_pair: RunPair) -> None:
+        self.run_pair = run_pair
+        self._pair: Callable[[], _Pair | None] = lambda: None
+        self._gain = 0.0
+
+    def decide(self, pair: _Pair, gain: float) -> None:
+        """Let a pair that has been measured hand over if it gains more seconds than the one that does so far."""
+        pair.hands_over = False
+        before = self._pair()
+        if gain > (self._gain if before is not None else 0.0):
+            if before is not None:
+                before.hands_over = False
+            pair.hands_over = True
+            self._pair, self._gain = weakref.ref(pair), gain
+
+
 class _Pair:
-    """Two halves of a product, concurrently or in turn: whichever was faster in the first calls."""
+    """Two halves of a product, concurrently or in turn: whichever was faster in the first calls.
 
-    def __init__(self, run_pair: RunPair, first: Callable[[], Any], second: Callable[[], Any]) -> None:
-        def in_turn() -> None:
-            first()
-            second()
+    hands_over  which of them; None until that is known
+    """
 
-        self._ways: list[Callable[[], None]] = [functools.partial(run_pair, first, second), in_turn]
-        self._seconds: list[list[float]] = [[], []]
-        self._faster: Callable[[], None] | None = None
+    def __init__(self, shared: _HandOver, first: Callable[[], Any], second: Callable[[], Any]) -> None:
+        self._shared, self._first, self._second = shared, first, second
+        self._seconds: dict[bool, list[float]] = {True: [], False: []}
+        self.hands_over: bool | None = None
 
     def __call__(self) -> None:
         """Compute both."""
-        if self._faster is not None:
-            self._faster()
-            return
-        together, in_turn = self._seconds
-        way = int(len(in_turn) < len(together))
+        if self.hands_over is None:
+            self._measure()
+        elif self.hands_over:
+            self._shared.run_pair(self._first, self._second)
+        else:
+            self._first()
+            self._second()
+
+    def _measure(self) -> None:
+        together, in_turn = self._seconds.values()
+        self.hands_over = len(together) <= len(in_turn)
         start = time.perf_counter()
-        self._ways[way]()
-        self._seconds[way].append(time.perf_counter() - start)
+        self()
+        self._seconds[self.hands_over].append(time.perf_counter() - start)
+        self.hands_over = None
         if len(in_turn) == _TRIES:
-            self._faster = self._ways[median(in_turn) <= median(together)]
+            self._shared.decide(self, median(in_turn) - median(together))
 
 
 class NumPyCalls(Library):
-    """NumPy as a library for tracing; `run_pair` computes the halves of large products."""
+    """NumPy as a library for tracing; `run_pair` computes the halves of one large product of a step."""
 
     elementwise = frozenset(
         name
@@ -57,7 +83,7 @@ class NumPyCalls(Library):
     )
 
     def __init__(self, run_pair: RunPair | None, *, fuse: bool = True) -> None:
-        self._run_pair, self._fuse = run_pair, fuse
+        self._hand_over, self._fuse = None if run_pair is None else _HandOver(run_pair), fuse
 
     def is_native(self, array: Any) -> bool:
         return type(array) in (np.ndarray, np.memmap) or isinstance(array, np.generic)
@@ -92,10 +118,10 @@ class NumPyCalls(Library):
 
     def write_matmul(self, out: Any, a: Any, b: Any) -> list[Statement]:
         parts = [] if isinstance(a, Var) or isinstance(b, Var) else halves(real(a), real(b), out)
-        if self._run_pair is None or len(parts) < 2:
+        if self._hand_over is None or len(parts) < 2:
             return self.write_product(out, a, b) if len(parts) == 1 else [Statement(write_product, (a, b, out), {})]
         pair = [functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]
-        return [Statement(_Pair(self._run_pair, *pair), (), {})]
+        return [Statement(_Pair(self._hand_over, *pair), (), {})]
 
     def write_product(self, out: Any, a: Any, b: Any) -> list[Statement]:
         """The operator @, which is never split."""

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import portanet
 from portanet import _machine
 from portanet.cli.remedies import with_flags
 from portanet.errors import ConfigError
+from portanet.nn import Dense, ReLU, Rescale, Sequential
 from portanet.training import shards
 
 
@@ -109,6 +111,39 @@ def test_both(size: int) -> None:
 def test_both_are_at_work_at_the_same_time() -> None:
     meeting = threading.Barrier(2, timeout=10)
     shards.workers(2).run_pair(meeting.wait, meeting.wait)
+
+
+@pytest.mark.parametrize(("units", "batch_size", "least"), [(128, 128, 0), (32, 32, 0), (64, 2048, 1)])
+def test_a_step_wakes_the_second_thread_once_at_most(
+    monkeypatch: pytest.MonkeyPatch, units: int, batch_size: int, least: int
+) -> None:
+    """For half of its largest product, if that is faster; for its shards where there are several."""
+    woken = 0
+
+    class Counting(shards.Worker):
+        def start(self, task: Any) -> Any:
+            nonlocal woken
+            woken += 1
+            return super().start(task)
+
+    counted: list[int] = []
+
+    class Count(portanet.Callback):
+        def log(self, row: dict[str, Any]) -> None:
+            counted.append(woken)
+
+    monkeypatch.setattr(shards, "Worker", Counting)
+    threads = shards.Threads(2)
+    monkeypatch.setattr(shards, "workers", lambda size: threads if size == 2 else shards.Serial())
+    rng = np.random.default_rng(0)
+    x, labels = rng.integers(0, 256, (batch_size * 4, 784)).astype(np.uint8), rng.integers(0, 10, batch_size * 4)
+    model = Sequential(Rescale(1 / 255), Dense(units), ReLU(), Dense(10))
+    backend = portanet.choose("numpy", fuse=False)
+    portanet.fit(
+        model, x, labels, batch_size=batch_size, epochs=16, workers=2, backend=backend, callbacks=[Count()]
+    )  # 20 steps are called directly, 2 x 15 are for measuring
+    assert (counted[-5] > 0) == (least > 0 or units >= 64)
+    assert 4 * least <= counted[-1] - counted[-2] <= 4
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
