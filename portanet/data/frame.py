@@ -15,7 +15,8 @@ from portanet.data.csv.header import Header, distinct, matched, parse_header
 from portanet.data.dataset import Dataset
 from portanet.data.labels import shortest
 from portanet.data.memmap.mapped import InMemory, Parts
-from portanet.data.tables import Request, dataset, read_rows
+from portanet.data.request import Request
+from portanet.data.tables import dataset, read_rows
 from portanet.errors import DataError
 from portanet.storage.schema import Dialect
 

@@ -11,7 +11,7 @@ from portanet._text import plain
 from portanet.data.dataset import Dataset
 from portanet.data.files import expansion_limit, reading
 from portanet.data.frame import read_frames
-from portanet.data.tables import Request
+from portanet.data.request import Request
 from portanet.errors import DataError
 
 _CELLS = 2**21  # of a chunk

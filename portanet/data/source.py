@@ -29,7 +29,7 @@ from portanet.data.parquet import read_parquet
 from portanet.data.pictures.folder import Listing, holds_pictures, is_picture, of_classes, of_paths
 from portanet.data.pictures.listed import listed
 from portanet.data.pictures.source import Wanted, read_pictures
-from portanet.data.tables import Request
+from portanet.data.request import Request
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Column, Schema
 

@@ -14,7 +14,8 @@ from portanet.data.csv.text import find_dialect
 from portanet.data.dataset import Dataset
 from portanet.data.memmap.cache import CacheError
 from portanet.data.memmap.mapped import InMemory, Parts, Progress, is_large, kept, require_memory
-from portanet.data.tables import Request, dataset, read_rows
+from portanet.data.request import Request
+from portanet.data.tables import dataset, read_rows
 from portanet.errors import DataError
 from portanet.storage.schema import Dialect, Schema
 

@@ -12,7 +12,7 @@ from portanet.data.csv.table import cells_of
 from portanet.data.packed import unpacked
 from portanet.data.pictures.decode import SUFFIXES
 from portanet.data.pictures.folder import Listing, is_picture
-from portanet.data.tables import Request
+from portanet.data.request import Request
 from portanet.errors import DataError
 
 _START = 2**16  # bytes in which a path would show

@@ -21,13 +21,13 @@ from portanet._text import plain
 from portanet._typing import HostArray, Shape
 from portanet.data.blocks import BLOCK_BYTES
 from portanet.data.dataset import Dataset, Ids
+from portanet.data.label_columns import is_number_task, targets_of
 from portanet.data.labels import encode
 from portanet.data.memmap.cache import CacheError, usable
 from portanet.data.memmap.mapped import Found, InMemory, Parts, Progress, Sink, are_large, kept
 from portanet.data.pictures.decode import Decoded, Look, UnreadableError, decode, look, require_pillow
 from portanet.data.pictures.digit import SIDE
 from portanet.data.pictures.folder import Listing
-from portanet.data.tables import is_number_task, targets_of
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Dialect
 
