@@ -5,6 +5,7 @@ portanet train                                    # the preset mlp on MNIST: 55,
 portanet train --preset classic                   # the article's network, full batch, 350 iterations
 portanet train --preset cnn                       # a convolutional network, with shifted and turned images
 portanet train houses.csv --label price           # a table, by the preset table: layers and settings of RealMLP
+portanet train houses.csv --label price --label area  # several numbers at once, or several labels of yes and no
 portanet data describe houses.csv --label price   # the kind of each column, and which are left out
 portanet train --backend cupy                     # on a GPU; also torch, jax, strict, numpy
 portanet train houses.csv --label price --resume  # an interrupted command again, with --resume

@@ -32,7 +32,7 @@ _GROUPS = {
 @options.debug
 def command(
     data: str | None, backends: str | None, preset: str, dtype: str, steps: int, rows: int, seed: int,
-    tolerance: float | None, label: str | None, image: tuple[int, ...] | None, as_json: bool,
+    tolerance: float | None, label: str | tuple[str, ...] | None, image: tuple[int, ...] | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Compare training steps on several backends with NumPy in float64.
 
@@ -43,11 +43,13 @@ def command(
     from portanet import data as readers
     from portanet.backends import NAMES, choose
     from portanet.checks.compare import compare
-    from portanet.errors import BackendError
+    from portanet.errors import BackendError, ConfigError
     from portanet.nn import Sequential
     from portanet.storage.model_card import ModelCard
     from portanet.training import presets
 
+    if isinstance(label, tuple):
+        raise ConfigError("compare trains classifiers of one label; name one --label.")
     plan = presets.preset(preset)
     chosen = []
     for name in backends.split(",") if backends else NAMES:

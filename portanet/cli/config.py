@@ -96,7 +96,9 @@ def _word(path: Path, key: str, value: Any) -> Any:
         return _LISTS[key].join(map(str, value))
     if key == "class_weight" and isinstance(value, dict):
         value = ",".join(f"{name}={weight}" for name, weight in value.items())
-    if key == "column" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+    if key == "label" and isinstance(value, str) and value:
+        return [value]
+    if key in ("column", "label") and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return value
     if key in ("calibrate", "coerce") and isinstance(value, bool):
         return value

@@ -34,11 +34,11 @@ def kaggle(folder: Path, force: bool) -> None:
 
 @command.command(short_help="Show what the columns of a table hold.")
 @click.argument("source", metavar="DATA")
-@click.option("--label", metavar="COLUMN", help="Label column, which is not an input.  [default: label]")
+@options.label("Label column, which is not an input; may be repeated.  [default: label]")
 @reading.options
 @options.as_json
 @options.debug
-def describe(source: str, label: str | None, as_json: bool, **asked: Any) -> None:
+def describe(source: str, label: str | tuple[str, ...] | None, as_json: bool, **asked: Any) -> None:
     """Show what the columns of a table hold: which are learnt as what, which are left out, and why.
 
     DATA is a text file, compressed or not, a Parquet file, or - for stdin. Nothing is trained.
@@ -46,6 +46,7 @@ def describe(source: str, label: str | None, as_json: bool, **asked: Any) -> Non
     from portanet.cli import facts
     from portanet.cli.kinds import lines
     from portanet.errors import DataError
+    from portanet.storage.label import in_words
 
     rows = facts.read(source, label=label, task="auto", **reading.arguments(reading.places(asked)))
     if rows.table is None:
@@ -54,7 +55,7 @@ def describe(source: str, label: str | None, as_json: bool, **asked: Any) -> Non
         columns = [asdict(column) for column in rows.table.columns]
         options.print_json({"rows": len(rows), "label": rows.label, "columns": columns, "notes": rows.notes})
         return
-    echo(f"{rows.name}: {len(rows):,} rows" + (f", label {rows.label}" if rows.label else ""))
+    echo(f"{rows.name}: {len(rows):,} rows" + (f", label {in_words(rows.label)}" if rows.label else ""))
     for line in lines(rows.table, rows.x):
         echo(line)
     for note in rows.notes:

@@ -13,6 +13,7 @@ from portanet.cli.groups import Grouped
 from portanet.cli.terminal import echo
 
 if TYPE_CHECKING:
+    from portanet.metrics import Metric
     from portanet.training.model import TrainedModel
 
 _TOP = 5  # classes among which the label counts as found, if there are more
@@ -25,7 +26,7 @@ _VALUES = 2**23  # of outputs at once
 @click.command(cls=Grouped, groups={"Data": ("--label", *(f"--{name}" for name in reading.NAMES)), "Output": ()})
 @click.argument("model", type=options.MODEL)
 @click.argument("data", required=False, metavar="[DATA]")
-@click.option("--label", metavar="COLUMN", help="Label column of a CSV.  [default: label]")
+@options.label("Label column of a CSV; may be repeated, for a model of several.  [default: the model's]")
 @reading.options
 @options.backend
 @click.option("--details", is_flag=True, help="Also each class's precision, recall and F1, and which are confused.")
@@ -34,7 +35,7 @@ _VALUES = 2**23  # of outputs at once
 def command(
     model: Path,
     data: str | None,
-    label: str | None,
+    label: str | tuple[str, ...] | None,
     backend: str,
     device: str | None,
     details: bool,
@@ -52,6 +53,7 @@ def command(
     from portanet.metrics import LOSS
     from portanet.training.model import load
     from portanet.training.scores import known_metrics
+    from portanet.training.targets import measure_targets
 
     run = load(model, backend=backends.choose(backend, device))
     trained_on = run.about.get("data", {}).get("name", "data unknown")
@@ -59,23 +61,39 @@ def command(
         raise ConfigError(f"name the data to evaluate on; this model was trained on {trained_on}.")
     if details and not run.task.is_classification:
         raise ConfigError("--details is for classes, and this model predicts numbers; leave it out.")
+    if details and not run.task.has_one_class:
+        raise ConfigError("--details is for one class a row, and this model predicts several; leave it out.")
     source = "mnist:test" if data is None else data
     rows = facts.read_for(run, source, label, **reading.arguments(reading.places(asked)))
     for note in rows.notes:
         echo(f"portanet: {note}", err=True)
     result: dict[str, Any] = run.evaluate(rows)
+    targets = measure_targets(run, rows)
+    result |= {"targets": targets} if targets else {}
     if details:
         result |= _details(run, rows.x, rows.require_targets())
     if as_json:
         options.print_json(result)
         return
     shown = "  ".join(f"{metric.title} {metric.text(result[metric.key])}" for metric in (run.task.metric, LOSS))
-    echo(f"{shown}  samples {result['samples']}")
+    echo(f"{shown}  samples {result['samples']}" + (f"  mean of {len(targets)} targets" if targets else ""))
     further = [metric for metric in known_metrics(run.task)[1:-1] if metric.key in result]
-    for metric in further:
+    for metric in [] if targets else further:
         echo(f"{metric.title:24}{metric.text(result[metric.key])}")
+    if targets:
+        _print_targets(targets, [run.task.metric, *further])
     if details:
         _print_details(result)
+
+
+def _print_targets(targets: dict[str, dict[str, float]], metrics: list[Metric]) -> None:
+    """A line for each target, a column for each metric."""
+    width = max(map(len, map(plain, targets)))
+    echo(" " * width + "".join(f"  {metric.title}" for metric in metrics))
+    for name, scores in targets.items():
+        cells = [metric.text(scores[metric.key]) if metric.key in scores else "" for metric in metrics]
+        shown = "".join(f"  {cell:>{len(metric.title)}}" for cell, metric in zip(cells, metrics, strict=True))
+        echo(f"{plain(name):{width}}{shown}")
 
 
 def _details(run: TrainedModel, x: Any, labels: Any) -> dict[str, Any]:

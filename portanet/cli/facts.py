@@ -15,6 +15,7 @@ from portanet import data as readers
 from portanet.data import Dataset
 from portanet.data.pictures.digit import are_like_mnist
 from portanet.errors import DataError
+from portanet.storage.label import Label
 from portanet.training.frames import require_pixels
 from portanet.training.model import TrainedModel
 from portanet.training.progress import ReadProgress
@@ -29,7 +30,7 @@ def read(source: Any, **settings: Any) -> Dataset:
         return readers.read(source, progress=progress, **settings)
 
 
-def read_like(source: str, training: Dataset, label: str | None, task: str, **settings: Any) -> Dataset:
+def read_like(source: str, training: Dataset, label: Label, task: str, **settings: Any) -> Dataset:
     """Labelled data with the classes, columns and image shape of the training data."""
     image = training.x.shape[1:] if are_images(training) else None
     rows = read(
@@ -43,7 +44,7 @@ def read_like(source: str, training: Dataset, label: str | None, task: str, **se
     return rows
 
 
-def read_for(run: TrainedModel, source: Any, label: str | None = None, **settings: Any) -> Dataset:
+def read_for(run: TrainedModel, source: Any, label: Label = None, **settings: Any) -> Dataset:
     """Data with the classes, columns and image shape of a trained model."""
     columns = run.card.columns
     image = run.input_shape if columns is None and len(run.input_shape) == 3 else None

@@ -124,7 +124,16 @@ def data(function: Function) -> Function:
     function = click.option(
         "--image", type=Image(), metavar="CxHxW", help="Shape of a table's images, or size for pictures."
     )(function)
-    return click.option("--label", metavar="COLUMN", help="Label column of a CSV.  [default: label]")(function)
+    return label("Label column of a CSV; may be repeated, to learn several at once.  [default: label]")(function)
+
+
+def label(text: str) -> Callable[[Function], Function]:
+    """--label, with this help: None, a name, or a tuple of several."""
+
+    def one_or_several(context: Any, parameter: Any, names: tuple[str, ...]) -> str | tuple[str, ...] | None:
+        return names if len(names) > 1 else names[0] if names else None
+
+    return click.option("--label", multiple=True, metavar="COLUMN", callback=one_or_several, help=text)
 
 
 def debug(function: Function) -> Function:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from portanet import _machine, report
+from portanet._text import plain
 from portanet.cli import facts
 from portanet.cli.plans import Job
 from portanet.cli.terminal import echo
@@ -22,6 +23,7 @@ from portanet.training.measure import measure
 from portanet.training.model import TrainedModel
 from portanet.training.scores import baseline
 from portanet.training.summary import layers
+from portanet.training.targets import measure_targets, target_names
 
 
 def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
@@ -39,7 +41,20 @@ def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
         **{f"{name}_{score}": values.get(score) for name, values in measures.items()},
         "scores": measures,
         "baseline": simple,
+        **_of_targets(job, run, names),
     }  # fmt: skip
+
+
+def _of_targets(job: Job, run: TrainedModel, rows: dict[str, Dataset | None]) -> dict[str, Any]:
+    """The scores of each of several targets, beside its baseline; nothing for one target."""
+    learnt, names = job.training.require_targets(), target_names(run)
+    found = {name: measure_targets(run, data) for name, data in rows.items() if data}
+    simple = {
+        name: {
+            target: baseline(run.task, learnt[:, [i]], data.require_targets()[:, [i]]) for i, target in enumerate(names)
+        } for name, data in rows.items() if data
+    }  # fmt: skip
+    return {"targets": found, "targets_baseline": simple} if names else {}
 
 
 def _score(run: TrainedModel, data: Dataset) -> float:
@@ -101,9 +116,8 @@ def _without_path(name: str) -> str:
     return f"{own}/" if os.path.isdir(name) else own  # a folder called mnist is not the built-in mnist
 
 
-def _beside(result: dict[str, Any], rows: str, metric: Metric) -> str:
+def _beside(simple: dict[str, float], measures: dict[str, float], metric: Metric) -> str:
     """What always answering alike would have come to, on rows that were not trained on."""
-    simple, measures = result["baseline"].get(rows), result["scores"].get(rows)
     if not simple:
         return ""
     if RMSE.key not in simple:
@@ -123,7 +137,12 @@ def show(result: dict[str, Any], metric: Metric) -> None:
     for key, name in names.items():
         if result[key] is not None:
             rows = key.removesuffix(f"_{metric.key}")
-            echo(f"{name:38}{metric.text(result[key])}{_beside(result, rows, metric)}")
+            targets = result.get("targets", {}).get(rows, {})
+            beside = _beside(result["baseline"].get(rows, {}), result["scores"].get(rows, {}), metric)
+            echo(f"{name:38}{metric.text(result[key])}{f'  (mean of {len(targets)} targets)' if targets else beside}")
+            for target, scores in targets.items():
+                beside = _beside(result["targets_baseline"][rows][target], scores, metric)
+                echo(f"  {plain(target):36}{metric.text(scores[metric.key])}{beside}")
     steps = "1 step" if result["steps"] == 1 else f"{result['steps']} steps"
     echo(f"{steps} in {result['seconds']:.1f} s; everything is in {result['run']}")
     if not report.available():

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from portanet._settings import short_repr
 from portanet._typing import Params
 from portanet.cli import classes, facts, reading
@@ -15,11 +17,12 @@ from portanet.data.labels import encode
 from portanet.data.split import holdout
 from portanet.errors import ConfigError, DataError
 from portanet.nn import LOSSES, Sequential
+from portanet.storage.label import Label, as_label, in_words
 from portanet.storage.model_card import ModelCard
 from portanet.training.fine_tune import fine_tune
 from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
-from portanet.training.tasks import Classify, Regress, Task, task_named
+from portanet.training.tasks import Classify, Multilabel, Regress, Task, task_named
 from portanet.training.watched import require_watched
 
 PLACES = (
@@ -77,6 +80,18 @@ def read_all(places: dict[str, Any], base: TrainedModel | None, valid: float) ->
     return whole
 
 
+def task_for(task: str, data: Dataset) -> str:
+    """The task by what the labels are where `task` is AUTO; several of yes and no are several classes at once."""
+    several = isinstance(data.label, tuple)
+    if several and task != Regress.name and set(np.unique(data.require_targets())) <= {0.0, 1.0}:
+        return Multilabel.name
+    if several and task == Classify.name:
+        raise ConfigError("several labels of numbers are learnt as numbers.", remedy='write task="regress"')
+    if task == Multilabel.name:
+        raise ConfigError("several classes at once need several labels.", remedy="name each with label=NAME")
+    return (Classify() if data.classes else Regress()).name if task == AUTO else task
+
+
 def prepare(
     spec: TrainingSpec, places: dict[str, Any], whole: Dataset, base: TrainedModel | None,
     class_weight: str | None = None,
@@ -87,7 +102,8 @@ def prepare(
     whole   what `read_all` gives
     base    what `base_of` gives
     """
-    label, task, freeze, source = places["label"], places["task"], places["freeze"], places["data"]
+    label = whole.label if isinstance(whole.label, tuple) else as_label(places["label"])
+    task, freeze, source = places["task"], places["freeze"], places["data"]
     if freeze is not None and places["from"] is None:
         raise ConfigError("--freeze names layers of a trained model; name that model with --from.")
     option = places["classes"]
@@ -100,17 +116,18 @@ def prepare(
     require_watched(spec.callbacks, task_named(task), held_out=validation is not None)
     tests = None if places["test"] is None else facts.read_like(places["test"], whole, label, task, **asked)
     card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label, table=training.table)
-    made, params = model(spec, card, training, base, freeze)
+    made, params = model(spec, card, training, base, freeze, task_named(task))
     spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
     notes = [*whole.notes, *([classes.line(whole)] if whole.classes else [])]
     if base is not None and _answers_else(base, training, spec):
-        notes.append(f"the last layer is new, for {source}: {len(training.classes) or 'no'} classes")
+        learnt = in_words(label) if isinstance(label, tuple) else f"{len(training.classes) or 'no'} classes"
+        notes.append(f"the last layer is new, for {source}: {learnt}")
     notes.append(f"{short_repr(spec.optimizer, ['learning_rate'])}, {short_repr(spec.schedule)}")
     return Job(spec, places, card, training, validation, tests, made, params, notes)
 
 
 def read(
-    source: str, label: str | None, image: Any, task: str, base: TrainedModel | None, names: Sequence[str] | None,
+    source: str, label: Label, image: Any, task: str, base: TrainedModel | None, names: Sequence[str] | None,
     **asked: Any,
 ) -> Dataset:  # fmt: skip
     """The data; for a model to start from, in its columns and with its classes, if it knows them all."""
@@ -132,11 +149,10 @@ def read(
 
 
 def model(
-    spec: TrainingSpec, card: ModelCard, training: Dataset, base: TrainedModel | None, freeze: str | None
+    spec: TrainingSpec, card: ModelCard, training: Dataset, base: TrainedModel | None, freeze: str | None, task: Task
 ) -> tuple[Sequential, Params | None]:
     """The model, and the arrays it starts from where another one is the base."""
-    numbers = not training.classes
-    _check_loss(spec, Regress() if numbers else Classify())
+    _check_loss(spec, task)
     if base is not None:
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
         new_head = _answers_else(base, training, spec)
@@ -157,6 +173,8 @@ def model(
 
 def _answers_else(base: TrainedModel, training: Dataset, spec: TrainingSpec) -> bool:
     """Whether a trained model predicts something else than these data need: other classes, or classes for numbers."""
+    if isinstance(training.label, tuple) or isinstance(base.card.label, tuple):
+        return training.label != base.card.label or not base.task.suits(spec.loss)
     if training.classes:
         return training.classes != tuple(facts.class_names(base))
     return base.task.is_classification or base.model.output_shape(base.input_shape) != (spec.outputs_per_target,)

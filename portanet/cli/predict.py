@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; -: stdout.  [default: -]")
 @click.option("--probabilities", is_flag=True, help="Add one column with the probability of each class.")
 @click.option("--force", is_flag=True, help="Replace the file if it exists.")
-@click.option("--label", metavar="COLUMN", help="Label column of a table, which is left out.  [default: label]")
+@options.label("Label column of a table, which is left out; may be repeated.  [default: the model's]")
 @click.option(
     "--id", "identifier", metavar="COLUMN", help="Column to begin the answers with.  [default: the table's identifier]"
 )
@@ -42,14 +42,14 @@ _ROWS_AT_ONCE = 2**16  # predicted and held in memory
 @options.as_json
 @options.debug
 def command(
-    model: Path, data: tuple[str, ...], out: Path | None, probabilities: bool, force: bool, label: str | None,
+    model: Path, data: tuple[str, ...], out: Path | None, probabilities: bool, force: bool, label: Any,
     show: Path | None, identifier: str | None, backend: str, device: str | None, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
     """Write a model's answers to a CSV file.
 
     It holds File,Label for pictures, ImageId,Label for other images, as Kaggle takes it, and Row,Label for tables, or
-    in place of the row's number the table's identifier under its own name; with --json one object has them all, as
-    "predictions".
+    in place of the row's number the table's identifier under its own name; of several labels each has a column of its
+    name. With --json one object has them all, as "predictions".
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels, which
     are left out, as columns are that the model does not have; or pictures, and folders of them. A model of MNIST gets
@@ -64,6 +64,7 @@ def command(
     from portanet.errors import ConfigError
     from portanet.storage.atomic import replacing
     from portanet.training.model import load
+    from portanet.training.targets import target_names
     from portanet.training.units import Unit
 
     out = None if out == Path("-") else out
@@ -81,22 +82,24 @@ def command(
     for note in rows.notes:
         echo(f"portanet: {note}", err=True)
     classes = facts.class_names(run)
-    bounds = _bound_names(run)
+    targets = target_names(run)
+    bounds = _bound_names(run, targets)
 
-    def answers() -> Iterator[tuple[list[str], Any]]:
+    def answers() -> Iterator[tuple[list[Any], Any]]:
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             x: Any = rows.x[start : min(start + _ROWS_AT_ONCE, len(rows)), ...]
             predictions = run.predict(x, codes=True)
             if not run.task.is_classification:
                 predictions = Unit.of_card(run.card).rounded(predictions, run.dtype)
             shares = run.probabilities(x) if probabilities else _bounds(run, x) if bounds else None
-            yield run.task.texts(predictions, classes), shares
+            texts = predictions.astype(str).tolist() if targets else run.task.texts(predictions, classes)
+            yield texts, shares
 
     if show is not None:
         _show(show, run, rows, classes)
     blocks = answers()
     if as_json:
-        named = {} if ids is None else {"ids": ids}
+        named = ({} if ids is None else {"ids": ids}) | ({"targets": targets} if targets else {})
         options.print_json(_as_json(run, list(blocks), classes) | named)
         return
     first = next(blocks)  # before anything is written
@@ -109,7 +112,7 @@ def command(
         shares = classes if probabilities else ()
         write_answers(
             file, chain([first], blocks), identifier=identifier, ids=ids, classes=shares,
-            columns=bounds, label_last=is_of_pictures(rows),
+            columns=bounds, label_last=is_of_pictures(rows), targets=targets,
         )  # fmt: skip
 
 
@@ -129,12 +132,11 @@ def _show(path: Path, run: TrainedModel, rows: Dataset, classes: list[str]) -> N
     echo(f"portanet: {path} shows what the network sees", err=True)
 
 
-def _bound_names(run: TrainedModel) -> list[str]:
-    """The names of the columns of a model's intervals: lower and upper, of several targets numbered."""
-    count = len(run.card.target_scale) or 1
+def _bound_names(run: TrainedModel, targets: Sequence[str]) -> list[str]:
+    """The names of the columns of a model's intervals: lower and upper, of several targets behind their names."""
     if len(run.card.levels) < 2:
         return []
-    return [f"{end}{number}" for end in ("lower", "upper") for number in (range(1, count + 1) if count > 1 else ("",))]
+    return [f"{name} {end}".lstrip() for end in ("lower", "upper") for name in targets or ("",)]
 
 
 def _bounds(run: TrainedModel, x: Any) -> Any:
@@ -147,14 +149,13 @@ def _bounds(run: TrainedModel, x: Any) -> Any:
     return np.concatenate([Unit.of_card(run.card).rounded(ends[:, i], run.dtype) for i in range(2)], axis=1)
 
 
-def _as_json(run: TrainedModel, blocks: list[tuple[list[str], Any]], classes: list[str]) -> dict[str, Any]:
+def _as_json(run: TrainedModel, blocks: list[tuple[list[Any], Any]], classes: list[str]) -> dict[str, Any]:
     """All answers; numbers as numbers, one list for each row where a model has several outputs."""
     texts = [text for block, _ in blocks for text in block]
     if not run.task.is_classification:
-        rows = [list(map(float, text.split())) for text in texts]
+        numbers = [float(text) if isinstance(text, str) else list(map(float, text)) for text in texts]
         bounds = [row for _, block in blocks if block is not None for row in block.tolist()]
-        named = {"intervals": bounds} if bounds else {}
-        return {"rows": len(rows), "predictions": [row[0] if len(row) == 1 else row for row in rows]} | named
+        return {"rows": len(numbers), "predictions": numbers} | ({"intervals": bounds} if bounds else {})
     shares = [row for _, block in blocks if block is not None for row in block.tolist()]
     found: dict[str, Any] = {"rows": len(texts), "predictions": texts, "classes": classes}
     return found | ({"probabilities": shares} if shares else {})

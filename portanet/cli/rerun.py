@@ -31,11 +31,12 @@ Pair = tuple[Any, Any]  # what the run has, and what the repetition has
 def _check_places(run: Path, places: Mapping[str, Any]) -> None:
     """Refuse a place that was changed by hand to something that no option gives."""
     from portanet.cli import reading
-    from portanet.training.tasks import Classify, Regress
+    from portanet.training.tasks import Classify, Multilabel, Regress
 
-    tasks, image, workers = (Classify.name, Regress.name), places["image"], places["workers"]
+    tasks, image, workers = (Classify.name, Regress.name, Multilabel.name), places["image"], places["workers"]
     is_valid = {name: _is_text(places[name]) for name in places} | {
         **reading.are_valid(places),
+        "label": _is_text(places["label"]) or _are_texts(places["label"]),
         "task": places["task"] in tasks,
         "image": image is None or (isinstance(image, list) and len(image) == 3 and all(map(_is_size, image))),
         "workers": workers is None or _is_size(workers),
@@ -47,6 +48,10 @@ def _check_places(run: Path, places: Mapping[str, Any]) -> None:
 
 def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
 
 
 def _is_size(value: Any) -> bool:

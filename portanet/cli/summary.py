@@ -17,6 +17,7 @@ from portanet.cli.terminal import echo
 @options.debug
 def command(model: Path, as_json: bool) -> None:
     """Show a model's layers, shapes and numbers of parameters."""
+    from portanet.storage.label import in_words
     from portanet.training.model import load
     from portanet.training.summary import layers, table
 
@@ -31,7 +32,8 @@ def command(model: Path, as_json: bool) -> None:
     if card.classes:
         echo(f"classes {', '.join(map(plain, card.classes))}")
     if not run.task.is_classification:
-        echo(f"predicts numbers: {plain(card.label or 'label')}{_unit(card.target_center, card.target_scale)}")
+        unit = _unit(card.target_center, card.target_scale)
+        echo(f"predicts numbers: {plain(in_words(card.label) or 'label', None)}{unit}")
     if "data" in about:
         echo(f"trained on {plain(about['data']['name'], None)} ({about['data']['samples']} rows)")
 

@@ -17,6 +17,7 @@ Examples:
   portanet train --preset cnn                a convolutional network
   portanet train plants.csv --label species  a table with a text label
   portanet train houses.csv --label price --column zip=category
+  portanet train houses.csv --label price --label area  both at once
   portanet train --backend cupy              on a GPU
   portanet train more.csv --from runs/mlp-1  start from a trained model
   portanet train --print-config > mine.toml  the settings, for --config
@@ -54,8 +55,9 @@ _GROUPS = {
 @options.data
 @reading.options
 @click.option(
-    "--task", type=click.Choice(["auto", "classify", "regress"]), default="auto", show_default=True,
-    help="Learn the label as a class or a number; auto: text, and integers of up to 20 distinct values, are classes.",
+    "--task", type=click.Choice(["auto", "classify", "regress", "multilabel"]), default="auto", show_default=True,
+    help="Learn the label as a class or a number; auto: text, and integers of up to 20 distinct values, are classes; "
+    "several labels are numbers, or classes of yes and no each.",
 )  # fmt: skip
 @options.backend
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)

@@ -32,7 +32,6 @@ from portanet.training.progress import Progress
 from portanet.training.resume import Checkpoints
 from portanet.training.snapshots import Snapshots
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
-from portanet.training.tasks import Classify, Regress
 from portanet.training.together import own_device
 
 _COLUMNS = 19  # whose kinds are shown
@@ -92,8 +91,7 @@ def train(
         )
         if whole.table is not None:
             say(f"preset {places['preset']}, the default for {'this model' if base else 'tables'}")
-    if places["task"] == overrides.AUTO:
-        places["task"] = settings["task"] = (Classify() if whole.classes else Regress()).name
+    places["task"] = settings["task"] = plans.task_for(places["task"], whole)
     job = plans.prepare(overrides.spec_of(**settings), places | {"workers": workers}, whole, base, class_weight)
     if print_config:
         click.echo(config.text(job.settings()), nl=False)
@@ -203,7 +201,7 @@ def _command() -> list[str]:
         value = context.params.get(str(option.name))
         if given and isinstance(option, click.Option) and config.name_of(option) not in config.NOT_SETTINGS:
             value = context.meta.get(config.PATH) if option.name == "tables" else value
-            for each in (value or ()) if option.multiple else [value]:
+            for each in (value or ()) if option.multiple and not isinstance(value, str) else [value]:
                 name = option.opts[0] if value or not option.secondary_opts else option.secondary_opts[0]
                 words += [name, *([] if option.is_flag else [config.typed(config.name_of(option), each)])]
     return words

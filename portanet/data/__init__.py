@@ -37,6 +37,10 @@ numbers, unless `--task classify` or `--task regress` says so; more than 100 int
 Python the loss or `task=` decides. At prediction a value or a gap that training did not have gets an answer and a note
 with counts; a missing column, or text among numbers, is an error that names it.
 
+Several label columns, `read("houses.csv", label=["price", "area"])` or `--label price --label area`, are targets
+(N, 2) of numbers that one model learns, each in its own unit, or ones and zeros where all hold yes and no (several
+classes at once). Scores, predictions, reports and exported files name each; a row without one of them is an error.
+
 ## Pictures
 
 Pictures (extra `images`) are a folder with a folder for each class, or a CSV with a column of paths and a label: PNG,

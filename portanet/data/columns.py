@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -133,10 +133,10 @@ def tallies(
     names: Sequence[str],
     chunks: Iterable[Chunk],
     dialect: Dialect,
-    without: int | None,
+    without: Collection[int],
     chosen: HostArray | None = None,
 ) -> list[Tally]:
-    """What each column holds, of all rows or of those that are `chosen`; the one at `without` is not looked at."""
+    """What each column holds, of all rows or of those that are `chosen`; those at `without` are not looked at."""
     found = [Tally(names_an_id(name)) for name in names]
     start = 0
     for chunk in chunks:
@@ -145,7 +145,7 @@ def tallies(
         chunk = chunk if chosen is None else chunk.where(chosen[start:stop])
         start = stop
         for position, tally in enumerate(found):
-            if position == without:
+            if position in without:
                 continue
             if position in chunk.position:
                 tally.add_numbers(chunk.numbers[:, chunk.position[position]], rows)

@@ -14,6 +14,7 @@ from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
 from portanet.storage.class_kind import ClassKind
+from portanet.storage.label import Label
 from portanet.storage.schema import Schema
 
 
@@ -33,10 +34,10 @@ class Dataset:
              one value of two, such as 20230101 and 20230102; images are (N, channels, height, width), tables
              (N, columns); a memory map, or `Rows` of one, where the set is large
     targets  the labels (N,) as a loss takes them: int32 indices into `classes`, or where `classes` is empty float32
-             or float64 numbers to predict; None without labels
+             or float64 numbers to predict, (N, K) of several labels; None without labels
     classes  the name of each class, as text: ("0", ..., "9")
     columns  the names of a table's columns in x's order; None for images
-    label    the name of a table's label column
+    label    the name of a table's label column, or a tuple of several
     table    which columns the source has, what they hold, and which are left out
     notes    what people should know of how it was read, a line each
     ids      the identifier of each row, as its source has it, of rows to predict; the paths of pictures, as "File"
@@ -50,7 +51,7 @@ class Dataset:
     targets: HostArray | None = None
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
-    label: str | None = None
+    label: Label = None
     table: Schema | None = None
     notes: tuple[str, ...] = ()
     ids: Ids | None = None
@@ -91,7 +92,7 @@ class Dataset:
 
     @cached_property
     def labels(self) -> HostArray | None:
-        """The labels (N,) as the source has them: text, whole numbers where all are, truth values, or numbers."""
+        """The labels (N,) as the source has them: text, whole numbers, truth values or numbers; of several (N, K)."""
         if self.targets is None or not self.classes:
             return self.targets
         return ClassKind.of_names(self.classes).labels(self.classes)[self.targets]

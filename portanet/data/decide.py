@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from portanet._text import plain
 from portanet._typing import HostArray
@@ -18,7 +18,7 @@ TrainingRows = Callable[[Iterable[Chunk]], HostArray | None]
 
 
 def decided(
-    source: Chunks, label: int | None, chosen: Mapping[str, str], dialect: Dialect, training: TrainingRows, *,
+    source: Chunks, labels: Collection[int], chosen: Mapping[str, str], dialect: Dialect, training: TrainingRows, *,
     keep: bool,
 ) -> tuple[Schema, list[Chunk] | None]:  # fmt: skip
     """The schema of a table to train on, and its chunks where they are to be kept for the next walk over them.
@@ -28,7 +28,7 @@ def decided(
     require_kinds(chosen, source.names)
     as_text = {
         position for position, name in enumerate(source.names)
-        if position == label or chosen.get(name) in (CATEGORY, DATE)
+        if position in labels or chosen.get(name) in (CATEGORY, DATE)
     }  # fmt: skip
     rows: HostArray | None = None
     for number in itertools.count():
@@ -36,10 +36,10 @@ def decided(
         if not number:
             rows = training(source.read(as_text) if chunks is None else chunks)
         walk = source.read(as_text) if chunks is None else chunks
-        found = tallies(source.names, walk, dialect, label, rows)
+        found = tallies(source.names, walk, dialect, labels, rows)
         columns = {
             position: decide(name, tally, dialect, chosen.get(name))
-            for position, (name, tally) in enumerate(zip(source.names, found)) if position != label
+            for position, (name, tally) in enumerate(zip(source.names, found)) if position not in labels
         }  # fmt: skip
         mixed = {position for position, column in columns.items() if _needs_text(column, found[position])}
         if mixed <= as_text:

@@ -52,8 +52,8 @@ class FrameTable:
             row = count = 0
             for chunk in self.read([position]):
                 cells = chunk.texts[position]
-                wrong = [check(text) for text in cells.texts]
-                rows = [i for i, code in enumerate(cells.codes) if code >= 0 and wrong[code]]
+                wrong = [*map(check, cells.texts), check("")]  # the last for a cell that is missing, of code -1
+                rows = [i for i, code in enumerate(cells.codes) if wrong[code]]
                 if rows and not count:
                     first = f"row {row + rows[0] + 1}, column {self.names[position]!r}: {wrong[cells.codes[rows[0]]]}"
                 count, row = count + len(rows), row + chunk.rows
@@ -68,8 +68,7 @@ def read_frames(name: str, columns: Iterable[Any], frames: Any, request: Request
     if request.table is not None:
         header = matched(name, names, request.table, request.default_label, request.label)
     else:
-        wanted = request.default_label if request.label is None else request.label
-        header = parse_header(name, names, label=wanted, image=request.image, trained=request.label is None)
+        header = parse_header(name, names, label=request.wanted, image=request.image, trained=request.label is None)
     source = FrameTable(name, header, frames)
     sink = InMemory()
     found = read_rows(source, request, sink, keep=True)

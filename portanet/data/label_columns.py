@@ -8,11 +8,13 @@ import numpy as np
 
 from portanet._typing import HostArray
 from portanet.data import columns
-from portanet.data.cells import as_floats, number_of
+from portanet.data.cells import as_floats, number_of, quoted
 from portanet.data.checks import Check, label_check
 from portanet.data.chunk import Texts
-from portanet.data.labels import encode, require_labels
+from portanet.data.labels import encode, is_no_label, require_labels
 from portanet.data.request import Request, Source
+from portanet.errors import DataError
+from portanet.storage.label import in_words, label_names
 from portanet.storage.schema import Dialect
 
 _CLASSES = 20  # whole numbers of so many values are classes, unless the task is named
@@ -25,37 +27,45 @@ class Labels:
         self.codes: list[HostArray] = []
         self.texts: dict[str, int] = {}
 
-    def add(self, cells: Texts) -> None:
+    def add(self, columns: Sequence[Texts]) -> None:
+        """The cells of the next rows: one column, or several, which become codes (N, K)."""
+        codes = [self._codes(cells) for cells in columns]
+        if codes:
+            self.codes.append(codes[0] if len(codes) == 1 else np.stack(codes, axis=1))
+
+    def _codes(self, cells: Texts) -> HostArray:
         codes = [self.texts.setdefault(text, len(self.texts)) for text in cells.texts]
         missing = self.texts.setdefault("", len(self.texts)) if (cells.codes < 0).any() else -1
-        self.codes.append(np.array([*codes, missing], np.int32)[cells.codes])
+        return np.array([*codes, missing], np.int32)[cells.codes]
 
     def require(self, source: Source, request: Request, checks: Mapping[int, Check]) -> None:
         """DataError with all faults where a label is missing, or not a number where such are to be predicted."""
         wrong = label_check(request.regress, (), source.dialect)
         if request.regress and (found := next((words for text in self.texts if (words := wrong(text))), None)):
             raise source.explained(ValueError(f"a label: {found}"), checks, 0)
-        if self.codes and not request.regress:
+        if len(source.header.labels) > 1 and any(map(is_no_label, self.texts)):
+            raise source.explained(ValueError("a label is missing"), checks, 0)
+        if self.codes and len(source.header.labels) == 1 and not request.regress:
             require_labels(
                 source.name, [text.strip() for text in self.texts], np.concatenate(self.codes), request.classes or ()
             )
 
 
 def checks_of(source: Source, request: Request) -> dict[int, Check]:
-    """What may be wrong with the cells of the label column, if labels are wanted."""
-    label = source.header.label
-    if label is None or not request.labelled:
-        return {}
-    return {label: label_check(request.regress, request.classes or (), source.dialect)}
+    """What may be wrong with the cells of the label columns, if labels are wanted."""
+    check = label_check(request.regress, request.classes or (), source.dialect)
+    return dict.fromkeys(source.header.labels, check) if request.labelled else {}
 
 
 def learnt(
     source: Source, codes: HostArray, texts: Sequence[str], request: Request
 ) -> tuple[HostArray, tuple[str, ...], list[str]]:
     """Labels as a loss takes them, their classes, and a line that says which task they make where it is not named."""
+    if codes.ndim == 2 and not request.regress:
+        return _of_several(source, codes, texts, request)
     regress, why = request.regress, []
     if regress is None and not source.header.image:
-        regress, line = is_number_task(str(source.header.label_name), texts, source.dialect)
+        regress, line = is_number_task(in_words(source.header.label), texts, source.dialect)
         why = [line]
     if not regress:
         return *encode(source.name, texts, codes, request.classes), why
@@ -63,6 +73,31 @@ def learnt(
     if targets is None:
         raise source.explained(ValueError("a label is not a number"), checks_of(source, request), 0)
     return targets, (), why
+
+
+def _of_several(
+    source: Source, codes: HostArray, texts: Sequence[str], request: Request
+) -> tuple[HostArray, tuple[str, ...], list[str]]:
+    """Targets (N, K) of several labels: 1 for yes and 0 for no where all are that, else numbers."""
+    truths = np.array([columns.truth_of(text.strip()) for text in texts])
+    names = ", ".join(map(quoted, label_names(source.header.label)))
+    if truths[codes].all():
+        line = f"{names} hold yes or no: learnt as several classes at once"
+        return (truths[codes] - 1).astype(np.float32), (), [line]
+    targets = None if request.yes_no else targets_of(codes, texts, source.dialect)
+    if targets is not None:
+        return targets, (), [f"{names} hold numbers: learnt as {codes.shape[1]} numbers"]
+    numbers = [number_of(text, source.dialect) is not None for text in texts]
+    fits = (truths > 0 if request.yes_no else np.array(numbers))[codes]
+    if fits.all():
+        raise DataError(f"{source.name}: a label is too large.")
+    row, column = map(int, np.argwhere(~fits)[0])
+    wanted = "yes or no" if request.yes_no else "numbers, or yes or no in each"
+    raise DataError(
+        f"{source.name}: row {row + 1}, column {quoted(source.names[source.header.labels[column]])} holds "
+        f"{quoted(texts[codes[row, column]])}, and several labels at once are {wanted}.",
+        remedy="learn a label of text alone, with one label=NAME",
+    )
 
 
 def is_number_task(name: str, texts: Sequence[str], dialect: Dialect) -> tuple[bool, str]:

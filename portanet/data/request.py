@@ -12,6 +12,7 @@ from portanet.data.chunk import Chunks
 from portanet.data.csv.dialect import Asked
 from portanet.data.csv.header import Header
 from portanet.errors import DataError
+from portanet.storage.label import Label
 from portanet.storage.schema import Dialect, Schema
 
 
@@ -19,10 +20,11 @@ from portanet.storage.schema import Dialect, Schema
 class Request:
     """How a table is to be read: what the caller says of it, and what a trained model knows.
 
-    label    the label's column; `default_label` is that of a model, which may be missing
+    label    the label's column, or several; `default_label` is that of a model, which may be missing
     image    the shape of a row's pixels
     digits   whether pictures become digits as MNIST has them
     regress  whether labels are numbers to predict; None to decide it by what they are
+    yes_no   whether each of several labels is a yes or a no
     classes  those of a model
     table    the model's schema, by which columns are matched by name
     asked    what is said of a text file's dialect
@@ -34,8 +36,8 @@ class Request:
              without labels, if it is there
     """
 
-    label: str | None = None
-    default_label: str | None = None
+    label: Label = None
+    default_label: Label = None
     image: Shape | None = None
     regress: bool | None = False
     classes: Sequence[str] | None = None
@@ -47,6 +49,12 @@ class Request:
     held_out: float = 0.0
     id: str | None = None
     digits: bool = False
+    yes_no: bool = False
+
+    @property
+    def wanted(self) -> Label:
+        """The label that is named, or else that of a model."""
+        return self.default_label if self.label is None else self.label
 
 
 class Source(Chunks, Protocol):

@@ -31,10 +31,11 @@ from portanet.data.pictures.listed import listed
 from portanet.data.pictures.source import Wanted, read_pictures
 from portanet.data.request import Request
 from portanet.errors import ConfigError, DataError
+from portanet.storage.label import as_label, label_names
 from portanet.storage.schema import Column, Schema
 
 _TABLES = (".csv", ".tsv", ".txt", ".data")
-_TASKS = {"auto": None, "classify": False, "regress": True}
+_TASKS = {"auto": None, "classify": False, "regress": True, "multilabel": False}
 _BUILT_IN: dict[str, Callable[[], Dataset]] = {
     "mnist": mnist,
     "mnist:article": mnist_article,
@@ -46,8 +47,8 @@ _BUILT_IN: dict[str, Callable[[], Dataset]] = {
 def read(
     source: Any,
     *,
-    label: str | None = None,
-    default_label: str | None = None,
+    label: str | Sequence[str] | None = None,
+    default_label: str | Sequence[str] | None = None,
     image: Shape | None = None,
     task: str = "classify",
     classes: Sequence[str] | None = None,
@@ -74,11 +75,14 @@ def read(
     from a text file with a column of their paths, or as a picture or a list of them, which have no labels.
 
     source         its name or path, or a list of pictures, or a data frame
-    label          a table's label column
-    default_label  the label column unless `label` is given; it may be missing, as in rows to predict
+    label          a table's label column; a list of several for targets (N, K) of numbers, or of ones and zeros where
+                   all hold yes or no
+    default_label  the label column, or several, unless `label` is given; it may be missing, as in rows to predict
     image          (C, H, W) of a table's rows of pixels, or that pictures are resized to; by default what most of them
                    have
-    task           "classify", "regress", or "auto": text, and integers of up to 20 distinct values, are classes
+    task           "classify", "regress", or "auto": text, and integers of up to 20 distinct values, are classes;
+                   "multilabel" for several labels of yes or no. Several labels are numbers, or that, unless "regress"
+                   is said
     classes        those of a trained model, or all there are where one looks missing, such as "NA": labels are matched
                    with them by name
     columns        the names of a trained model's columns
@@ -115,11 +119,17 @@ def read(
         )
     asked = Asked(separator, decimal, header, encoding, None if missing is None else _words(missing))
     request = Request(
-        label, default_label, image, regress, classes, table, asked, kinds or {}, coerce, labelled, held_out, id, digits
-    )
+        as_label(label), as_label(default_label), image, regress, classes, table, asked, kinds or {}, coerce, labelled,
+        held_out, id, digits, task == "multilabel",
+    )  # fmt: skip
     dataset = _read(source, request, mapped=mapped, progress=progress)
     if not labelled:
         dataset = replace(dataset, targets=None, classes=())
+    if task == "multilabel" and dataset.targets is not None and dataset.targets.ndim == 1:
+        raise DataError(
+            f"{dataset.name} has one label a row, and several classes at once need several.",
+            remedy="name the column of each with label=NAME",
+        )
     shape = dataset.x.shape[1:]
     if image is not None and table is None and shape != tuple(image):
         raise DataError(f"{dataset.name} has rows of the shape {shape}, not images of {tuple(image)}.")
@@ -198,8 +208,9 @@ def _suffix(path: str) -> str:
 
 
 def _require_no_columns(source: str, request: Request) -> None:
-    if (label := request.label) is not None:
-        raise DataError(f"{source} has separate labels and no column {label!r}.", remedy=f"leave out label={label!r}")
+    if names := label_names(request.label):
+        remedy = f"leave out label={names[0]!r}"
+        raise DataError(f"{source} has separate labels and no column {names[0]!r}.", remedy=remedy)
     _require_no_id(source, request)
 
 

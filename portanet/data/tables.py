@@ -23,6 +23,7 @@ from portanet.data.memmap.mapped import Found, Parts, Sink
 from portanet.data.request import Request, Source
 from portanet.data.split import split_rows
 from portanet.errors import DataError
+from portanet.storage.label import label_names
 from portanet.storage.schema import DATE, NUMBER, Schema
 
 
@@ -31,6 +32,7 @@ def read_rows(source: Source, request: Request, sink: Sink, *, keep: bool) -> Fo
 
     With `keep` the chunks are kept in memory while the kinds are decided, so that the source is read once.
     """
+    _require_all_labels(source, request)
     read = _read_pixels if source.header.image else _read_columns
     return read(source, request, sink, keep)
 
@@ -40,13 +42,12 @@ def _read_pixels(source: Source, request: Request, sink: Sink, keep: bool) -> Fo
     checks: dict[int, Check] = dict.fromkeys(header.inputs, lambda cell: cell_error(cell, pixel=True))
     checks |= checks_of(source, request)
     try:
-        for chunk in source.read(_position(header.label)):
+        for chunk in source.read(header.labels):
             if chunk.numbers.dtype != np.uint8 or any(position not in chunk.position for position in header.inputs):
                 raise ValueError("not a table of integers from 0 to 255")
             sink.add(chunk.numbers[:, [chunk.position[position] for position in header.inputs]])
             rows += chunk.rows
-            if header.label is not None:
-                labels.add(chunk.texts[header.label])
+            labels.add([chunk.texts[position] for position in header.labels])
     except (ValueError, OverflowError, csv.Error) as error:
         raise source.explained(error, checks, rows) from error
     if request.labelled:
@@ -61,7 +62,7 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
         schema, kept, positions = request.table, None, header.inputs
         if schema is None:
             training = partial(_training_rows, source, request)
-            schema, kept = decided(source, header.label, request.kinds, source.dialect, training, keep=keep)
+            schema, kept = decided(source, header.labels, request.kinds, source.dialect, training, keep=keep)
             place = {name: i for i, name in enumerate(source.names)}
             positions = tuple(place[column.name] for column in schema.used)
             if not positions:
@@ -72,12 +73,11 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
         checks |= checks_of(source, request)
         matrix = Matrix(schema, positions, source.dialect)
         as_text = [position for position, column in zip(positions, schema.used) if column.kind not in (NUMBER, DATE)]
-        chunks = source.read([*as_text, *_position(header.label)]) if kept is None else _consumed(kept)
+        chunks = source.read([*as_text, *header.labels]) if kept is None else _consumed(kept)
         for chunk in chunks:
             sink.add(matrix.rows(chunk))
             rows += chunk.rows
-            if header.label is not None:
-                labels.add(chunk.texts[header.label])
+            labels.add([chunk.texts[position] for position in header.labels])
         if matrix.seen.faults and not request.coerce:
             raise ValueError("; ".join(matrix.seen.told()))
     except (ValueError, OverflowError, csv.Error) as error:
@@ -95,11 +95,11 @@ def _found(source: Source, labels: Labels, rows: int, about: dict[str, Any]) -> 
 
 def _training_rows(source: Source, request: Request, chunks: Iterable[Chunk]) -> HostArray | None:
     """Which rows (N,) are to train on; None where all are, or where labels are at fault, which is told later."""
-    label, labels = source.header.label, Labels()
-    if label is None or not request.held_out:
+    positions, labels = source.header.labels, Labels()
+    if not positions or not request.held_out:
         return None
     for chunk in chunks:
-        labels.add(chunk.texts[label])
+        labels.add([chunk.texts[position] for position in positions])
     try:
         targets, classes, _ = learnt(source, np.concatenate(labels.codes), list(labels.texts), request)
     except (DataError, ValueError):
@@ -112,8 +112,12 @@ def _training_rows(source: Source, request: Request, chunks: Iterable[Chunk]) ->
     return chosen
 
 
-def _position(label: int | None) -> list[int]:
-    return [] if label is None else [label]
+def _require_all_labels(source: Source, request: Request) -> None:
+    """Raise DataError where some of several labels are there, and others are not."""
+    wanted, there = label_names(request.wanted), label_names(source.header.label)
+    if request.labelled and there and (missing := [name for name in wanted if name not in there]):
+        labels = ", ".join(map(quoted, wanted[:8]))
+        raise DataError(f"{source.name} has no column {quoted(missing[0])}, which is one of the labels {labels}.")
 
 
 def _consumed(chunks: list[Chunk]) -> Iterator[Chunk]:
@@ -136,7 +140,7 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
     if parts.targets is None or not request.labelled:
         return Dataset(source.name, x, None, (), names, None, table, tuple(notes), _ids(source, request))
     targets, classes, why = learnt(source, parts.targets, parts.texts, request)
-    return Dataset(source.name, x, targets, classes, names, header.label_name, table, (*notes, *why))
+    return Dataset(source.name, x, targets, classes, names, header.label, table, (*notes, *why))
 
 
 def _ids(source: Source, request: Request) -> Ids | None:
@@ -158,7 +162,7 @@ def _ids(source: Source, request: Request) -> Ids | None:
 def _left_out(source: Source, request: Request) -> list[str]:
     """A note of the columns that a model has never seen."""
     table = request.table.columns if request.table else ()
-    known = {column.name for column in table} | {source.header.label_name, request.id}
+    known = {column.name for column in table} | {*label_names(source.header.label), request.id}
     others = [name for name in source.names if name not in known]
     more = f" and {len(others) - 3} more" if len(others) > 3 else ""
     shown = f"{', '.join(map(quoted, others[:3]))}{more}"

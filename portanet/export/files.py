@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from reprlib import repr as brief
 
+import numpy as np
+
 from portanet._typing import Params
 from portanet.errors import ModelError
-from portanet.export.graph import Graph
+from portanet.export.graph import Graph, Value
 from portanet.export.model_graph import model_graph
 from portanet.export.onnx import onnx_bytes
 from portanet.export.python import python_source
@@ -37,6 +39,9 @@ def write_export(path: Path, model: Layer, params: Params, card: ModelCard, kind
 
 
 def _onnx(graph: Graph, card: ModelCard) -> bytes:
+    for place, name in enumerate(card.targets):  # beside all of them in `prediction`
+        output = graph.add("", "Gather", "prediction", graph.constant("place", np.array(place)), axis=1, output=name)
+        graph.outputs.append(Value(output, "float64", ()))
     named = {"classes": card.classes, "columns": card.columns, "label": card.label}
     return onnx_bytes(graph, {name: json.dumps(value) for name, value in named.items() if value})
 

@@ -21,7 +21,7 @@ def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind) -
     Its input is uint8 for pixels, float64 where columns are centred before they become float32, and else float32.
     Its outputs are `label` (N,) and `probabilities` (N, K) for classes, `label` (N, K) of ones and zeros and
     `probabilities` for several classes at once, and `prediction` in float64, (N,) or (N, K), for numbers, with `lower`
-    and `upper` like it for a model with intervals.
+    and `upper` like it for a model with intervals. An ONNX file has each of several targets with names also by itself.
     Raises ModelError for a layer that has no form in standard operators.
     """
     graph = Graph()

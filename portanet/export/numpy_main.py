@@ -13,8 +13,8 @@ import numpy as np
 ROW_SHAPE: tuple[int, ...] = ()
 ROW_DTYPE: Any = np.float32
 COLUMNS: list[str] | None = None
-LABEL = "label"
-CLASSES: list[str] | None = None
+LABELS = ["label"]
+TARGETS: list[str] = []
 FIRST = "Row"
 
 
@@ -37,7 +37,7 @@ def read(path: str) -> Any:
     names = [name.strip() for name in names]
     if COLUMNS is not None and (missing := [name for name in COLUMNS if name not in names]):
         sys.exit(f"{path} has no column {missing[0]!r}.")
-    wanted = [name for name in names if name != LABEL] if COLUMNS is None else COLUMNS
+    wanted = [name for name in names if name not in LABELS] if COLUMNS is None else COLUMNS
     places = [names.index(name) for name in wanted]
     return np.array([[float(row[place]) for place in places] for row in rows if row])
 
@@ -52,19 +52,19 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"{arguments[0]}: {error.strerror}.")
     except (ValueError, IndexError) as error:
         sys.exit(f"{arguments[0]} is not a table of such rows: {error}.")
-    labels = answers["label"] if "label" in answers else answers["prediction"]
-    cells = [_text(label) for label in labels.tolist()]
-    returns = any("\r" in cell for cell in cells)  # readers end a line there, and csv quotes it in no cell
+    table = columns("Label", answers["label"] if "label" in answers else answers["prediction"])
+    for name in ("lower", "upper"):
+        table.update(columns(name, answers[name]) if name in answers else {})
+    cells = list(zip(*table.values()))
+    returns = any("\r" in cell for row in cells for cell in row)  # readers end a line there, which csv does not quote
     writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL, lineterminator="\n")
-    bounds = {
-        name: [_text(bound) for bound in answers[name].tolist()] for name in ("lower", "upper") if name in answers
-    }
-    writer.writerow([FIRST, "Label", *bounds])
-    writer.writerows(zip(range(1, len(cells) + 1), cells, *bounds.values()))
+    writer.writerow([FIRST, *table])
+    writer.writerows([number, *row] for number, row in enumerate(cells, 1))
 
 
-def _text(label: Any) -> str:
-    """A label or a number, the names of several classes, or several numbers."""
-    if not isinstance(label, list):
-        return str(label)
-    return " ".join(name for name, there in zip(CLASSES, label) if there) if CLASSES else " ".join(map(str, label))
+def columns(name: str, values: Any) -> dict[str, Any]:
+    """Return answers as text by the heads of their columns: one, or one for each of several targets."""
+    if not TARGETS:
+        return {name: list(map(str, values.tolist()))}
+    heads = TARGETS if name == "Label" else [f"{target} {name}" for target in TARGETS]
+    return {head: list(map(str, column)) for head, column in zip(heads, values.T.tolist())}

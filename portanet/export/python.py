@@ -13,6 +13,7 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.export import numpy_main, numpy_ops
 from portanet.export.graph import Graph, Node
+from portanet.storage.label import label_names
 from portanet.storage.model_card import ModelCard
 
 _INLINE = 8  # numbers that a constant may have to stand in the code
@@ -84,14 +85,19 @@ def python_source(graph: Graph, card: ModelCard) -> str:
         f"ROW_SHAPE = {source.shape!r}",
         f"ROW_DTYPE = np.{source.dtype}",
         f"COLUMNS = {list(card.columns) if card.columns else None!r}",
-        f"LABEL = {card.label or 'label'!r}",
-        f"CLASSES = {list(card.classes) if graph.outputs[0].shape else None!r}  # of several at once",
+        f"LABELS = {list(label_names(card.label)) or ['label']!r}",
+        f"TARGETS = {list(_targets(graph, card))!r}  # several for each row",
         f"FIRST = {'ImageId' if card.has_images else 'Row'!r}",
     ]
     code = _function(graph)
     head = _HEAD.format(shape=source.shape, dtype=source.dtype, outputs=outputs)
     parts = [head, "\n".join(facts), *_sources(numpy_ops, code), code, *_sources(numpy_main), _weights(graph)]
     return "\n\n\n".join([*parts, 'if __name__ == "__main__":\n    main(sys.argv[1:])\n'])
+
+
+def _targets(graph: Graph, card: ModelCard) -> tuple[str, ...]:
+    """The names of the columns of answers, where there are several for each row."""
+    return card.target_names(graph.outputs[0].shape[0]) if graph.outputs[0].shape else ()
 
 
 def _function(graph: Graph) -> str:

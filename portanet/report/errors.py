@@ -22,17 +22,19 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
     """What templates/errors.html.j2 shows; None for a model of classes."""
     if evidence is None or not evidence.has_numbers:
         return None
-    outputs = evidence.targets.shape[1]
-    label = evidence.card.label or ""
     charts: list[Chart] = []
-    for output in range(min(outputs, _OUTPUTS)):
-        name = f"output {output + 1}" if outputs > 1 else label
+    for output, name in enumerate(evidence.target_names[:_OUTPUTS]):
         true, guessed = (np.asarray(each[:, output], np.float64) for each in (evidence.targets, evidence.outputs))
         bounds = np.stack([guessed] * 2, axis=1) if evidence.bounds is None else evidence.bounds[:, :, output]
         if np.abs([true, guessed, *bounds.T]).max() < _LARGEST:
             charts.append(scatter(f"predicted-{output}", name, np.column_stack([true, guessed, bounds])))
             charts.append(histogram(f"residuals-{output}", name, guessed - true))
-    return {"charts": charts, "rows": evidence.rows, "measures": _measures(evidence)}
+    measures = [
+        (f"{words}: {name}" if len(evidence.target_names) > 1 else words, text)
+        for output, name in enumerate(evidence.target_names)
+        for words, text in _measures(evidence, output)
+    ]
+    return {"charts": charts, "rows": evidence.rows, "measures": measures}
 
 
 def scatter(key: str, name: str, rows: HostArray) -> Chart:
@@ -85,13 +87,15 @@ def thinned(rows: HostArray, most: int) -> HostArray:
     return rows[:: max(1, -(-len(rows) // most))]
 
 
-def _measures(evidence: Evidence) -> list[tuple[str, str]]:
-    size = np.abs(evidence.targets - evidence.outputs)
+def _measures(evidence: Evidence, output: int) -> list[tuple[str, str]]:
+    """The errors of one target, in its unit."""
+    targets = evidence.targets[:, output]
+    size = np.abs(targets - evidence.outputs[:, output])
     quantiles = [("Half of the errors are below", 0.5), ("Nine of ten are below", 0.9), ("The largest is", 1.0)]
     held: list[tuple[str, str]] = []
     if evidence.bounds is not None:
-        low, high = evidence.bounds[:, 0], evidence.bounds[:, 1]
-        share = float(((low <= evidence.targets) & (evidence.targets <= high)).mean())
+        low, high = evidence.bounds[:, 0, output], evidence.bounds[:, 1, output]
+        share = float(((low <= targets) & (targets <= high)).mean())
         held = [
             (f"Inside their intervals, of {evidence.coverage:.0%} meant", f"{share:.1%}"),
             ("Half of the intervals are narrower than", number(float(np.median(high - low)))),

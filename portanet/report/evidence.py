@@ -10,6 +10,7 @@ import numpy as np
 
 from portanet._typing import HostArray
 from portanet.metrics import Metric
+from portanet.storage.label import in_words
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import CATEGORY, DATE, YES_NO, Column
 
@@ -58,6 +59,11 @@ class Evidence:
     def has_numbers(self) -> bool:
         """Whether the answers are numbers, not classes."""
         return not self.classes
+
+    @property
+    def target_names(self) -> tuple[str, ...]:
+        """The name of each number that is predicted; several without names are numbered."""
+        return self.card.target_names(self.targets.shape[1]) or (in_words(self.card.label),)
 
     @property
     def has_images(self) -> bool:

@@ -55,7 +55,8 @@ def _of_classes(evidence: Evidence) -> list[Object]:
 
 
 def _of_numbers(evidence: Evidence) -> list[Object]:
-    size = np.abs(evidence.targets - evidence.outputs).mean(axis=1)
+    spread = evidence.targets.std(axis=0) if evidence.targets.shape[1] > 1 else np.ones(1)  # of several, in one unit
+    size = (np.abs(evidence.targets - evidence.outputs) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
     worst = np.argsort(-size, kind="stable")[: _most(evidence, _UNSURE)]
     return [{"key": "mistakes", "title": "The largest errors", "note": "", "numbers": worst}]
 

@@ -28,6 +28,7 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object:
         "sentences": [text for text in (ending.why(record), ending.which(record)) if text],
         "scores": scores(record),
         "facts": tables.facts(record),
+        "targets": targets(record),
     }
 
 
@@ -57,6 +58,18 @@ def scores(record: RunRecord) -> Object | None:
         if any(metric.key in values for values in measured.values())
     ]
     return {"heads": [_HEADS[rows] for rows in measured], "lines": lines} if lines else None
+
+
+def targets(record: RunRecord) -> Object | None:
+    """The scores of each of several targets, on the first rows that were not learnt from; None for one target."""
+    for rows in ("valid", "test"):
+        found = {name: scores for name, scores in _section(record.result.get("targets"), rows).items()
+                 if isinstance(scores, dict)}  # fmt: skip
+        known = [metric for metric in METRICS if any(metric.key in scores for scores in found.values())]
+        if known:
+            lines = [(name, [_text(m, scores.get(m.key)) for m in known]) for name, scores in found.items()]
+            return {"heads": [metric.title for metric in known], "lines": lines, "rows": _MEASURED[rows]}
+    return None
 
 
 def _section(value: Any, rows: Any) -> Object:
@@ -97,8 +110,8 @@ def _compare(figure: Object, simple: Object, evidence: Evidence | None) -> None:
 
 
 def _error(evidence: Evidence | None) -> Object | None:
-    """The typical error of a number in its unit, and that of the mean."""
-    if evidence is None or not evidence.has_numbers:
+    """The typical error of a number in its unit, and that of the mean; of several there is not one unit."""
+    if evidence is None or not evidence.has_numbers or len(evidence.target_names) > 1:
         return None
     residuals = evidence.targets - evidence.outputs
     spread = evidence.targets - evidence.targets.mean(axis=0)
@@ -107,6 +120,6 @@ def _error(evidence: Evidence | None) -> Object | None:
         "title": f"{evidence.rows.capitalize()} error (RMSE)",
         "text": number(rmse),
         "compared": f"{number(mean)} by always answering the mean",
-        "label": evidence.card.label or "",
+        "label": evidence.target_names[0],
         "mean": number(float(np.abs(residuals).mean())),
     }

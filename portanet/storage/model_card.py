@@ -11,6 +11,7 @@ from typing import Any
 from portanet._typing import HostArray, Shape
 from portanet.errors import ConfigError
 from portanet.storage.class_kind import ClassKind
+from portanet.storage.label import Label, label_names
 from portanet.storage.schema import Schema
 
 
@@ -23,7 +24,7 @@ class ModelCard:
     classes      the name of each class; none for a regression, and for a model trained on class numbers
     class_kind   what the names stand for; by default what `ClassKind.of_names` finds
     columns      the names of a table's columns, in their order
-    label        the name of a table's label column
+    label        the name of a table's label column, or a tuple of several, one for each target or class
     offsets      what is subtracted from each column of a table, or channel of an image, in float64 before anything
                  else: see training/offsets.py; none where nothing is
     pixels       whether rows are bytes (uint8), as pixels are in files
@@ -43,7 +44,7 @@ class ModelCard:
     dtype: str = "float32"
     classes: tuple[str, ...] = ()
     columns: tuple[str, ...] | None = None
-    label: str | None = None
+    label: Label = None
     offsets: tuple[float, ...] = ()
     class_kind: ClassKind | None = None
     pixels: bool = False
@@ -58,14 +59,27 @@ class ModelCard:
         object.__setattr__(self, "input_shape", tuple(self.input_shape))
         for name in _LISTS:
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "label", tuple(self.label) if isinstance(self.label, list) else self.label)
         object.__setattr__(self, "columns", None if self.columns is None else tuple(self.columns))
         kind = (self.class_kind or ClassKind.of_names(self.classes)) if self.classes else None
         object.__setattr__(self, "class_kind", kind)
 
     @property
     def outputs(self) -> int:
-        """How many outputs the last layer has: one for each class, or the one of a regression."""
-        return len(self.classes) or 1
+        """How many outputs the last layer has: one for each class, or for each number to predict."""
+        return len(self.classes) or len(label_names(self.label)) or 1
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of several numbers that are predicted; none for one alone, and for those without names."""
+        return self.label if isinstance(self.label, tuple) and not self.classes else ()
+
+    def target_names(self, count: int) -> tuple[str, ...]:
+        """Return the names of the labels of a row, of which it has `count`; none for one, numbered without names."""
+        names = self.classes or label_names(self.label)
+        if count == 1 or len(names) == count:
+            return names if count > 1 else ()
+        return tuple(f"output {number}" for number in range(1, count + 1))
 
     @property
     def has_images(self) -> bool:
@@ -147,7 +161,7 @@ _IS_VALID: dict[str, Callable[[Any], bool]] = {
     "dtype": lambda value: value in ("float32", "float64"),
     "classes": _is_names,
     "columns": _is_names,
-    "label": lambda value: value is None or isinstance(value, str),
+    "label": lambda value: isinstance(value, str) or (_is_names(value) and (value is None or len(value) > 1)),
     "offsets": _is_numbers,
     "table": lambda value: value is None or isinstance(value, dict),
     "class_kind": lambda value: value is None or (isinstance(value, str) and value in list(ClassKind)),

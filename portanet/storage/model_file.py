@@ -91,6 +91,8 @@ def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> 
     if card.classes and len(card.classes) != sum(outputs):
         raise CheckpointError(f"{path} names {len(card.classes)} classes, its layers give {sum(outputs)} outputs.")
     per_target = len(card.levels) or 1
+    if isinstance(card.label, tuple) and len(card.label) * per_target != sum(outputs):
+        raise CheckpointError(f"{path} names {len(card.label)} labels, its layers give {sum(outputs)} outputs.")
     if card.target_scale and len(card.target_scale) * per_target != sum(outputs):
         raise CheckpointError(f"{path} has {len(card.target_scale)} scales, its layers give {sum(outputs)} outputs.")
     if sum(outputs) % per_target or len(card.margins) not in (0, sum(outputs) // per_target):
@@ -122,6 +124,8 @@ def require_arrays(model: Layer, arrays: Mapping[tuple[str, ...], Any], card: Mo
     outputs = sum(model.output_shape(card.input_shape)[:1])
     if card.classes and len(card.classes) != outputs:
         raise ModelError(f"the card names {len(card.classes)} classes, the layers give {outputs} outputs.")
+    if isinstance(card.label, tuple) and len(card.label) * (len(card.levels) or 1) != outputs:
+        raise ModelError(f"the card names {len(card.label)} labels, the layers give {outputs} outputs.")
 
 
 def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tuple[str, ...], Shape]]:

@@ -28,6 +28,7 @@ from portanet.training.intervals import coverage_of
 from portanet.training.model import TrainedModel
 from portanet.training.snapshots import Snapshots
 from portanet.training.summary import layers
+from portanet.training.targets import target_names
 from portanet.training.weights import TrainedParams
 
 AUTO = "auto"
@@ -104,7 +105,8 @@ def _facts(run: TrainedModel, rows: Dataset | None, title: str) -> dict[str, Any
         "classes": list(card.classes) or list(map(str, range(outputs // levels))),
         "levels": levels,
         "coverage": coverage_of(card),
-        "label": card.label,
+        "label": card.label if isinstance(card.label, str) else None,
+        "targets": list(target_names(run)),
         "columns": card.columns,
         "table": card.table and card.table.to_dict(),
         "digits": _takes_digits(run, rows),

@@ -214,8 +214,8 @@ def fit_spec(
         targets = unit.numbers(host_labels)
         examples = Examples(source, host_labels, put_labels(targets, chosen, spec.dtype), put_weights)
         card = ModelCard(
-            tuple(x.shape[1:]), spec.dtype, learned.classes, given.columns(known), given.label,
-            class_kind=learned.kind, offsets=source.card_offsets,
+            tuple(x.shape[1:]), spec.dtype, learned.classes, given.columns(known),
+            given.label_for(one_class=task.has_one_class), class_kind=learned.kind, offsets=source.card_offsets,
             pixels=name_of(x.dtype) == "uint8", target_center=unit.center, target_scale=unit.scale,
             levels=getattr(spec.loss, "levels", ()), table=given.table(known), digits=are_like_mnist(rows),
         )  # fmt: skip

@@ -21,16 +21,17 @@ from portanet.data.pictures.folder import are_pictures
 from portanet.data.pictures.source import is_of_pictures
 from portanet.errors import DataError
 from portanet.nn import LAYERS, Columns, Layer, Sequential
+from portanet.storage.label import Label, as_label, label_names
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Schema
 
 
 class Given(NamedTuple):
-    """The arguments of `fit` or `evaluate`: rows, their labels, and the name of the label column if there is one."""
+    """The arguments of `fit` or `evaluate`: rows, their labels, and the names of the label columns if there are any."""
 
     x: Any
     labels: Any
-    label: str | None
+    label: Label
 
     @classmethod
     def of(cls, x: Any, labels: Any) -> Given:
@@ -42,11 +43,15 @@ class Given(NamedTuple):
         if labels is None:
             return cls(x, x, x.label)
         columns = columns_of(labels)
-        name = columns[0] if columns is not None and len(columns) == 1 else getattr(labels, "name", None)
-        given = cls(x, labels, name if isinstance(name, str) and columns_of(x) else None)
-        if given.label in (columns_of(x) or ()):
-            raise DataError(f"the labels {name!r} are among the columns of x too; leave that column out of x.")
+        name = as_label(columns) if columns else getattr(labels, "name", None)
+        given = cls(x, labels, name if isinstance(name, (str, tuple)) and columns_of(x) else None)
+        if twice := [name for name in label_names(given.label) if name in (columns_of(x) or ())]:
+            raise DataError(f"the labels {twice[0]!r} are among the columns of x too; leave that column out of x.")
         return given
+
+    def label_for(self, *, one_class: bool) -> Label:
+        """The name of the label column, or the names of several; none of several that are shares of one class."""
+        return None if one_class and isinstance(self.label, tuple) else self.label
 
     def rows(self, card: ModelCard) -> Any:
         """The rows of x, in the columns of a model that is known."""
@@ -168,7 +173,7 @@ def _require_alike(data: Dataset, own: Schema, table: Schema) -> None:
             )
 
 
-def rows_of(x: Any, columns: Sequence[str] | None = None, label: str | None = None, *, what: str = "x") -> Any:
+def rows_of(x: Any, columns: Sequence[str] | None = None, label: Label = None, *, what: str = "x") -> Any:
     """The rows of `x`: the numbers of a frame or a Dataset, in the order of the model's `columns`; any other unchanged.
 
     A column more than those is left out with a warning, but for the `label`.
@@ -185,12 +190,12 @@ def rows_of(x: Any, columns: Sequence[str] | None = None, label: str | None = No
     return _numbers(x if positions is None else x[[own[position] for position in positions]])
 
 
-def _positions(names: Sequence[str], columns: Sequence[str], label: str | None, what: str) -> list[int]:
+def _positions(names: Sequence[str], columns: Sequence[str], label: Label, what: str) -> list[int]:
     place = {name: position for position, name in enumerate(names)}
     if missing := [name for name in columns if name not in place]:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise DataError(f"{what} has no column {brief(missing[0])}{more}, which the model needs.")
-    if others := [name for name in names if name not in set(columns) | {label}]:
+    if others := [name for name in names if name not in {*columns, *label_names(label)}]:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         _say_once(f"the model has no column {brief(others[0])}{more}; left out")
     return [place[name] for name in columns]

@@ -14,11 +14,14 @@ from portanet.data.labels import listed
 from portanet.errors import ConfigError, DataError, ModelError
 from portanet.nn.losses.loss import Loss
 from portanet.storage.class_kind import ClassKind
+from portanet.storage.label import label_names
 from portanet.storage.model_card import ModelCard
 from portanet.training.arrays import to_host
 from portanet.training.classes import Named, as_named, by_number, codes_among, is_absent, require_present
 from portanet.training.frames import columns_of, rows_of, without_objects
 from portanet.training.tasks import task_of
+
+_UNKNOWN = ModelCard(())
 
 
 def put_labels(labels: HostArray, backend: Backend, dtype: str) -> Array:
@@ -62,7 +65,7 @@ def learn_labels(loss: object, labels: Any, count: int, outputs: int, known: Seq
 def known_labels(loss: object, labels: Any, count: int, outputs: int, card: ModelCard) -> HostArray:
     """Return labels for a trained model, on the host as the loss takes them; raises DataError for unknown ones."""
     if _shares(labels) is not None or not task_of(loss).has_one_class:
-        return _checked(loss, _numbers(labels, card.classes), count, outputs)
+        return _checked(loss, _numbers(labels, card), count, outputs)
     named = as_named(labels, card.classes)
     if card.classes and not isinstance(named, Named) and named.ndim == 1:
         named = by_number(named)
@@ -83,15 +86,20 @@ def _checked(loss: object, labels: HostArray, count: int, outputs: int) -> HostA
 
 
 def _shares(labels: Any) -> tuple[str, ...] | None:
-    """The names of classes, where the labels are a frame with a column for each."""
-    columns = None if isinstance(labels, Dataset) else columns_of(labels)
+    """The names of classes, where the labels are a frame, or those of a Dataset, with a column for each."""
+    columns = label_names(labels.label) if isinstance(labels, Dataset) else columns_of(labels)
     return columns if columns is not None and len(columns) > 1 else None
 
 
-def _numbers(labels: Any, classes: Sequence[str] = ()) -> HostArray:
-    """Labels as numbers; the columns of a frame in the order of the classes."""
-    given = labels.require_labels() if isinstance(labels, Dataset) else labels
-    values = without_objects(to_host(rows_of(given, classes or None, what="the frame of labels")))
+def _numbers(labels: Any, card: ModelCard = _UNKNOWN) -> HostArray:
+    """Labels as numbers; columns with names in the order of the model's classes or targets."""
+    own, names = _shares(labels), card.classes or card.targets
+    if own is not None and card.targets and set(own) != set(names):
+        names = own  # other targets by the names of theirs, in their order
+    if isinstance(labels, Dataset):
+        values = labels.require_labels()
+        return values[:, [own.index(name) for name in names]] if own and set(own) == set(names) else values
+    values = without_objects(to_host(rows_of(labels, names or None, what="the frame of labels")))
     if values.dtype.kind == "O" and values.ndim == 1:
         require_present(np.fromiter(map(is_absent, values), bool, len(values)))
     return values

@@ -129,9 +129,12 @@ def scores(answers: Answers, keys: Collection[str] | None = None) -> dict[str, f
 def baseline(task: Task, training: HostArray, labels: HostArray) -> dict[str, float]:
     """Return the scores of always answering the commonest class, or the mean of the training rows' targets.
 
-    training and labels are class numbers (N,), or targets (N,) or (N, K). Of classes the accuracy, of numbers R2 and
-    the root mean squared error; no model that is worth training is below.
+    training and labels are class numbers (N,), ones and zeros (N, K) of several classes at once, or targets (N,) or
+    (N, K). Of classes the accuracy, of numbers R2 and the root mean squared error; no model that is worth training is
+    below.
     """
+    if task.is_classification and labels.ndim == 2:
+        return {task.metric.key: float((labels == (training.mean(axis=0) > 0.5)).mean())}
     if task.is_classification:
         return {task.metric.key: float((labels == np.bincount(training).argmax()).mean())}
     targets: Any = labels.reshape(len(labels), -1).astype(np.float64)

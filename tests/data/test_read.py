@@ -128,7 +128,7 @@ def test_regression(here: Path, source: str) -> None:
     data = read(source, task="regress")
     assert data.require_labels().dtype == np.float32
     assert data.classes == ()
-    with pytest.raises(ConfigError, match="task must be 'auto', 'classify', 'regress', got 'rank'"):
+    with pytest.raises(ConfigError, match="task must be 'auto', 'classify', 'regress', 'multilabel', got 'rank'"):
         read(source, task="rank")
 
 

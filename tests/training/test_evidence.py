@@ -44,9 +44,10 @@ def test_intervals_are_those_of_the_model(targets: int) -> None:
     np.testing.assert_allclose(evidence.outputs.reshape(run.predict(x).shape), run.predict(x))
     assert evidence.coverage == pytest.approx(0.8)
     report = run.report()._repr_html_()
-    share = np.mean((evidence.bounds[:, 0] <= y) & (y <= evidence.bounds[:, 1]))
-    assert 0.0 < share < 1.0
-    assert f"{share:.1%}" in run.report(x=x, labels=y)._repr_html_()
+    shares = np.mean((evidence.bounds[:, 0] <= y) & (y <= evidence.bounds[:, 1]), axis=0)
+    for share in shares:
+        assert 0.0 < share < 1.0
+        assert f"{share:.1%}" in run.report(x=x, labels=y)._repr_html_()
     assert "of 80% meant" in report
 
 

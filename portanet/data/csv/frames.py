@@ -76,11 +76,11 @@ class TextTable:
             return {}
         cells = {i: _texts(column) for i, column in enumerate(zip(*rows))}
         chunk = Chunk(len(rows), np.empty((len(rows), 0), np.uint8), {}, cells)
-        found = tallies(self.names, [chunk], self.dialect, self.header.label)
+        found = tallies(self.names, [chunk], self.dialect, self.header.labels)
         return {
             i: check(decide(name, tally, self.dialect), self.dialect)
             for i, (name, tally) in enumerate(zip(self.names, found))
-            if i != self.header.label
+            if i not in self.header.labels
         }
 
 

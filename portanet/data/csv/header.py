@@ -13,6 +13,7 @@ from portanet._text import plain
 from portanet._typing import Shape
 from portanet.data.cells import is_text, quoted
 from portanet.errors import DataError
+from portanet.storage.label import Label, as_label, label_names
 from portanet.storage.schema import Dialect, Schema
 
 _MOST = 2**17  # columns; pandas takes a tenth of a millisecond for each
@@ -21,20 +22,20 @@ _PIXEL = re.compile(r"pixel(0|[1-9][0-9]{0,8})")
 
 @dataclass(frozen=True)
 class Header:
-    """`names` in the file's order, the position of the `label`, and those of what is learnt: `inputs` in x's order.
+    """`names` in the file's order, the positions of the `labels`, and those of what is learnt: `inputs` in x's order.
 
     `image` is the shape of a row whose inputs are pixels.
     """
 
     names: tuple[str, ...]
     inputs: tuple[int, ...]
-    label: int | None
+    labels: tuple[int, ...]
     image: Shape | None = None
 
     @property
-    def label_name(self) -> str | None:
-        """The name of the label column."""
-        return None if self.label is None else self.names[self.label]
+    def label(self) -> Label:
+        """The name of the label column, or the names of several."""
+        return as_label([self.names[position] for position in self.labels]) if self.labels else None
 
 
 def names_of(file: str, rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[str, ...]:
@@ -77,14 +78,14 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_header(
-    file: str, names: tuple[str, ...], *, label: str | None = None, image: Shape | None = None, trained: bool = False
+    file: str, names: tuple[str, ...], *, label: Label = None, image: Shape | None = None, trained: bool = False
 ) -> Header:
-    """Tell the label and the pixels apart by their names; DataError names what is missing.
+    """Tell the labels and the pixels apart by their names; DataError names what is missing.
 
-    The label may be missing where a `trained` model reads rows to predict.
+    Labels may be missing where a `trained` model reads rows to predict.
     """
-    position = label_position(file, names, label, trained=trained)
-    rest = tuple(i for i in range(len(names)) if i != position)
+    labels = label_positions(file, names, label, trained=trained)
+    rest = tuple(i for i in range(len(names)) if i not in labels)
     if not rest:
         raise DataError(f"{file} has no column beside the label.")
     pixels = _pixels(names, rest)
@@ -93,35 +94,39 @@ def parse_header(
     if image is not None and math.prod(image) != len(rest):
         shape = "x".join(str(size) for size in image)
         raise DataError(f"{file} has {len(rest)} pixel columns; a {shape} image needs {math.prod(image)}.")
-    return Header(names, pixels or rest, position, image)
+    return Header(names, pixels or rest, labels, image)
 
 
-def matched(file: str, names: tuple[str, ...], schema: Schema, label: str | None, asked: str | None) -> Header:
+def matched(file: str, names: tuple[str, ...], schema: Schema, label: Label, asked: Label) -> Header:
     """The columns that a model was trained on, by their names; raises DataError for missing ones.
 
-    `label` is the model's name of its label, which may be missing, `asked` the one that the user names.
+    `label` is the model's name of its label, or several, which may be missing, `asked` what the user names.
     """
     used = [column.name for column in schema.used]
-    if asked is not None and asked in used:
-        raise DataError(f"{file}: the column {asked!r} is an input of the model, not a label.")
-    wanted = asked if asked is not None else label if label is not None else "label"
-    position = None
-    if wanted not in used:
-        position = label_position(file, names, wanted, trained=asked is None)
-    if schema.dialect is not None and not schema.dialect.header and position is None:
+    if inputs := [name for name in label_names(asked) if name in used]:
+        raise DataError(f"{file}: the column {inputs[0]!r} is an input of the model, not a label.")
+    wanted = tuple(name for name in label_names(asked) or label_names(label) or ("label",) if name not in used)
+    if schema.dialect is not None and not schema.dialect.header and asked is None:
         names = _without(names, wanted, len(schema.columns))
+    labels = label_positions(file, names, wanted, trained=asked is None) if wanted else ()
     place = {name: i for i, name in enumerate(names)}
     if missing := [name for name in used if name not in place]:
         shown = ", ".join(map(quoted, missing[:8])) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
         raise DataError(f"{file} has no column {shown}, which the model needs.")
-    return Header(names, tuple(place[name] for name in used), position)
+    return Header(names, tuple(place[name] for name in used), labels)
 
 
-def _without(names: tuple[str, ...], label: str, width: int) -> tuple[str, ...]:
-    """The numbers of columns without that of a label, where a file has one column less than the training table."""
-    if len(names) != width or not label.isdecimal():
+def _without(names: tuple[str, ...], labels: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """The numbers of columns without those of labels, where a file lacks just these of the training table's."""
+    if len(names) != width or not all(label.isdecimal() for label in labels):
         return names
-    return tuple(str(number) for number in range(1, width + 2) if str(number) != label)
+    return tuple(str(number) for number in range(1, width + len(labels) + 1) if str(number) not in labels)
+
+
+def label_positions(file: str, names: tuple[str, ...], label: Label, *, trained: bool = False) -> tuple[int, ...]:
+    """The positions of one label or several, as `label_position` finds each."""
+    found = [label_position(file, names, name, trained=trained) for name in label_names(label) or (None,)]
+    return tuple(position for position in found if position is not None)
 
 
 def label_position(file: str, names: tuple[str, ...], label: str | None, *, trained: bool = False) -> int | None:

@@ -57,9 +57,8 @@ def open_table(path: str | Path, request: Request, name: str) -> tuple[TextTable
     if request.table is not None:
         return _like(path, name, request, request.table)
     dialect, rows = _start(path, name, request.asked)
-    wanted = request.default_label if request.label is None else request.label
     header = parse_header(
-        name, names_of(name, rows, dialect), label=wanted, image=request.image, trained=request.label is None
+        name, names_of(name, rows, dialect), label=request.wanted, image=request.image, trained=request.label is None
     )
     return TextTable(path, name, dialect, header), [f"{name}: {words}"] if (words := told(dialect)) else []
 

@@ -120,7 +120,7 @@ class Parts:
     """What a reader finds in a file: rows, their labels as numbers if there are any, and the texts those stand for.
 
     about    what else is known, as JSON data
-    targets  int32 indices into `texts`, or float32 or float64 numbers to predict
+    targets  (N,), or (N, K) of several labels: int32 indices into `texts`, or float32 or float64 numbers to predict
     """
 
     x: HostArray
@@ -231,7 +231,7 @@ def _open(place: Path) -> Parts | None:
 def _fit(targets: HostArray | None, rows: int, texts: int) -> bool:
     if targets is None:
         return texts == 0
-    if targets.shape != (rows,):
+    if targets.shape[:1] != (rows,) or targets.ndim > 2:
         return False
     if targets.dtype.kind == "f":
         return texts == 0 and bool(np.isfinite(targets).all())

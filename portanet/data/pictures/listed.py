@@ -45,7 +45,9 @@ def listed(path: str, request: Request) -> Listing | None:
     if missing := [row for row, file in enumerate(files, 1) if not file]:
         more = f" and {len(missing) - 1:,} more rows" if len(missing) > 1 else ""
         raise DataError(f"{path}: row {missing[0]}{more} of the column {quoted(name)} has no path.")
-    wanted = request.default_label if request.label is None else request.label
+    wanted = request.wanted
+    if isinstance(wanted, tuple):
+        raise DataError(f"{path}: pictures have one label; name one column, not {len(wanted)}.")
     position = label_position(path, tuple(columns), wanted, trained=request.label is None)
     chosen = tuple(columns)[position] if position is not None else others[0] if len(others) == 1 else None
     if chosen == name:

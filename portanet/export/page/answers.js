@@ -17,7 +17,7 @@ function answerOf(values, row = 0) {
 }
 
 function textOf({ shares, numbers, index }) {
-  if (numbers) return numbers.map(figure).join(", ");
+  if (numbers) return numbers.map((number, i) => [facts.targets[i], figure(number)].filter(Boolean).join(" ")).join(", ");
   if (facts.task === "classify") return facts.classes[index];
   return facts.classes.filter((_, i) => shares[i] > 0.5).join(", ") || "none of them";
 }
@@ -27,11 +27,12 @@ function noteOf({ shares, numbers, bounds, index }) {
   if (shares) return `${percent(shares[index])} sure`;
   if (!bounds) return "";
   const spans = numbers.map((_, i) => `${figure(bounds[0][i])} and ${figure(bounds[1][i])}`);
-  return `${Math.round(100 * facts.coverage)} % lie between ${spans.join(", ")}`;
+  const named = spans.map((span, i) => [facts.targets[i], span].filter(Boolean).join(" "));
+  return `${Math.round(100 * facts.coverage)} % lie between ${named.join(", ")}`;
 }
 
 function sentenceOf(answer) {
-  if (answer.numbers) return `${facts.label || "The prediction"} is ${textOf(answer)}.`;
+  if (answer.numbers) return `${facts.targets.length ? "The prediction" : facts.label || "The prediction"} is ${textOf(answer)}.`;
   const order = answer.shares.map((_, i) => i).sort((a, b) => answer.shares[b] - answer.shares[a]).slice(0, 3);
   return `The answer is ${textOf(answer)}. ${order.map((i) => `${facts.classes[i]}: ${percent(answer.shares[i])}`).join(", ")}.`;
 }

@@ -83,7 +83,7 @@ function answersOf([head, ...rows]) {
   if (!head || !rows.length) throw new Error("There are no rows below the header.");
   const encode = facts.fields && (facts.table || facts.columns) ? tableReader(head) : numbersReader(head), length = size(network.inputs[0].shape), table = [];
   const names = HAS_CLASSES ? ["Label", ...facts.classes.map((name) => `probability of ${name}`)]
-    : ["Prediction", ...(facts.coverage ? ["lower", "upper"] : [])].flatMap((name) => (facts.classes.length > 1 ? facts.classes.map((_, i) => `${name} ${i + 1}`) : name));
+    : ["", ...(facts.coverage ? [" lower", " upper"] : [])].flatMap((name) => (facts.targets.length ? facts.targets.map((target) => target + name) : name.trim() || "Prediction"));
   table.push(["Row", ...names]);
   for (let start = 0; start < rows.length; start += 256) {
     const block = rows.slice(start, start + 256), flat = new Float64Array(block.length * length);
@@ -100,7 +100,7 @@ function answersOf([head, ...rows]) {
 // Rows of plain numbers, by their order.
 function numbersReader(head) {
   const length = size(network.inputs[0].shape), names = head.map((name) => name.trim());
-  const places = names.map((_, i) => i).filter((i) => names[i] !== (facts.label || "label"));
+  const places = names.map((_, i) => i).filter((i) => names[i] !== (facts.label || "label") && !facts.targets.includes(names[i]));
   if (places.length !== length) throw new Error(`The network takes ${length} numbers a row, and the header names ${places.length}.`);
   return (row, number) => places.map((place) => {
     const cell = (row[place] ?? "").trim();
