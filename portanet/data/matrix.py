@@ -58,6 +58,7 @@ class Matrix:
         self.schema, self.positions, self.dialect = schema, positions, dialect
         self.dtype = np.float64 if schema.wide else np.float32
         self.seen = Seen()
+        self._absent = {number_of(word, dialect) for word in dialect.missing or ()} - {None}
         self._codes = {
             column.name: {text: code for code, text in enumerate(column.values, 1)} for column in schema.used
         }
@@ -97,9 +98,11 @@ class Matrix:
         found = np.full(len(cells.texts) + 1, np.nan)  # the last is for the code -1
         for code, text in enumerate(cells.texts):
             number = number_of(text, self.dialect)
+            if number in self._absent or is_gap(text.strip(), self.dialect):
+                continue
             if number is not None:
                 found[code] = number
-            elif not is_gap(text.strip(), self.dialect):
+            else:
                 self._fault(column, int(counts[code]), text)
         values: HostArray = found[cells.codes]
         return values

@@ -149,6 +149,14 @@ def test_missing_values(tmp_path: Path, word: str) -> None:
     assert data.table.kinds == ("number?", 3)
 
 
+def test_a_number_that_means_missing_does_so_beside_words_too(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    for word in ("7", "?"):  # without and with text in the column
+        path.write_text("size,label\n" + "".join(f"{cell},{i % 2}\n" for i, cell in enumerate([word, 3, 999, "999.0"])))
+        sizes = read(path, missing=["999"], kinds={"size": "number"}).x[:, 0]
+        assert np.isnan(sizes).tolist() == [word == "?", False, True, True]
+
+
 def test_names(tmp_path: Path) -> None:
     data = read(written(tmp_path, ",a,a,,label\n" + "".join(f"{i + 7},{i * i},{i % 5},{i % 3},0\n" for i in range(9))))
     assert data.columns == ("a", "a.2", "column 4")
