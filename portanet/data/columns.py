@@ -24,7 +24,9 @@ _WORDS = 4  # of a cell, in the mean, from which text is free
 _ID_ENDS = ("id", "key", "number", "index")
 _NOT_IDS = {"paid", "bid", "acid", "humid", "grid", "solid", "fluid", "liquid", "valid", "mid", "aid", "kid"}
 _ASKED = "as asked"
-_NO, _YES = ("no", "n", "false", "f", "off"), ("yes", "y", "true", "t", "on")
+
+TRUTHS = (("no", "n", "false", "f", "off", "0"), ("yes", "y", "true", "t", "on", "1"))
+"""The words of the kind yes/no, in lower case, in the order of its codes."""
 
 
 @dataclass
@@ -227,7 +229,7 @@ def in_order(texts: Iterable[str]) -> tuple[str, ...]:
 def truth_of(text: str) -> int:
     """1 for a no, 2 for a yes, 0 for other texts: the codes of the kind yes/no."""
     lowered = text.lower()
-    return 1 if lowered in _NO or lowered == "0" else 2 if lowered in _YES or lowered == "1" else 0
+    return next((code for code, words in enumerate(TRUTHS, 1) if lowered in words), 0)
 
 
 def _forced(column: Column, tally: Tally, kind: str) -> Column:

@@ -23,15 +23,15 @@ _FORMS = {
     "day month-name year": rf"(?:[A-Za-z]{{3,9}},? )?(?P<d>\d{{1,2}})[- ]{_MONTH}[- ,]+(?P<y>\d{{4}}|\d{{2}})",
     "month-name day year": rf"(?:[A-Za-z]{{3,9}},? )?{_MONTH} (?P<d>\d{{1,2}}),? (?P<y>\d{{4}})",
 }
-_PATTERNS = {form: re.compile(pattern + _TIME) for form, pattern in _FORMS.items()}
-_PATTERNS["yearmonthday"] = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?P<H>)(?P<M>)(?P<S>)(?P<P>)(?P<Z>)")
-_PATTERNS["unix seconds"] = re.compile(r"(?P<u>[+-]?\d{1,11})(?:\.0*)?")
-_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_EPOCH = datetime.datetime(1970, 1, 1)
-_LONGEST = 60  # letters
+PATTERNS = {form: re.compile(pattern + _TIME) for form, pattern in _FORMS.items()}
+PATTERNS["yearmonthday"] = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?P<H>)(?P<M>)(?P<S>)(?P<P>)(?P<Z>)")
+PATTERNS["unix seconds"] = re.compile(r"(?P<u>[+-]?\d{1,11})(?:\.0*)?")
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+EPOCH = datetime.datetime(1970, 1, 1)
+LONGEST = 60  # letters
 _TRIED = 50  # texts
 
-_PATTERNS["datetime64"] = _PATTERNS["year-month-day"]
+PATTERNS["datetime64"] = PATTERNS["year-month-day"]
 
 
 def form_of(texts: Sequence[str], *, numbers: bool = False) -> str:
@@ -56,39 +56,40 @@ def form_of(texts: Sequence[str], *, numbers: bool = False) -> str:
 
 def parse(text: str, form: str) -> datetime.datetime | None:
     """The moment of a text of this form, without its time zone; None for any other text."""
-    match = _PATTERNS[form.removesuffix(TIME)].fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    match = PATTERNS[form.removesuffix(TIME)].fullmatch(text.strip()) if len(text) <= LONGEST else None
     if match is None:
         return None
     part = match.groupdict()
     try:
         if part.get("u"):
-            return _EPOCH + datetime.timedelta(seconds=int(part["u"]))
-        month = _NAMES.index(part["b"].lower()) + 1 if part.get("b") else int(part["m"])
+            return EPOCH + datetime.timedelta(seconds=int(part["u"]))
+        month = MONTHS.index(part["b"].lower()) + 1 if part.get("b") else int(part["m"])
         hour = int(part["H"] or 0)
         if part["P"]:
             hour = hour % 12 + 12 * (part["P"].strip().lower()[0] == "p")
         minute, second = int(part["M"] or 0), int(part["S"] or 0)
-        return datetime.datetime(_year(part["y"]), month, int(part["d"]), hour, minute, second)
+        return datetime.datetime(year_of(part["y"]), month, int(part["d"]), hour, minute, second)
     except (ValueError, OverflowError):
         return None
 
 
-def _year(text: str) -> int:
+def year_of(text: str) -> int:
     """A year of two digits lies within 1969 and 2068, as POSIX has it."""
     year = int(text)
     return year if len(text) == 4 else year + (2000 if year < 69 else 1900)
 
 
 def numbers(moments: Iterable[datetime.datetime | None], *, timed: bool) -> HostArray:
-    """Year, month, weekday (0 is Monday), days since 1970-01-01, and the hour if they are `timed`: (N, 4 or 5)."""
-    rows = [_row(moment, timed) for moment in moments]
+    """What `parts_of` gives of each moment: (N, 4 or 5)."""
+    rows = [parts_of(moment, timed=timed) for moment in moments]
     return np.array(rows, np.float64).reshape(len(rows), 5 if timed else 4)
 
 
-def _row(moment: datetime.datetime | None, timed: bool) -> list[float]:
+def parts_of(moment: datetime.datetime | None, *, timed: bool) -> list[float]:
+    """Year, month, weekday (0 is Monday), days since 1970-01-01, and the hour if `timed`; NaN without a moment."""
     if moment is None:
         return [np.nan] * (5 if timed else 4)
-    days = (moment.date() - _EPOCH.date()).days
+    days = (moment.date() - EPOCH.date()).days
     hour = moment.hour + moment.minute / 60 + moment.second / 3600
     return [moment.year, moment.month, moment.weekday(), days, *([hour] if timed else [])]
 
