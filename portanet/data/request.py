@@ -34,6 +34,7 @@ class Request:
     held_out the fraction of the rows that will be held out, as `holdout` does: kinds are decided on the others
     id       the column whose cells become `Dataset.ids`; by default the identifier of a model whose rows are read
              without labels, if it is there
+    cells    whether the rows are what the cells of the model's columns hold, as `CellValues` has them, and not numbers
     """
 
     label: Label = None
@@ -50,6 +51,7 @@ class Request:
     id: str | None = None
     digits: bool = False
     yes_no: bool = False
+    cells: bool = False
 
     @property
     def wanted(self) -> Label:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from portanet._calls import explained
-from portanet._typing import Shape
+from portanet._typing import HostArray, Shape
 from portanet.data.cells import quoted
 from portanet.data.csv.dialect import Asked
 from portanet.data.csv.table import read_table
@@ -31,8 +31,8 @@ from portanet.data.pictures.listed import listed
 from portanet.data.pictures.source import Wanted, read_pictures
 from portanet.data.request import Request
 from portanet.errors import ConfigError, DataError
-from portanet.storage.label import as_label, label_names
-from portanet.storage.schema import Column, Schema
+from portanet.storage.label import Label, as_label, label_names
+from portanet.storage.schema import DATE, NUMBER, Column, Schema
 
 _TABLES = (".csv", ".tsv", ".txt", ".data")
 _TASKS = {"auto": None, "classify": False, "regress": True, "multilabel": False}
@@ -136,6 +136,21 @@ def read(
     if table is not None and shape != (len(table.names),):
         raise DataError(f"{dataset.name} has rows of the shape {shape}; the model needs {len(table.names)} columns.")
     return dataset
+
+
+def read_cells(source: Any, table: Schema, *, label: Label = None) -> dict[str, HostArray]:
+    """The cells of a table's learnt columns by name, (N,) each: text, float64 or `datetime64[s]`, see `CellValues`.
+
+    source  as for `read`: a text or Parquet file, or a data frame
+    table   a trained model's schema of its columns
+    label   the model's label column or columns, which may be missing
+
+    Raises DataError as `read` does.
+    """
+    request = Request(default_label=label, table=table, labelled=False, cells=True)
+    rows = _read(source, request, mapped=False, progress=None).x
+    kinds = {NUMBER: "float64", DATE: "datetime64[s]"}
+    return {column.name: rows[:, i].astype(kinds.get(column.kind, "O")) for i, column in enumerate(table.used)}
 
 
 def _schema(columns: Sequence[str] | None, table: Schema | None) -> Schema | None:

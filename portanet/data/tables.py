@@ -12,6 +12,7 @@ import numpy as np
 from portanet._text import plain
 from portanet._typing import HostArray
 from portanet.data import columns
+from portanet.data.cell_values import CellValues
 from portanet.data.cells import cell_error, quoted
 from portanet.data.checks import Check, check
 from portanet.data.chunk import Chunk
@@ -71,7 +72,7 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
                 )
         checks = {position: check(column, source.dialect) for position, column in zip(positions, schema.used)}
         checks |= checks_of(source, request)
-        matrix = Matrix(schema, positions, source.dialect)
+        matrix = (CellValues if request.cells else Matrix)(schema, positions, source.dialect)
         as_text = [position for position, column in zip(positions, schema.used) if column.kind not in (NUMBER, DATE)]
         chunks = source.read([*as_text, *header.labels]) if kept is None else _consumed(kept)
         for chunk in chunks:
