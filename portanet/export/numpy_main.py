@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import base64
 import csv
+import itertools
 import sys
 from typing import Any
 
 import numpy as np
 
 # What the exported file defines for its model.
-ROW_SHAPE: tuple[int, ...] = ()
-ROW_DTYPE: Any = np.float32
-COLUMNS: list[str] | None = None
-LABELS = ["label"]
 TARGETS: list[str] = []
+CLASS: str | None = None
 FIRST = "Row"
+IDENTIFIER: str | None = None
+DECIMALS: list[int] | None = None
+PRECISION = "float32"
 
 
 def predict(rows: Any) -> dict[str, Any]:
     """Stands for the network."""
+    raise NotImplementedError
+
+
+def read(path: str) -> Any:
+    """Stands for that of numpy_table or numpy_rows."""
     raise NotImplementedError
 
 
@@ -28,43 +34,58 @@ def decoded(dtype: str, shape: tuple[int, ...], text: str) -> Any:
     return np.frombuffer(base64.b64decode(text), np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
 
 
-def read(path: str) -> Any:
-    """Return the rows of a .npy or .csv file; columns are found by their names, pixels by their order."""
-    if path.endswith(".npy"):
-        return np.load(path, allow_pickle=False)
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        names, *rows = csv.reader(file)
-    names = [name.strip() for name in names]
-    if COLUMNS is not None and (missing := [name for name in COLUMNS if name not in names]):
-        sys.exit(f"{path} has no column {missing[0]!r}.")
-    wanted = [name for name in names if name not in LABELS] if COLUMNS is None else COLUMNS
-    places = [names.index(name) for name in wanted]
-    return np.array([[float(row[place]) for place in places] for row in rows if row])
-
-
 def main(arguments: list[str]) -> None:
     """Print the answers for a file as CSV."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.exit("usage: python predict.py FILE.csv|FILE.npy")
     try:
-        answers = predict(read(arguments[0]))
+        rows = read(arguments[0])
+        answers = predict(rows)
     except OSError as error:
         sys.exit(f"{arguments[0]}: {error.strerror}.")
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, csv.Error) as error:
         sys.exit(f"{arguments[0]} is not a table of such rows: {error}.")
-    table = columns("Label", answers["label"] if "label" in answers else answers["prediction"])
-    for name in ("lower", "upper"):
-        table.update(columns(name, answers[name]) if name in answers else {})
-    cells = list(zip(*table.values()))
-    returns = any("\r" in cell for row in cells for cell in row)  # readers end a line there, which csv does not quote
-    writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL, lineterminator="\n")
-    writer.writerow([FIRST, *table])
-    writer.writerows([number, *row] for number, row in enumerate(cells, 1))
+    columns = columns_of(answers)
+    has_ids = isinstance(rows, dict) and IDENTIFIER in rows
+    ids = rows[IDENTIFIER] if has_ids else map(str, itertools.count(1))
+    write([[IDENTIFIER if has_ids else FIRST, *columns], *zip(ids, *columns.values())])
 
 
-def columns(name: str, values: Any) -> dict[str, Any]:
+def columns_of(answers: Any) -> Any:
     """Return answers as text by the heads of their columns: one, or one for each of several targets."""
-    if not TARGETS:
-        return {name: list(map(str, values.tolist()))}
-    heads = TARGETS if name == "Label" else [f"{target} {name}" for target in TARGETS]
-    return {head: list(map(str, column)) for head, column in zip(heads, values.T.tolist())}
+    columns: dict[str, Any] = {}
+    for name, values in answers.items():
+        if name != "probabilities":
+            texts = labels(values) if name == "label" else rounded(values)
+            head = "" if name in ("label", "prediction") else name
+            heads = [f"{target} {head}".strip() for target in TARGETS] or [head or "Label"]
+            columns.update(zip(heads, zip(*texts) if texts else [[] for _ in heads]))
+    return columns
+
+
+def labels(values: Any) -> Any:
+    """Return labels (N, K) as text; of a single class that is there or not its name."""
+    rows = values.tolist() if values.ndim == 2 else [[value] for value in values.tolist()]
+    return (
+        [[CLASS if there else ""] for [there] in rows] if CLASS is not None else [list(map(str, row)) for row in rows]
+    )
+
+
+def rounded(values: Any) -> Any:
+    """Return numbers (N, K) as text, without the decimals that the model cannot know."""
+    rows = values if values.ndim == 2 else values[:, None]
+    if DECIMALS is None:
+        rows = rows.astype(PRECISION)
+    else:
+        columns = [column if places is None else np.round(column, places) for column, places in zip(rows.T, DECIMALS)]
+        rows = np.stack(columns, axis=1)
+    return rows.astype(str).tolist()
+
+
+def write(rows: Any) -> None:
+    """Print rows as CSV. Readers end a line at a carriage return too, which csv quotes in no cell by itself."""
+    plain = csv.writer(sys.stdout, lineterminator="\n")
+    for row in rows:
+        returns = any("\r" in cell for cell in row)
+        writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\n") if returns else plain
+        writer.writerow(row)

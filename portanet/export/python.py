@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import base64
-import inspect
+import math
 import re
-from collections.abc import Callable, Iterator
-from types import ModuleType
+from collections.abc import Mapping
 
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.export import numpy_main, numpy_ops
+from portanet.data.columns import identifier
+from portanet.export import numpy_main, numpy_ops, numpy_rows
 from portanet.export.graph import Graph, Node
+from portanet.export.python_table import IMPORTS, NAMES, table_columns, table_sources
+from portanet.export.source_text import sources
 from portanet.storage.label import label_names
 from portanet.storage.model_card import ModelCard
+from portanet.storage.schema import Column, Schema
 
 _INLINE = 8  # numbers that a constant may have to stand in the code
-
+_MOST_DECIMALS = 300  # that NumPy rounds to
 # Each operator as an expression of its inputs and attributes; a function named in it comes from numpy_ops.
 _EXPRESSIONS = {
     "Add": "{0} + {1}",
@@ -62,37 +65,60 @@ _EXPRESSIONS = {
 
 _HEAD = '''"""Predictions of a model trained with portanet; this file needs NumPy alone.
 
-It takes rows of the shape {shape}, as {dtype}, and answers with {outputs}.
+It takes {takes}, and answers with {outputs}.
 
     python predict.py rows.csv > answers.csv    # or an array of rows, rows.npy
 
     from predict import predict
-    predict(rows)                               # a dict of arrays
+    predict({name})                             # a dict of arrays
 """
 
-import base64
-import csv
-import sys
+{imports}
 
 import numpy as np'''
 
 
 def python_source(graph: Graph, card: ModelCard) -> str:
-    """Return the text of predict.py; names from data stand in it as literals alone."""
+    """Return the text of predict.py; names from data stand in it as literals alone.
+
+    graph  of a model that takes a matrix, or pixels: a table's columns become one in the file as they do here
+    card   how a table is written and what its columns hold, and the names of classes
+    """
     (source,) = graph.inputs
+    table = card.table or (Schema(tuple(map(Column, card.columns))) if card.columns else None)
+    name = "rows" if table is None else "table"
+    modules = sorted({"base64", "csv", "itertools", "sys", *(() if table is None else IMPORTS)})
+    imports = [f"import {module}" for module in modules]
+    if table is None:
+        takes = f"rows of the shape {source.shape}, as {source.dtype}"
+    else:
+        takes = f"a table's {len(table.used)} columns, which COLUMNS names, as text, numbers or dates"
+        imports += NAMES
     outputs = ", ".join(value.name for value in graph.outputs)
-    facts = [
+    code = _function(graph, name)
+    parts = [
+        _HEAD.format(takes=takes, outputs=outputs, name=name, imports="\n".join(imports)),
+        "\n".join(_facts(graph, card, table)), code, *sources(numpy_ops, code),
+        *(sources(numpy_rows) if table is None else table_sources(table)), *sources(numpy_main),
+        *([] if table is None else [table_columns(table)]), _weights(graph),
+    ]  # fmt: skip
+    return "\n\n\n".join([*parts, 'if __name__ == "__main__":\n    main(sys.argv[1:])\n'])
+
+
+def _facts(graph: Graph, card: ModelCard, table: Schema | None) -> list[str]:
+    """What the functions of numpy_main and of those that read rows know of the model."""
+    (source,) = graph.inputs
+    return [
         f"ROW_SHAPE = {source.shape!r}",
         f"ROW_DTYPE = np.{source.dtype}",
-        f"COLUMNS = {list(card.columns) if card.columns else None!r}",
         f"LABELS = {list(label_names(card.label)) or ['label']!r}",
         f"TARGETS = {list(_targets(graph, card))!r}  # several for each row",
+        f"CLASS = {_class(graph, card)!r}  # that is there or not, where there is one alone",
         f"FIRST = {'ImageId' if card.has_images else 'Row'!r}",
+        f"IDENTIFIER = {identifier(table.columns) if table else None!r}  # the column that stands in place of numbers",
+        f"DECIMALS = {_decimals(card)!r}  # of numbers in each column",
+        f"PRECISION = {card.dtype!r}",
     ]
-    code = _function(graph)
-    head = _HEAD.format(shape=source.shape, dtype=source.dtype, outputs=outputs)
-    parts = [head, "\n".join(facts), *_sources(numpy_ops, code), code, *_sources(numpy_main), _weights(graph)]
-    return "\n\n\n".join([*parts, 'if __name__ == "__main__":\n    main(sys.argv[1:])\n'])
 
 
 def _targets(graph: Graph, card: ModelCard) -> tuple[str, ...]:
@@ -100,17 +126,32 @@ def _targets(graph: Graph, card: ModelCard) -> tuple[str, ...]:
     return card.target_names(graph.outputs[0].shape[0]) if graph.outputs[0].shape else ()
 
 
-def _function(graph: Graph) -> str:
+def _class(graph: Graph, card: ModelCard) -> str | None:
+    """The name of a single class that is there or not; None for other models."""
+    is_single = any(value.name == "probabilities" and value.shape == (1,) for value in graph.outputs)
+    return (card.classes or ("0",))[0] if is_single else None
+
+
+def _decimals(card: ModelCard) -> list[int | None] | None:
+    """How many decimals of predictions mean something, as in `Unit.rounded`; None where they have the model's own."""
+    digits = 7 if card.dtype == "float32" else 15
+    places = [digits - math.floor(math.log10(scale)) for scale in card.target_scale]
+    return [number if abs(number) < _MOST_DECIMALS else None for number in places] or None
+
+
+def _function(graph: Graph, name: str) -> str:
     """The network, a line for each operator."""
-    lines = ["def predict(rows):", f'    """Return a dict with {", ".join(value.name for value in graph.outputs)}."""']
-    lines.append("    input_ = np.asarray(rows, ROW_DTYPE).reshape(-1, *ROW_SHAPE)")
-    lines += [f"    {_variable(node.output)} = {_expression(graph, node)}" for node in graph.nodes]
+    outputs, literals = ", ".join(value.name for value in graph.outputs), _literals(graph)
+    lines = [f"def predict({name}):", f'    """Return a dict with {outputs}."""', f"    input_ = matrix({name})"]
+    lines += [f"    {_variable(node.output)} = {_expression(graph, node, literals)}" for node in graph.nodes]
     answers = ", ".join(f"{value.name!r}: {_variable(value.name)}" for value in graph.outputs)
     return "\n".join([*lines, f"    return {{{answers}}}"])
 
 
-def _expression(graph: Graph, node: Node) -> str:
-    inputs = [_constant(graph, name) if name in graph.constants else _variable(name) for name in node.inputs]
+def _expression(graph: Graph, node: Node, literals: Mapping[str, str]) -> str:
+    inputs = [
+        literals.get(name, f"ARRAYS[{name!r}]") if name in graph.constants else _variable(name) for name in node.inputs
+    ]
     attributes = dict(node.attributes)
     if node.op == "Reshape":
         rows, *rest = attributes["shape"]
@@ -118,15 +159,16 @@ def _expression(graph: Graph, node: Node) -> str:
     return _EXPRESSIONS[node.op].format(*inputs, all=", ".join(inputs), **attributes)
 
 
-def _constant(graph: Graph, name: str) -> str:
-    """A small number in the code, a larger array by its name."""
-    array = graph.constants[name]
-    return f"np.float32({float(array)!r})" if _is_number(array) else f"ARRAYS[{name!r}]"
-
-
-def _is_number(array: HostArray) -> bool:
-    """Whether a constant stands in the code itself."""
-    return array.shape == () and array.dtype == np.float32
+def _literals(graph: Graph) -> dict[str, str]:
+    """The constants that stand in the code itself: single numbers, and the places of a few columns."""
+    places = {node.inputs[1] for node in graph.nodes if node.op == "Gather" and node.inputs[1] in graph.constants}
+    numbers = {
+        name: f"np.float32({float(array)!r})"
+        for name, array in graph.constants.items()
+        if array.shape == () and array.dtype == np.float32
+    }
+    few = {name for name in places if graph.constants[name].size <= _INLINE}
+    return numbers | {name: repr(graph.constants[name].tolist()) for name in few}
 
 
 def _variable(name: str) -> str:
@@ -135,27 +177,10 @@ def _variable(name: str) -> str:
     return f"layer_{name}" if name[0].isdigit() else f"{name}_"
 
 
-def _sources(module: ModuleType, code: str | None = None) -> Iterator[str]:
-    """The source of the module's functions, without types; with `code`, of those that it uses."""
-    functions: list[Callable[..., object]] = [
-        value for value in vars(module).values() if inspect.isfunction(value) and value.__module__ == module.__name__
-    ]
-    texts = {function.__name__: inspect.getsource(function).strip() for function in functions}
-    for name, text in texts.items():
-        if name != "predict" and (code is None or re.search(rf"\b{name}\(", code)):
-            yield _untyped(text)
-
-
-def _untyped(text: str) -> str:
-    """The source without annotations, which are not for a reader of the maths."""
-    head, colon, body = text.partition(":\n")
-    arguments = re.sub(r": [A-Za-z.]+(\[[\w, .]*\])?(?=[,)])", "", head)
-    return re.sub(r" -> [\w\[\], .]+$", "", arguments) + colon + body
-
-
 def _weights(graph: Graph) -> str:
     """The arrays, as text."""
-    lines = [f"    {name!r}: {_array(array)}," for name, array in graph.constants.items() if not _is_number(array)]
+    literals = _literals(graph)
+    lines = [f"    {name!r}: {_array(array)}," for name, array in graph.constants.items() if name not in literals]
     return "\n".join(["ARRAYS = {", *lines, "}"])
 
 

@@ -1,0 +1,28 @@
+"""How an exported predict.py reads rows of numbers without names, such as pixels."""
+
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import numpy as np
+
+# What the exported file defines for its model.
+ROW_SHAPE: tuple[int, ...] = ()
+ROW_DTYPE: Any = np.float32
+LABELS = ["label"]
+
+
+def matrix(rows: Any) -> Any:
+    """Return rows as the network takes them, (N, ...)."""
+    return np.asarray(rows, ROW_DTYPE).reshape(-1, *ROW_SHAPE)
+
+
+def read(path: str) -> Any:
+    """Return the rows of a .npy or .csv file, whose columns are taken in their order."""
+    if path.endswith(".npy"):
+        return np.load(path, allow_pickle=False)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        names, *rows = csv.reader(file)
+    places = [place for place, name in enumerate(names) if name.strip() not in LABELS]
+    return np.array([[float(row[place]) for place in places] for row in rows if row])
