@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
 
 _NAMES = {"onnx": "model.onnx", "python": "predict.py", "html": "explorer.html"}
-_ROWS_AT_ONCE = 2**13  # of both answers, held in memory
 
 
 @click.command()
@@ -69,7 +68,7 @@ def command(
         run.save(out)
     echo(f"{out} ({out.stat().st_size:,} bytes)")
     if verify is not None:
-        echo(_difference(run, out, facts.read_for(run, verify)))
+        echo(_differences(run, out, verify))
 
 
 def _held_out(model: Path) -> Dataset | None:
@@ -90,22 +89,22 @@ def _held_out(model: Path) -> Dataset | None:
         return None
 
 
-def _difference(run: TrainedModel, path: Path, data: Any) -> str:
-    """How far the answers of an ONNX file are from the model's."""
-    import numpy as np
+def _differences(run: TrainedModel, path: Path, source: str) -> str:
+    """How far the answers of an ONNX file are from the model's, in words."""
+    from portanet.cli import facts
+    from portanet.data.source import read_cells
+    from portanet.export.files import takes_columns
+    from portanet.training.verify import differences
 
-    from portanet.export.onnx import load_onnx
-
-    answer, (name, dtype) = load_onnx(path), ("probabilities", "float32")
-    if not run.task.is_classification:
-        name, dtype = "prediction", "float64"
-    model_answers = run.probabilities if run.task.is_classification else run.predict
-    largest, differ = 0.0, 0
-    for start in range(0, len(data), _ROWS_AT_ONCE):
-        x: Any = data.x[start : min(start + _ROWS_AT_ONCE, len(data)), ...]
-        outputs, expected = answer(np.asarray(x)), model_answers(x).astype(dtype)
-        largest = max(largest, float(np.abs(outputs[name] - expected).max()))
-        if run.task.is_classification:
-            differ += int((outputs["label"] != run.predict(x)).reshape(len(x), -1).any(axis=1).sum())
-    labels = f", {differ} labels differ" if run.task.is_classification else ""
-    return f"{len(data)} rows: {name} differ by at most {largest:.3g}{labels}"
+    cells = None
+    if run.card.table is not None and takes_columns(run.card):
+        if source == "-":
+            raise ConfigError("--verify reads its rows twice, which stdin has once; name a file.")
+        cells = read_cells(source, run.card.table, label=run.card.label)
+    rows = facts.read_for(run, source, labelled=False)
+    found = differences(run, path, rows, cells)
+    differ = f"; {found.pop('label'):.0f} labels differ" if "label" in found else ""
+    scale = run.card.target_scale if len(run.card.target_scale) == 1 else ()
+    shares = [f" ({most / scale[0]:.1g} of the targets' deviation)" if scale else "" for most in found.values()]
+    largest = ", of ".join(f"{name} {most:.3g}{share}" for (name, most), share in zip(found.items(), shares))
+    return f"{len(rows):,} rows: the largest difference is of {largest}{differ}"

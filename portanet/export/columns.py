@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from portanet._typing import HostArray
 from portanet.export.place import Place
 from portanet.nn.columns import FAR, GAPS, Columns
 
 
 def lower_columns(layer: Columns, place: Place, x: str) -> str:
     """Write the layer to the graph; return the name of its features."""
+    center = np.asarray(place.params.get("center", ()))
+    if place.is_wide(x) and center.size:
+        x, center = _centred(layer, place, x, center)
     x = place.floats(x)
     missing = place.add("IsNaN", x)
-    parts = [_scaled(layer, place, x)] if "center" in place.params else []
+    parts = [_scaled(layer, place, x, place.constant("center", center))] if center.size else []
     for kind, start, stop in layer.runs(place.shape[0]):
         if kind == GAPS:
             parts.append(place.add("Cast", place.columns(missing, start, stop), to="float32"))
@@ -25,9 +29,22 @@ def lower_columns(layer: Columns, place: Place, x: str) -> str:
     return place.add("Concat", *parts, axis=1)
 
 
-def _scaled(layer: Columns, place: Place, x: str) -> str:
+def _centred(layer: Columns, place: Place, x: str, center: HostArray) -> tuple[str, HostArray]:
+    """Numbers without their center, subtracted in float64, and what is left to be subtracted from each feature."""
+    offsets, left, feature = np.zeros(place.shape[0]), center.copy(), 0
+    for kind, start, stop in layer.runs(place.shape[0]):
+        if isinstance(kind, str):
+            own = slice(feature, feature + stop - start)
+            offsets[start:stop], left[own] = center[own], 0.0
+            feature = own.stop
+        elif kind <= layer.one_hot:
+            feature += (stop - start) * (1 if kind == 2 else kind)
+    return place.minus(x, offsets), left
+
+
+def _scaled(layer: Columns, place: Place, x: str, center: str) -> str:
     """The smooth clip s / sqrt(1 + (s / 3)^2) of numbers and indicators."""
-    center, far = place.array("center"), place.constant("far", FAR)
+    far = place.constant("far", FAR)
     z = _features(layer, place, x)
     z = place.add("Where", place.add("IsNaN", z), center, z)
     s = place.add("Mul", place.add("Sub", z, center), place.array("factor"))

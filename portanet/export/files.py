@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from reprlib import repr as brief
+from typing import Any
 
 import numpy as np
 
 from portanet._typing import Params
-from portanet.errors import ModelError
-from portanet.export.graph import Graph, Value
+from portanet.export.graph import Value
 from portanet.export.model_graph import model_graph
 from portanet.export.onnx import onnx_bytes
 from portanet.export.python import python_source
+from portanet.export.table_inputs import told
 from portanet.nn import Layer, TaskKind
 from portanet.storage import atomic
 from portanet.storage.model_card import ModelCard
-from portanet.storage.schema import NUMBER
+from portanet.storage.schema import Column
 
 
 def write_export(path: Path, model: Layer, params: Params, card: ModelCard, kind: TaskKind) -> Path:
@@ -28,23 +28,45 @@ def write_export(path: Path, model: Layer, params: Params, card: ModelCard, kind
     params  the model's arrays on the host
     kind    what its outputs stand for
 
-    Raises ModelError for a layer that has no form in standard operators, and for a table with columns of text, dates or
-    gaps, which no exported file reads yet; ConfigError where a library is missing,
+    Raises ModelError for a layer that has no form in standard operators, ConfigError where a library is missing,
     DataError where the file cannot be written.
     """
-    if card.table is not None and not card.table.is_plain:
-        others = [column.name for column in card.table.used if column.kind != NUMBER or column.gaps]
-        raise ModelError(f"exported files read tables of numbers without gaps; column {brief(others[0])} is another.")
-    return atomic.write(path, FORMATS[path.suffix](model_graph(model, params, card, kind), card))
+    return atomic.write(path, FORMATS[path.suffix](model, params, card, kind))
 
 
-def _onnx(graph: Graph, card: ModelCard) -> bytes:
+def takes_columns(card: ModelCard) -> bool:
+    """Whether a model's ONNX file takes columns by their names: those of a table with more than numbers without gaps.
+
+    Such numbers come in as one matrix (N, D).
+    """
+    return card.table is not None and not card.table.is_plain
+
+
+def _onnx(model: Layer, params: Params, card: ModelCard, kind: TaskKind) -> bytes:
+    table = card.table if takes_columns(card) else None
+    graph = model_graph(model, params, card, kind, table=table)
     for place, name in enumerate(card.targets):  # beside all of them in `prediction`
         output = graph.add("", "Gather", "prediction", graph.constant("place", np.array(place)), axis=1, output=name)
         graph.outputs.append(Value(output, "float64", ()))
-    named = {"classes": card.classes, "columns": card.columns, "label": card.label}
+        graph.about[output] = f"{name}, in the unit of the training data"
+    named: dict[str, Any] = {"classes": card.classes, "columns": card.columns, "label": card.label}
+    if table is not None:
+        named["columns"] = [column.name for column in table.used]
+        named["inputs"] = [_entry(column, value) for column, value in zip(table.used, graph.inputs, strict=True)]
+    named["outputs"] = {value.name: graph.about[value.name] for value in graph.outputs}
     return onnx_bytes(graph, {name: json.dumps(value) for name, value in named.items() if value})
 
 
-FORMATS: dict[str, Callable[[Graph, ModelCard], bytes | str]] = {".onnx": _onnx, ".py": python_source}
+def _python(model: Layer, params: Params, card: ModelCard, kind: TaskKind) -> str:
+    return python_source(model_graph(model, params, card, kind), card)
+
+
+def _entry(column: Column, value: Value) -> dict[str, Any]:
+    """What the metadata says of a column."""
+    values = {"values": list(column.values)} if column.values else {}
+    about = {"input": value.name, "column": column.name, "kind": column.kind, "type": value.dtype}
+    return about | {"takes": told(column)} | values
+
+
+FORMATS: dict[str, Callable[[Layer, Params, ModelCard, TaskKind], bytes | str]] = {".onnx": _onnx, ".py": _python}
 """The writer of each format, by the suffix of its files."""

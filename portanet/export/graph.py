@@ -8,6 +8,9 @@ from typing import Any, NamedTuple
 
 from portanet._typing import HostArray, Shape
 
+OUTPUTS = ("label", "probabilities", "prediction", "lower", "upper")
+"""The names of a model's outputs, which no input has."""
+
 _MOVES = ("Flatten", "Reshape")  # keep the type of what they move
 
 
@@ -39,15 +42,17 @@ class Graph:
     """Nodes in the order in which they are computed, and the constants that they read.
 
     Values are named by the layer that gives them: "3.relu" is the output of child "3". All are float32 but those in
-    `raw`: pixels and ids as they came in. `layers` has the path of each layer with the value that it gives.
+    `raw`, with their dtype: pixels, ids and wide numbers as they came in. `layers` has the path of each layer with the
+    value that it gives, `about` what an input takes or an output gives, in words.
     """
 
     inputs: list[Value] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, HostArray] = field(default_factory=dict)
-    raw: set[str] = field(default_factory=set)
+    raw: dict[str, str] = field(default_factory=dict)
     layers: list[tuple[str, str]] = field(default_factory=list)
+    about: dict[str, str] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
     def add(self, path: str, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:
@@ -55,7 +60,7 @@ class Graph:
         output = self._unique(output or (f"{path}.{op.lower()}" if path else op.lower()))
         self.nodes.append(Node(op, inputs, output, attributes))
         if op in _MOVES and inputs[0] in self.raw:
-            self.raw.add(output)
+            self.raw[output] = self.raw[inputs[0]]
         return output
 
     def as_float(self, path: str, value: str) -> str:
@@ -63,10 +68,11 @@ class Graph:
         return self.add(path, "Cast", value, to="float32") if value in self.raw else value
 
     def add_input(self, name: str, dtype: str, shape: Shape) -> str:
-        """Declare an input of N rows; return its name."""
-        self.inputs.append(Value(self._unique(name), dtype, shape))
+        """Declare an input of N rows; return its name, with a number where an output has it."""
+        name = self._unique(f"{name}_2" if name in OUTPUTS else name)
+        self.inputs.append(Value(name, dtype, shape))
         if dtype != "float32":
-            self.raw.add(name)
+            self.raw[name] = dtype
         return name
 
     def constant(self, name: str, value: HostArray) -> str:

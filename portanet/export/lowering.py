@@ -107,7 +107,10 @@ def _rescale(layer: Rescale, place: Place, x: str) -> str:
 
 
 def _standardize(layer: Standardize, place: Place, x: str) -> str:
-    centred = place.add("Sub", place.floats(x), place.array("mean"))
+    if place.is_wide(x):
+        centred = place.minus(x, place.params["mean"])
+    else:
+        centred = place.add("Sub", place.floats(x), place.array("mean"))
     return place.add("Div", centred, place.array("deviation"))
 
 

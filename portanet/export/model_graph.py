@@ -8,32 +8,51 @@ from portanet._typing import HostArray, Params
 from portanet.export.graph import Graph, Value
 from portanet.export.lowering import lower
 from portanet.export.place import Place
+from portanet.export.table_inputs import add_columns, matrix_dtype
 from portanet.nn import Layer, TaskKind
+from portanet.storage.label import in_words
 from portanet.storage.model_card import ModelCard
+from portanet.storage.schema import Schema
 
 
-def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind) -> Graph:
+def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind, *, table: Schema | None = None) -> Graph:
     """Return the graph that answers as the model does.
 
     params  the model's arrays on the host
     kind    what its outputs stand for
+    table   the columns to take as inputs by their names, as `add_columns` does; None to take a matrix of numbers
 
-    Its input is uint8 for pixels, float64 where columns are centred before they become float32, and else float32.
+    A single input is uint8 for pixels, float64 where columns are centred before they become float32 and for a model in
+    float64, and else float32.
     Its outputs are `label` (N,) and `probabilities` (N, K) for classes, `label` (N, K) of ones and zeros and
     `probabilities` for several classes at once, and `prediction` in float64, (N,) or (N, K), for numbers, with `lower`
     and `upper` like it for a model with intervals. An ONNX file has each of several targets with names also by itself.
     Raises ModelError for a layer that has no form in standard operators.
     """
     graph = Graph()
-    x = graph.add_input("input", _input_dtype(card), card.input_shape)
+    if table is not None:
+        x = add_columns(graph, card, table)
+    else:
+        x = graph.add_input("input", matrix_dtype(card), card.input_shape)
     if card.offsets:
         shape = (-1, 1, 1) if len(card.input_shape) == 3 else card.input_shape
         x = graph.add("", "Sub", x, graph.constant("offsets", np.array(card.offsets).reshape(shape)))
-        graph.raw.add(x)
+        graph.raw[x] = "float64"
     logits = graph.as_float("", lower(model, Place(graph, "", params, card.input_shape), x))
     (outputs,) = model.output_shape(card.input_shape)
     _HEADS[kind](graph, logits, card, outputs)
+    graph.about |= {value.name: _told(value.name, card) for value in graph.outputs}
     return graph
+
+
+def _told(output: str, card: ModelCard) -> str:
+    """What an output gives, in words."""
+    label = in_words(card.label) or "the label"
+    if output == "probabilities":
+        return f"of each class, in the order of the metadata's classes: the shares of {label}"
+    if output in ("lower", "upper"):
+        return f"the {output} end of the interval from the {card.levels[0]:g} to the {card.levels[-1]:g} quantile"
+    return f"{label}, as a class" if output == "label" else f"{label}, in the unit of the training data"
 
 
 def _classify(graph: Graph, logits: str, card: ModelCard, outputs: int) -> None:
@@ -89,12 +108,6 @@ def _add_numbers(graph: Graph, name: str, numbers: str, card: ModelCard, outputs
         numbers = graph.add("", "Add", scaled, graph.constant("target_center", np.array(card.target_center)))
     graph.add("", "Reshape", numbers, shape=[-1] if outputs == 1 else [0, outputs], output=name)
     graph.outputs.append(Value(name, "float64", () if outputs == 1 else (outputs,)))
-
-
-def _input_dtype(card: ModelCard) -> str:
-    if card.offsets:
-        return "float64"
-    return "uint8" if card.pixels else "float32"
 
 
 def _labels(card: ModelCard, outputs: int) -> HostArray:

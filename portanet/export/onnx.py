@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.errors import ConfigError
+from portanet.errors import ConfigError, ModelError
 from portanet.export.graph import Graph, Node, Value
 
 OPSET = 17
 _IR_VERSION = 8  # of the files of that opset, so that programs of 2022 read them
+_DOMAINS = {"LabelEncoder": "ai.onnx.ml"}  # of operators that are not of ONNX itself
+_OPSETS = {"ai.onnx.ml": 3}  # of these domains
 
 
 def onnx_bytes(graph: Graph, metadata: Mapping[str, str]) -> bytes:
     """Return the file that holds the graph; equal graphs give equal bytes, checked by onnx.checker.
 
     metadata  names and texts that programs may show: classes, columns, units
+
+    Raises ModelError for a name that is no Unicode text, as it may be where it came from bytes.
     """
+    try:
+        return _file(graph, metadata)
+    except UnicodeEncodeError as error:
+        name = error.object.encode(errors="backslashreplace").decode()
+        raise ModelError(f"ONNX files hold Unicode text, which the name {name[:40]!r} is not.") from error
+
+
+def _file(graph: Graph, metadata: Mapping[str, str]) -> bytes:
     onnx = _onnx()
     helper = onnx.helper
     constants, nodes = [], []
@@ -28,10 +40,14 @@ def onnx_bytes(graph: Graph, metadata: Mapping[str, str]) -> bytes:
         nodes.append(_node(onnx, node, shape := _shape_input(node)))
         constants += [onnx.numpy_helper.from_array(array, name) for name, array in shape]
     constants += [_tensor(onnx, name, array) for name, array in graph.constants.items()]
-    inputs, outputs = ([_value(onnx, value) for value in values] for values in (graph.inputs, graph.outputs))
+    inputs, outputs = (
+        [_value(onnx, value, graph.about.get(value.name, "")) for value in values]
+        for values in (graph.inputs, graph.outputs)
+    )
     model = helper.make_model(
         helper.make_graph(nodes, "portanet", inputs, outputs, constants),
-        opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION, producer_name="portanet",
+        opset_imports=[helper.make_opsetid("", OPSET), *(helper.make_opsetid(*domain) for domain in _domains(graph))],
+        ir_version=_IR_VERSION, producer_name="portanet",
     )  # fmt: skip
     helper.set_model_props(model, dict(sorted(metadata.items())))
     onnx.checker.check_model(model, full_check=True)
@@ -39,20 +55,33 @@ def onnx_bytes(graph: Graph, metadata: Mapping[str, str]) -> bytes:
     return data
 
 
-def load_onnx(path: str | Path) -> Callable[[HostArray], dict[str, HostArray]]:
-    """Return a function of rows that gives the outputs of a file by name, computed by onnxruntime."""
+def load_onnx(path: str | Path) -> Callable[[HostArray | Sequence[HostArray]], dict[str, HostArray]]:
+    """Return a function that gives the outputs of a file by name, computed by onnxruntime.
+
+    It takes rows (N, ...), or a list of a table's columns (N,) in the order of the inputs: text, numbers, `datetime64`.
+    """
     try:
         import onnxruntime
     except ImportError as error:
         raise _missing("onnxruntime") from error
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (source,), names = session.get_inputs(), [output.name for output in session.get_outputs()]
-    dtype = {"tensor(uint8)": np.uint8, "tensor(double)": np.float64}.get(source.type, np.float32)
+    inputs, names = session.get_inputs(), [output.name for output in session.get_outputs()]
 
-    def answer(rows: HostArray) -> dict[str, HostArray]:
-        return dict(zip(names, session.run(names, {source.name: rows.astype(dtype)}), strict=True))
+    def answer(given: HostArray | Sequence[HostArray]) -> dict[str, HostArray]:
+        arrays = [given] if isinstance(given, np.ndarray) else [np.asarray(column)[:, None] for column in given]
+        fed = {each.name: _fed(array, each.type) for each, array in zip(inputs, arrays, strict=True)}
+        return dict(zip(names, session.run(names, fed), strict=True))
 
     return answer
+
+
+_FED = {"tensor(uint8)": np.uint8, "tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(string)": object}
+
+
+def _fed(values: HostArray, kind: str) -> HostArray:
+    """Values in the type of an input; moments as seconds since 1970."""
+    values = values.astype("datetime64[s]") if values.dtype.kind == "M" else values
+    return values.astype(_FED.get(kind, np.float32))
 
 
 def _onnx() -> Any:
@@ -79,7 +108,16 @@ def _shape_input(node: Node) -> list[tuple[str, HostArray]]:
 
 def _node(onnx: Any, node: Node, shape: list[tuple[str, HostArray]]) -> Any:
     inputs = [*node.inputs, *(name for name, _ in shape)]
-    return onnx.helper.make_node(node.op, inputs, [node.output], name=node.output, **dict(_attributes(onnx, node)))
+    domain = {"domain": _DOMAINS[node.op]} if node.op in _DOMAINS else {}
+    return onnx.helper.make_node(
+        node.op, inputs, [node.output], name=node.output, **domain, **dict(_attributes(onnx, node))
+    )
+
+
+def _domains(graph: Graph) -> list[tuple[str, int]]:
+    """The domains of operators beside ONNX's own, with their versions."""
+    found = {_DOMAINS[node.op] for node in graph.nodes if node.op in _DOMAINS}
+    return [(domain, _OPSETS[domain]) for domain in sorted(found)]
 
 
 def _attributes(onnx: Any, node: Node) -> Iterator[tuple[str, Any]]:
@@ -97,8 +135,8 @@ def _tensor(onnx: Any, name: str, array: HostArray) -> Any:
     return onnx.numpy_helper.from_array(np.asarray(array, order="C"), name)
 
 
-def _value(onnx: Any, value: Value) -> Any:
-    return onnx.helper.make_tensor_value_info(value.name, _element_type(onnx, value.dtype), ["N", *value.shape])
+def _value(onnx: Any, value: Value, about: str) -> Any:
+    return onnx.helper.make_tensor_value_info(value.name, _element_type(onnx, value.dtype), ["N", *value.shape], about)
 
 
 def _element_type(onnx: Any, dtype: str) -> Any:

@@ -24,6 +24,17 @@ class Place:
         """Return the value in float32."""
         return self.graph.as_float(self.path, value)
 
+    def is_wide(self, value: str) -> bool:
+        """Whether the value is float64, and so are the layer's arrays."""
+        return self.graph.raw.get(value) == "float64" and any(
+            getattr(array, "dtype", None) == np.float64 for array in self.params.values()
+        )
+
+    def minus(self, value: str, center: HostArray) -> str:
+        """Return a float64 value minus numbers, subtracted in float64, then in float32."""
+        wide = self.graph.constant(self._named("offsets"), np.asarray(center, np.float64))
+        return self.add("Cast", self.add("Sub", value, wide), to="float32")
+
     def constant(self, name: str, value: Any) -> str:
         """Keep an array or a number in float32, under the name it has in a model file."""
         array: HostArray = np.asarray(value, np.float32)

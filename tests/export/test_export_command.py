@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mixed_table
 import numpy as np
 import pytest
 
@@ -84,16 +85,6 @@ def test_an_own_layer_is_refused_by_name(tmp_path: Path) -> None:
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_a_table_of_text_is_refused_by_its_column(tmp_path: Path) -> None:
-    lines = [f"{i % 7},{'red' if i % 2 else 'blue'},{'yes' if i % 3 else 'no'}" for i in range(40)]
-    (tmp_path / "rows.csv").write_text("size,colour,label\n" + "\n".join(lines) + "\n")
-    data = read(str(tmp_path / "rows.csv"))
-    assert data.table is not None
-    run = fit(nn.Sequential(nn.Columns(data.table.kinds), nn.Dense(2)), data, epochs=1)
-    with pytest.raises(ModelError, match="colour"):
-        run.save(tmp_path / "model.onnx")
-
-
 def portanet(*arguments: str, folder: Path) -> Any:
     command = [sys.executable, "-m", "portanet", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -122,6 +113,21 @@ def test_the_command_writes_and_verifies(tmp_path: Path) -> None:
     command = [sys.executable, "-I", "predict.py", "rows.csv"]
     there = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert there.stdout == here.stdout
+
+
+def test_the_command_verifies_a_table_on_its_cells(tmp_path: Path) -> None:
+    data = mixed_table.training_data(tmp_path)
+    network = nn.Sequential(nn.Columns(), nn.Dense(8), nn.Tanh(), nn.Dense(2))
+    fit(network, data, epochs=3).save(tmp_path / "model.safetensors")
+    mixed_table.write(tmp_path / "new.csv", mixed_table.new_rows())
+    told = portanet("export", "model.safetensors", "--to", "onnx", "--verify", "new.csv", folder=tmp_path)
+    assert told.returncode == 0, told.stderr
+    assert "40 rows" in told.stdout
+    assert "0 labels differ" in told.stdout
+    assert float(told.stdout.rpartition("probabilities ")[2].partition(";")[0]) < 1e-5
+    mixed_table.write(tmp_path / "zeros.csv", mixed_table.new_rows(zero="0"))  # text that the file does not know
+    told = portanet("export", "model.safetensors", "--to", "onnx", "--verify", "zeros.csv", "--force", folder=tmp_path)
+    assert float(told.stdout.rpartition("probabilities ")[2].partition(";")[0]) > 1e-3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,121 @@
+"""A table's columns as named inputs of a graph, as they are before they become a matrix of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from portanet.data.cells import INTEGER
+from portanet.data.columns import TRUTHS
+from portanet.data.labels import shortest
+from portanet.export.calendar import EARLIEST, LATEST, Traced, date_parts
+from portanet.export.graph import Graph
+from portanet.storage.model_card import ModelCard
+from portanet.storage.schema import CATEGORY, DATE, NUMBER, TIME, YES_NO, Column, Schema
+
+_SHOWN = 8  # values of a category in a sentence
+
+
+def add_columns(graph: Graph, card: ModelCard, table: Schema) -> str:
+    """Add an input (N, 1) for each column that is learnt; return the matrix (N, D) that the model takes.
+
+        number    float32, or float64 where float32 would make one of two of its numbers; NaN is missing
+        category  text, whose code is that in training, and 0 for any other text, so for missing and new values
+        yes/no    text: those of training and other words for no and yes, as in `codes_of`
+        date      int64, the seconds since 1970-01-01 00:00 as the clock had it, whatever the zone: `datetime64[s]` of
+                  NumPy as integers. NaT, and whatever lies outside of the years 1 to 9999, is missing
+
+    The operators of ONNX itself compare no text; LabelEncoder is that of ai.onnx.ml, the domain beside it. Text has no
+    spaces around it. The matrix is of `matrix_dtype`.
+    """
+    dtype, place, parts = matrix_dtype(card), 0, []
+    for column in table.used:
+        width = len(column.parts)
+        wide = column.wide or any(card.offsets[place : place + width]) or (table.wide and card.dtype == "float64")
+        name = graph.add_input(column.name, input_dtype(column, wide=wide), (1,))
+        graph.about[name] = told(column)
+        values = _WRITERS[column.kind](graph, column, name)
+        parts += [graph.add(column.name, "Cast", value, to=dtype) for value in values]
+        place += width
+    matrix = graph.add("", "Concat", *parts, axis=1)
+    if dtype != "float32":
+        graph.raw[matrix] = dtype
+    return matrix
+
+
+def matrix_dtype(card: ModelCard) -> str:
+    """The type of the rows that a model takes: uint8 for pixels; float64 where it, or what centres them, needs that."""
+    if card.offsets or (card.dtype == "float64" and not card.pixels):
+        return "float64"
+    return "uint8" if card.pixels else "float32"
+
+
+def input_dtype(column: Column, *, wide: bool) -> str:
+    """The type of a column's input, as NumPy names it."""
+    if column.kind == NUMBER:
+        return "float64" if wide else "float32"
+    return "int64" if column.kind == DATE else "str"
+
+
+def codes_of(column: Column) -> dict[str, int]:
+    """Return the texts that are known of a category, with their codes.
+
+    Besides its values they are whole numbers with ".0", as frames write them where a value is missing, and for yes/no
+    the other words for these, in lower and upper case and with a capital.
+    """
+    codes = {text: code for code, text in enumerate(column.values, 1)}
+    for text, code in list(codes.items()):
+        if INTEGER.fullmatch(text) and shortest(f"{text}.0") == text:
+            codes.setdefault(f"{text}.0", code)
+    if column.kind == YES_NO:
+        for code, words in enumerate(TRUTHS, 1):
+            for word in words:
+                for text in (word, word.upper(), word.capitalize()):
+                    codes.setdefault(text, code)
+    return codes
+
+
+def told(column: Column) -> str:
+    """Return what an input takes, in words."""
+    if column.kind == NUMBER:
+        return "a number; NaN is missing"
+    if column.kind == DATE:
+        return "seconds since 1970-01-01 00:00, as datetime64[s] in integers; NaT is missing"
+    names = ", ".join(map(repr, column.values[:_SHOWN]))
+    more = f" and {len(column.values) - _SHOWN} more" if len(column.values) > _SHOWN else ""
+    return f"text: {names}{more}; any other is missing or new"
+
+
+def _number(graph: Graph, column: Column, name: str) -> Sequence[str]:
+    return [name]
+
+
+def _category(graph: Graph, column: Column, name: str) -> Sequence[str]:
+    codes = codes_of(column)
+    return [
+        graph.add(
+            column.name, "LabelEncoder", name,
+            keys_strings=list(codes), values_int64s=list(codes.values()), default_int64=0,
+        )
+    ]  # fmt: skip
+
+
+def _date(graph: Graph, column: Column, name: str) -> Sequence[str]:
+    def constant(label: str, number: float, dtype: type) -> str:
+        return graph.constant(f"{column.name}.{label}", np.array(number, dtype))
+
+    inside = graph.add(
+        column.name, "And",
+        graph.add(column.name, "GreaterOrEqual", name, constant("earliest", EARLIEST, np.int64)),
+        graph.add(column.name, "LessOrEqual", name, constant("latest", LATEST, np.int64)),
+    )  # fmt: skip
+    seconds = graph.add(column.name, "Cast", name, to="float64")
+    seconds = graph.add(column.name, "Where", inside, seconds, constant("missing", np.nan, np.float64))
+    parts = date_parts(Traced(graph, column.name, seconds), timed=column.form.endswith(TIME))
+    return [part.name for part in parts]
+
+
+_WRITERS: dict[str, Callable[[Graph, Column, str], Sequence[str]]] = {
+    NUMBER: _number, CATEGORY: _category, YES_NO: _category, DATE: _date,
+}  # fmt: skip
