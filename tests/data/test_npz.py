@@ -127,7 +127,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "infinite": ({"x": np.array([[1, INF]])}, "infinite"),
     "too large": ({"x": np.array([[1, 1e39]])}, "too large"),
     "NaN label": ({"x": X, "y": np.array([1, NAN, 2])}, "row 2 has no label"),
-    "fraction label": ({"x": X, "y": np.array([1, 1.5, 2])}, "label 1.5 is a measurement"),
+    "fraction label": ({"x": X, "y": np.array([1, 1.5, 2])}, "label 1.5 is not an integer or a name"),
     "too few labels": ({"x": X, "y": Y[:2]}, r"labels need the shape \(3,\), not \(2,\)"),
     "one-hot labels": ({"x": X, "y": np.eye(3)}, r"labels need the shape \(3,\), not \(3, 3\)"),
     "one dimension": ({"x": Y}, r"not \(3,\)"),

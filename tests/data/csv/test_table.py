@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portanet.data.columns import is_gap
@@ -278,6 +278,8 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, data: st.DataObjec
 
 
 @given(st.lists(st.text("0123456789.eE+- ,x\"_naif\t'", max_size=6), min_size=1, max_size=6))
+@example(["0,0"])
+@example(["1,000", "2,000.5"])
 def test_no_cell_is_misread(tmp_path_factory: pytest.TempPathFactory, cells: list[str]) -> None:
     path = tmp_path_factory.getbasetemp() / "cells.csv"
     with open(path, "w", newline="") as file:
@@ -288,7 +290,10 @@ def test_no_cell_is_misread(tmp_path_factory: pytest.TempPathFactory, cells: lis
         assert "row" in str(error) or "no column to learn from" in str(error)
     else:
         if found.table.columns[0].kind == "number":
-            expected = [np.nan if is_gap(cell.strip(), Dialect()) else float(cell.replace("_", "?")) for cell in cells]
+            marks = found.table.dialect
+            plain = [cell.replace("_", "?").replace(marks.thousands or "\0", "") for cell in cells]
+            plain = [cell.replace(marks.decimal, ".") for cell in plain]
+            expected = [np.nan if is_gap(cell.strip(), Dialect()) else float(cell) for cell in plain]
             np.testing.assert_allclose(found.x[:, 0], np.array(expected, np.float32), rtol=1e-6)
 
 
