@@ -174,7 +174,7 @@ def test_a_confidence_that_rounds_above_one_is_in_the_last_bin() -> None:
 
 
 def test_calibration_error_without_bins() -> None:
-    with pytest.raises(ConfigError, match="calibration_error needs bins >= 1, got 0"):
+    with pytest.raises(ConfigError, match="needs bins >= 1, got 0"):
         metrics.calibration_error(LOGITS, LABELS, bins=0)
 
 

@@ -1,12 +1,12 @@
-"""Checks of the library and of the machine: gradients, backends side by side, and speed.
+"""Checks of the library and of the machine: gradients, agreement between backends, and speed.
 
 `portanet gradcheck` compares every gradient with finite differences, on any backend; `portanet.gradcheck(layer, x)`
-does it for a layer of your own.
+checks a custom layer.
 
 ## The same numbers everywhere
 
 `portanet compare` takes the same steps on every backend that works here, each from the state of NumPy in float64, and
-shows the largest differences. The preset `mlp`, ten steps, float32 (2 cores; the CuPy row on the emulated device):
+prints the largest differences. Ten steps of the preset `mlp` in float32 (2 cores; CuPy on the emulated device):
 
 ```
 largest differences from numpy in float64, absolute and relative
@@ -20,12 +20,12 @@ strict   device1  float32     9.1e-08   8.8e-08   3.3e-07   6.3e-07   1.8e-06   
 
 ## How fast it trains
 
-`nox -s bench` measures portanet beside the best hand-written NumPy, scikit-learn, PyTorch and JAX: the same dtype,
-batches and first weights, each peer in a process of its own with the threads that are fastest for it, in turn, on
-medians over rounds. These rows are from `python scripts/bench.py --rounds 7`, the part of it that takes the peers (AMD
-EPYC, 2 cores, OpenBLAS 0.3.31, NumPy 2.4.6, PyTorch 2.13.0, JAX 0.10.2, scikit-learn 1.9.1), measured before
-elementwise chains became kernels in C. Ratios above 1 say that portanet is faster; on this machine they wobble by a
-tenth from run to run.
+`nox -s bench` measures portanet beside the best hand-written NumPy, scikit-learn, PyTorch and JAX, with the same dtype,
+batches and initial weights. Each peer runs in a separate process with the number of threads that is fastest for it; all
+take turns, and the table shows medians over rounds. These rows are from `python scripts/bench.py --rounds 7`, the part
+that measures the peers (AMD EPYC, 2 cores, OpenBLAS 0.3.31, NumPy 2.4.6, PyTorch 2.13.0, JAX 0.10.2, scikit-learn
+1.9.1), before elementwise chains were compiled to C. A ratio above 1 means that portanet is faster; on this machine
+ratios vary by a tenth from run to run.
 
 | job | portanet | `--no-trace` | NumPy by hand | PyTorch | JAX | scikit-learn |
 |---|---|---|---|---|---|---|
@@ -38,7 +38,7 @@ tenth from run to run.
 | batches of 128, two convolutions of 5x5, Adam, ms | 13.3 | 16.4 (1.23) | | 16.6 (1.24) | 41.4 (3.18) | |
 | 70,000 predictions, 784-256-128-10, rows a second | 366,831 | | | 352,256 (1.04) | | 312,851 (1.17) |
 
-Mini-batches of small networks are where JAX's compiled epochs win: `--backend jax` is the same portanet, and there as
-fast as JAX by hand. `portanet bench` times the presets on the backends of your machine, and with `--plain` beside their
-steps without tracing (on this machine 1.2 to 1.4 times as long on NumPy, 1.3 to 1.5 on PyTorch).
+On mini-batches of small networks JAX's compiled epochs win; `--backend jax` is then as fast as JAX by hand. `portanet
+bench` times the presets on your machine's backends, and with `--plain` also without tracing (on this machine 1.2 to 1.4
+times as long on NumPy, 1.3 to 1.5 on PyTorch).
 """

@@ -17,15 +17,16 @@ from portanet.training.callbacks import Callback, Row
 from portanet.training.fit import fit_spec
 from portanet.training.spec import TrainingSpec
 
-SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)  # batches that show where a GPU begins to win
-_ROWS = 16_384  # every size divides it, and an epoch of it is short
+SIZES = (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)  # batch sizes, from where CPUs win to where GPUs do
+_ROWS = 16_384  # a multiple of every size, and short enough for an epoch
 
 
 @dataclass(frozen=True)
 class Timing:
-    """The seconds of one training step, one number for each round; `batch_size` rows make a step.
+    """The time of one training step of `batch_size` rows.
 
-    backend  its name, with " plain" behind it where functions are not traced
+    backend  its name, followed by " plain" if functions are not traced
+    seconds  one time for each round
     """
 
     backend: str
@@ -40,7 +41,7 @@ class Timing:
 
 
 def on_gpu(device: str) -> bool:
-    """Whether a backend's device is a GPU, by its name; CuPy's devices always are, even emulated ones."""
+    """Whether a device is a GPU, by its name; CuPy's emulated devices count as GPUs."""
     return device.partition(":")[0] in ("cuda", "gpu", "xpu", "mps")
 
 
@@ -48,27 +49,27 @@ def bench(
     backends: Sequence[Backend], spec: TrainingSpec, data: Dataset, *, batch_size: int | None = None,
     rounds: int = 5, seconds: float = 0.2, say: Callable[[str], None] = lambda words: None,
 ) -> list[Timing]:  # fmt: skip
-    """Time a step of the preset on each backend: warm-up, then rounds of at least `seconds`, the backends in turn.
+    """Time a step of the preset on each backend: after a warm-up, rounds of at least `seconds`, the backends in turn.
 
     batch_size  rows in a step; by default the preset's
-    say         called with what is measured next
+    say         called with a line about the next measurement
 
-    Mini-batches are drawn from at most 16,384 rows, cut to full batches. The clock runs from one reading of the
-    device to the next, so queued work is counted.
+    Mini-batches are drawn from at most 16,384 rows, in full batches only. The device is synchronised before the clock
+    is read, so queued work counts.
     """
-    asked = batch_size or spec.for_rows(len(data)).batch_size
-    size = len(data) if asked == "full" else min(int(asked), len(data))
-    used = data.rows(slice(0, max(size, min(len(data), _ROWS) // size * size)))
-    trained = [_Trained(backend, spec, used, size) for backend in backends]
+    requested = batch_size or spec.for_rows(len(data)).batch_size
+    size = len(data) if requested == "full" else min(int(requested), len(data))
+    rows = data.rows(slice(0, max(size, min(len(data), _ROWS) // size * size)))
+    runs = [_Run(backend, spec, rows, size) for backend in backends]
     epochs = []
-    for each in trained:
-        say(f"{each.backend.name}, batches of {size}: warms up")
-        epochs.append(each.epochs(seconds))
-    times: list[list[float]] = [[] for _ in trained]
-    for number in range(rounds):
-        say(f"batches of {size}: round {number + 1} of {rounds}")
-        for each, count, seconds_of_rounds in zip(trained, epochs, times, strict=True):
-            seconds_of_rounds.append(each.step_seconds(count))
+    for run in runs:
+        say(f"{run.backend.name}, batches of {size}: warm-up")
+        epochs.append(run.epochs(seconds))
+    times: list[list[float]] = [[] for _ in runs]
+    for index in range(rounds):
+        say(f"batches of {size}: round {index + 1} of {rounds}")
+        for run, count, run_times in zip(runs, epochs, times, strict=True):
+            run_times.append(run.step_seconds(count))
     return [
         Timing(backend.name if backend.trace else f"{backend.name} plain", backend.device, size, tuple(seconds))
         for backend, seconds in zip(backends, times, strict=True)
@@ -78,7 +79,7 @@ def bench(
 def gains(timings: Sequence[Timing]) -> dict[str, float]:
     """The speed-up of traced over plain steps, for each backend that was timed with both.
 
-    The median over the rounds, since other work slows both down in the same round.
+    The median over rounds of the ratio within a round, where other work on the machine slows both down.
     """
     by_name = {timing.backend: timing.seconds for timing in timings}
     return {
@@ -89,7 +90,7 @@ def gains(timings: Sequence[Timing]) -> dict[str, float]:
 
 
 def break_even_batch_size(cpu: Mapping[int, float], gpu: Mapping[int, float]) -> int | None:
-    """The smallest batch size from which the GPU is always faster; None where it is not at the largest."""
+    """The smallest batch size from which on the GPU is always faster; None if it is slower at the largest."""
     smallest = None
     for size in sorted(cpu, reverse=True):
         if gpu[size] >= cpu[size]:
@@ -99,7 +100,7 @@ def break_even_batch_size(cpu: Mapping[int, float], gpu: Mapping[int, float]) ->
 
 
 @dataclass(frozen=True)
-class _Trained:
+class _Run:
     """A preset on one backend, as `fit` trains it."""
 
     backend: Backend
@@ -108,13 +109,13 @@ class _Trained:
     batch_size: int
 
     def epochs(self, seconds: float) -> int:
-        """How many epochs take `seconds`, by the time of those after the first."""
+        """The number of epochs that take `seconds`, by the fastest of three after the first."""
         times = self._logged(epochs=4, log_every=1)
         fastest = min(after - before for before, after in itertools.pairwise(times))
         return max(1, round(seconds / fastest))
 
     def step_seconds(self, epochs: int) -> float:
-        """The seconds of a step over `epochs` epochs, after as many warm-up epochs, in which something may compile."""
+        """The time of a step, averaged over `epochs` epochs after as many warm-up epochs, which may compile."""
         *_, before, after = self._logged(epochs=2 * epochs + 1, log_every=epochs)
         return (after - before) / (epochs * (len(self.data) // self.batch_size))
 
@@ -127,7 +128,7 @@ class _Trained:
 
 
 class _Clock(Callback):
-    """Reads the clock at every logging point, when the device has finished."""
+    """Reads the clock at every logging point, after the device has finished."""
 
     def __init__(self, backend: Backend) -> None:
         self.times: list[float] = []

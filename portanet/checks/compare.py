@@ -1,7 +1,7 @@
 """The same training steps on several backends, compared with NumPy in float64.
 
-Every step starts again from the reference's state: separate runs drift apart by rounding alone, and
-how far says nothing about which is right.
+Every step starts from the reference's state: separate runs drift apart by rounding alone, which says nothing about
+correctness.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest differences of one backend from the reference over all steps, absolute and relative.
+    """The largest differences of one backend from the reference over all steps, each (absolute, relative).
 
-    Relative ones are divided by the largest absolute value of the reference's array in that step.
+    Relative differences are divided by the largest absolute value of the reference's array in that step.
     """
 
     backend: str
@@ -52,9 +52,9 @@ class Difference:
 
     @property
     def passed(self) -> bool:
-        """Whether every relative difference is within the tolerance, that of the parameters within ten of it.
+        """Whether every relative difference is within the tolerance; the parameters may differ ten times as much.
 
-        Adam divides each gradient by its usual size, so the rounding of tiny ones is seen there. NaN never passes.
+        Adam divides each gradient by its usual size, which amplifies the rounding of tiny gradients. NaN never passes.
         """
         small = self.loss[1] <= self.tolerance and self.gradient[1] <= self.tolerance
         return small and self.parameters[1] <= 10.0 * self.tolerance
@@ -68,60 +68,60 @@ def compare(
     source = as_source(data.x, model, NumPy(), dtype)
     host = model.fit(model.init(generator(seed, WEIGHTS), source.shape[1:]), source.host_blocks())
     layout = Layout.of(model, host)
-    watch = _Watch(optimizer)
-    step = Step(Gradient(model, cross_entropy, layout, None, shards.workers(1)), watch, measure=True)
-    reference, *sides = (
-        _Side.of(backend, kind, data, step, source.card_offsets)
+    recorder = _GradientRecorder(optimizer)
+    step = Step(Gradient(model, cross_entropy, layout, None, shards.workers(1)), recorder, measure=True)
+    reference, *peers = (
+        _Peer.of(backend, kind, data, step, source.card_offsets)
         for backend, kind in [(NumPy(), "float64"), *((backend, dtype) for backend in backends)]
     )
     flat = layout.pack(host)
-    state = State(flat, layout.buffers(host), watch.init(flat, decayed=layout.decayed))
+    state = State(flat, layout.buffers(host), recorder.init(flat, decayed=layout.decayed))
     batches = Batches(len(data), batch_size, seed)
-    largest = np.zeros((len(sides), 3, 2))
+    largest = np.zeros((len(peers), 3, 2))
     for count in range(steps):
         rows, key = batches.step(count)
         rate = learning_rate(optimizer) * schedule(count, steps)
         after, expected = reference.step(state, rows, key, rate)
-        for side, worst in zip(sides, largest, strict=True):
-            values = side.step(state, rows, key, rate)[1]
-            for i, (value, other) in enumerate(zip(values, expected, strict=True)):
-                gap = float(np.max(np.abs(value - other)))
-                worst[i] = np.maximum(worst[i], (gap, gap / max(float(np.max(np.abs(other))), 1e-30)))  # keeps NaN
+        for peer, worst in zip(peers, largest, strict=True):
+            values = peer.step(state, rows, key, rate)[1]
+            for i, (value, target) in enumerate(zip(values, expected, strict=True)):
+                gap = float(np.max(np.abs(value - target)))
+                worst[i] = np.maximum(worst[i], (gap, gap / max(float(np.max(np.abs(target))), 1e-30)))  # keeps NaN
         state = after
     limit = TOLERANCE[dtype] if tolerance is None else tolerance
-    values = []
-    for side, pairs in zip(sides, largest.tolist(), strict=True):
+    differences = []
+    for peer, pairs in zip(peers, largest.tolist(), strict=True):
         loss, grads, parameters = ((absolute, relative) for absolute, relative in pairs)
-        name, device = side.backend.name, side.backend.device
-        values.append(Difference(name, device, dtype, loss, grads, parameters, limit))
-    return values
+        name, device = peer.backend.name, peer.backend.device
+        differences.append(Difference(name, device, dtype, loss, grads, parameters, limit))
+    return differences
 
 
-class _Watched(NamedTuple):
-    """An optimizer's state, and the last gradient that it was given."""
+class _RecordedState(NamedTuple):
+    """An optimizer's state and its latest gradient."""
 
     optimizer: Any
     gradient: Array
 
 
-@dataclass(frozen=True, eq=False)  # never equal, so that an earlier compiled step is not reused for this one
-class _Watch:
-    """An optimizer that keeps the gradient in its state, to be compared after an ordinary training step."""
+@dataclass(frozen=True, eq=False)  # never equal, so that the compiled step of an earlier call is not reused
+class _GradientRecorder:
+    """An optimizer that keeps the gradient in its state, so that it can be read after an ordinary training step."""
 
     optimizer: Optimizer
 
     def init(self, flat: Array, *, decayed: int) -> Any:
-        return _Watched(self.optimizer.init(flat, decayed=decayed), namespace(flat).zeros_like(flat))
+        return _RecordedState(self.optimizer.init(flat, decayed=decayed), namespace(flat).zeros_like(flat))
 
     def update(self, flat: Array, grads: Array, state: Any, *, learning_rate: float) -> tuple[Array, Any]:
         gradient = namespace(grads).asarray(grads, copy=True)
         flat, inner = self.optimizer.update(flat, grads, state.optimizer, learning_rate=learning_rate)
-        return flat, _Watched(inner, gradient)
+        return flat, _RecordedState(inner, gradient)
 
 
 @dataclass(frozen=True)
-class _Side:
-    """One backend with its rows and its compiled step."""
+class _Peer:
+    """A backend with its rows and its compiled step."""
 
     backend: Backend
     dtype: str
@@ -131,7 +131,7 @@ class _Side:
     @classmethod
     def of(
         cls, backend: Backend, dtype: str, data: Dataset, step: Step, offsets: Sequence[float]
-    ) -> _Side:  # fmt: skip
+    ) -> _Peer:  # fmt: skip
         with backend.session(dtype):
             source = as_source(data.x, step.gradient.model, backend, dtype, offsets=offsets)
             labels = data.require_targets()
@@ -139,12 +139,12 @@ class _Side:
             return cls(backend, dtype, source, examples.compile(step))
 
     def step(self, state: State, rows: HostArray | None, key: tuple[int, int], rate: float) -> tuple[State, list[Any]]:
-        """The state after one step from the host's `state`; and loss, gradient and parameters on the host."""
+        """The state after one step from `state`, and the loss, gradient and parameters in float64 on the host."""
         backend = self.backend
         with backend.session(self.dtype):
             start = State(*(tree_map(part, lambda array: backend.put(array, self.dtype)) for part in state))
-            numbers = None if rows is None else self.source.numbers(rows[None, :])
-            after, metrics = self.take_steps(start, numbers, [key], [rate])
+            indices = None if rows is None else self.source.numbers(rows[None, :])
+            after, metrics = self.take_steps(start, indices, [key], [rate])
             loss, gradient, flat = (
                 np.array(backend.to_numpy(array), np.float64)
                 for array in (metrics["loss"], after.optimizer.gradient, after.flat)

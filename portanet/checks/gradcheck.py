@@ -28,11 +28,11 @@ from portanet.xp import device, namespace
 
 EXAMPLES = [
     example
-    for made in nn.LAYERS.values()
-    if isinstance(made, type) and issubclass(made, Layer)
-    for example in made.examples()
+    for layer_type in nn.LAYERS.values()
+    if isinstance(layer_type, type) and issubclass(layer_type, Layer)
+    for example in layer_type.examples()
 ]
-"""Each layer with the shape of a row to try it on; `portanet gradcheck` goes through them."""
+"""Layers to check, each with the shape of an input row, for `portanet gradcheck`."""
 
 _TARGETS = [[0.5, -1.0, 2.0], [0.0, 3.0, 1.0], [1.5, 0.2, -0.7]]
 
@@ -48,18 +48,18 @@ LOSS_EXAMPLES: tuple[tuple[Loss, Any], ...] = (
     (Poisson(), [[0, 3, 1], [7, 0, 2], [1, 1, 4]]),
     (Quantile(), [[0.3], [-1.2], [2.5]]),
 )
-"""Each loss with labels for outputs (3, 3)."""
+"""Losses to check, each with labels for outputs (3, 3)."""
 
 
 @dataclass(frozen=True)
 class Gradient:
-    """The worst element of one array's gradient.
+    """The element of one array whose gradient is furthest from the finite difference.
 
     array     the array's name, "x" for the input
     index     the element's index in the flattened array
-    backward  the gradient that backward gives it
-    numeric   what central differences give it
-    error     their difference, divided by the largest gradient in the array
+    backward  its gradient by backward
+    numeric   its gradient by central differences
+    error     their difference, divided by the array's largest gradient
     """
 
     array: str
@@ -69,7 +69,7 @@ class Gradient:
     error: float
 
     def line(self, tolerance: float) -> str:
-        """The error and its index, with right or WRONG."""
+        """The error and its index, followed by "right" or "WRONG" and both gradients."""
         right = self.error <= tolerance
         verdict = "right" if right else f"WRONG: backward {self.backward:g}, numeric {self.numeric:g}"
         return f"{self.error:8.1e} at {self.array}[{self.index}]  {verdict}"
@@ -77,7 +77,7 @@ class Gradient:
 
 @dataclass(frozen=True, repr=False)
 class GradientCheck:
-    """The result of `gradcheck`: the worst element of each array, the worst of all first; printed, a line for each."""
+    """The result of `gradcheck`: the worst element of each array, worst first. Its repr has a line for each."""
 
     arrays: tuple[Gradient, ...]
     tolerance: float
@@ -112,48 +112,48 @@ def gradcheck(
     step: float = 1e-5,
     tolerance: float = 1e-6,
 ) -> GradientCheck:
-    """Return how a layer's, a loss's or a model's gradients compare with central differences, in float64.
+    """Return a comparison of a layer's, a loss's or a model's gradients with central differences, in float64.
 
         numeric_i = (f(v + h e_i) - f(v - h e_i)) / 2h        f = sum(forward(x) * r), r random, or the loss
 
-    target     a layer (checked for its input and all trained arrays), or a loss with `labels`
-    x          the input (N, ...) of the layer, or the outputs (N, K) of the loss
+    target     a layer, whose input and trainable arrays are checked, or a loss (give `labels`)
+    x          the layer's input (N, ...), or the outputs (N, K) that the loss takes
     labels     as `fit` takes them for this loss
-    loss       with `labels`: checks a model's gradient of this loss
-    params     the layer's arrays; without them, drawn from `seed` and moved off zero
+    loss       with `labels`: check a model's gradient of this loss
+    params     the layer's arrays; by default drawn from `seed` and moved off zero
     backend    a Backend or its name
     seed       of params and r
-    elements   how many elements of each array are tried; all, where an array has no more
+    elements   the number of elements of each array to check; all of them in smaller arrays
     step       h; 1e-5 is near the cube root of float64's precision, where truncation and rounding balance
-    tolerance  the largest error, relative to the array's largest gradient, that counts as right
+    tolerance  the largest error, relative to the array's largest gradient, that passes
 
-    A layer with noise is checked with one key, so its noise is constant. At a kink, such as ReLU at 0, no difference is
-    right: choose another x. Raises ModelError where x does not fit the layer, DataError where labels do not fit the
-    loss, ConfigError for a loss of an unknown task, and BackendError where the backend cannot run.
+    A layer with noise is checked with one key, so that its noise is constant. At a kink, such as ReLU at 0, finite
+    differences are wrong: choose another x. Raises ModelError if x does not fit the layer, DataError if the labels do
+    not fit the loss, ConfigError for a loss with an unknown task, and BackendError if the backend cannot run.
     """
-    chosen = backend if isinstance(backend, Backend) else choose(backend)
+    on = backend if isinstance(backend, Backend) else choose(backend)
     rng = generator(seed, WEIGHTS)
-    with chosen.session("float64"):
-        x = chosen.put(x, "float64")
+    with on.session("float64"):
+        x = on.put(x, "float64")
         if labels is not None:
             rows, *_, outputs = _output_shape(target, x) if isinstance(target, Layer) else x.shape
-            known = task_of(loss or target).labels(np.asarray(labels), rows, outputs)
-            labels = chosen.put(known, known.dtype.name)
+            host_labels = task_of(loss or target).labels(np.asarray(labels), rows, outputs)
+            labels = on.put(host_labels, host_labels.dtype.name)
         if not isinstance(target, Layer):
-            weights = chosen.put(rng.uniform(0.5, 1.5, x.shape[0]), "float64")
+            weights = on.put(rng.uniform(0.5, 1.5, x.shape[0]), "float64")
             value, slope = lambda moved: target(moved, labels, weights)[0], target(x, labels, weights)[1]
-            gradients = [_compare("x", x, slope, value, chosen, elements, step)]
+            gradients = [_compare("x", x, slope, value, on, elements, step)]
         else:
             if params is None:
                 params = {}
                 for path, array in tree_items(target.init(rng, tuple(x.shape[1:]))):
-                    drawn: Any = array
-                    tree_set(params, path, drawn + rng.uniform(0.1, 0.5, drawn.shape))
+                    initial: Any = array
+                    tree_set(params, path, initial + rng.uniform(0.1, 0.5, initial.shape))
             arrays: Params = {}
             for path, array in tree_items(params):
-                tree_set(arrays, path, chosen.put(array, "float64"))
-            upstream = chosen.put(rng.uniform(-1.0, 1.0, _output_shape(target, x)), "float64")
-            gradients = list(_layer(target, arrays, x, upstream, labels, loss, chosen, elements, step))
+                tree_set(arrays, path, on.put(array, "float64"))
+            upstream = on.put(rng.uniform(-1.0, 1.0, _output_shape(target, x)), "float64")
+            gradients = list(_layer_gradients(target, arrays, x, upstream, labels, loss, on, elements, step))
     gradients.sort(key=lambda gradient: -math.inf if math.isnan(gradient.error) else -gradient.error)
     return GradientCheck(tuple(gradients), tolerance, repr(target))
 
@@ -164,7 +164,7 @@ def _output_shape(layer: Layer, x: Array) -> tuple[int, ...]:
     return (x.shape[0], *layer.output_shape(tuple(x.shape[1:])))
 
 
-def _layer(
+def _layer_gradients(
     layer: Layer,
     params: Params,
     x: Array,
@@ -172,7 +172,7 @@ def _layer(
     labels: Any,
     loss: LossFunction | None,
     backend: Backend,
-    most: int,
+    elements: int,
     step: float,
 ) -> Iterator[Gradient]:
     xp, key = namespace(x), Key(1)
@@ -187,7 +187,7 @@ def _layer(
     _, dy, cache = value(params, x)
     dx, grads = layer.backward(params, cache, dy)
     if dx is not None:
-        yield _compare("x", x, dx, lambda moved: value(params, moved)[0], backend, most, step)
+        yield _compare("x", x, dx, lambda moved: value(params, moved)[0], backend, elements, step)
     for path, _, _ in Layout.of(layer, params).places:
 
         def moved_value(moved: Array, path: tuple[str, ...] = path) -> Array:
@@ -196,11 +196,13 @@ def _layer(
                 tree_set(changed, name, moved if name == path else array)
             return value(changed, x)[0]
 
-        yield _compare(".".join(path), tree_get(params, path), tree_get(grads, path), moved_value, backend, most, step)
+        yield _compare(
+            ".".join(path), tree_get(params, path), tree_get(grads, path), moved_value, backend, elements, step
+        )
 
 
 def _compare(
-    name: str, at: Array, gradient: Array, value: Callable[[Array], Array], backend: Backend, most: int, step: float
+    name: str, at: Array, gradient: Array, value: Callable[[Array], Array], backend: Backend, elements: int, step: float
 ) -> Gradient:
     """The element of `gradient` that is furthest from the central difference of `value`."""
     xp = namespace(at)
@@ -212,13 +214,13 @@ def _compare(
 
     size = math.prod(at.shape)
     scale = max(read(xp.max(xp.abs(gradient))), 1e-12)
-    places = xp.reshape(xp.arange(size, dtype=xp.int32, device=device(at)), at.shape)
+    indices = xp.reshape(xp.arange(size, dtype=xp.int32, device=device(at)), at.shape)
     worst = Gradient(name, 0, 0.0, 0.0, 0.0)
-    for index in range(0, size, max(1, size // most)):
-        mask = xp.astype(places == index, at.dtype)
+    for index in range(0, size, max(1, size // elements)):
+        mask = xp.astype(indices == index, at.dtype)
         numeric = (value(at + mask * step) - value(at - mask * step)) / (2.0 * step)
         backward = xp.sum(gradient * mask)
-        error = abs(read(numeric - backward)) / scale  # subtracted where the arrays are, to their precision
-        if not error <= worst.error:  # a NaN is the worst of all
+        error = abs(read(numeric - backward)) / scale  # subtracted on the device, at its precision
+        if not error <= worst.error:  # true for NaN too
             worst = Gradient(name, index, read(backward), read(numeric), error)
     return worst

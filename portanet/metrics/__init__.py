@@ -1,4 +1,4 @@
-"""Evaluation metrics: values with a title and a format, and functions computed where the arrays live."""
+"""Evaluation metrics: `Metric` names and formats a value; the functions compute on the device of their arrays."""
 
 from portanet.metrics.calibration import calibration_bins, calibration_error, log_loss
 from portanet.metrics.confusion import (

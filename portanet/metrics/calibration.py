@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.metrics.parts import class_numbers, mean, ratio, weights_of
+from portanet.metrics.parts import class_indices, mean, ratio, row_weights
 from portanet.xp import namespace
 
 
 def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Array:
-    """The expected calibration error: the mean distance of confidence from accuracy, from 0 to 1, 0-d.
+    """The expected calibration error: the mean gap between confidence and accuracy, from 0 to 1, 0-d.
 
         sum over bins of n_b / N |accuracy_b - confidence_b|
 
     probabilities  (N, K)
     labels         (N,) int32
-    bins           how many equal intervals of confidence, as for `calibration_bins`
+    bins           the number of confidence bins, all of equal width
 
     Naeini et al. 2015; Guo et al. 2017, arXiv:1706.04599. Raises ConfigError unless bins >= 1.
     """
@@ -26,13 +26,13 @@ def calibration_error(probabilities: Array, labels: Array, bins: int = 15) -> Ar
 
 
 def calibration_bins(probabilities: Array, labels: Array, bins: int = 15) -> tuple[Array, Array, Array]:
-    """The mean confidence, accuracy and number of rows in each bin, each (bins,): a reliability diagram.
+    """The mean confidence, the accuracy and the number of rows of each bin, each (bins,): a reliability diagram.
 
         bin b of B holds the rows with confidence in ((b - 1) / B, b / B]
 
-    probabilities  (N, K); a row's confidence is its largest one
+    probabilities  (N, K); the confidence of a row is its largest probability
     labels         (N,) int32
-    bins           how many equal intervals of confidence; the means of an empty one are 0
+    bins           the number of bins, all of equal width; the means of an empty bin are 0
 
     DeGroot and Fienberg 1983; Niculescu-Mizil and Caruana 2005. Raises ConfigError unless bins >= 1.
     """
@@ -45,35 +45,35 @@ def calibration_bins(probabilities: Array, labels: Array, bins: int = 15) -> tup
 
 
 def log_loss(probabilities: Array, labels: Array, weights: Array | None = None) -> Array:
-    """The weighted mean of minus the logarithm of the label's probability, 0-d.
+    """The weighted mean of the negative log probability of the label, 0-d.
 
         -sum_i w_i log p_i,label / sum_i w_i
 
-    probabilities  (N, K); those below the float epsilon count as it, as in scikit-learn's log_loss
+    probabilities  (N, K), clipped below at the dtype's epsilon, as in scikit-learn's log_loss
     labels         (N,) int32
-    weights        (N,) how much each row counts; 1 by default
+    weights        (N,) row weights; 1 by default
 
     Good 1952, "Rational Decisions".
     """
     xp = namespace(probabilities)
-    chosen = labels[:, None] == class_numbers(labels, probabilities.shape[1])
-    of_label = xp.sum(xp.where(chosen, probabilities, 0.0), axis=1)
-    clipped = xp.minimum(xp.maximum(of_label, _step_at_1(probabilities)), 1.0)
-    return mean(-xp.log(clipped), weights_of(of_label, weights))
+    is_label = labels[:, None] == class_indices(labels, probabilities.shape[1])
+    of_label = xp.sum(xp.where(is_label, probabilities, 0.0), axis=1)
+    clipped = xp.minimum(xp.maximum(of_label, _epsilon(probabilities)), 1.0)
+    return mean(-xp.log(clipped), row_weights(of_label, weights))
 
 
-def _step_at_1(x: Array) -> float:
-    """The distance from 1 to the next number of the dtype."""
+def _epsilon(x: Array) -> float:
+    """The machine epsilon of the dtype of `x`."""
     return float(namespace(x).finfo(x.dtype).eps)
 
 
 def _by_confidence(probabilities: Array, labels: Array, bins: int) -> tuple[Array, Array, Array]:
-    """Which bin each row is in, (N, bins), its confidence, and whether it is right, each (N,)."""
+    """A mask of the bin of each row, (N, bins); its confidence; and 1 where it is right, else 0; both (N,)."""
     if bins < 1:
-        raise ConfigError(f"calibration_error needs bins >= 1, got {bins!r}.")
+        raise ConfigError(f"calibration needs bins >= 1, got {bins!r}.")
     xp = namespace(probabilities)
     confidence = xp.max(probabilities, axis=1)
     hits = xp.astype(xp.argmax(probabilities, axis=1) == labels, confidence.dtype)
-    bin_numbers = xp.astype(class_numbers(probabilities, bins) + 1, confidence.dtype)
+    bin_numbers = xp.astype(class_indices(probabilities, bins) + 1, confidence.dtype)
     inside = xp.minimum(xp.ceil(confidence * bins), bins)[:, None] == bin_numbers
     return inside, confidence, hits

@@ -1,29 +1,29 @@
-"""The confusion matrix, and the metrics that follow from it."""
+"""The confusion matrix, and the metrics computed from it."""
 
 from __future__ import annotations
 
 from portanet._typing import Array
-from portanet.metrics.parts import class_numbers, ratio
+from portanet.metrics.parts import class_indices, ratio
 from portanet.xp import namespace
 
 
 def confusion_matrix(predicted: Array, labels: Array, classes: int, weights: Array | None = None) -> Array:
-    """The number of rows of each class that were predicted as each class, (K, K) int32: row = true, column = predicted.
+    """The confusion matrix, (K, K) int32: entry (i, j) counts the rows of class i that were predicted as class j.
 
     predicted  (N,) int32 in 0..K-1
     labels     (N,) int32 in 0..K-1
     classes    K
-    weights    (N,) how much each row counts; with them the entries are sums of weights, in their dtype
+    weights    (N,) row weights; with them the entries are sums of weights, in their dtype
 
-    A product of one-hot float32 matrices, which is exact for counts up to 2^24. Provost and Kohavi 1998, Machine
-    Learning 30.
+    Computed as a product of one-hot float32 matrices, which is exact for counts up to 2^24. Provost and Kohavi 1998,
+    Machine Learning 30.
     """
-    xp, numbers = namespace(labels), class_numbers(labels, classes)
+    xp, indices = namespace(labels), class_indices(labels, classes)
     dtype = xp.float32 if weights is None else weights.dtype
-    true, guessed = (xp.astype(array[:, None] == numbers, dtype) for array in (labels, predicted))
+    true, guess = (xp.astype(array[:, None] == indices, dtype) for array in (labels, predicted))  # one-hot
     if weights is not None:
-        return (true * weights[:, None]).T @ guessed
-    return xp.astype(true.T @ guessed, xp.int32)
+        return (true * weights[:, None]).T @ guess
+    return xp.astype(true.T @ guess, xp.int32)
 
 
 def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
@@ -33,10 +33,10 @@ def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
 
     confusion  (K, K) from `confusion_matrix`
 
-    hits, predicted and true are the rows where the class is both, is predicted, and is true. A ratio over 0 is 0.
-    Van Rijsbergen 1979, chapter 7.
+    predicted and true count the rows where the class is predicted and where it is the label; hits, those where it is
+    both. A ratio with the denominator 0 is 0. Van Rijsbergen 1979, chapter 7.
     """
-    xp, classes = namespace(confusion), class_numbers(confusion, confusion.shape[0])
+    xp, classes = namespace(confusion), class_indices(confusion, confusion.shape[0])
     counts = _real(confusion)
     hits = xp.sum(xp.where(classes == classes[:, None], counts, 0.0), axis=0)
     return precision_recall_f1_from(hits, xp.sum(counts, axis=0), xp.sum(counts, axis=1))
@@ -45,15 +45,15 @@ def precision_recall_f1(confusion: Array) -> tuple[Array, Array, Array]:
 def precision_recall_f1_from(hits: Array, predicted: Array, true: Array) -> tuple[Array, Array, Array]:
     """The precision, recall and F1 of each class, each (K,), from counts: see `precision_recall_f1`.
 
-    hits       (K,) rows where the class is predicted and true, as real numbers
-    predicted  (K,) rows where it is predicted
-    true       (K,) rows where it is true
+    hits       (K,) floats: the number of rows where the class is both predicted and true
+    predicted  (K,) the number of rows where it is predicted
+    true       (K,) the number of rows where it is true
     """
     return ratio(hits, predicted), ratio(hits, true), ratio(2.0 * hits, predicted + true)
 
 
 def balanced_accuracy(confusion: Array) -> Array:
-    """The mean recall of the classes that occur, 0-d: accuracy if all were equally common.
+    """The mean recall of the classes that occur, 0-d: the accuracy if all were equally common.
 
     confusion  (K, K) from `confusion_matrix`
 
@@ -65,25 +65,25 @@ def balanced_accuracy(confusion: Array) -> Array:
 
 
 def f1(confusion: Array) -> Array:
-    """The F1 of the second of two classes, or the mean over more that occur or are predicted, 0-d.
+    """The F1 of class 1 of two; of more classes, the mean over those that occur or are predicted, 0-d.
 
     confusion  (K, K) from `confusion_matrix`
 
     Van Rijsbergen 1979; scikit-learn's f1_score, with average="macro" for more than two classes.
     """
-    xp, of_class = namespace(confusion), precision_recall_f1(confusion)[2]
+    xp, per_class = namespace(confusion), precision_recall_f1(confusion)[2]
     if confusion.shape[0] == 2:
-        return of_class[1, ...]
+        return per_class[1, ...]
     counts = _real(confusion)
-    return _mean_where(xp.sum(counts, axis=0) + xp.sum(counts, axis=1) > 0, of_class)
+    return _mean_where(xp.sum(counts, axis=0) + xp.sum(counts, axis=1) > 0, per_class)
 
 
 def _real(confusion: Array) -> Array:
-    """Counts as float32, sums of weights unchanged."""
+    """Counts as float32; sums of weights unchanged."""
     xp = namespace(confusion)
     return xp.astype(confusion, xp.float32) if xp.isdtype(confusion.dtype, "integral") else confusion
 
 
-def _mean_where(counted: Array, values: Array) -> Array:
+def _mean_where(mask: Array, values: Array) -> Array:
     xp = namespace(values)
-    return ratio(xp.sum(xp.where(counted, values, 0.0)), xp.sum(xp.astype(counted, values.dtype)))
+    return ratio(xp.sum(xp.where(mask, values, 0.0)), xp.sum(xp.astype(mask, values.dtype)))

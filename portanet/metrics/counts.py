@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.metrics.parts import class_numbers, count
+from portanet.metrics.parts import class_indices, count
 from portanet.xp import namespace
 
 
 def correct(outputs: Array, labels: Array) -> Array:
-    """The number of rows whose largest output is at the label, a 0-d int32 array.
+    """The number of rows whose largest output is that of the label, a 0-d int32 array.
 
-    outputs  (N, K); among equal ones the first counts as the largest
-    labels   (N,) int32, or (N, K) a probability for each class, of which the largest is the label
+    outputs  (N, K); of equal outputs the first counts as the largest
+    labels   (N,) int32, or (N, K) probabilities, of which the largest is the label
     """
     xp = namespace(outputs)
     expected = labels if labels.ndim == 1 else xp.argmax(labels, axis=1)
@@ -20,16 +20,16 @@ def correct(outputs: Array, labels: Array) -> Array:
 
 
 def correct_entries(outputs: Array, labels: Array) -> Array:
-    """The number of correct entries where a row has any number of classes, a 0-d int32 array.
+    """The number of correct entries of multi-label outputs, a 0-d int32 array.
 
-    outputs  (N, K) logits: a class is predicted where its logit is above 0
-    labels   (N, K): the class is there where its label is above 1/2
+    outputs  (N, K) logits; a class is predicted where its logit is above 0
+    labels   (N, K); a row has a class where its label is above 1/2
     """
     return count((outputs > 0) == (labels > 0.5))
 
 
 def accuracy(outputs: Array, labels: Array) -> Array:
-    """The fraction of rows whose largest output is at the label, from 0 to 1, 0-d.
+    """The fraction of rows whose largest output is that of the label, from 0 to 1, 0-d.
 
     outputs  as for `correct`
     labels   as for `correct`
@@ -38,17 +38,17 @@ def accuracy(outputs: Array, labels: Array) -> Array:
 
 
 def top_k(logits: Array, labels: Array, k: int) -> Array:
-    """The number of rows with the label among the `k` largest logits, a 0-d int32 array.
+    """The number of rows whose label is among the `k` largest logits, a 0-d int32 array.
 
-    logits  (N, K); among equal ones the lower class counts as the larger, so with k = 1 it is `correct`
-    labels  (N,) int32; one whose logit is NaN is not among the largest
+    logits  (N, K); of equal logits the first counts as the largest, so k = 1 gives `correct`
+    labels  (N,) int32; a label whose logit is NaN is not among the largest
     k       how many of the largest logits count
 
     Raises ConfigError unless 1 <= k <= K.
     """
     if not 1 <= k <= logits.shape[1]:
         raise ConfigError(f"top_k needs 1 <= k <= {logits.shape[1]}, the number of classes, got {k!r}.")
-    xp, classes, label = namespace(logits), class_numbers(logits, logits.shape[1]), labels[:, None]
+    xp, classes, label = namespace(logits), class_indices(logits, logits.shape[1]), labels[:, None]
     of_label = xp.sum(xp.where(classes == label, logits, 0.0), axis=1, keepdims=True)
-    not_above = xp.logical_or(logits < of_label, (logits == of_label) & (classes >= label))  # the label is one
+    not_above = xp.logical_or(logits < of_label, (logits == of_label) & (classes >= label))  # the label included
     return count(xp.sum(xp.astype(not_above, xp.int32), axis=1) > logits.shape[1] - k)

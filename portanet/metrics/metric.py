@@ -1,4 +1,4 @@
-"""Metrics as values: a name, a title and a format."""
+"""Metrics as values: a key, a title, a format and a direction."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that tells how good a model is.
+    """The name and the format of a measure of a model.
 
-    key               its name in a history and in results, possibly after a prefix such as "valid_"
+    key               its name in histories and results, with a prefix such as "valid_" where there is one
     title             its name in charts and messages
     format            the format of its values, as in `format(0.98765, ".2%")`
     higher_is_better  the direction for early stopping; False for losses and errors

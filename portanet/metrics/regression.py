@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from portanet._typing import Array
-from portanet.metrics.parts import mean, ratio, weights_of
+from portanet.metrics.parts import mean, ratio, row_weights
 from portanet.xp import namespace
 
 
@@ -15,9 +15,9 @@ def r2(predictions: Array, targets: Array) -> Array:
     predictions  (N, K) p
     targets      (N, K) y
 
-    1 is perfect, 0 is as good as the mean, below is worse. A column of equal targets counts 1 where all predictions
-    equal them and 0 else, as in scikit-learn's r2_score. Both are divided by the column's largest target first, so no
-    square overflows or vanishes. Wright 1921, Journal of Agricultural Research 20.
+    1 is perfect, 0 is as good as predicting the mean, less is worse. A column of equal targets gives 1 if all
+    predictions equal them and 0 otherwise, as in scikit-learn's r2_score. Both are first divided by the column's
+    largest target, so that squares neither overflow nor underflow. Wright 1921, Journal of Agricultural Research 20.
     """
     scale = _size(targets)
     predictions, targets = predictions / scale, targets / scale
@@ -35,13 +35,13 @@ def squared_residuals(predictions: Array, targets: Array) -> Array:
 
 
 def r2_from(residual: Array, targets: Array) -> Array:
-    """The coefficient of determination, 0-d, from sums: see `r2`.
+    """The coefficient of determination, 0-d, from sums of squares: see `r2`.
 
     residual  (K,) the `squared_residuals` of all rows
     targets   (N, K) the targets of all rows
     """
     xp = namespace(targets)
-    spread = targets - targets[:1, ...]  # of equal targets exactly 0, whatever rounds
+    spread = targets - targets[:1, ...]  # exactly 0 for equal targets, despite rounding
     spread = spread - xp.mean(spread, axis=0, keepdims=True)
     total = xp.sum(spread * spread, axis=0)
     constant = xp.astype(residual == 0, residual.dtype)
@@ -49,48 +49,48 @@ def r2_from(residual: Array, targets: Array) -> Array:
 
 
 def root_mean_squared_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
-    """The root of the mean squared distance from the targets, in their unit, 0-d; of columns the mean.
+    """The root mean squared error, in the targets' unit, 0-d; for several columns their mean.
 
         sqrt(sum_i w_i (y_i - p_i)^2 / sum_i w_i)
 
     predictions  (N,) or (N, K) p
     targets      (N,) or (N, K) y
-    weights      (N,) how much each row counts; 1 by default
+    weights      (N,) row weights; 1 by default
 
-    All are divided by the largest distance first, so no square overflows or vanishes. Gauss 1809; scikit-learn's
-    root_mean_squared_error.
+    All errors are first divided by the largest, so that squares neither overflow nor underflow. Gauss 1809;
+    scikit-learn's root_mean_squared_error.
     """
-    xp, distances = namespace(targets), _distances(predictions, targets)
-    scale = _size(distances)
-    ratios = distances / scale
-    return xp.mean(xp.sqrt(mean(ratios * ratios, weights_of(targets, weights))) * scale[0, ...])
+    xp, errors = namespace(targets), _errors(predictions, targets)
+    scale = _size(errors)
+    ratios = errors / scale
+    return xp.mean(xp.sqrt(mean(ratios * ratios, row_weights(targets, weights))) * scale[0, ...])
 
 
 def mean_absolute_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
-    """The mean distance from the targets, in their unit, 0-d; of columns the mean.
+    """The mean absolute error, in the targets' unit, 0-d; for several columns their mean.
 
         sum_i w_i |y_i - p_i| / sum_i w_i
 
     predictions  (N,) or (N, K) p
     targets      (N,) or (N, K) y
-    weights      (N,) how much each row counts; 1 by default
+    weights      (N,) row weights; 1 by default
 
     Laplace 1774; scikit-learn's mean_absolute_error.
     """
-    return namespace(targets).mean(mean(_distances(predictions, targets), weights_of(targets, weights)))
+    return namespace(targets).mean(mean(_errors(predictions, targets), row_weights(targets, weights)))
 
 
 def median_absolute_error(predictions: Array, targets: Array, weights: Array | None = None) -> Array:
-    """The weighted median distance from the targets, in their unit, 0-d; of columns the mean.
+    """The weighted median of the absolute errors, in the targets' unit, 0-d; for several columns their mean.
 
     predictions  (N,) or (N, K)
     targets      (N,) or (N, K)
-    weights      (N,) how much each row counts; 1 by default
+    weights      (N,) row weights; 1 by default
 
-    Where two distances are in the middle, their mean. Gauss 1816; scikit-learn's median_absolute_error.
+    Of two errors in the middle, the mean. Gauss 1816; scikit-learn's median_absolute_error.
     """
-    xp, distances, each = namespace(targets), _distances(predictions, targets), weights_of(targets, weights)
-    return xp.mean(xp.concat([_median(distances[:, k], each) for k in range(distances.shape[1])]))
+    xp, errors, factors = namespace(targets), _errors(predictions, targets), row_weights(targets, weights)
+    return xp.mean(xp.concat([_median(errors[:, k], factors) for k in range(errors.shape[1])]))
 
 
 def _median(values: Array, weights: Array) -> Array:
@@ -102,10 +102,10 @@ def _median(values: Array, weights: Array) -> Array:
     return (xp.take(ordered, low, axis=0) + xp.take(ordered, high, axis=0)) / 2.0
 
 
-def _distances(predictions: Array, targets: Array) -> Array:
-    """(N, K)."""
-    distances = namespace(targets).abs(targets - predictions)
-    return distances if distances.ndim == 2 else distances[:, None]
+def _errors(predictions: Array, targets: Array) -> Array:
+    """The absolute errors, (N, K)."""
+    errors = namespace(targets).abs(targets - predictions)
+    return errors if errors.ndim == 2 else errors[:, None]
 
 
 def _size(x: Array) -> Array:

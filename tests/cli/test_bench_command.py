@@ -51,7 +51,7 @@ def test_the_table_has_a_row_for_each_preset(cli: Call) -> None:
     rows = [line.split()[:4] for line in answer.out.splitlines() if line.startswith(("classic", "mlp"))]
     assert rows == [["classic", "numpy", "cpu", "1,024"], ["mlp", "numpy", "cpu", "128"]]
     assert "None of these backends runs on a GPU." in answer.out
-    assert "mlp, numpy, batches of 128: warms up" in answer.err
+    assert "mlp, numpy, batches of 128: warm-up" in answer.err
 
 
 def test_traced_beside_plain(cli: Call) -> None:
