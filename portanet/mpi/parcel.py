@@ -1,4 +1,4 @@
-"""How the arrays of one shard travel: a slice of the gradient to each rank, with the small sums beside it."""
+"""The byte layout of one shard's messages: to each rank a slice of the gradient, with the small sums before it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from portanet._typing import HostArray
 
 Form = list[tuple[str, tuple[int, ...]]]
-"""The dtype and the shape of each array that a shard gives: a vector, then small ones."""
+"""The dtype and shape of each array of a shard: a vector, then small ones."""
 
 _ALIGNED = 64  # bytes
 
@@ -22,9 +22,9 @@ def form_of(arrays: Sequence[HostArray]) -> Form:
 
 
 class Parcel:
-    """The places of a shard's arrays in messages of bytes: to each rank the small arrays, then its slice of the vector.
+    """The byte layout of a shard's message to each rank: the small arrays, then the rank's slice of the vector.
 
-    bounds  where each rank's slice of the vector begins, and the end of the last
+    bounds  the start of each rank's slice of the vector, and the end of the last
     """
 
     def __init__(self, form: Form, ranks: int) -> None:
@@ -37,18 +37,18 @@ class Parcel:
         self._head = _ALIGNED * math.ceil(sum(sizes) / _ALIGNED)
 
     def width(self, rank: int) -> int:
-        """Return how many bytes of a shard go to a rank."""
+        """Return the bytes of a shard's message to a rank."""
         return self._head + (self.bounds[rank + 1] - self.bounds[rank]) * self.dtype.itemsize
 
     def outbox(self, shards: int) -> tuple[HostArray, list[HostArray]]:
-        """Return room for what is sent, and the part of it for each rank, a shard in each row."""
+        """Return a send buffer and its view for each rank, (shards, width)."""
         ends = list(itertools.accumulate((shards * self.width(rank) for rank in range(self.ranks)), initial=0))
-        whole = np.empty(ends[-1], np.uint8)
-        parts = [whole[a:b].reshape(shards, self.width(rank)) for rank, (a, b) in enumerate(itertools.pairwise(ends))]
-        return whole, parts
+        buffer = np.empty(ends[-1], np.uint8)
+        parts = [buffer[a:b].reshape(shards, self.width(rank)) for rank, (a, b) in enumerate(itertools.pairwise(ends))]
+        return buffer, parts
 
     def write(self, parts: Sequence[HostArray], shard: int, arrays: Sequence[HostArray]) -> None:
-        """Put the arrays of a shard, by its number among this rank's, into the parts of an outbox."""
+        """Write the arrays of a shard into row `shard` of each part of an outbox."""
         vector, *small = arrays
         head = np.frombuffer(b"".join(array.tobytes() for array in small), np.uint8)
         for rank, part in enumerate(parts):
@@ -56,7 +56,7 @@ class Parcel:
             part[shard, self._head :].view(self.dtype)[...] = vector[self.bounds[rank] : self.bounds[rank + 1]]
 
     def read(self, row: HostArray) -> list[HostArray]:
-        """Return the arrays in a row that has arrived: a slice of the vector, and the small ones."""
+        """Return the arrays in a received row: a slice of the vector, and the small arrays."""
         starts = [0, *self._ends]
         small = [
             row[a:b].view(kind).reshape(shape)

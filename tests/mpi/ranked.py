@@ -1,4 +1,4 @@
-"""`mpiexec -n 2 python ranked.py NAME FOLDER`: calls a function on each rank; rank 0 prints all results as JSON."""
+"""`mpiexec -n 2 python ranked.py NAME FOLDER` calls a function on each rank; rank 0 prints all results as JSON."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def train(communicator: Any = None, **settings: Any) -> portanet.TrainedModel:
 
 
 def digest(run: portanet.TrainedModel, folder: Path) -> list[Any]:
-    """The SHA-256 of the file that this rank would write, and the history without times."""
+    """The SHA-256 of the model file, and the history without times."""
     path = run.save(folder / f"{os.getpid()}.safetensors")
     rows = [{name: value for name, value in row.items() if name != "seconds"} for row in run.history]
     return [hashlib.sha256(path.read_bytes()).hexdigest(), rows]
 
 
 def mapped(folder: Path) -> Rows:
-    """The rows as a memory map, in this process' own file."""
+    """The rows as a memory map of a file of this process."""
     path = folder / f"rows-{os.getpid()}.npy"
     np.save(path, X)
     return Rows(np.load(path, mmap_mode="r"))
@@ -54,9 +54,9 @@ def full_batch(folder: Path, **settings: Any) -> portanet.TrainedModel:
 
 
 def laws(ranks: Ranks, folder: Path) -> dict[str, Any]:
-    """Bits that are those of one process."""
+    """Runs with different settings, each with the bits of one process."""
     plain = portanet.choose("numpy", trace=False)
-    found = {
+    results = {
         "settings": digest(train(ranks), folder),
         "untraced": digest(train(ranks, backend=plain), folder),
         "threads": digest(train(ranks, workers=2), folder),
@@ -66,26 +66,26 @@ def laws(ranks: Ranks, folder: Path) -> dict[str, Any]:
         "fast": np.asarray(train(Ranks(ranks.communicator, reduce="fast"), **FEW).params["1"]["weight"]).tolist(),
     }
     team._LEAST, team._OUTBOX = 1, 0
-    found["many exchanges"] = digest(full_batch(folder, communicator=ranks), folder)
-    return found
+    results["many exchanges"] = digest(full_batch(folder, communicator=ranks), folder)
+    return results
 
 
 def refusals(ranks: Ranks, folder: Path) -> dict[str, Any]:
-    """What is refused on each rank before the first step, and what rank 0 is told."""
+    """The error of each refused call, and the messages of rank 0."""
     said: list[str] = []
-    own = Ranks(ranks.communicator, say=said.append)
+    team = Ranks(ranks.communicator, say=said.append)
     second = ranks.rank == 1
-    train(own, accumulate=1, **FEW)
+    train(team, accumulate=1, **FEW)
     return {
-        "not rowwise": message(lambda: train(own, model=nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dense(2)))),
-        "data": message(lambda: train(own, rows=X + np.float32(second))),
-        "settings": message(lambda: train(own, seed=int(second))),
-        "backend": message(lambda: train(own, backend="strict" if second else "numpy")),
+        "not rowwise": message(lambda: train(team, model=nn.Sequential(nn.Dense(4), nn.BatchNorm(), nn.Dense(2)))),
+        "data": message(lambda: train(team, rows=X + np.float32(second))),
+        "settings": message(lambda: train(team, seed=int(second))),
+        "backend": message(lambda: train(team, backend="strict" if second else "numpy")),
         "reduce": message(lambda: train(Ranks(ranks.communicator, reduce="fast" if second else "exact"))),
-        "version": message(lambda: other_version(own, second)),
-        "all fail": message(lambda: train(own, labels=LABELS[:5], **FEW)),
-        "diverges": message(lambda: diverging(own)),
-        "weights": message(lambda: drifting(own, second)),
+        "version": message(lambda: other_version(team, second)),
+        "all fail": message(lambda: train(team, labels=LABELS[:5], **FEW)),
+        "diverges": message(lambda: diverging(team)),
+        "weights": message(lambda: drifting(team, second)),
         "said": said,
     }
 
@@ -112,7 +112,7 @@ def other_version(ranks: Ranks, second: bool) -> None:
 
 
 def drifting(ranks: Ranks, second: bool) -> None:
-    """One rank's weights become others, as where its processor rounds differently."""
+    """The weights of one rank drift, as if its processor rounded differently."""
 
     class Changes(Callback):
         def begin(self, run: portanet.TrainedModel, steps: int) -> None:
@@ -126,7 +126,7 @@ def drifting(ranks: Ranks, second: bool) -> None:
 
 
 class AfterSteps(Callback):
-    """Does something once, after so many steps."""
+    """Calls `action` after `steps` steps."""
 
     def __init__(self, steps: int, action: Callable[[], Any]) -> None:
         self.steps, self.action = steps, action
@@ -141,9 +141,9 @@ def interrupt() -> None:
 
 
 def interrupted(ranks: Ranks, folder: Path) -> dict[str, Any]:
-    """A run that stops where one rank is asked to, and saves; then one that continues it."""
-    ask = [AfterSteps(4, interrupt)] if ranks.rank == ranks.size - 1 else []
-    run = train(ranks, checkpoints=Checkpoints(folder / "run", every=0.0), callbacks=ask)
+    """A run that one rank interrupts, and that saves itself."""
+    callbacks = [AfterSteps(4, interrupt)] if ranks.rank == ranks.size - 1 else []
+    run = train(ranks, checkpoints=Checkpoints(folder / "run", every=0.0), callbacks=callbacks)
     return {"stopped": run.stopped, "steps": run.steps}
 
 
@@ -156,13 +156,13 @@ def reading(ranks: Ranks, folder: Path) -> dict[str, Any]:
     read: set[int] = set()
     real = Rows.__getitem__
 
-    def noted(self: Rows, key: Any) -> Any:
-        numbers = np.arange(len(self.array)) if self.index is None else self.index
+    def recorded(self: Rows, key: Any) -> Any:
+        indices = np.arange(len(self.array)) if self.index is None else self.index
         rows = key[0] if isinstance(key, tuple) else key
-        read.update(numbers[rows].tolist())
+        read.update(indices[rows].tolist())
         return real(self, key)
 
-    class Begins(Callback):
+    class Counts(Callback):
         def begin(self, run: portanet.TrainedModel, steps: int) -> None:
             read.clear()
 
@@ -170,14 +170,14 @@ def reading(ranks: Ranks, folder: Path) -> dict[str, Any]:
             counts.append(sorted(read))
 
     counts: list[list[int]] = []
-    Rows.__getitem__ = noted  # type: ignore[method-assign]
-    full_batch(folder, communicator=ranks, callbacks=[Begins()])
-    train(ranks, rows=mapped(folder), callbacks=[Begins()], **FEW)
+    Rows.__getitem__ = recorded  # type: ignore[method-assign]
+    full_batch(folder, communicator=ranks, callbacks=[Counts()])
+    train(ranks, rows=mapped(folder), callbacks=[Counts()], **FEW)
     return {"rows": ranks.gather(counts)}
 
 
 def fails(ranks: Ranks, folder: Path) -> dict[str, Any]:
-    """The last rank meets an error that the others do not meet."""
+    """An error on the last rank alone."""
 
     def fail() -> None:
         raise PortanetError("only here")
@@ -187,15 +187,15 @@ def fails(ranks: Ranks, folder: Path) -> dict[str, Any]:
 
 
 def hangs(ranks: Ranks, folder: Path) -> dict[str, Any]:
-    """The last rank does not come any more."""
+    """The last rank stops answering."""
     print(json.dumps({"began": time.time()}), flush=True)
     stop = [AfterSteps(3, lambda: os.kill(os.getpid(), signal.SIGSTOP))] if ranks.rank == ranks.size - 1 else []
     train(Ranks(ranks.communicator, timeout=TIMEOUT), callbacks=stop)
     return {}
 
 
-def terminated(words: list[str]) -> None:
-    """`portanet` with these words, in which the last rank gets SIGTERM from the scheduler after some steps."""
+def terminated(arguments: list[str]) -> None:
+    """`portanet` with these arguments; the last rank gets SIGTERM after three steps, as from a scheduler."""
     rank, size = int(os.environ["PMI_RANK"]), int(os.environ["PMI_SIZE"])
     real = watchers.Watchers.advance
 
@@ -207,7 +207,7 @@ def terminated(words: list[str]) -> None:
     watchers.Watchers.advance = advance  # type: ignore[method-assign]
     from portanet.cli import main
 
-    main(words)
+    main(arguments)
 
 
 def main() -> None:
@@ -217,10 +217,9 @@ def main() -> None:
     from mpi4py import MPI
 
     ranks, folder = Ranks(MPI.COMM_WORLD, timeout=120.0), Path(rest[0])
-    found = globals()[name](ranks, folder)
-    every = ranks.gather(found)
+    results = ranks.gather(globals()[name](ranks, folder))
     if ranks.leads:
-        print(json.dumps(every))
+        print(json.dumps(results))
 
 
 if __name__ == "__main__":

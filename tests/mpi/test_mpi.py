@@ -1,4 +1,4 @@
-"""Many processes on a real MPI: the bits of one process, and an end of all where one fails."""
+"""Many processes on a real MPI: the bits of one process, and all end where one fails."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ TRAIN = ["train", CSV, "--preset", "mlp", "--hidden", "8", "--epochs", "3", "--b
          "--backend", "numpy"]  # fmt: skip
 
 
-def started(size: int, *words: object) -> subprocess.CompletedProcess[str]:
-    """These words of python on so many ranks."""
-    command = [str(MPIEXEC), "-n", str(size), sys.executable, *map(str, words)]
+def launch(size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments on `size` ranks."""
+    command = [str(MPIEXEC), "-n", str(size), sys.executable, *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
 
 
-def found(size: int, name: str, folder: Path) -> list[dict[str, Any]]:
-    """What a function of ranked.py returns on each rank."""
-    done = started(size, SCRIPT, name, folder)
+def results(size: int, name: str, folder: Path) -> list[dict[str, Any]]:
+    """The result of a function of ranked.py on each rank."""
+    done = launch(size, SCRIPT, name, folder)
     assert done.returncode == 0, done.stderr
     return list(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The same runs in this process."""
+    """The results of the same runs in this process."""
     folder = tmp_path_factory.mktemp("alone")
     full = ranked.digest(ranked.full_batch(folder), folder)
     usual = ranked.digest(ranked.train(), folder)
@@ -59,14 +59,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_any_number_of_ranks_gives_the_bits_of_one_process(alone: dict[str, Any], size: int, tmp_path: Path) -> None:
-    """The model's file and the history, with dropout, validation and a short last batch of fewer shards than ranks."""
-    for rank in found(size, "laws", tmp_path):
+    """Model file and history, with dropout, validation and a short last batch of fewer shards than ranks."""
+    for rank in results(size, "laws", tmp_path):
         np.testing.assert_allclose(rank.pop("fast"), alone["fast"], rtol=1e-4, atol=1e-6)
         assert rank == {name: value for name, value in alone.items() if name != "fast"}
 
 
-def test_what_cannot_be_shared_is_refused_on_every_rank(tmp_path: Path) -> None:
-    first, second, third = found(3, "refusals", tmp_path)
+def test_impossible_runs_are_refused_on_every_rank(tmp_path: Path) -> None:
+    first, second, third = results(3, "refusals", tmp_path)
     said = first.pop("said")
     assert second.pop("said") == third.pop("said") == []
     assert first == second == third
@@ -85,33 +85,33 @@ def test_what_cannot_be_shared_is_refused_on_every_rank(tmp_path: Path) -> None:
     for name, words in facts.items():
         assert all(word in first[name] for word in words), first[name]
     [line] = said
-    assert "one shard, so 2 of 3 ranks have nothing to do" in line
+    assert "one shard, so 2 of 3 ranks are idle" in line
 
 
 def test_a_stop_on_one_rank_stops_all_and_any_number_resumes(alone: dict[str, Any], tmp_path: Path) -> None:
-    stopped = found(3, "interrupted", tmp_path)
+    stopped = results(3, "interrupted", tmp_path)
     assert stopped == [{"stopped": "interrupted", "steps": stopped[0]["steps"]}] * 3
     assert 4 <= stopped[0]["steps"] < 9
-    assert [rank["run"] for rank in found(2, "resumed", tmp_path)] == [alone["settings"]] * 2
+    assert [rank["run"] for rank in results(2, "resumed", tmp_path)] == [alone["settings"]] * 2
 
 
 def test_each_rank_reads_its_own_rows_of_a_memory_map(tmp_path: Path) -> None:
-    first, second = found(2, "reading", tmp_path)[0]["rows"]
-    for one, other in zip(first, second, strict=True):
-        assert not set(one) & set(other)
-        assert len({*one, *other}) == len(ranked.X)
-        assert abs(len(one) - len(other)) < len(ranked.X) / 4
+    first, second = results(2, "reading", tmp_path)[0]["rows"]
+    for rows, others in zip(first, second, strict=True):
+        assert not set(rows) & set(others)
+        assert len({*rows, *others}) == len(ranked.X)
+        assert abs(len(rows) - len(others)) < len(ranked.X) / 4
 
 
 def test_an_error_on_one_rank_ends_all_with_its_message(tmp_path: Path) -> None:
-    done = started(3, SCRIPT, "fails", tmp_path)
+    done = launch(3, SCRIPT, "fails", tmp_path)
     assert done.returncode == 1
     assert len(re.findall("only here", done.stderr)) == 1
     assert re.search(r"rank 2 \(process \d+ on .+\) failed", done.stderr)
 
 
 def test_a_rank_that_hangs_is_named_and_ends_all(tmp_path: Path) -> None:
-    done = started(3, SCRIPT, "hangs", tmp_path)
+    done = launch(3, SCRIPT, "hangs", tmp_path)
     assert done.returncode == 1
     assert re.search(r"rank 2 \(process \d+ on .+\) did not answer for 2 s", done.stderr)
     assert "rank 0 (" not in done.stderr
@@ -128,16 +128,16 @@ def flowers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_command_saves_at_sigterm_and_resumes_to_the_same_bytes(flowers: Path) -> None:
-    """The scheduler reaches one rank alone; only rank 0 speaks."""
-    done = started(2, SCRIPT, "terminated", *TRAIN, "--out", "two")
+    """SIGTERM reaches one rank alone; only rank 0 prints."""
+    done = launch(2, SCRIPT, "terminated", *TRAIN, "--out", "two")
     assert done.returncode == 143, done.stderr
     assert done.stderr.count("interrupted, and saved") == 1
     assert re.search(r"2 ranks: processes \d+ \d+ on", done.stderr)
-    resumed = started(3, "-m", "portanet", *TRAIN, "--out", "two", "--resume", "--quiet")
+    resumed = launch(3, "-m", "portanet", *TRAIN, "--out", "two", "--resume", "--quiet")
     assert resumed.returncode == 0, resumed.stderr
-    whole = started(2, "-m", "portanet", *TRAIN, "--out", "whole", "--json")
-    assert whole.returncode == 0, whole.stderr
-    assert json.loads(whole.stdout)["run"] == "whole"
-    assert len(re.findall(r"epoch \d/3 .* rows/s", whole.stderr)) == 3
-    files = [hashlib.sha256((flowers / run / "model.safetensors").read_bytes()).hexdigest() for run in ("two", "whole")]
+    full = launch(2, "-m", "portanet", *TRAIN, "--out", "full", "--json")
+    assert full.returncode == 0, full.stderr
+    assert json.loads(full.stdout)["run"] == "full"
+    assert len(re.findall(r"epoch \d/3 .* rows/s", full.stderr)) == 3
+    files = [hashlib.sha256((flowers / run / "model.safetensors").read_bytes()).hexdigest() for run in ("two", "full")]
     assert files[0] == files[1]

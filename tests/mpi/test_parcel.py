@@ -1,4 +1,4 @@
-"""What of many processes needs no MPI: which rank has which parts, how arrays travel, what is said at the end."""
+"""The parts of portanet.mpi that work without MPI: dealing shards, packing arrays, launchers, messages."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ def test_parts_are_dealt_evenly_in_order(count: int, ranks: int) -> None:
 
 @pytest.mark.parametrize("ranks", [1, 2, 3, 8])
 @pytest.mark.parametrize("length", [1, 64, 1000])
-def test_what_is_written_is_read(length: int, ranks: int) -> None:
-    """From one rank's outbox, as the messages of two shards reach each rank."""
+def test_a_parcel_reads_back_the_arrays_written_to_it(length: int, ranks: int) -> None:
+    """Two shards in one rank's outbox, as they arrive at each rank."""
     rng = np.random.default_rng(0)
     shards = [
         [rng.normal(size=length).astype(np.float32), np.asarray(rng.normal()), rng.integers(0, 9, 3).astype(np.int32)]
         for _ in range(2)
     ]
     parcel = Parcel(form_of(shards[0]), ranks)
-    whole, parts = parcel.outbox(2)
-    for number, arrays in enumerate(shards):
-        parcel.write(parts, number, arrays)
-    assert whole.nbytes == 2 * sum(map(parcel.width, range(ranks)))
-    for number, (vector, *small) in enumerate(shards):
-        arrived = [parcel.read(part[number]) for part in parts]
-        assert np.concatenate([each[0] for each in arrived]).tobytes() == vector.tobytes()
-        for each in arrived:
+    buffer, parts = parcel.outbox(2)
+    for index, arrays in enumerate(shards):
+        parcel.write(parts, index, arrays)
+    assert buffer.nbytes == 2 * sum(map(parcel.width, range(ranks)))
+    for index, (vector, *small) in enumerate(shards):
+        received = [parcel.read(part[index]) for part in parts]
+        assert np.concatenate([each[0] for each in received]).tobytes() == vector.tobytes()
+        for each in received:
             assert [(a.dtype, a.shape, a.tobytes()) for a in each[1:]] == [
                 (a.dtype, a.shape, a.tobytes()) for a in small
             ]
@@ -58,7 +58,7 @@ def place(rank: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("heard", "speaker", "facts"),
+    ("notices", "speaker", "facts"),
     [
         ({0: WAITING, 1: "no disk", 2: WAITING}, 1, ["rank 1 (process 101 on node) failed", "no disk"]),
         ({1: "no disk", 2: "no disk"}, 1, ["rank 1 ", "no disk"]),
@@ -68,9 +68,9 @@ def place(rank: int) -> str:
         ({0: WAITING, 1: WAITING, 2: WAITING}, 0, ["all 3 ranks", "30 s"]),
     ],
 )
-def test_one_rank_says_why_all_end(heard: dict[int, str], speaker: int, facts: list[str]) -> None:
-    found, text = verdict(heard, 3, 30.0, place)
-    assert found == speaker
+def test_one_rank_says_why_all_end(notices: dict[int, str], speaker: int, facts: list[str]) -> None:
+    rank, text = verdict(notices, 3, 30.0, place)
+    assert rank == speaker
     assert all(fact in text for fact in facts), text
     assert text.count("no disk") <= 1
 
@@ -95,7 +95,7 @@ def no_launcher(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         ({"PMI_SIZE": "many"}, 1, False),
     ],
 )
-def test_the_launchers_variables(
+def test_size_and_rank_come_from_the_launchers_variables(
     variables: dict[str, str], size: int, follows: bool, no_launcher: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
@@ -115,7 +115,7 @@ def test_without_mpi4py_several_processes_are_refused(
     assert all(fact in line for fact in ("mpi4py", "portanet[mpi]", "mpich"))
 
 
-def test_a_launcher_of_another_mpi(no_launcher: pytest.MonkeyPatch) -> None:
+def test_a_launcher_of_another_mpi_is_refused(no_launcher: pytest.MonkeyPatch) -> None:
     no_launcher.setenv("PMI_SIZE", "4")
     world = SimpleNamespace(Get_size=lambda: 1)
     no_launcher.setattr(
@@ -126,7 +126,7 @@ def test_a_launcher_of_another_mpi(no_launcher: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("communicator", [True, 4, "world", SimpleNamespace()])
-def test_what_is_not_a_communicator(communicator: Any) -> None:
+def test_other_objects_as_communicator_are_refused(communicator: Any) -> None:
     with pytest.raises(ConfigError, match=r"communicator=MPI\.COMM_WORLD"):
         fit(nn.Dense(2), np.ones((4, 2)), [0, 1, 0, 1], communicator=communicator)
 
@@ -143,7 +143,7 @@ COMMUNICATOR = SimpleNamespace(Ialltoallv=None, Get_rank=lambda: 0, Get_size=lam
         ({"timeout": True}, ["timeout", "True"]),
     ],
 )
-def test_impossible_settings(settings: dict[str, Any], facts: list[str]) -> None:
+def test_invalid_settings_of_ranks_are_refused(settings: dict[str, Any], facts: list[str]) -> None:
     with pytest.raises(ConfigError) as error:
         Ranks(COMMUNICATOR, **settings)
     assert all(fact in str(error.value) for fact in facts), error.value
