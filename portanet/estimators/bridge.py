@@ -30,7 +30,7 @@ _FITTED = ("n_iter_", "t_", "loss_", "loss_curve_", "best_loss_", "validation_sc
 def to_portanet(own: Any) -> TrainedModel:
     """Return the network of a fitted estimator, with the classes, columns and settings that it knows."""
     network, params = own._network, own._params
-    classes, loss = getattr(own, "_classes", None), own._loss_and_told()[0]
+    classes, loss = getattr(own, "_classes", None), own._trained_loss
     if classes is not None and classes.one_class and classes.outputs == 1:
         network, params = _with_two_outputs(network, params)
         loss = None
@@ -39,7 +39,7 @@ def to_portanet(own: Any) -> TrainedModel:
 
 def network_as_model(own: Any) -> TrainedModel:
     """Return the network while it trains, without names of classes."""
-    return _model(own, own._network, own._params, plain_loss(own._loss_and_told()[0]), _card(own, None))
+    return _model(own, own._network, own._params, plain_loss(own._trained_loss), _card(own, None))
 
 
 def _model(own: Any, network: Sequential, params: Params, loss: Any, card: ModelCard) -> TrainedModel:
@@ -109,6 +109,7 @@ def from_portanet(run: TrainedModel, classifier: type, regressor: type) -> Any:
     outputs = own._network.output_shape((int(np.prod(card.input_shape)),))[0]
     own.n_outputs_, own._network_inputs = outputs, int(np.prod(card.input_shape))
     own._restore(_labels(card, outputs) if is_classifier else None, several=not task.has_one_class)
+    own._trained_loss = own._loss_and_told()[0]
     _know_columns(own, card)
     own._solver_state, own._epochs, own.t_, own.n_iter_ = None, 0, 0, max(1, len(run.history))
     own._begin_curves()
@@ -226,6 +227,7 @@ def _with_one_output(own: Any) -> tuple[Any, Params]:
     params = copy_dicts(own._params)
     params[last] = {name: array[..., 1:] - array[..., :1] for name, array in params[last].items()}
     own._restore(own._classes.labels, several=False, outputs=1)
+    own._trained_loss = own._loss_and_told()[0]
     return Sequential(*(own._network.children[name] for name in inner), Dense(1)), params
 
 

@@ -65,6 +65,7 @@ class Fit:
     def _problem(self) -> Problem:
         own = self.estimator
         loss, told = own._loss_and_told()
+        own._trained_loss = loss
         if own.solver == "sgd":
             solver: Any = SGD(own.momentum, own.nesterovs_momentum)
         else:

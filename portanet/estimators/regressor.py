@@ -135,7 +135,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @property
     def out_activation_(self) -> str:
         """The function of the outputs that gives predictions: "identity", or "exp" for counts."""
-        kind = getattr(self._loss_and_told()[0], "task", TaskKind.REGRESS)
+        kind = getattr(self._trained_loss, "task", TaskKind.REGRESS)
         return "exp" if kind is TaskKind.COUNT else "identity"
 
     def _numbers(self, x: Any) -> Any:
