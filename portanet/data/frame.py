@@ -117,13 +117,13 @@ def _texts(values: HostArray) -> Texts:
     codes: dict[str, int] = {}
     found = [
         -1 if value is None or value != value else codes.setdefault(_text(value), len(codes))
-        for value in (_present(value) for value in values.tolist())
+        for value in (present(value) for value in values.tolist())
     ]
     return Texts(np.array(found, np.int64), list(codes))
 
 
-def _present(value: Any) -> Any:
-    """A value, or None where it says of itself that it is missing, as pandas' NA and NaT do."""
+def present(value: Any) -> Any:
+    """Return a value, or None where it says of itself that it is missing, as pandas' NA and NaT do."""
     return None if type(value).__name__ in ("NAType", "NaTType") else value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from portanet.estimators.loop import Loop
 from portanet.estimators.memory import memory
 from portanet.estimators.network import first_params, network
 from portanet.estimators.solvers import SGD, Adam
+from portanet.estimators.targets import on_host
 from portanet.estimators.training import Problem, Rows, Training, put_params
 from portanet.estimators.validation import Validation, held_out, scorer_of
 from portanet.training.arrays import to_host
@@ -113,7 +115,7 @@ class Fit:
                 "X_val and y_val, the same in each call."
             )
         kept, held = held_out(own.validation_fraction, len(self.targets), own._random_state, own._stratify(self.y))
-        weights, y = self.weights, np.asarray(to_host(self.y))[held]
+        weights, y = self.weights, on_host(self.y)[held]
         held_weights, self.weights = (None, None) if weights is None else (weights[held], weights[kept])
         validation = _validation(own, select(self.x, held), y, self.targets[held], held_weights)
         self.x, self.targets = select(self.x, kept), self.targets[kept]
@@ -149,8 +151,14 @@ def rows_on(own: Any, x: Any, targets: HostArray, weights: HostArray | None) -> 
 
 
 def row_weights(sample_weight: Any, x: Any) -> HostArray | None:
-    """Return the weights (N,) of rows on the host; ValueError for those that are none."""
-    return None if sample_weight is None else _check_sample_weight(to_host(sample_weight), np.empty((x.shape[0], 1)))
+    """Return the weights (N,) of rows on the host; ValueError unless they are numbers whose sum is above 0."""
+    if sample_weight is None:
+        return None
+    given = sample_weight if isinstance(sample_weight, Number) else to_host(sample_weight)
+    weights: HostArray = _check_sample_weight(given, np.empty((x.shape[0], 1)))
+    if len(weights) and weights.sum() <= 0:
+        raise ValueError(f"sample_weight adds up to {weights.sum():g}; it must be more than 0.")
+    return weights
 
 
 def require_finite(own: Any) -> None:
@@ -179,7 +187,7 @@ def _given(own: Any, X: Any, y: Any, sample_weight: Any) -> Validation | None:
     x = checked(own, X, reset=False)
     targets = own._targets(y, x.shape[0], first=False, incremental=True)
     weights = row_weights(sample_weight, x)
-    return _validation(own, x, to_host(y), targets, weights)
+    return _validation(own, x, on_host(y), targets, weights)
 
 
 def _validation(own: Any, x: Any, y: Any, targets: HostArray, weights: HostArray | None) -> Validation:

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval
 from portanet._typing import HostArray
 from portanet.errors import ConfigError
 from portanet.estimators.base import BaseMLP
-from portanet.estimators.losses import regression_loss
+from portanet.estimators.losses import regression_loss, task_of
 from portanet.estimators.parameters import keep
 from portanet.estimators.targets import checked_numbers
 from portanet.metrics import R2
@@ -84,7 +84,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         keep(self, locals())
 
     def _targets(self, y: Any, rows: int, *, first: bool, incremental: bool) -> HostArray:
-        return checked_numbers(self, y, rows)
+        targets = checked_numbers(self, y, rows)
+        if task_of(regression_loss(self.loss, targets.shape[1])) is TaskKind.COUNT and (targets < 0).any():
+            raise ValueError(f"loss='poisson' is for counts, 0 or more, and y holds {targets.min():g}.")
+        return targets
 
     def _outputs(self, targets: HostArray) -> int:
         return int(targets.shape[1])

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 
 from portanet import backends
 from portanet._typing import HostArray
+from portanet.data.frame import present
 from portanet.errors import ConfigError
 from portanet.training.arrays import is_host, to_host
 from portanet.xp import namespace
@@ -99,12 +100,12 @@ class Classes:
 
 
 def checked_labels(estimator: Any, y: Any, rows: int) -> Any:
-    """Return labels (N,), or (N, K) of several at once; ValueError for those that are none."""
+    """Return labels (N,), or (N, K) of several at once, an array or CSR; ValueError for those that are none."""
     if y is None:
         _missing(estimator)
-    y = check_array(
-        to_host(y), ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y"
-    )  # fmt: skip
+    y = on_host(y)
+    _require_present(y)
+    y = check_array(y, ensure_2d=False, dtype=None, accept_sparse="csr", input_name="y")
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     check_classification_targets(y)
@@ -117,11 +118,41 @@ def checked_numbers(estimator: Any, y: Any, rows: int) -> HostArray:
         _missing(estimator)
     y = check_array(to_host(y), ensure_2d=False, dtype=None, input_name="y")
     if y.dtype.kind in "OUS":
-        y = y.astype(np.float64)
+        y = _as_numbers(estimator, y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     y = np.asarray(_of_rows(y, rows), np.float64)
     return y[:, None] if y.ndim == 1 else y
+
+
+def on_host(y: Any) -> Any:
+    """Return targets as a NumPy array, or sparse ones as CSR."""
+    return y.tocsr() if hasattr(y, "tocsr") else to_host(y)
+
+
+def _require_present(y: Any) -> None:
+    """Raise ValueError for None, NaN or NA among objects, which cannot be compared with labels."""
+    if not isinstance(y, np.ndarray) or y.dtype.kind != "O":
+        return
+    absent = [_is_absent(present(value)) for value in y.ravel().tolist()]
+    if any(absent):
+        count, first = sum(absent), absent.index(True)
+        raise ValueError(
+            f"Input y contains NaN or None: {count:,} of {len(absent):,} labels are missing, the first in row {first}; "
+            "leave out those rows, as with pandas.Series(y).notna()."
+        )
+
+
+def _is_absent(value: Any) -> bool:
+    return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
+
+
+def _as_numbers(estimator: Any, y: HostArray) -> HostArray:
+    try:
+        return y.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        name = type(estimator).__name__
+        raise ValueError(f"{name} predicts numbers, and y holds others ({error}); MLPClassifier takes text.") from error
 
 
 def _missing(estimator: Any) -> None:

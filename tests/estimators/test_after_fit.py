@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from portanet import MLPClassifier, MLPRegressor
+from portanet import MLPRegressor
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*Maximum iterations")
 
