@@ -14,7 +14,7 @@ from sklearn.utils._array_api import check_same_namespace
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from portanet._typing import Array, HostArray
+from portanet._typing import Array, HostArray, Params
 from portanet.errors import CheckpointError
 from portanet.estimators.adapter import Adapted
 from portanet.estimators.bridge import restored, settings_of, to_portanet
@@ -22,11 +22,11 @@ from portanet.estimators.contexts import Contexts
 from portanet.estimators.features import checked, placed
 from portanet.estimators.fitting import STOCHASTIC, Fit, initialize, row_weights
 from portanet.estimators.improvement import Improvement
-from portanet.estimators.network import dense_arrays
+from portanet.estimators.network import DenseArrays, with_dense_arrays
 from portanet.estimators.parameters import CONSTRAINTS
 from portanet.nn import Dense
 from portanet.nn.losses.loss import LossFunction
-from portanet.training.arrays import is_host
+from portanet.training.arrays import is_host, to_host
 from portanet.training.callbacks import Callback
 from portanet.training.model import TrainedModel, load
 
@@ -72,6 +72,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
+    _params: Params
 
     # What a subclass knows of its targets
 
@@ -215,18 +216,32 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
 
     @property
     def coefs_(self) -> list[Any]:
-        """The weights (inputs, units) of each Dense layer."""
+        """The weights (inputs, units) of each Dense layer; others of the same shapes can be set."""
         return self._arrays("weight")
+
+    @coefs_.setter
+    def coefs_(self, arrays: Any) -> None:
+        self._set_arrays("weight", arrays)
 
     @property
     def intercepts_(self) -> list[Any]:
-        """The biases (units,) of each Dense layer."""
+        """The biases (units,) of each Dense layer; others of the same shapes can be set."""
         return self._arrays("bias")
+
+    @intercepts_.setter
+    def intercepts_(self, arrays: Any) -> None:
+        self._set_arrays("bias", arrays)
 
     def _arrays(self, name: str) -> list[Any]:
         if "_params" not in vars(self):
             raise AttributeError(f"{type(self).__name__} has no weights before fit.")
-        return dense_arrays(self._params, name)
+        return DenseArrays(self._params, name, lambda arrays: self._set_arrays(name, arrays))
+
+    def _set_arrays(self, name: str, arrays: Any) -> None:
+        if "_params" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no weights before fit.")
+        placed = [self._backend.as_device_array(to_host(array), self._dtype) for array in arrays]
+        self._params = with_dense_arrays(self._params, name, placed)
 
     def _logits(self, x: Any) -> Array:
         """Return the outputs of the last Dense layer for rows that are checked."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,35 @@ def _uniform(draws: np.random.RandomState, bound: float, like: HostArray) -> Hos
     return draws.uniform(-bound, bound, like.shape)
 
 
-def dense_arrays(params: Params, name: str) -> list[Any]:
-    """Return the arrays of this name, "weight" or "bias", of each layer that has both, in order."""
-    return [arrays[name] for arrays in params.values() if {"weight", "bias"} <= set(arrays)]
+class DenseArrays(list[Any]):
+    """The arrays of this name, "weight" or "bias", of each layer that has both, in order.
+
+    assign  is called with all of them when one is replaced, as in `model.coefs_[0] = weights`
+    """
+
+    def __init__(self, params: Params, name: str, assign: Callable[[Sequence[Any]], None]) -> None:
+        super().__init__(params[layer][name] for layer in dense_names(params))
+        self._assign = assign
+
+    def __setitem__(self, position: Any, value: Any) -> None:
+        arrays = list(self)
+        arrays[position] = value
+        self._assign(arrays)
+        super().__setitem__(position, value)
+
+    def __reduce__(self) -> Any:
+        return list, (list(self),)
+
+
+def dense_names(params: Params) -> list[str]:
+    """Return the names of the layers that have a weight and a bias, in order."""
+    return [layer for layer, arrays in params.items() if {"weight", "bias"} <= set(arrays)]
+
+
+def with_dense_arrays(params: Params, name: str, given: Sequence[Any]) -> Params:
+    """Return params with these arrays in place of their own; ValueError for other shapes."""
+    layers = dense_names(params)
+    shapes = [tuple(params[layer][name].shape) for layer in layers]
+    if [np.shape(array) for array in given] != shapes:
+        raise ValueError(f"the network needs arrays of the shapes {shapes}, got {[np.shape(each) for each in given]}.")
+    return {**params, **{layer: {**params[layer], name: array} for layer, array in zip(layers, given, strict=True)}}
