@@ -16,8 +16,6 @@ import pytest
 import portanet
 from portanet.cli import _COMMANDS as COMMANDS
 
-pytestmark = pytest.mark.libraries
-
 ROOT = Path(portanet.__file__).parents[1]
 HEAVY = ("numpy", "pandas", "rich", "safetensors", "jinja2", "cupy", "torch", "jax", "array_api_compat")
 
@@ -54,6 +52,7 @@ print(*sorted(set(sys.argv[2].split(",")) & set(sys.modules)))
 """
 
 
+@pytest.mark.libraries
 @pytest.mark.parametrize("commands", ['[["--help"]]', '[["-h"], ["train", "--help"], ["evaluate", "--help"], '
     '["predict", "--help"], ["summary", "--help"], ["report", "--help"], ["data", "--help"], '
     '["data", "kaggle", "--help"], ["doctor", "-h"]]'], ids=["first page", "all pages"])  # fmt: skip
