@@ -6,6 +6,7 @@ portanet train --preset classic                   # the article's network, full 
 portanet train --preset cnn                       # a convolutional network, with shifted and turned images
 portanet train houses.csv --label price           # a table, by the preset table: layers and settings of RealMLP
 portanet train houses.csv --label price --label area  # several numbers at once, or several labels of yes and no
+portanet train houses.csv --label price --folds 5  # cross-validation: mean and spread of the scores over five folds
 portanet data describe houses.csv --label price   # the kind of each column, and which are left out
 portanet train --backend cupy                     # on a GPU; also torch, jax, strict, numpy
 portanet train houses.csv --label price --resume  # an interrupted command again, with --resume
@@ -25,6 +26,12 @@ resume from), `history.jsonl` (the curves as data), `run.json` (settings, versio
 `report.html`, one file that opens offline: the score beside its baseline, curves, confusion matrix, calibration, the
 worst mistakes, how much a table's columns matter. `portanet report A B C` lays runs side by side. `--json` prints
 one JSON object with the result; `portanet COMMAND --help` shows every option.
+
+With `--folds 5` the folder, `runs/NAME-folds-N`, has such a folder for each fold, `fold-1` to `fold-5`, trained on all
+other rows and tested on its own, and `folds.json` with mean and standard deviation of the scores: the numbers of
+`portanet.cross_validate`. Classes keep their proportions, each row is in one fold, the same for every seed. What a
+table's columns hold is decided on all rows; `--valid` holds out a fraction of the other rows inside of each fold.
+`--resume` trains the folds that are not finished.
 
 `--class-weight balanced` makes rare classes count as much as common ones, `--patience 5` stops when the validation
 loss (or what `--metric` names) has not improved for five epochs and keeps the best weights, `--accumulate 4` computes

@@ -19,6 +19,7 @@ from portanet.errors import ConfigError, DataError
 from portanet.nn import LOSSES, Sequential
 from portanet.storage.label import Label, as_label, in_words
 from portanet.storage.model_card import ModelCard
+from portanet.training.cross_validation import folds_of
 from portanet.training.fine_tune import fine_tune
 from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
@@ -27,7 +28,7 @@ from portanet.training.watched import require_watched
 
 PLACES = (
     "data", "label", "classes", "image", "task", "valid", "test", "from", "freeze", "preset", "backend", "device",
-    "workers", *reading.NAMES,
+    "workers", "folds", "fold", *reading.NAMES,
 )  # fmt: skip
 
 
@@ -54,6 +55,7 @@ class Job:
     def settings(self) -> dict[str, Any]:
         """All of it as a configuration file holds it; a model that is trained further has its own layers."""
         places = {name: value for name, value in self.places.items() if name != "valid" or value is not None}
+        places.pop("fold", None)
         settings = self.spec.to_dict() | places
         if self.places["from"] is not None:
             del settings["layers"]
@@ -69,12 +71,13 @@ def read_all(places: dict[str, Any], base: TrainedModel | None, valid: float) ->
     """The labelled data that `places` names, in the columns and classes of a model to start from.
 
     What a table's columns hold is decided without the fraction `valid` of the rows, which is held out, unless `places`
-    name data to validate on.
+    name data to validate on, or cut all rows into folds, which are read alike.
     """
+    held_out = valid if places["valid"] is None and places["folds"] is None else 0.0
     task = base.task.name if base is not None and places["task"] == AUTO else places["task"]
     whole = read(
         places["data"], places["label"], places["image"], task, base, classes.names_in(places["classes"]),
-        held_out=valid if places["valid"] is None else 0.0, **reading.arguments(places),
+        held_out=held_out, **reading.arguments(places),
     )  # fmt: skip
     whole.require_targets()
     return whole
@@ -98,7 +101,8 @@ def prepare(
 ) -> Job:  # fmt: skip
     """The job for a spec, with the layers completed for its data.
 
-    places  data, label, classes, image, task, test, from, freeze, and valid where it names data
+    places  data, label, classes, image, task, test, from, freeze, valid where it names data; folds, and of a run on all
+            rows but those of one fold, which it is tested on, its number from 1 as fold
     whole   what `read_all` gives
     base    what `base_of` gives
     """
@@ -109,16 +113,21 @@ def prepare(
     option = places["classes"]
     asked = reading.arguments(places)
     classes.require_credible(whole, option)
+    notes = [*whole.notes, *([classes.line(whole)] if whole.classes else [])]
+    tests = None
+    if places["fold"] is not None:
+        inside = folds_of(whole, places["folds"]) == places["fold"] - 1
+        whole, tests = whole.rows(np.flatnonzero(~inside)), whole.rows(np.flatnonzero(inside))
     if places["valid"] is None:
         training, validation = holdout(whole, spec.valid) if spec.valid else (whole, None)
     else:
         training, validation = whole, facts.read_like(places["valid"], whole, label, task, **asked)
     require_watched(spec.callbacks, task_named(task), held_out=validation is not None)
-    tests = None if places["test"] is None else facts.read_like(places["test"], whole, label, task, **asked)
+    if places["test"] is not None:
+        tests = facts.read_like(places["test"], whole, label, task, **asked)
     card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label, table=training.table)
     made, params = model(spec, card, training, base, freeze, task_named(task))
     spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
-    notes = [*whole.notes, *([classes.line(whole)] if whole.classes else [])]
     if base is not None and _answers_else(base, training, spec):
         learnt = in_words(label) if isinstance(label, tuple) else f"{len(training.classes) or 'no'} classes"
         notes.append(f"the last layer is new, for {source}: {learnt}")

@@ -40,6 +40,8 @@ def _check_places(run: Path, places: Mapping[str, Any]) -> None:
         "task": places["task"] in tasks,
         "image": image is None or (isinstance(image, list) and len(image) == 3 and all(map(_is_size, image))),
         "workers": workers is None or _is_size(workers),
+        "folds": _is_fold(places["fold"], places["folds"]),
+        "fold": _is_fold(places["fold"], places["folds"]),
     }
     for name, valid in is_valid.items():
         if not valid:
@@ -52,6 +54,10 @@ def _is_text(value: Any) -> bool:
 
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+
+
+def _is_fold(fold: Any, folds: Any) -> bool:
+    return (fold is None and folds is None) or (_is_size(fold) and _is_size(folds) and fold <= folds)
 
 
 def _is_size(value: Any) -> bool:
@@ -147,7 +153,8 @@ def places_of(run: Path, record: RunRecord) -> dict[str, Any]:
     """The sources of a run's data and its backend; raises ConfigError for a record that was changed by hand."""
     from portanet.cli import plans, reading
 
-    places = dict.fromkeys(("classes", *reading.NAMES)) | record.places  # which older records do not have
+    newer = ("classes", "folds", "fold", *reading.NAMES)  # than some records
+    places = dict.fromkeys(newer) | record.places
     if missing := [name for name in plans.PLACES if name not in places]:
         raise ConfigError(f"{run / 'run.json'}: its places do not name {', '.join(missing)}.")
     _check_places(run, places)

@@ -18,6 +18,7 @@ Examples:
   portanet train plants.csv --label species  a table with a text label
   portanet train houses.csv --label price --column zip=category
   portanet train houses.csv --label price --label area  both at once
+  portanet train plants.csv --label species --folds 5  mean of five runs
   portanet train --backend cupy              on a GPU
   portanet train more.csv --from runs/mlp-1  start from a trained model
   portanet train --print-config > mine.toml  the settings, for --config
@@ -25,7 +26,7 @@ Examples:
 
 _GROUPS = {
     "Data": (
-        "--label", "--image", "--task", "--classes", "--class-weight", "--valid", "--test", "--intervals",
+        "--label", "--image", "--task", "--classes", "--class-weight", "--valid", "--test", "--folds", "--intervals",
         *(f"--{name}" for name in reading.NAMES),
     ),
     "Model": ("--preset", "--hidden", "--activation", "--dropout", "--from", "--freeze", "--dtype"),
@@ -114,6 +115,10 @@ _GROUPS = {
 )
 @click.option("--log-every", type=options.Whole(), help="Epochs from one line of the history to the next.")
 @click.option("--test", metavar="DATA", help="Data to report on once, at the end.")
+@click.option(
+    "--folds", type=options.Whole(), metavar="K",
+    help="Cross-validation: train K times, each time test on another K-th of the rows; report mean and spread.",
+)  # fmt: skip
 @click.option(
     "--from",
     "start",

@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ import click
 from portanet import backends
 from portanet.backends import Backend
 from portanet.cli import config, kinds, options, outcome, overrides, plans, reading, terminal
+from portanet.cli.folder import locked_folder
+from portanet.cli.folds import Cut, require_foldable, train_folds
 from portanet.cli.plans import Job
 from portanet.cli.ranks import lead, leads, read_in_turn, sharing
 from portanet.cli.signals import stopping
@@ -57,7 +59,8 @@ class _Keep(Callback):
 
 def train(
     *, out: Path | None, resume: bool, print_config: bool, as_json: bool, quiet: bool, workers: int | None,
-    trace: bool, time_limit: float | None, ranks: Ranks | None = None, snapshots: bool = False, **settings: Any,
+    trace: bool, time_limit: float | None, folds: int | None = None, ranks: Ranks | None = None,
+    snapshots: bool = False, **settings: Any,
 ) -> None:  # fmt: skip
     """Train, write the run folder and print the result."""
 
@@ -72,6 +75,9 @@ def train(
     places = {name: settings.pop(name) for name in names} | {"preset": settings["preset"], "task": settings["task"]}
     places |= reading.places(settings)
     places |= {"from": None if start is None else str(start), "valid": None if overrides.is_share(valid) else valid}
+    places |= {"folds": folds, "fold": None}
+    if folds is not None:
+        require_foldable(places, time_limit, ranks)
     if places["data"] is None:
         places["data"] = presets.data(places["preset"])
     chosen = choose(places, say, trace=trace)
@@ -92,14 +98,24 @@ def train(
         if whole.table is not None:
             say(f"preset {places['preset']}, the default for {'this model' if base else 'tables'}")
     places["task"] = settings["task"] = plans.task_for(places["task"], whole)
-    job = plans.prepare(overrides.spec_of(**settings), places | {"workers": workers}, whole, base, class_weight)
+
+    def job_of(fold: int | None = None) -> Job:
+        changed = places | {"workers": workers, "fold": fold}
+        return plans.prepare(overrides.spec_of(**settings), changed, whole, base, class_weight)
+
+    if folds is not None and not print_config:
+        train_folds(
+            Cut(folds, job_of, places["preset"], _command()), run_job, out, chosen, say,
+            resume=resume, quiet=quiet, as_json=as_json, snapshots=snapshots,
+        )  # fmt: skip
+        return
+    job = job_of()
     if print_config:
         click.echo(config.text(job.settings()), nl=False)
         return
-    kept = Snapshots() if snapshots else None
     result, metric = run_job(
         job, chosen, out, _command(), say, resume=resume, quiet=quiet, time_limit=time_limit, ranks=ranks,
-        snapshots=kept,
+        snapshots=snapshots,
     )  # fmt: skip
     if as_json:
         options.print_json(result)
@@ -118,58 +134,37 @@ def choose(places: dict[str, Any], say: Callable[[str], None], *, trace: bool = 
 def run_job(
     job: Job, chosen: Backend, out: Path | None, command: list[str], say: Callable[[str], None], *,
     resume: bool = False, quiet: bool = False, time_limit: float | None = None, ranks: Ranks | None = None,
-    snapshots: Snapshots | None = None,
+    snapshots: bool = False, again: list[str] | None = None, notes: bool = True,
 ) -> tuple[dict[str, Any], Metric]:  # fmt: skip
-    """Train and write the run folder; the result, and its metric."""
+    """Train and write the run folder; the result, and its metric.
+
+    again  the words that resume it, where it is a part of something else
+    notes  whether to say what its columns and settings are
+    """
+    kept = Snapshots() if snapshots else None
     held_out = f", {len(job.validation)} held out" if job.validation else ""
     say(f"{job.places['data']}: {len(job.training)} rows to train on{held_out}")
     table = job.training.table
     for note in [*(kinds.lines(table, job.training.x, _COLUMNS, learnt=True) if table else ()), *job.notes]:
-        say(note)
+        if notes:
+            say(note)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    with _folder(out, job.places["preset"], resume=resume, say=say, ranks=ranks) as folder:
+    with locked_folder(out, job.places["preset"], resume=resume, say=say, ranks=ranks) as folder:
         watchers: list[Callback] = [] if quiet else [Progress()]
-        watchers += [snapshots] if snapshots else []
-        run = _fit(job, folder, chosen, command, say, watchers=watchers, stop=Stop(time_limit), ranks=ranks)
+        watchers += [kept] if kept else []
+        again = again or [*command, "--out", str(folder.path), "--resume"]
+        run = _fit(job, folder, chosen, again, say, watchers=watchers, stop=Stop(time_limit), ranks=ranks)
         with sharing(run, ranks):
             result = outcome.measured(job, run, folder)
         if leads(ranks):
-            if snapshots:
-                write_snapshots(folder.path, snapshots.kept)
+            if kept:
+                write_snapshots(folder.path, kept.kept)
             outcome.write(job, run, folder, command, result, started)
     return result, run.task.metric
 
 
-@contextlib.contextmanager
-def _folder(
-    out: Path | None, name: str, *, resume: bool, say: Callable[[str], None], ranks: Ranks | None
-) -> Iterator[RunFolder]:
-    """The run's folder, new or to be resumed, locked; a new one is removed again if the run writes nothing."""
-
-    def found() -> RunFolder:
-        if not resume:
-            return RunFolder.create(out, name)
-        return RunFolder.open(out) if out is not None else RunFolder.unfinished(name)
-
-    folder = lead(ranks, found)
-    if not leads(ranks):
-        yield folder
-        return
-    if resume:
-        say(f"resuming in {folder.path}")
-    with folder.locked() as note:
-        if note:
-            say(note)
-        if not resume:
-            require_empty(folder.path)  # another run may have had the folder, and the lock, since it was made
-        try:
-            yield folder
-        finally:
-            folder.drop_if_empty()
-
-
 def _fit(
-    job: Job, folder: RunFolder, chosen: Backend, command: list[str], say: Callable[[str], None], *,
+    job: Job, folder: RunFolder, chosen: Backend, again: list[str], say: Callable[[str], None], *,
     watchers: list[Callback], stop: Stop, ranks: Ranks | None,
 ) -> TrainedModel:  # fmt: skip
     """Train the run; a signal saves it at the present step, a second one stops at once."""
@@ -182,7 +177,7 @@ def _fit(
             watchers=[*([_Keep(history)] if leads(ranks) else []), *watchers], stop=stop,
             ranks=ranks,
         )  # fmt: skip
-    words = shlex.join([*command, "--out", str(folder.path), "--resume"])
+    words = shlex.join(again)
     if run.stopped == INTERRUPTED:
         with contextlib.suppress(OSError):
             echo(f"portanet: interrupted, and saved; to resume: {words}", err=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,8 +47,8 @@ class RunFolder:
         return cls(out, made)
 
     @classmethod
-    def open(cls, path: Path) -> RunFolder:
-        """The folder of a run that has started, even if incomplete; raises ConfigError for any other."""
+    def open(cls, path: Path, traces: Sequence[str] = _TRACES) -> RunFolder:
+        """The folder of a run that has started, even if incomplete; raises ConfigError for one without its traces."""
         try:
             names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}  # but .lock and .*.tmp
         except FileNotFoundError:
@@ -57,19 +57,19 @@ class RunFolder:
             raise ConfigError(f"{path} is a file, not a run folder.") from None
         except OSError as error:
             raise DataError(f"cannot look into {path}: {error.strerror or error}.") from error
-        if names and not names & set(_TRACES):
-            raise ConfigError(f"{path} is not a run folder: it holds none of {', '.join(_TRACES)}.")
+        if names and not names & set(traces):
+            raise ConfigError(f"{path} is not a run folder: it holds none of {', '.join(traces)}.")
         return cls(path)
 
     @classmethod
-    def unfinished(cls, name: str) -> RunFolder:
-        """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that has not finished.
+    def unfinished(cls, name: str, ended: Callable[[Path], bool] = has_ended) -> RunFolder:
+        """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that has not `ended`.
 
         Raises ConfigError where there are none.
         """
         for number in sorted(_numbers(Path("runs"), name), reverse=True):
             path = Path("runs", f"{name}-{number}")
-            if path.is_dir() and not has_ended(path):
+            if path.is_dir() and not ended(path):
                 return cls(path)
         raise ConfigError(f"runs/{name}-* holds no unfinished run.", remedy="name its folder with out=FOLDER")
 
@@ -137,7 +137,7 @@ def require_empty(out: Path) -> None:
 
 def _numbers(above: Path, name: str) -> list[int]:
     """The numbers of the run folders with this name."""
-    taken = [path.name.rpartition("-")[2] for path in above.glob(f"{name}-*")]
+    taken = [path.name.removeprefix(f"{name}-") for path in above.glob(f"{name}-*")]
     return [int(number) for number in taken if number.isdecimal()]
 
 

@@ -57,8 +57,7 @@ def cross_validate(network: Layer, data: Dataset, *, folds: int = 5, **settings:
 
     Stone 1974; Geisser 1975. Raises ConfigError for fewer than two folds or more than rows, and what `fit` raises.
     """
-    targets = data.require_targets()
-    numbers = fold_numbers(targets if data.classes else np.zeros(len(data), np.int32), folds)
+    numbers = folds_of(data, folds)
     models, scores = [], []
     for number in range(folds):
         inside = numbers == number
@@ -66,6 +65,18 @@ def cross_validate(network: Layer, data: Dataset, *, folds: int = 5, **settings:
         models.append(run)
         scores.append(run.evaluate(data.rows(np.flatnonzero(inside))))
     return Folds(tuple(models), tuple(scores))
+
+
+def folds_of(data: Dataset, folds: int) -> HostArray:
+    """Return the fold (N,) of each labelled row; classes keep their proportions, numbers are drawn plainly.
+
+    data   rows with their labels
+    folds  how many
+
+    Raises ConfigError for fewer than two folds or more than rows, DataError for rows without labels.
+    """
+    targets = data.require_targets()
+    return fold_numbers(targets if data.classes else np.zeros(len(data), np.int32), folds)
 
 
 def fold_numbers(groups: HostArray, folds: int) -> HostArray:

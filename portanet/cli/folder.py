@@ -1,0 +1,54 @@
+"""The folder of a run, or of the folds of a cross-validation: new or to be resumed, and locked meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from portanet.cli.ranks import lead, leads
+from portanet.mpi.ranks import Ranks
+from portanet.storage.run_folder import RunFolder, require_empty
+
+SUMMARY = "folds.json"
+"""The scores of folds, in the folder of their runs."""
+FOLD = "fold-{}"
+"""The folder of a fold's run in it, by its number from 1."""
+
+
+@contextlib.contextmanager
+def locked_folder(
+    out: Path | None, name: str, *, resume: bool, say: Callable[[str], None], ranks: Ranks | None = None,
+    of_folds: bool = False,
+) -> Iterator[RunFolder]:  # fmt: skip
+    """The folder, new or to be resumed, locked; a new one is removed again if nothing is written to it."""
+
+    def found() -> RunFolder:
+        if not resume:
+            return RunFolder.create(out, name)
+        if of_folds:
+            return RunFolder.unfinished(name, _is_summed_up) if out is None else RunFolder.open(out, _OF_FOLDS)
+        return RunFolder.open(out) if out is not None else RunFolder.unfinished(name)
+
+    folder = lead(ranks, found)
+    if not leads(ranks):
+        yield folder
+        return
+    if resume:
+        say(f"resuming in {folder.path}")
+    with folder.locked() as note:
+        if note:
+            say(note)
+        if not resume:
+            require_empty(folder.path)  # another run may have had the folder, and the lock, since it was made
+        try:
+            yield folder
+        finally:
+            folder.drop_if_empty()
+
+
+_OF_FOLDS = (SUMMARY, FOLD.format(1))
+
+
+def _is_summed_up(folder: Path) -> bool:
+    return (folder / SUMMARY).exists()
