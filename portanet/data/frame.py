@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,9 @@ from portanet.data.memmap.mapped import InMemory, Parts
 from portanet.data.request import Request
 from portanet.data.tables import dataset, read_rows
 from portanet.errors import DataError
-from portanet.storage.schema import Dialect
+from portanet.storage.schema import CATEGORY, Dialect
+
+_FEW = 20  # numbers that are categories in a short frame too
 
 
 def is_frame(source: Any) -> bool:
@@ -77,6 +79,9 @@ def read_frames(name: str, columns: Iterable[Any], frames: Any, request: Request
 
 def read_frame(frame: Any, request: Request) -> Dataset:
     """The rows of a frame, under the name "the data frame"."""
+    if request.table is None:
+        names = distinct([str(column).strip() for column in frame.columns])
+        request = replace(request, kinds={**_numbered_categories(frame, names), **request.kinds})
     return read_frames("the data frame", list(frame.columns), lambda: iter([frame]), request)
 
 
@@ -102,13 +107,37 @@ def _chunk(frame: Any, as_text: set[int]) -> Chunk:
     return Chunk(rows, smallest(matrix), {position: i for i, position in enumerate(numbers)}, texts, moments)
 
 
+def _column(frame: Any, position: int) -> Any:
+    return frame.iloc[:, position] if hasattr(frame, "iloc") else frame[frame.columns[position]]
+
+
+def _numbered_categories(frame: Any, names: Sequence[str]) -> dict[str, str]:
+    """The kind of columns that pandas says are categories though they hold numbers, of which many rows share one."""
+    kinds = {}
+    for position, name in enumerate(names):
+        column = _column(frame, position)
+        if str(column.dtype) == "category" and column.dtype.categories.dtype.kind in "iuf":
+            count = int(column.nunique())
+            if 1 < count <= max(_FEW, len(column) // 2):
+                kinds[name] = CATEGORY
+    return kinds
+
+
 def _values(frame: Any, position: int) -> HostArray:
-    """A column as a NumPy array: numbers, datetime64 or objects."""
-    column = frame.iloc[:, position] if hasattr(frame, "iloc") else frame[frame.columns[position]]
-    if getattr(column.dtype, "kind", "") in "iuf" and not isinstance(column.dtype, np.dtype):  # pandas' own numbers
+    """A column as a NumPy array: numbers, datetime64 or objects; durations are seconds, periods begin with their first
+    moment.
+    """
+    column = _column(frame, position)
+    kind = getattr(column.dtype, "kind", "")
+    if str(column.dtype).startswith("period["):
+        return np.asarray(column.dt.to_timestamp())
+    if kind == "m":
+        lengths = np.asarray(column.to_numpy("timedelta64[ns]"))
+        return np.where(np.isnat(lengths), np.nan, lengths.astype(np.float64) / 1e9)
+    if kind in "iuf" and not isinstance(column.dtype, np.dtype):  # pandas' own numbers
         return np.asarray(column.to_numpy(np.float64, na_value=np.nan))
     values = np.asarray(column)
-    if values.dtype.kind == "O" and getattr(column.dtype, "kind", "") == "M":  # with a time zone
+    if values.dtype.kind == "O" and kind == "M":  # with a time zone
         return np.asarray(column.to_numpy("datetime64[ns]"))
     return values
 

@@ -9,11 +9,10 @@ import numpy as np
 from sklearn.utils.validation import _check_feature_names, _check_n_features
 
 from portanet._typing import HostArray
-from portanet.data import read
-from portanet.data.frame import is_frame
+from portanet.data.frame import is_frame, read_inputs
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Schema
-from portanet.training.frames import rows_for
+from portanet.training.frames import rows_for, say_once, without_objects
 from portanet.training.offsets import find_offsets, subtract
 
 
@@ -39,14 +38,14 @@ class Table:
 
 
 def needs_table(X: Any) -> bool:
-    """Return whether rows are a frame with a column that is not numeric, or with gaps."""
+    """Return whether rows are a frame with a column that does not hold numbers, or with gaps."""
     if not is_frame(X):
         return False
     for name in X.columns:
         column = X[name]
         if isinstance(getattr(column, "dtype", None), np.dtype) and column.dtype.kind in "biu":
             continue
-        values = np.asarray(column)
+        values = without_objects(np.asarray(column))
         if values.dtype.kind not in "biuf" or (values.dtype.kind == "f" and np.isnan(values).any()):
             return True
     return False
@@ -56,7 +55,9 @@ def learn_table(estimator: Any, X: Any) -> tuple[Table, HostArray]:
     """Return how a frame is read, decided on these rows, and the rows."""
     _check_feature_names(estimator, X, reset=True)
     _check_n_features(estimator, X, reset=True)
-    data = read(X, labelled=False)
+    data = read_inputs(X)
+    for note in data.notes:
+        say_once(f"{type(estimator).__name__}: {note}")
     schema: Any = data.table
     offsets = find_offsets(data.x) if estimator.dtype == "float32" else None
     table = Table(schema, () if offsets is None else tuple(offsets.tolist()))

@@ -93,11 +93,11 @@ def rows_for(x: Any, card: ModelCard) -> Any:
         _require_alike(x, x.table, table)
     if table is None or isinstance(x, Dataset) or columns_of(x) is None:
         if card.columns is None and card.input_shape and not isinstance(x, Dataset) and columns_of(x) is not None:
-            _say_once("the model was trained without names of columns; those of x are taken by their position")
+            say_once("the model was trained without names of columns; those of x are taken by their position")
         return rows_of(x, card.columns, card.label)
     rows = read(x, table=table, columns=card.columns, default_label=card.label, labelled=False)
     for note in rows.notes:
-        _say_once(note)
+        say_once(note)
     return rows.x
 
 
@@ -116,7 +116,7 @@ def as_table(given: Given, model: Layer, card: ModelCard) -> tuple[Given, Layer]
     if card.columns is None and columns_of(given.x) is not None and not isinstance(given.x, Dataset):
         table = read_inputs(given.x)
         for note in table.notes:
-            _say_once(note)
+            say_once(note)
         given = given._replace(x=table)
     known = card.table or (given.x.table if isinstance(given.x, Dataset) else None)
     return given, model if known is None else _with_kinds(model, known.kinds)
@@ -149,7 +149,7 @@ def _pixels(paths: Any, card: ModelCard) -> Any:
     data = read(paths, image=card.input_shape, digits=card.digits, labelled=False)
     require_pixels(data, card)
     for note in data.notes:
-        _say_once(note)
+        say_once(note)
     return data.x
 
 
@@ -197,12 +197,13 @@ def _positions(names: Sequence[str], columns: Sequence[str], label: Label, what:
         raise DataError(f"{what} has no column {brief(missing[0])}{more}, which the model needs.")
     if others := [name for name in names if name not in {*columns, *label_names(label)}]:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-        _say_once(f"the model has no column {brief(others[0])}{more}; left out")
+        say_once(f"the model has no column {brief(others[0])}{more}; left out")
     return [place[name] for name in columns]
 
 
 @lru_cache(1024)
-def _say_once(message: str) -> None:
+def say_once(message: str) -> None:
+    """Warn where the user called the library, the first time that this is to be said."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in ("portanet", "functools"):
         level, frame = level + 1, frame.f_back

@@ -98,3 +98,24 @@ def test_set_output_of_a_stack_names_the_networks() -> None:
     networks = [(name, MLPClassifier(random_state=0, max_iter=2)) for name in ("one", "two")]
     stack = StackingClassifier(networks, cv=2).set_output(transform="pandas").fit(numbers, ANSWERS)
     assert stack.transform(numbers).columns.tolist() == ["stackingclassifier_one", "stackingclassifier_two"]
+
+
+def test_a_column_called_label_is_a_column() -> None:
+    rows = RNG.normal(size=N)
+    table = pandas.DataFrame({"label": np.where(rows > 0, "up", "down"), "noise": RNG.normal(size=N)})
+    model = MLPClassifier(random_state=0, learning_rate_init=0.01).fit(table, rows > 0)
+    assert model.score(table, rows > 0) == 1.0
+
+
+def test_objects_that_are_numbers_give_the_bits_of_an_array() -> None:
+    rows = RNG.normal(size=(N, 3))
+    table = pandas.DataFrame(rows).astype(object)
+    model = MLPRegressor(random_state=0, max_iter=5).fit(table, rows[:, 0])
+    plain = MLPRegressor(random_state=0, max_iter=5).fit(rows, rows[:, 0])
+    assert (model.predict(table) == plain.predict(rows)).all()
+
+
+def test_columns_that_are_left_out_are_named() -> None:
+    table = TABLE.assign(number=range(N))
+    with pytest.warns(UserWarning, match=r"MLPClassifier: left out: number \(integers that rise by one"):
+        MLPClassifier(random_state=0, max_iter=2).fit(table, ANSWERS)
