@@ -1,4 +1,4 @@
-"""A chart as plain values: axes, shapes and what is read where; `templates/chart.html.j2` draws it as SVG."""
+"""A chart as plain values: axes, shapes and readings; `templates/chart.html.j2` draws it as SVG."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 WIDTH, HEIGHT = 420, 270
-_RIGHT, _BOTTOM, _LETTER = 16, 44, 6.4
+_RIGHT, _BOTTOM, _LETTER = 16, 44, 6.4  # the margins, and the mean width of a character
 _TICKS = 5
 
 Attributes = dict[str, Any]
@@ -16,7 +16,7 @@ Format = Callable[[float], str]
 
 
 class Range(NamedTuple):
-    """What an axis is to show: its title, two ends, and how its numbers are written."""
+    """The range of an axis: its title, its ends and the format of its numbers."""
 
     title: str
     low: float
@@ -26,11 +26,11 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """A range of numbers on a stretch of the picture.
+    """An axis: values and where they are drawn.
 
-    low, high   the numbers at the two ends
-    start, end  where those are
-    ticks       numbers that are written beside it
+    low, high   the values at the two ends
+    start, end  their coordinates
+    ticks       values and their labels
     """
 
     title: str
@@ -41,12 +41,12 @@ class Axis:
     ticks: tuple[tuple[float, str], ...] = ()
 
     def at(self, value: float) -> float:
-        """Where a number is, to a tenth of a unit."""
+        """The coordinate of a value, to a tenth of a unit."""
         return round(self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start), 1)
 
     @property
     def marks(self) -> list[tuple[float, str]]:
-        """Where each tick is, and its text."""
+        """The coordinate and the label of each tick."""
         return [(self.at(value), text) for value, text in self.ticks]
 
 
@@ -54,9 +54,9 @@ class Axis:
 class Chart:
     """Shapes between two axes.
 
-    shapes   tag, text (a title that appears where the mouse rests), attributes
-    legend   name, class of the line, and where its entry begins
-    reading  what a pointer or the arrow keys read at each place: x, title, and per line (y, name, text)
+    shapes   tag, text (the tooltip), attributes
+    legend   name, class of the line, and x, y of the entry
+    reading  the values shown at a pointer or by the arrow keys: x, title, and for each line (y, name, text)
     """
 
     key: str
@@ -71,7 +71,7 @@ class Chart:
     height: int = HEIGHT
 
     def add(self, tag: str, text: str = "", /, **attributes: Any) -> None:
-        """Add a shape; `class_` is its class."""
+        """Add a shape; `class_` is its CSS class."""
         self.shapes.append((tag, text, {name.rstrip("_").replace("_", "-"): v for name, v in attributes.items()}))
 
 
@@ -79,21 +79,21 @@ def chart(key: str, title: str, x: Range, y: Range, legend: Sequence[tuple[str, 
     """An empty chart; `legend` has the name and the class of each line."""
     entries, rows = _legend(legend)
     height = HEIGHT + 18 * max(0, rows - 1)
-    low, high, values = _rounded(y.low, y.high, least=1.0 if y.form is whole else 0.0)
-    written = tuple((value, y.form(value)) for value in values)
-    left = 12 + _LETTER * max(len(text) for _, text in written) + (14 if y.title else 0)
-    upward = Axis(y.title, low, high, height - _BOTTOM, 36 + 18 * rows, written)
-    return Chart(key, title, _across(x, left), upward, legend=entries, height=height)
+    low, high, values = _rounded(y.low, y.high, least=1.0 if y.form is integer else 0.0)
+    ticks = tuple((value, y.form(value)) for value in values)
+    left = 12 + _LETTER * max(len(text) for _, text in ticks) + (14 if y.title else 0)
+    y_axis = Axis(y.title, low, high, height - _BOTTOM, 36 + 18 * rows, ticks)
+    return Chart(key, title, _x_axis(x, left), y_axis, legend=entries, height=height)
 
 
-def _across(x: Range, left: float) -> Axis:
+def _x_axis(x: Range, left: float) -> Axis:
     low, high = apart(x.low, x.high)
-    ticks = [value for value in _inside(low, high) if x.form is not whole or value == round(value)]
+    ticks = [value for value in _inside(low, high) if x.form is not integer or value == round(value)]
     return Axis(x.title, low, high, left, WIDTH - _RIGHT, tuple((value, x.form(value)) for value in ticks))
 
 
 def path(x: Axis, y: Axis, points: Iterable[tuple[float | None, float | None]]) -> str:
-    """The line through points; a gap where one is None."""
+    """The SVG path through points, with a gap where a coordinate is None."""
     parts, pen = [], "M"
     for a, b in points:
         if a is None or b is None:
@@ -105,24 +105,24 @@ def path(x: Axis, y: Axis, points: Iterable[tuple[float | None, float | None]]) 
 
 
 def number(value: float) -> str:
-    """A number at an axis or in a table: short, with commas between thousands."""
+    """A number as short text, with commas between thousands."""
     if value and not 1e-4 <= abs(value) < 1e7:
         return f"{value:.3g}"
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.4g}"
 
 
-def whole(value: float) -> str:
-    """A count at an axis, which has no ticks between whole numbers."""
+def integer(value: float) -> str:
+    """A count as text; an axis with this format has ticks at integers only."""
     return f"{value:,.0f}"
 
 
 def percent(value: float) -> str:
-    """A fraction at an axis."""
+    """A fraction as a percentage."""
     return f"{100 * value:.6g}%"
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str, float, float]], int]:
-    """Each entry with its place, and the rows that they take."""
+    """Each entry with its coordinates, and the number of rows."""
     placed: list[tuple[str, str, float, float]] = []
     left, row = 0.0, 0
     for name, style in entries:
@@ -136,7 +136,7 @@ def _legend(entries: Sequence[tuple[str, str]]) -> tuple[list[tuple[str, str, fl
 
 
 def _rounded(low: float, high: float, least: float) -> tuple[float, float, list[float]]:
-    """The ends moved to round numbers, and the round numbers from one to the other, at least so far apart."""
+    """The ends rounded outwards, and the round numbers between them, at least `least` apart."""
     low, high = apart(low, high)
     step = max(_step(high - low), least)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
@@ -152,7 +152,7 @@ def _inside(low: float, high: float) -> list[float]:
 
 
 def apart(low: float, high: float) -> tuple[float, float]:
-    """The ends, moved apart where too little is between them."""
+    """The ends, moved apart if they are too close."""
     size = max(abs(low), abs(high))
     if high - low > 1e-9 * size:
         return low, high
@@ -160,7 +160,7 @@ def apart(low: float, high: float) -> tuple[float, float]:
 
 
 def _step(span: float) -> float:
-    """1, 2 or 5 times a power of ten, so that about five of them fill the span."""
+    """1, 2 or 5 times a power of ten, about a fifth of the span."""
     raw = span / _TICKS
     power = 10.0 ** math.floor(math.log10(raw))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)

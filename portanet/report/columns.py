@@ -1,4 +1,4 @@
-"""What was learnt of each column of a table: its kind, its gaps, and how much the answers depend on it."""
+"""The columns of a table: kind, missing values, and importance for the predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHOWN = 60
 
 
 def section(record: RunRecord, evidence: Evidence | None = None) -> Object | None:
-    """What templates/columns.html.j2 shows; None for what is not a table."""
+    """Return the content of templates/columns.html.j2; None if the data are not a table."""
     if evidence is None or not evidence.columns:
         return None
     most = max(evidence.importance.values(), default=0.0)
@@ -34,23 +34,23 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
 
 
 def _row(evidence: Evidence, column: Column, most: float) -> Object:
-    places = evidence.places[column.name]
-    values = evidence.x[:, places[0]].astype(np.float64) if places else np.empty(0)
+    indices = evidence.column_indices[column.name]
+    values = evidence.x[:, indices[0]].astype(np.float64) if indices else np.empty(0)
     missing = values == 0 if column.values else np.isnan(values)
-    lost = evidence.importance.get(column.name, 0.0)
+    importance = evidence.importance.get(column.name, 0.0)
     return {
         "name": column.name,
         "kind": column.kind,
-        "holds": _holds(column, values[~missing]),
-        "gaps": f"{missing.mean():.1%}" if missing.any() else "none",
-        "importance": lost,
-        "text": f"{lost:.4f}",
-        "share": max(0.0, lost / most) if most > 0 else 0.0,
+        "values": _summary(column, values[~missing]),
+        "missing": f"{missing.mean():.1%}" if missing.any() else "none",
+        "importance": importance,
+        "text": f"{importance:.4f}",
+        "level": max(0.0, importance / most) if most > 0 else 0.0,
     }
 
 
-def _holds(column: Column, values: HostArray) -> str:
-    """Its values in a few words."""
+def _summary(column: Column, values: HostArray) -> str:
+    """The values of a column in short: its first categories, or its range and median."""
     if column.values:
         few = ", ".join(column.values[:3])
         return few if len(column.values) <= 3 else f"{few} and {len(column.values) - 3} more"

@@ -1,4 +1,4 @@
-"""Which classes are taken for which: the confusion matrix, and precision, recall and F1 of each class."""
+"""The confusion matrix, and the precision, recall and F1 of each class."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _LEVELS = 8  # of colour
 
 
 def section(record: RunRecord, evidence: Evidence | None = None) -> Object | None:
-    """What templates/confusion.html.j2 shows; None for a model of numbers."""
+    """Return the content of templates/confusion.html.j2; None for a regression model."""
     if evidence is None or evidence.has_numbers:
         return None
     if not evidence.has_one_class:
-        return {"matrix": None, "pairs": [], "classes": _of_several(evidence), "hidden": 0, "names": (), "rows": ""}
-    true, guessed, count = evidence.targets.astype(np.int64), evidence.predicted, len(evidence.classes)
-    hits = true[true == guessed]
-    rows = _listed(evidence, *(np.bincount(each, minlength=count) for each in (hits, guessed, true)))
+        return {"matrix": None, "pairs": [], "classes": _multi_label(evidence), "hidden": 0, "names": (), "rows": ""}
+    true, predicted, count = evidence.targets.astype(np.int64), evidence.predicted, len(evidence.classes)
+    hits = true[true == predicted]
+    rows = _listed(evidence, *(np.bincount(each, minlength=count) for each in (hits, predicted, true)))
     small = count <= _MATRIX
     return {
         "matrix": _cells(matrix(evidence)) if small else None,
-        "pairs": [] if small else _pairs(true, guessed, evidence.classes),
+        "pairs": [] if small else _pairs(true, predicted, evidence.classes),
         "names": evidence.classes,
         "classes": rows[:_LISTED],
         "hidden": max(0, len(rows) - _LISTED),
@@ -38,23 +38,23 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
 
 
 def matrix(evidence: Evidence) -> HostArray:
-    """(K, K) counts: row = true, column = predicted."""
+    """The confusion matrix, (K, K): rows are true classes, columns predicted ones."""
     true: Any = evidence.targets.astype(np.int32)
-    guessed: Any = evidence.predicted.astype(np.int32)
-    counts: Any = metrics.confusion_matrix(guessed, true, len(evidence.classes))
+    predicted: Any = evidence.predicted.astype(np.int32)
+    counts: Any = metrics.confusion_matrix(predicted, true, len(evidence.classes))
     return np.asarray(counts)
 
 
 def _cells(counts: HostArray) -> list[list[Object]]:
-    """Each count with the class of its colour: stronger for a larger share of its row."""
+    """Each count with its fraction of the row, and a CSS class whose colour shows that."""
     totals = np.maximum(1, counts.sum(axis=1, keepdims=True))
-    shares = counts / totals
+    fractions = counts / totals
     return [
         [
             {
                 "rows": int(counts[i, j]),
-                "style": _style(float(shares[i, j]), hit=i == j),
-                "share": f"{shares[i, j]:.1%}",
+                "style": _style(float(fractions[i, j]), hit=i == j),
+                "fraction": f"{fractions[i, j]:.1%}",
             }
             for j in range(len(counts))
         ]
@@ -62,30 +62,29 @@ def _cells(counts: HostArray) -> list[list[Object]]:
     ]
 
 
-def _style(share: float, *, hit: bool) -> str:
-    level = math.ceil(_LEVELS * (share if hit else math.sqrt(share)))
+def _style(fraction: float, *, hit: bool) -> str:
+    level = math.ceil(_LEVELS * (fraction if hit else math.sqrt(fraction)))
     return f"{'hit' if hit else 'miss'}-{level}" if level else "none"
 
 
-def _pairs(true: HostArray, guessed: HostArray, names: tuple[str, ...]) -> list[tuple[str, str, int]]:
-    """The pairs of classes that are confused most often; counted without a matrix, which may be large."""
-    wrong = true != guessed
-    pairs, counts = np.unique(true[wrong] * len(names) + guessed[wrong], return_counts=True)
-    found = [
-        (divmod(int(pairs[place]), len(names)), int(counts[place])) for place in np.argsort(-counts, kind="stable")
-    ]
-    return [(names[i], names[j], count) for (i, j), count in found[:_PAIRS]]
+def _pairs(true: HostArray, predicted: HostArray, names: tuple[str, ...]) -> list[tuple[str, str, int]]:
+    """The pairs of classes that are confused most often, counted without a matrix, which may be large."""
+    wrong = true != predicted
+    pairs, counts = np.unique(true[wrong] * len(names) + predicted[wrong], return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:_PAIRS]
+    confused = [(divmod(int(pairs[k]), len(names)), int(counts[k])) for k in order]
+    return [(names[i], names[j], count) for (i, j), count in confused]
 
 
-def _of_several(evidence: Evidence) -> list[Object]:
-    true, guessed = evidence.targets > 0.5, evidence.outputs > 0.5
-    rows = _listed(evidence, (true & guessed).sum(axis=0), guessed.sum(axis=0), true.sum(axis=0))
+def _multi_label(evidence: Evidence) -> list[Object]:
+    true, predicted = evidence.targets > 0.5, evidence.outputs > 0.5
+    rows = _listed(evidence, (true & predicted).sum(axis=0), predicted.sum(axis=0), true.sum(axis=0))
     return rows[:_LISTED]
 
 
-def _listed(evidence: Evidence, hits: HostArray, guessed: HostArray, true: HostArray) -> list[Object]:
-    """The measures of each class; the weakest first where not all are shown."""
-    numbers: list[Any] = [np.asarray(values, np.float64) for values in (hits, guessed, true)]
+def _listed(evidence: Evidence, hits: HostArray, predicted: HostArray, true: HostArray) -> list[Object]:
+    """The measures of each class; lowest F1 first if not all are shown."""
+    numbers: list[Any] = [np.asarray(values, np.float64) for values in (hits, predicted, true)]
     measures: Any = metrics.precision_recall_f1_from(*numbers)
     rows: list[Object] = [
         {"name": name, "rows": int(count), "precision": float(p), "recall": float(r), "f1": float(f)}

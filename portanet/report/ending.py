@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from portanet.metrics import METRICS, Metric
 from portanet.storage.run_record import Object, RunRecord
 
-_KEEPING = ("KeepBest", "EarlyStopping")
+_KEEPING = ("KeepBest", "EarlyStopping")  # callbacks that end with the best weights
 
 _WHY = {
     "early stopping": "It stopped early",
@@ -19,28 +19,30 @@ _WHY = {
 
 
 class Kept(NamedTuple):
-    """The row of the history whose weights the model has.
+    """The row of the history that is marked in the charts.
 
-    word  "kept", or "best" where the model has the last weights all the same
-    at    its epoch, in words
+    row      its index
+    label    "kept" if the model has its weights, "best" if the model has the last ones
+    epoch    as text
+    monitor  the key that was best there
     """
 
     row: int
-    word: str
-    at: str
+    label: str
+    epoch: str
     monitor: str
 
 
 def why(record: RunRecord) -> str:
-    """Why the run ended, in a sentence; empty where the record does not say."""
+    """Why the run ended, in a sentence; empty if the record does not say."""
     stopped, last = str(record.result.get("stopped") or ""), record.history[-1] if record.history else {}
     epoch, epochs = last.get("epoch"), record.spec.get("epochs")
     if stopped == "finished":
         return f"All {epochs} epochs were run." if epochs != 1 else "Its one epoch was run."
     if stopped not in _WHY:
         return "" if record.result else "This run has not finished."
-    waited = _keeping(record).get("patience") if stopped == "early stopping" else None
-    reason = f": no better {_words(_keeping(record).get('monitor'))} in {waited} logged epochs" if waited else ""
+    patience = _keeping(record).get("patience") if stopped == "early stopping" else None
+    reason = f": no better {_title(_keeping(record).get('monitor'))} in {patience} logged epochs" if patience else ""
     return f"{_WHY[stopped]} after epoch {epoch} of {epochs}{reason}." if epoch is not None else f"{_WHY[stopped]}."
 
 
@@ -52,17 +54,17 @@ def which(record: RunRecord) -> str:
     value, last = record.history[best.row][best.monitor], best.row == len(record.history) - 1
     metric = _metric(best.monitor)
     was = (
-        f"the {_words(best.monitor)} was best ({value:.4g})"
+        f"the {_title(best.monitor)} was best ({value:.4g})"
         if metric is None
-        else f"the {_words(best.monitor)} was best ({metric.text(value)})"
+        else f"the {_title(best.monitor)} was best ({metric.text(value)})"
     )
-    if best.word == "kept":
-        return f"The weights are those of epoch {best.at}, where {was}."
-    return "" if last else f"The weights are those of the last epoch; in epoch {best.at} {was}."
+    if best.label == "kept":
+        return f"The weights are those of epoch {best.epoch}, where {was}."
+    return "" if last else f"The weights are those of the last epoch; in epoch {best.epoch} {was}."
 
 
 def kept(record: RunRecord) -> Kept | None:
-    """The row of the history whose weights were kept, else the best one on the validation rows, if there is any."""
+    """The row of the history whose weights were kept, else the best one on the validation rows; None without any."""
     callback = _keeping(record)
     monitor = callback.get("monitor") if callback else None
     if isinstance(monitor, str) and (row := _best(record, callback, monitor)) is not None:
@@ -81,21 +83,22 @@ def _epoch(record: RunRecord, row: int) -> str:
 def _keeping(record: RunRecord) -> Object:
     """The settings of the callback that ends with the best weights."""
     callbacks: Any = record.spec.get("callbacks")
-    found = [each for each in callbacks if isinstance(each, dict)] if isinstance(callbacks, list) else []
-    return next((each for each in found if each.get("type") in _KEEPING), {})
+    entries = [entry for entry in callbacks if isinstance(entry, dict)] if isinstance(callbacks, list) else []
+    return next((entry for entry in entries if entry.get("type") in _KEEPING), {})
 
 
 def _best(record: RunRecord, callback: Object, monitor: str) -> int | None:
-    """The row where the callback would have found its monitor best."""
+    """The index of the row whose monitored value the callback takes for the best."""
     sign = 1.0 if _is_higher_better(monitor) else -1.0
-    change, later = callback.get("min_change") or 0.0, callback.get("type") == "KeepBest"
-    best, found = -math.inf, None
-    for number, row in enumerate(record.history):
+    change, takes_ties = callback.get("min_change") or 0.0, callback.get("type") == "KeepBest"
+    best, best_row = -math.inf, None
+    for index, row in enumerate(record.history):
         value = row.get(monitor)
         if isinstance(value, int | float) and math.isfinite(value) and isinstance(change, int | float):
-            better = sign * value >= best if later else sign * value > best + (change if found is not None else 0)
-            best, found = (sign * value, number) if better else (best, found)
-    return found
+            least = best + (change if best_row is not None else 0)
+            is_better = sign * value >= best if takes_ties else sign * value > least
+            best, best_row = (sign * value, index) if is_better else (best, best_row)
+    return best_row
 
 
 def _is_higher_better(monitor: str) -> bool:
@@ -107,6 +110,6 @@ def _metric(monitor: str) -> Metric | None:
     return {metric.key: metric for metric in METRICS}.get(monitor.removeprefix("valid_"))
 
 
-def _words(monitor: Any) -> str:
+def _title(monitor: Any) -> str:
     name = str(monitor or "score")
     return f"validation {name.removeprefix('valid_')}" if name.startswith("valid_") else f"training {name}"

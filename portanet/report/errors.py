@@ -1,4 +1,4 @@
-"""How far predicted numbers are from the true ones: predicted against true, and the residuals."""
+"""The errors of a regression model: predicted against true values, and the residuals."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.report.chart import Chart, Range, apart, chart, number, whole
+from portanet.report.chart import Chart, Range, apart, chart, integer, number
 from portanet.report.evidence import Evidence
 from portanet.storage.run_record import Object, RunRecord
 
@@ -15,32 +15,32 @@ _POINTS = 1000  # drawn, at most
 _OUTPUTS = 4  # with charts
 _BINS = 25
 _INTERVALS = 200  # drawn, at most
-_LARGEST = 1e100  # number that is drawn
+_LARGEST = 1e100  # value that is drawn
 
 
 def section(record: RunRecord, evidence: Evidence | None = None) -> Object | None:
-    """What templates/errors.html.j2 shows; None for a model of classes."""
+    """Return the content of templates/errors.html.j2; None for a classifier."""
     if evidence is None or not evidence.has_numbers:
         return None
     charts: list[Chart] = []
     for output, name in enumerate(evidence.target_names[:_OUTPUTS]):
-        true, guessed = (np.asarray(each[:, output], np.float64) for each in (evidence.targets, evidence.outputs))
-        bounds = np.stack([guessed] * 2, axis=1) if evidence.bounds is None else evidence.bounds[:, :, output]
-        if np.abs([true, guessed, *bounds.T]).max() < _LARGEST:
-            charts.append(scatter(f"predicted-{output}", name, np.column_stack([true, guessed, bounds])))
-            charts.append(histogram(f"residuals-{output}", name, guessed - true))
+        true, predicted = (np.asarray(each[:, output], np.float64) for each in (evidence.targets, evidence.outputs))
+        bounds = np.stack([predicted] * 2, axis=1) if evidence.bounds is None else evidence.bounds[:, :, output]
+        if np.abs([true, predicted, *bounds.T]).max() < _LARGEST:
+            charts.append(scatter(f"predicted-{output}", name, np.column_stack([true, predicted, bounds])))
+            charts.append(histogram(f"residuals-{output}", name, predicted - true))
     measures = [
-        (f"{words}: {name}" if len(evidence.target_names) > 1 else words, text)
+        (f"{title}: {name}" if len(evidence.target_names) > 1 else title, text)
         for output, name in enumerate(evidence.target_names)
-        for words, text in _measures(evidence, output)
+        for title, text in _measures(evidence, output)
     ]
     return {"charts": charts, "rows": evidence.rows, "measures": measures}
 
 
 def scatter(key: str, name: str, rows: HostArray) -> Chart:
-    """Predicted against true numbers; on the diagonal they are equal.
+    """A scatter plot of predicted against true values, which are equal on the diagonal.
 
-    rows  (N, 4) the true number, the predicted one, and the bounds of its interval
+    rows  (N, 4) the true value, the predicted value, and the bounds of its interval
     """
     true = Range("True", float(rows[:, 0].min()), float(rows[:, 0].max()), number)
     drawn = chart(key, f"Predicted against true{f': {name}' if name else ''}", true,
@@ -58,13 +58,13 @@ def scatter(key: str, name: str, rows: HostArray) -> Chart:
 
 
 def histogram(key: str, name: str, residuals: HostArray) -> Chart:
-    """How many residuals are of which size: predicted minus true."""
+    """A histogram of the residuals, predicted minus true."""
     ends = apart(float(residuals.min()), float(residuals.max()))
     counts, edges = np.histogram(
         residuals, range=ends, bins=min(_BINS, math.ceil(2 * len(residuals) ** (1 / 3)))
     )  # Rice's rule
     drawn = chart(key, f"Residuals{f': {name}' if name else ''}", Range("Predicted minus true", float(edges[0]),
-                  float(edges[-1]), number), Range("Rows", 0.0, float(counts.max()), whole))  # fmt: skip
+                  float(edges[-1]), number), Range("Rows", 0.0, float(counts.max()), integer))  # fmt: skip
     for count, left, right in zip(counts.tolist(), edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         start, end, top = drawn.x.at(left), drawn.x.at(right), drawn.y.at(count)
         text = f"{number(left)} to {number(right)}"
@@ -77,13 +77,13 @@ def histogram(key: str, name: str, residuals: HostArray) -> Chart:
 
 
 def root_mean_square(values: HostArray) -> float:
-    """The typical size of values, whose squares may be larger than any float."""
-    most = float(np.abs(values).max()) or 1.0
-    return float(most * np.sqrt(np.mean(np.square(values / most))))
+    """The root mean square of values, even if their squares overflow."""
+    largest = float(np.abs(values).max()) or 1.0
+    return float(largest * np.sqrt(np.mean(np.square(values / largest))))
 
 
 def thinned(rows: HostArray, most: int) -> HostArray:
-    """At most so many of the rows, at even distances."""
+    """At most `most` of the rows, at even distances."""
     return rows[:: max(1, -(-len(rows) // most))]
 
 
@@ -91,18 +91,20 @@ def _measures(evidence: Evidence, output: int) -> list[tuple[str, str]]:
     """The errors of one target, in its unit."""
     targets = evidence.targets[:, output]
     size = np.abs(targets - evidence.outputs[:, output])
-    quantiles = [("Half of the errors are below", 0.5), ("Nine of ten are below", 0.9), ("The largest is", 1.0)]
-    held: list[tuple[str, str]] = []
+    quantiles = [
+        ("Median absolute error", 0.5), ("90th percentile of absolute errors", 0.9), ("Largest absolute error", 1.0),
+    ]  # fmt: skip
+    intervals: list[tuple[str, str]] = []
     if evidence.bounds is not None:
         low, high = evidence.bounds[:, 0, output], evidence.bounds[:, 1, output]
-        share = float(((low <= targets) & (targets <= high)).mean())
-        held = [
-            (f"Inside their intervals, of {evidence.coverage:.0%} meant", f"{share:.1%}"),
-            ("Half of the intervals are narrower than", number(float(np.median(high - low)))),
+        coverage = float(((low <= targets) & (targets <= high)).mean())
+        intervals = [
+            (f"Targets inside their {evidence.coverage:.0%} intervals", f"{coverage:.1%}"),
+            ("Median width of the intervals", number(float(np.median(high - low)))),
         ]
     return [
-        *held,
-        ("Root-mean-square error (RMSE)", number(root_mean_square(size))),
+        *intervals,
+        ("Root mean squared error (RMSE)", number(root_mean_square(size))),
         ("Mean absolute error", number(float(size.mean()))),
-        *((words, number(float(np.quantile(size, share)))) for words, share in quantiles),
+        *((title, number(float(np.quantile(size, level)))) for title, level in quantiles),
     ]

@@ -1,4 +1,4 @@
-"""Evidence: what a model answers on labelled rows, and what it has learnt, as arrays on the host."""
+"""Evidence: a model's predictions on labelled rows, and its learned features, as arrays on the host."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from portanet.storage.schema import CATEGORY, DATE, YES_NO, Column
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Labelled rows with a model's answers.
+    """Labelled rows with a model's predictions.
 
-    rows        which they are: "validation", "test", "training" or "given"
-    total       how many there are; of more than x holds, x has those at even distances
-    x           (N, ...) rows as they were read
-    targets     class numbers (N,), ones and zeros (N, K) for several classes at once, or numbers (N, K)
-    outputs     (N, K) probabilities of the classes, or the predicted numbers, in the unit of the targets
-    classes     the names of the classes; none for numbers
-    metric      what is measured on these rows
+    rows        the rows by name: "validation", "test", "training" or "given"
+    total       the number of rows; `x` has fewer of very many, at even distances
+    x           (N, ...) the rows as they were read
+    targets     labels (N,), ones and zeros (N, K) for multi-label rows, or numbers (N, K)
+    outputs     (N, K) the probabilities of the classes, or predicted numbers in the targets' unit
+    classes     the names of the classes; empty for regression
+    metric      the metric of these rows
     score       its value
-    bounds      (N, 2, K) the lower and the upper bound of each number, in the unit of the targets, if there are any
-    coverage    the fraction of the targets that is meant to lie between them
-    importance  how much of the score is lost when a column's values are shuffled among the rows, by its name
-    filters     (units, C, H, W) the weights of the first layer, where they are pictures
+    bounds      (N, 2, K) the lower and upper bounds of intervals, in the targets' unit, if there are any
+    coverage    the fraction of targets that the intervals should contain
+    importance  the loss of score when a column's values are shuffled, by the column's name
+    filters     (units, C, H, W) the weights of the first layer, if it takes images
     """
 
     rows: str
@@ -52,27 +52,27 @@ class Evidence:
 
     @property
     def has_one_class(self) -> bool:
-        """Whether each row is of one class."""
+        """Whether each row has one class."""
         return bool(self.classes) and self.targets.ndim == 1
 
     @property
     def has_numbers(self) -> bool:
-        """Whether the answers are numbers, not classes."""
+        """Whether predictions are numbers, not classes."""
         return not self.classes
 
     @property
     def target_names(self) -> tuple[str, ...]:
-        """The name of each number that is predicted; several without names are numbered."""
+        """The names of the targets; several without names are numbered."""
         return self.card.target_names(self.targets.shape[1]) or (in_words(self.card.label),)
 
     @property
     def has_images(self) -> bool:
-        """Whether a row can be shown as a picture."""
+        """Whether rows can be shown as pictures."""
         return self.x.ndim == 4 and self.x.shape[1] in (1, 3, 4)
 
     @cached_property
     def predicted(self) -> HostArray:
-        """(N,) the number of the likeliest class of each row."""
+        """(N,) the most probable class of each row, as an index."""
         return np.argmax(self.outputs, axis=1)
 
     @cached_property
@@ -82,7 +82,7 @@ class Evidence:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of a table as its file has them; without names, numbered from 1."""
+        """The columns of the table as in its file; without names they are numbered from 1."""
         if self.x.ndim != 2:
             return ()
         if self.card.table is not None:
@@ -91,17 +91,17 @@ class Evidence:
         return tuple(Column(name) for name in names)
 
     @cached_property
-    def places(self) -> dict[str, list[int]]:
-        """Which columns of x belong to each column of the table."""
-        found, start = {}, 0
+    def column_indices(self) -> dict[str, list[int]]:
+        """The columns of x for each column of the table, by its name."""
+        indices, start = {}, 0
         for column in self.columns:
-            found[column.name] = list(range(start, start + len(column.parts)))
+            indices[column.name] = list(range(start, start + len(column.parts)))
             start += len(column.parts)
-        return found
+        return indices
 
     def cell(self, row: int, column: Column) -> str:
-        """What a row of the table holds in a column, as text; empty where nothing is known."""
-        first, *others = (float(self.x[row, place]) for place in self.places[column.name])
+        """The value of a column in a row of the table, as text; empty if it is missing."""
+        first, *others = (float(self.x[row, index]) for index in self.column_indices[column.name])
         if column.kind in (CATEGORY, YES_NO):
             return column.values[int(first) - 1] if 0 < first <= len(column.values) else ""
         if np.isnan(first):

@@ -1,4 +1,4 @@
-"""Pages as a notebook shows them: a run's curves, or its whole report."""
+"""Pages for notebooks: a run's curves, or its full report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portanet.storage.run_record import RunRecord
 
 @dataclass(frozen=True, repr=False)
 class Page:
-    """A page of HTML: a notebook shows it in a frame, and `write_html` saves it.
+    """An HTML page, which a notebook shows in a frame.
 
     height  of the frame, in pixels
     """
@@ -31,20 +31,20 @@ class Page:
         return f'<iframe srcdoc="{escape(self.html)}" {frame}></iframe>'
 
     def write_html(self, path: str | Path) -> Path:
-        """Write the page to one file, which opens offline, and return its path; DataError where it cannot be."""
+        """Write the page to one file, which opens offline, and return its path; raises DataError if that fails."""
         return write_html(Path(path), self.html)
 
 
 def figure(record: RunRecord) -> Page:
-    """The curves of a report as a page of their own.
+    """The curves of a report as a page.
 
-    Raises PortanetError where jinja2 is missing, or the record has no history.
+    Raises PortanetError if jinja2 is missing or the record has no history.
     """
     require_packages("plot")
     charts = curves.charts(record)
     if not charts:
         raise PortanetError(
-            "the history is empty: a model file does not keep it.",
+            "the history is empty: model files do not contain it.",
             remedy="plot the model that fit returns, or open report.html in the run's folder",
         )
     return Page(record.name, assemble(record.name, "", "", [("figure", {"charts": charts})]), 380)

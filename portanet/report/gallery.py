@@ -1,4 +1,4 @@
-"""Rows to look at: the worst mistakes, those the model is least sure of, and examples of each class."""
+"""Rows to look at: the worst mistakes, the least confident predictions, and examples of each class."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from portanet.report.evidence import Evidence
 from portanet.storage.run_record import Object, RunRecord
 from portanet.storage.schema import Column
 
-_BUDGET = 180_000  # bytes of the pictures of one group, before they are compressed
+_BUDGET = 180_000  # bytes of the pictures of one group, before compression
 _MISTAKES, _UNSURE, _EXAMPLES = 96, 16, 8
 _TABLE_ROWS, _TABLE_COLUMNS = 12, 8
-_FIRST = 27  # of a group's pictures; the others are folded away
-_CLASSES = 20  # that have examples
+_FIRST = 27  # pictures of a group; the others are folded away
+_CLASSES = 20  # with examples, at most
 
 
 def section(record: RunRecord, evidence: Evidence | None = None) -> Object | None:
-    """What templates/gallery.html.j2 shows; None where the rows cannot be shown."""
+    """Return the content of templates/gallery.html.j2; None if the rows cannot be shown."""
     if evidence is None or not (evidence.has_images or evidence.columns):
         return None
     groups = _of_numbers(evidence) if evidence.has_numbers else _of_classes(evidence)
-    shown = _pictures if evidence.has_images else _table
-    groups = [group | shown(evidence, group["numbers"]) for group in groups if len(group["numbers"])]
+    content = _pictures if evidence.has_images else _table
+    groups = [group | content(evidence, group["indices"]) for group in groups if len(group["indices"])]
     for group in groups:
         if group["key"] == "examples" and evidence.has_images:
             names = list(dict.fromkeys(picture["true"] for picture in group["pictures"]))
@@ -41,15 +41,15 @@ def _of_classes(evidence: Evidence) -> list[Object]:
     wrong = np.flatnonzero(evidence.predicted != evidence.targets)
     wrong = wrong[np.argsort(-evidence.confidence[wrong], kind="stable")]
     unsure = np.argsort(evidence.confidence, kind="stable")[: _most(evidence, _UNSURE)]
-    among = f"{len(wrong):,} of {len(evidence):,} {evidence.rows} rows are answered wrongly, the surest first."
+    note = f"{len(wrong):,} of {len(evidence):,} {evidence.rows} rows are predicted wrongly; most confident first."
     groups = [
-        {"key": "mistakes", "title": "The worst mistakes", "note": among if len(wrong) else "",
-         "numbers": wrong[: _most(evidence, _MISTAKES)]},
-        {"key": "unsure", "title": "The least sure", "note": "", "numbers": unsure},
+        {"key": "mistakes", "title": "Worst mistakes", "note": note if len(wrong) else "",
+         "indices": wrong[: _most(evidence, _MISTAKES)]},
+        {"key": "unsure", "title": "Least confident predictions", "note": "", "indices": unsure},
     ]  # fmt: skip
     if len(evidence.classes) <= _CLASSES:
         groups.append(
-            {"key": "examples", "title": "Examples of each class", "note": "", "numbers": _examples(evidence)}
+            {"key": "examples", "title": "Examples of each class", "note": "", "indices": _examples(evidence)}
         )
     return groups
 
@@ -58,39 +58,39 @@ def _of_numbers(evidence: Evidence) -> list[Object]:
     spread = evidence.targets.std(axis=0) if evidence.targets.shape[1] > 1 else np.ones(1)  # of several, in one unit
     size = (np.abs(evidence.targets - evidence.outputs) / np.where(spread > 0, spread, 1.0)).mean(axis=1)
     worst = np.argsort(-size, kind="stable")[: _most(evidence, _UNSURE)]
-    return [{"key": "mistakes", "title": "The largest errors", "note": "", "numbers": worst}]
+    return [{"key": "mistakes", "title": "Largest errors", "note": "", "indices": worst}]
 
 
 def _examples(evidence: Evidence) -> HostArray:
     """Rows of each class at even distances."""
-    each = min(_EXAMPLES if evidence.has_images else 2, max(1, _most(evidence, 200) // len(evidence.classes)))
-    places = [np.flatnonzero(evidence.targets == label) for label in range(len(evidence.classes))]
-    picked = [rows[np.linspace(0, len(rows) - 1, min(each, len(rows))).astype(np.int64)] for rows in places]
-    return np.concatenate(picked)
+    count = min(_EXAMPLES if evidence.has_images else 2, max(1, _most(evidence, 200) // len(evidence.classes)))
+    by_class = [np.flatnonzero(evidence.targets == label) for label in range(len(evidence.classes))]
+    examples = [rows[np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.int64)] for rows in by_class]
+    return np.concatenate(examples)
 
 
 def _most(evidence: Evidence, wanted: int) -> int:
-    """How many rows can be shown."""
+    """The number of rows to show, at most `wanted`."""
     if not evidence.has_images:
         return min(wanted, _TABLE_ROWS)
     image = png.picture(evidence.x[0], 0.0, 1.0)
     return max(4, min(wanted, _BUDGET // image.size))
 
 
-def _pictures(evidence: Evidence, numbers: HostArray) -> Object:
+def _pictures(evidence: Evidence, indices: HostArray) -> Object:
     low, high = (0.0, 255.0) if evidence.x.dtype == np.uint8 else (float(evidence.x.min()), float(evidence.x.max()))
     return {
         "first": _FIRST,
         "pictures": [
-            _told(evidence, row) | {"uri": png.as_uri(png.picture(evidence.x[row], low, high)), "row": row}
-            for row in numbers.tolist()
+            _caption(evidence, row) | {"uri": png.as_uri(png.picture(evidence.x[row], low, high)), "row": row}
+            for row in indices.tolist()
         ],
     }
 
 
-def _table(evidence: Evidence, numbers: HostArray) -> Object:
+def _table(evidence: Evidence, indices: HostArray) -> Object:
     columns = _important(evidence)
-    rows = [_told(evidence, row) | {"cells": [evidence.cell(row, c) for c in columns]} for row in numbers.tolist()]
+    rows = [_caption(evidence, row) | {"cells": [evidence.cell(row, c) for c in columns]} for row in indices.tolist()]
     return {
         "columns": [column.name for column in columns],
         "hidden": len(evidence.columns) - len(columns),
@@ -99,22 +99,22 @@ def _table(evidence: Evidence, numbers: HostArray) -> Object:
 
 
 def _important(evidence: Evidence) -> Sequence[Column]:
-    """The columns that matter most, in their order."""
+    """The most important columns, in the order of the table."""
     order = sorted(evidence.columns, key=lambda column: -evidence.importance.get(column.name, 0.0))
-    chosen = {column.name for column in order[:_TABLE_COLUMNS]}
-    return [column for column in evidence.columns if column.name in chosen]
+    names = {column.name for column in order[:_TABLE_COLUMNS]}
+    return [column for column in evidence.columns if column.name in names]
 
 
-def _told(evidence: Evidence, row: int) -> Object:
-    """What is said of a row: its true answer, the model's, and how sure or how far off that is."""
+def _caption(evidence: Evidence, row: int) -> Object:
+    """The true and the predicted value of a row, with the confidence or the error."""
     if evidence.has_numbers:
-        true, guessed = (values[row].tolist() for values in (evidence.targets, evidence.outputs))
-        off: Any = [a - b for a, b in zip(guessed, true, strict=True)]
-        texts = [", ".join(number(value) for value in values) for values in (true, guessed, off)]
-        return {"true": texts[0], "answer": texts[1], "sure": texts[2], "style": "plain", "pair": ""}
-    label, answer = int(evidence.targets[row]), int(evidence.predicted[row])
+        true, predicted = (values[row].tolist() for values in (evidence.targets, evidence.outputs))
+        errors: Any = [a - b for a, b in zip(predicted, true, strict=True)]
+        texts = [", ".join(number(value) for value in values) for values in (true, predicted, errors)]
+        return {"true": texts[0], "predicted": texts[1], "sure": texts[2], "style": "plain", "pair": ""}
+    label, predicted = int(evidence.targets[row]), int(evidence.predicted[row])
     names = evidence.classes
     return {
-        "true": names[label], "answer": names[answer], "sure": f"{evidence.confidence[row]:.1%}",
-        "style": "right" if label == answer else "wrong", "pair": f"{label}-{answer}",
+        "true": names[label], "predicted": names[predicted], "sure": f"{evidence.confidence[row]:.1%}",
+        "style": "right" if label == predicted else "wrong", "pair": f"{label}-{predicted}",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The first lines of a report: the score in large figures, what it is to be compared with, how the run ended."""
+"""The head of a report: the score beside its baseline, and how the run ended."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from portanet.report.errors import root_mean_square
 from portanet.report.evidence import Evidence
 from portanet.storage.run_record import Object, RunRecord
 
-_MEASURED = {"valid": "Validation", "test": "Test", "final_train": "Training", "train": "Last logged training"}
+_TITLES = {"valid": "Validation", "test": "Test", "final_train": "Training", "train": "Last logged training"}
 _HEADS = {
-    "valid": "Validation", "test": "Test", "valid baseline": "Validation, always answering alike",
-    "test baseline": "Test, always answering alike",
+    "valid": "Validation", "test": "Test", "valid baseline": "Validation baseline", "test baseline": "Test baseline",
 }  # fmt: skip
 
 
 def section(record: RunRecord, evidence: Evidence | None = None) -> Object:
-    """What templates/headline.html.j2 shows."""
+    """Return the content of templates/headline.html.j2."""
     return {
         "figures": figures(record, evidence),
         "error": _error(evidence),
@@ -33,25 +32,25 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object:
 
 
 def figures(record: RunRecord, evidence: Evidence | None = None) -> list[Object]:
-    """The scores: the first one, of rows that the model did not learn from if there are any, with its baseline."""
-    found: list[Object] = []
-    for rows, title in _MEASURED.items():
+    """The scores, those on held-out rows first; the first one has its baseline."""
+    entries: list[Object] = []
+    for rows, title in _TITLES.items():
         for metric in METRICS:
             value = record.result.get(f"{rows}_{metric.key}")
-            if value is not None and not (rows == "train" and found):
-                found.append(_figure(f"{title} {metric.title}", metric, value) | {"rows": rows})
-    if not found and evidence is not None and evidence.metric is not None:
-        found = [_figure(f"{evidence.rows.capitalize()} {evidence.metric.title}", evidence.metric, evidence.score)]
-    if found:
-        _compare(found[0], _section(record.result.get("baseline"), found[0].get("rows")), evidence)
-    return found
+            if value is not None and not (rows == "train" and entries):
+                entries.append(_figure(f"{title} {metric.title}", metric, value) | {"rows": rows})
+    if not entries and evidence is not None and evidence.metric is not None:
+        entries = [_figure(f"{evidence.rows.capitalize()} {evidence.metric.title}", evidence.metric, evidence.score)]
+    if entries:
+        _compare(entries[0], _section(record.result.get("baseline"), entries[0].get("rows")), evidence)
+    return entries
 
 
 def scores(record: RunRecord) -> Object | None:
-    """Everything that was measured, beside what always answering alike scores; None where that is not recorded."""
-    names = {rows: _section(record.result.get("scores"), rows) for rows in ("valid", "test")}
-    names |= {f"{rows} baseline": _section(record.result.get("baseline"), rows) for rows in ("valid", "test")}
-    measured = {rows: values for rows, values in names.items() if values}
+    """Every metric, beside that of the baseline, which predicts one class or number; None if none is recorded."""
+    columns = {rows: _section(record.result.get("scores"), rows) for rows in ("valid", "test")}
+    columns |= {f"{rows} baseline": _section(record.result.get("baseline"), rows) for rows in ("valid", "test")}
+    measured = {rows: values for rows, values in columns.items() if values}
     lines = [
         (metric.title, [_text(metric, values.get(metric.key)) for values in measured.values()])
         for metric in METRICS
@@ -61,20 +60,20 @@ def scores(record: RunRecord) -> Object | None:
 
 
 def targets(record: RunRecord) -> Object | None:
-    """The scores of each of several targets, on the first rows that were not learnt from; None for one target."""
+    """The scores of each target, on the validation or else the test rows; None for a single target."""
     for rows in ("valid", "test"):
-        found = {name: scores for name, scores in _section(record.result.get("targets"), rows).items()
-                 if isinstance(scores, dict)}  # fmt: skip
-        known = [metric for metric in METRICS if any(metric.key in scores for scores in found.values())]
-        if known:
-            lines = [(name, [_text(m, scores.get(m.key)) for m in known]) for name, scores in found.items()]
-            return {"heads": [metric.title for metric in known], "lines": lines, "rows": _MEASURED[rows]}
+        by_target = {name: scores for name, scores in _section(record.result.get("targets"), rows).items()
+                     if isinstance(scores, dict)}  # fmt: skip
+        shown = [metric for metric in METRICS if any(metric.key in scores for scores in by_target.values())]
+        if shown:
+            lines = [(name, [_text(m, scores.get(m.key)) for m in shown]) for name, scores in by_target.items()]
+            return {"heads": [metric.title for metric in shown], "lines": lines, "rows": _TITLES[rows]}
     return None
 
 
 def _section(value: Any, rows: Any) -> Object:
-    found = value.get(rows) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
+    content = value.get(rows) if isinstance(value, dict) else None
+    return content if isinstance(content, dict) else {}
 
 
 def _text(metric: Metric, value: Any) -> str:
@@ -87,30 +86,30 @@ def _is_number(value: Any) -> bool:
 
 def _figure(title: str, metric: Metric, value: Any) -> Object:
     is_number = _is_number(value)
-    share = min(1.0, max(0.0, float(value))) if is_number and metric.higher_is_better else None
+    level = min(1.0, max(0.0, float(value))) if is_number and metric.higher_is_better else None
     text = metric.text(value) if is_number else str(value)[:40]
-    return {"title": title, "text": text, "share": share, "metric": metric, "baseline": None, "compared": ""}
+    return {"title": title, "text": text, "level": level, "metric": metric, "baseline": None, "compared": ""}
 
 
-def _compare(figure: Object, simple: Object, evidence: Evidence | None) -> None:
-    """Add what an answer without any learning scores, as the record has it, or else of the rows at hand."""
-    share, metric = simple.get(figure["metric"].key), figure["metric"]
+def _compare(figure: Object, baseline: Object, evidence: Evidence | None) -> None:
+    """Add the score of the baseline to a figure: the recorded one, or else that of the evidence."""
+    score, metric = baseline.get(figure["metric"].key), figure["metric"]
     if evidence is None:
         on, name = "", "the commonest class"
     else:
         on = f", on {evidence.total:,} rows"
-        common = evidence.targets if evidence.has_one_class else np.zeros(1)
-        counts = np.bincount(common.astype(np.int64), minlength=len(evidence.classes))
+        labels = evidence.targets if evidence.has_one_class else np.zeros(1)
+        counts = np.bincount(labels.astype(np.int64), minlength=len(evidence.classes))
         name = evidence.classes[int(counts.argmax())] if evidence.has_one_class else ""
-        share = float(counts.max() / counts.sum()) if share is None and evidence.has_one_class else share
-    if metric is ACCURACY and _is_number(share) and name:
-        figure["baseline"], figure["compared"] = share, f"{share:.2%} by always answering {name}{on}"
+        score = float(counts.max() / counts.sum()) if score is None and evidence.has_one_class else score
+    if metric is ACCURACY and _is_number(score) and name:
+        figure["baseline"], figure["compared"] = score, f"{score:.2%} by always predicting {name}{on}"
     elif metric is R2:
-        figure["baseline"], figure["compared"] = 0.0, f"0 by always answering the mean, 1 is perfect{on}"
+        figure["baseline"], figure["compared"] = 0.0, f"0 by always predicting the mean, 1 is perfect{on}"
 
 
 def _error(evidence: Evidence | None) -> Object | None:
-    """The typical error of a number in its unit, and that of the mean; of several there is not one unit."""
+    """The root mean squared error in the target's unit, beside that of predicting the mean; None for several units."""
     if evidence is None or not evidence.has_numbers or len(evidence.target_names) > 1:
         return None
     residuals = evidence.targets - evidence.outputs
@@ -119,7 +118,7 @@ def _error(evidence: Evidence | None) -> Object | None:
     return {
         "title": f"{evidence.rows.capitalize()} error (RMSE)",
         "text": number(rmse),
-        "compared": f"{number(mean)} by always answering the mean",
+        "compared": f"{number(mean)} by always predicting the mean",
         "label": evidence.target_names[0],
         "mean": number(float(np.abs(residuals).mean())),
     }

@@ -1,4 +1,4 @@
-"""The page: sections, each with its template, put into one file with its style and its script."""
+"""The page: sections, each with a template, in one file with style and script."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 def available() -> bool:
-    """Whether the package that a report needs is installed; finding out does not import it."""
+    """Whether the package that a report needs is installed; it is not imported."""
     return find_spec("jinja2") is not None
 
 
 def write_report(run_folder: Path, evidence: Evidence | None = None, note: str = "") -> Path:
     """Write `report.html` into a run folder, from its `run.json` and `history.jsonl`, and return its path.
 
-    The page is one file without any outside reference. An older report stays whole until the new one is.
-    Raises PortanetError where a package is missing or the folder's files cannot be read or written.
+    The page is one file without external references. It replaces an older report atomically. Raises PortanetError if a
+    package is missing or the folder's files cannot be read or written.
 
-    evidence  the model's answers on labelled rows; without any, the page says so
+    evidence  the model's predictions on labelled rows; without any, the page says so
     note      why there are none
     """
     require_packages()
@@ -55,45 +55,45 @@ def page(record: RunRecord, evidence: Evidence | None = None, note: str = "") ->
     from portanet.report import calibration, columns, confusion, curves, errors, gallery, headline, rows, run, weights
 
     modules = (headline, curves, errors, confusion, calibration, gallery, columns, weights, rows, run)
-    note = note or ("" if evidence else "Nothing is measured here: the page was made without labelled rows.")
-    lead = f"Preset {record.preset}" if record.preset else "Own model"
+    note = note or ("" if evidence else "The page was written without labelled rows, so it shows no predictions.")
+    lead = f"Preset {record.preset}" if record.preset else "Custom model"
     if record.started:
         lead += f", started {_day(record.started)}"
     return assemble(record.name, lead, note if record.result else "", sections(modules, record, evidence))
 
 
 def _day(started: str) -> str:
-    """A time as people read it, where it is one."""
+    """An ISO time in a readable form; other text unchanged."""
     try:
         return f"{datetime.fromisoformat(started):%-d %B %Y, %H:%M %Z}".strip()
     except ValueError:
         return started
 
 
-def sections(modules: Sequence[ModuleType], *given: Any) -> list[tuple[str, Any]]:
-    """The name and the content of each section that has any; its template is of the same name."""
-    found = [(module.__name__.rpartition(".")[2], module.section(*given)) for module in modules]
-    return [(name, content) for name, content in found if content is not None]
+def sections(modules: Sequence[ModuleType], *arguments: Any) -> list[tuple[str, Any]]:
+    """The name and the content of each section that has any; its template has the same name."""
+    contents = [(module.__name__.rpartition(".")[2], module.section(*arguments)) for module in modules]
+    return [(name, content) for name, content in contents if content is not None]
 
 
-def assemble(title: str, lead: str, note: str, found: list[tuple[str, Any]]) -> str:
-    """The whole page around its sections."""
+def assemble(title: str, lead: str, note: str, contents: list[tuple[str, Any]]) -> str:
+    """The page with these sections as HTML."""
     require_packages()
     style, script = (_asset(name) for name in ("style.css", "page.js"))
-    readings = {c.key: {"points": c.reading, "title": c.title} for c in _charts(found)}
+    readings = {c.key: {"points": c.reading, "title": c.title} for c in _charts(contents)}
     return str(
         _environment()
         .get_template("page.html.j2")
         .render(
-            title=title, lead=lead, note=note, sections=found, style=style, script=script, filename=title[:80],
+            title=title, lead=lead, note=note, sections=contents, style=style, script=script, filename=title[:80],
             readings=readings, allowed={"style": _digest(style), "script": _digest(script)},
         )
     )  # fmt: skip
 
 
-def _charts(found: list[tuple[str, Any]]) -> list[Any]:
-    each = [content.get("charts", [content["chart"]] if "chart" in content else []) for _, content in found]
-    return [chart for charts in each for chart in charts]
+def _charts(contents: list[tuple[str, Any]]) -> list[Any]:
+    lists = [content.get("charts", [content["chart"]] if "chart" in content else []) for _, content in contents]
+    return [chart for charts in lists for chart in charts]
 
 
 @cache
@@ -116,11 +116,11 @@ def _asset(name: str) -> str:
 
 
 def _digest(text: str) -> str:
-    """What the content security policy lets through: this text, and nothing that slipped past the escaping."""
+    """The hash by which the content security policy allows this text, and nothing that escaping has missed."""
     return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
-def require_packages(what: str = "report") -> None:
-    """Raise PortanetError where what a page needs is not installed."""
+def require_packages(caller: str = "report") -> None:
+    """Raise PortanetError unless the packages of a page are installed."""
     if not available():
-        raise PortanetError(f"{what} needs jinja2: pip install 'portanet[report]'")
+        raise PortanetError(f"{caller} needs jinja2: pip install 'portanet[report]'")

@@ -1,4 +1,4 @@
-"""How the run was set up and how it is repeated: layers, settings, versions, the command."""
+"""The set-up of a run: layers, settings, versions, and the command that repeats it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from portanet.storage.run_record import Object, RunRecord
 
 
 def section(record: RunRecord, evidence: Evidence | None = None) -> Object:
-    """What templates/run.html.j2 shows."""
-    settings = {name: value for name, value in record.spec.items() if name != "layers"}  # they have their own table
+    """Return the content of templates/run.html.j2."""
+    settings = {name: value for name, value in record.spec.items() if name != "layers"}  # layers have a table
     folded = [("Settings", settings), ("Versions", record.versions)]
     return {
         "layers": tables.layers(record),

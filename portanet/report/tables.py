@@ -1,4 +1,4 @@
-"""The tables of a report: rows of text, made from what the record holds."""
+"""The tables of a report: rows of text from a run's record."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FACTS = {
     "seconds": ("Seconds", "{:,.1f}"),
     "backend": ("Backend", "{}"),
     "device": ("Device", "{}"),
-    "dtype": ("Number type", "{}"),
+    "dtype": ("Data type", "{}"),
     "seed": ("Seed", "{}"),
 }
 _BYTES = {"float32": 4, "float64": 8}
@@ -24,21 +24,21 @@ _LETTERS = 600  # of a cell
 
 
 def facts(record: RunRecord) -> list[tuple[str, str]]:
-    """The result's figures that are not scores, by their plain names; what is null or absent has no row."""
+    """The titles and values of the result's figures that are not scores, without missing ones."""
     result = record.result
     rows = [(label, figure(result[key], form)) for key, (label, form) in FACTS.items() if result.get(key) is not None]
     return [("Parameters", parameters(record)), *rows] if record.layers else rows
 
 
 def settings(value: Object) -> list[tuple[str, str]]:
-    """A nested object as rows, names joined with dots: optimizer.momentum."""
+    """A nested object as rows, with names joined by dots: optimizer.momentum."""
     rows = list(_flat(value, ""))
     more = [("…", f"and {len(rows) - _ROWS:,} more, in run.json")] if len(rows) > _ROWS else []
     return [*rows[:_ROWS], *more]
 
 
 def layers(record: RunRecord) -> list[tuple[str, str, str, str, str]]:
-    """Name, layer, output shape, parameters and memory of each layer: its parameters and one row's output."""
+    """The name, layer, output shape, parameters and memory (parameters + one row's output) of each layer."""
     size = _BYTES.get(str(record.result.get("dtype")), 4)
     return [
         (
@@ -53,23 +53,23 @@ def layers(record: RunRecord) -> list[tuple[str, str, str, str, str]]:
 
 
 def parameters(record: RunRecord) -> str:
-    """How many parameters the layers hold together."""
+    """The total number of parameters, as text."""
     return f"{count(record):,}"
 
 
 def count(record: RunRecord) -> int:
-    """The same as a number."""
+    """The total number of parameters."""
     counts = [layer.get("parameters") for layer in record.layers]
     return sum(each for each in counts if isinstance(each, int))
 
 
 def memory(record: RunRecord) -> str:
-    """What the parameters take together."""
+    """The memory of all parameters, as text."""
     return in_bytes(count(record) * _BYTES.get(str(record.result.get("dtype")), 4))
 
 
 def in_bytes(size: float) -> str:
-    """A number of bytes in the unit that suits it."""
+    """A number of bytes with a suitable unit."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.3g} {unit}"
@@ -87,8 +87,8 @@ def text(value: Any) -> str:
 
 
 def _memory(size: int, parameters: Any, shape: Any) -> str:
-    known = isinstance(parameters, int) and isinstance(shape, list) and all(isinstance(n, int) for n in shape)
-    if not known:
+    is_valid = isinstance(parameters, int) and isinstance(shape, list) and all(isinstance(n, int) for n in shape)
+    if not is_valid:
         return ""
     output = in_bytes(size * math.prod(shape))
     return f"{in_bytes(size * parameters)} + {output}" if parameters else output
@@ -103,7 +103,7 @@ def _flat(value: Object, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def figure(value: Any, form: str) -> str:
-    """A number as a format says, or whatever else stands there."""
+    """A number by a format; other values as text."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and not abs(value) < 1e15:
         return number(float(value)) if abs(value) < 1e300 else str(value)[:40]

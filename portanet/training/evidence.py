@@ -83,7 +83,7 @@ def _score(run: TrainedModel, outputs: HostArray, numbers: HostArray) -> float:
 
 def _importance(run: TrainedModel, x: HostArray, outputs: HostArray, numbers: HostArray) -> dict[str, float]:
     """How much of the score is lost when the values of a column are shuffled: Breiman 2001, section 10."""
-    columns = Evidence("", 0, x, numbers, outputs, run.card).places
+    columns = Evidence("", 0, x, numbers, outputs, run.card).column_indices
     if not 1 < len(columns) <= _COLUMNS:
         return {}
     count = min(len(x), _SHUFFLED, max(50, _CELLS // len(columns)))

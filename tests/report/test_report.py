@@ -1,4 +1,4 @@
-"""The report: one file that needs no network, holds the history as it was, and trusts no text it is given."""
+"""The report: one file that opens offline, shows the history exactly, and escapes all text."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ class Page(HTMLParser):
 
     @property
     def charts(self) -> dict[str, Any]:
-        """What is read in each chart: {line: [text at each place]}, and the places themselves under ""."""
+        """The readings of each chart: {line: [text at each point]}, and the points' titles under ""."""
         text = "".join(data for attributes, data in self.code if attributes.get("id") == "readings")
         found: dict[str, Any] = {}
         for key, reading in json.loads(text).items():
-            found[key] = {"": [words for _, words, _ in reading["points"]]}
+            found[key] = {"": [title for _, title, _ in reading["points"]]}
             for _, _, lines in reading["points"]:
                 for _, name, value in lines:
                     found[key].setdefault(name, []).append(value)
@@ -99,7 +99,7 @@ def page_of(path: Path, run: dict[str, Any] = RUN, history: list[dict[str, Any]]
 pytest.importorskip("jinja2", reason="jinja2 is not installed: pip install 'portanet[report]'")
 
 
-def test_is_one_file_that_asks_no_host_for_anything(tmp_path: Path) -> None:
+def test_a_report_is_one_file_without_external_references(tmp_path: Path) -> None:
     page = page_of(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "report.html", "run.json"]
     code = [data.replace("http://www.w3.org/2000/svg", "") for _, data in page.code]
@@ -109,7 +109,7 @@ def test_is_one_file_that_asks_no_host_for_anything(tmp_path: Path) -> None:
     assert not {"link", "base", "iframe", "object", "embed", "img"} & {tag for tag, _ in page.tags}
 
 
-def test_allows_no_script_or_style_but_its_own(tmp_path: Path) -> None:
+def test_only_the_pages_own_script_and_style_are_allowed(tmp_path: Path) -> None:
     page = page_of(tmp_path)
     [policy] = [a["content"] or "" for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
@@ -126,7 +126,7 @@ def test_equal_runs_have_equal_pages(tmp_path: Path) -> None:
     assert len(first) < 40_000
 
 
-def test_charts_tell_the_history_as_it_was(tmp_path: Path) -> None:
+def test_charts_show_the_history_exactly(tmp_path: Path) -> None:
     charts = page_of(tmp_path).charts
     assert charts == {
         "accuracy": {"": ["Iteration 0", "Iteration 10", "Iteration 20"], "Training": ["10.80%", "47.60%", "62.10%"]},
@@ -134,8 +134,8 @@ def test_charts_tell_the_history_as_it_was(tmp_path: Path) -> None:
     }
 
 
-def test_lines_are_drawn_where_the_axes_say(tmp_path: Path) -> None:
-    """The places of a line, read by the ticks beside it, are the numbers of the history."""
+def test_lines_agree_with_the_axes(tmp_path: Path) -> None:
+    """The points of a line, read by the ticks of the axes, are the numbers of the history."""
     html = write_report(folder_of(tmp_path)).read_text(encoding="utf-8")
     [svg] = [part for part in html.split("<svg ") if "Accuracy</text>" in part]
     across = re.findall(r'<path class="tick" d="M([\d.]+) .*?>([\d,]+)</text>', svg)
@@ -149,26 +149,26 @@ def test_lines_are_drawn_where_the_axes_say(tmp_path: Path) -> None:
     assert shares == pytest.approx([0.108, 0.476, 0.621], abs=0.002)
 
 
-def test_draws_validation_epochs_and_a_rate_that_varies(tmp_path: Path) -> None:
+def test_validation_epochs_and_a_varying_rate_are_drawn(tmp_path: Path) -> None:
     history: list[dict[str, Any]] = [
         {"step": 400, "epoch": 1, "learning_rate": 0.1, "loss": 0.9, "accuracy": 0.7, "valid_accuracy": 0.8},
         {"step": 800, "epoch": 2, "learning_rate": 0.05, "loss": 0.5, "accuracy": 0.9, "valid_accuracy": None},
     ]
     page = page_of(tmp_path, RUN | {"spec": {"batch_size": 128}}, history)
-    places = ["Epoch 1", "Epoch 2"]
-    assert page.charts["accuracy"] == {"": places, "Training": ["70.00%", "90.00%"], "Validation": ["80.00%"]}
-    assert page.charts["learning-rate"] == {"": places, "Learning rate": ["0.1", "0.05"]}
+    epochs = ["Epoch 1", "Epoch 2"]
+    assert page.charts["accuracy"] == {"": epochs, "Training": ["70.00%", "90.00%"], "Validation": ["80.00%"]}
+    assert page.charts["learning-rate"] == {"": epochs, "Learning rate": ["0.1", "0.05"]}
     assert page.text.count("best: epoch 1") == 3
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e200, 10**200, "much", None, True])
-def test_leaves_a_gap_where_a_run_diverged(tmp_path: Path, value: Any) -> None:
+def test_a_line_has_a_gap_where_the_run_diverged(tmp_path: Path, value: Any) -> None:
     history = [HISTORY[0], HISTORY[1] | {"loss": value}, HISTORY[2] | {"loss": value}]
     assert page_of(tmp_path, RUN, history).charts["loss"]["Training"] == ["2.31"]
 
 
 @pytest.mark.parametrize(
-    ("losses", "callback", "words"),
+    ("losses", "callback", "epoch"),
     [
         ([3, 1, 1, 2], {"type": "EarlyStopping", "monitor": "valid_loss", "patience": 2, "min_change": 0.0}, 2),
         ([3, 1, 1, 2], {"type": "KeepBest", "monitor": "valid_loss"}, 3),
@@ -176,15 +176,17 @@ def test_leaves_a_gap_where_a_run_diverged(tmp_path: Path, value: Any) -> None:
         ([3, 1, 2, 2], {"type": "KeepBest", "monitor": "accuracy"}, 4),
     ],
 )
-def test_tells_which_epoch_was_kept(tmp_path: Path, losses: list[float], callback: dict[str, Any], words: int) -> None:
+def test_the_report_names_the_epoch_that_was_kept(
+    tmp_path: Path, losses: list[float], callback: dict[str, Any], epoch: int
+) -> None:
     history = [{"step": i, "epoch": i, "accuracy": i / 9, "valid_loss": loss} for i, loss in enumerate(losses, 1)]
     spec = {"epochs": 9, "callbacks": [callback]}
     page = page_of(tmp_path, RUN | {"spec": spec, "result": {"stopped": "early stopping"}}, history)
-    assert any(text.startswith(f"The weights are those of epoch {words},") for text in page.text)
+    assert any(text.startswith(f"The weights are those of epoch {epoch},") for text in page.text)
     assert any(text.startswith("It stopped early after epoch 4 of 9") for text in page.text)
 
 
-def test_a_long_history_and_a_large_model_stay_below_a_megabyte(tmp_path: Path) -> None:
+def test_a_long_history_and_a_large_model_take_less_than_a_megabyte(tmp_path: Path) -> None:
     long = 50_000
     history = [{"step": i, "epoch": i, "loss": 1 / (1 + i), "accuracy": i / long, "seconds": i} for i in range(long)]
     layers = [{"name": "x" * 500, "layer": "y" * 5000, "output_shape": [3], "parameters": 7}] * 5000
@@ -197,7 +199,7 @@ def test_a_long_history_and_a_large_model_stay_below_a_megabyte(tmp_path: Path) 
     assert len(page.charts["loss"][""]) <= 400
 
 
-def test_tells_what_the_run_was(tmp_path: Path) -> None:
+def test_the_report_shows_settings_layers_and_scores(tmp_path: Path) -> None:
     text = page_of(tmp_path).text
     pairs = set(pairwise(text))
     assert text.count("classic-1") == 2
@@ -213,7 +215,7 @@ def test_tells_what_the_run_was(tmp_path: Path) -> None:
         ("a.b.c", "none"),
         ("Flatten()", "1 x 784"),
         ("Dense(units=16)", "16"),
-        ("Together", "12,560"),
+        ("Total", "12,560"),
         ("source", "mnist:article"),
         ("fingerprint", "9f86d081"),
         ("classes", "0, 1"),
@@ -223,7 +225,7 @@ def test_tells_what_the_run_was(tmp_path: Path) -> None:
     assert "Test accuracy" not in text
 
 
-def test_shows_hostile_text_and_never_runs_it(tmp_path: Path) -> None:
+def test_hostile_text_is_shown_and_never_executed(tmp_path: Path) -> None:
     run = {
         "run": HOSTILE,
         "preset": HOSTILE,
@@ -246,10 +248,10 @@ def test_shows_hostile_text_and_never_runs_it(tmp_path: Path) -> None:
     assert page.text.count(HOSTILE.strip()) >= 10
 
 
-def test_accepts_a_run_that_stopped_before_it_logged(tmp_path: Path) -> None:
+def test_a_run_without_history_has_a_report(tmp_path: Path) -> None:
     page = page_of(tmp_path, {}, [])
     assert page.charts == {}
-    assert {tmp_path.name, "This run has not finished.", "This run has logged nothing yet."} <= set(page.text)
+    assert {tmp_path.name, "This run has not finished.", "This run has not logged anything yet."} <= set(page.text)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +271,9 @@ def test_accepts_a_run_that_stopped_before_it_logged(tmp_path: Path) -> None:
         ("history.jsonl", b'{"step": 0}\n\xff\xfe\n', r"history\.jsonl, line 2: not UTF-8"),
     ],
 )
-def test_names_the_file_and_line_it_cannot_read(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_an_unreadable_file_is_named_with_its_line(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
     path = folder_of(tmp_path) / name
     path.unlink() if content is None else path.write_bytes(content)
     with pytest.raises(PortanetError, match=message) as error:
@@ -280,7 +284,7 @@ def test_names_the_file_and_line_it_cannot_read(tmp_path: Path, name: str, conte
 
 @pytest.mark.parametrize("name", ["run.json", "history.jsonl"])
 @pytest.mark.parametrize("kind", ["pipe", "device", "link to a pipe", "folder", "sparse"])
-def test_what_is_not_a_small_regular_file_is_told_at_once(tmp_path: Path, name: str, kind: str) -> None:
+def test_large_and_special_files_are_refused_at_once(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / "run").mkdir()
     path = folder_of(tmp_path / "run") / name
     path.unlink()
@@ -298,7 +302,7 @@ def test_what_is_not_a_small_regular_file_is_told_at_once(tmp_path: Path, name: 
         write_report(tmp_path / "run")
 
 
-def test_keeps_the_older_report_when_the_new_one_cannot_take_its_place(
+def test_the_old_report_stays_when_the_new_one_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = folder_of(tmp_path) / "report.html"
@@ -314,7 +318,7 @@ def test_keeps_the_older_report_when_the_new_one_cannot_take_its_place(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["history.jsonl", "report.html", "run.json"]
 
 
-def test_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert not available()
     with pytest.raises(PortanetError) as error:
@@ -322,7 +326,7 @@ def test_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert str(error.value) == "report needs jinja2: pip install 'portanet[report]'"
 
 
-def test_asking_whether_it_is_available_imports_nothing() -> None:
+def test_available_imports_nothing() -> None:
     heavy = "{'jinja2', 'numpy'}"
     code = f"import sys, portanet.report as report; report.available(); print({heavy} & set(sys.modules))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""What a report says of a model's answers: each section beside a count by hand, NumPy or scikit-learn."""
+"""The sections of a report about predictions, compared with counts by hand, NumPy or scikit-learn."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from portanet.metrics import ACCURACY, R2
 from portanet.report import beside, calibration, columns, confusion, errors, gallery, headline, png, rows, weights
-from portanet.report.chart import Range, chart, number, percent, whole
+from portanet.report.chart import Range, chart, integer, number, percent
 from portanet.report.evidence import Evidence
 from portanet.report.page import page
 from portanet.storage.model_card import ModelCard
@@ -26,12 +26,12 @@ HOSTILE = ("<script>alert(1)</script>", "a & b", '"c"')
 
 
 def classes(names: tuple[str, ...] = ("a", "b", "c"), **more: Any) -> Evidence:
-    """Eight rows, of which 3 and 6 are answered wrongly, 6 more surely."""
+    """Eight rows; 3 and 6 are predicted wrongly, 6 with more confidence."""
     targets = np.array([0, 1, 2, 0, 1, 2, 0, 0])
-    answers = np.array([0, 1, 2, 1, 1, 2, 2, 0])
-    sure = np.array([0.9, 0.8, 0.7, 0.6, 0.95, 0.99, 0.97, 0.5])
-    outputs = np.repeat(((1 - sure) / 2)[:, None], 3, axis=1)
-    outputs[np.arange(8), answers] = sure
+    predicted = np.array([0, 1, 2, 1, 1, 2, 2, 0])
+    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.95, 0.99, 0.97, 0.5])
+    outputs = np.repeat(((1 - confidence) / 2)[:, None], 3, axis=1)
+    outputs[np.arange(8), predicted] = confidence
     x = np.arange(8 * 9, dtype=np.uint8).reshape(8, 1, 3, 3)
     card = ModelCard((1, 3, 3), classes=names)
     return Evidence("validation", 8, x, targets, outputs, card, names, ACCURACY, 0.75, **more)
@@ -63,16 +63,16 @@ def table() -> Evidence:
 
 def test_the_headline_compares_the_score_with_the_commonest_class() -> None:
     first, test = headline.figures(RECORD, classes())
-    assert (first["title"], first["text"], first["share"]) == ("Validation accuracy", "75.00%", 0.75)
-    assert (first["baseline"], first["compared"]) == (0.5, "50.00% by always answering a, on 8 rows")
+    assert (first["title"], first["text"], first["level"]) == ("Validation accuracy", "75.00%", 0.75)
+    assert (first["baseline"], first["compared"]) == (0.5, "50.00% by always predicting a, on 8 rows")
     assert (test["title"], test["text"], test["compared"]) == ("Test accuracy", "70.00%", "")
 
 
-def test_the_headline_of_numbers_tells_the_error_in_their_unit() -> None:
+def test_the_headline_of_a_regression_shows_the_error_in_its_unit() -> None:
     evidence = numbers([10.0, 20.0, 40.0], [11.0, 22.0, 38.0])
     error = headline.section(RunRecord("r"), evidence)["error"]
     assert (error["text"], error["label"]) == (f"{np.sqrt(3.0):.4g}", "price")
-    assert error["compared"].startswith(f"{np.std([11.0, 22.0, 38.0]):.4g} by always answering the mean")
+    assert error["compared"].startswith(f"{np.std([11.0, 22.0, 38.0]):.4g} by always predicting the mean")
 
 
 def test_the_confusion_matrix_is_scikit_learns() -> None:
@@ -87,19 +87,19 @@ def test_the_confusion_matrix_is_scikit_learns() -> None:
     assert [cell["style"].split("-")[0] for cell in found["matrix"][0]] == ["hit", "miss", "miss"]
 
 
-def test_many_classes_show_their_weakest_and_the_pairs_confused_most() -> None:
+def test_many_classes_show_the_weakest_and_the_most_confused_pairs() -> None:
     names = tuple(f"class {i}" for i in range(120))
     targets = np.repeat(np.arange(120), 2)
-    answers = targets.copy()
-    answers[[7, 8, 9]] = [50, 60, 60]
-    evidence = Evidence("test", 240, np.zeros((240, 2)), targets, np.eye(120)[answers], ModelCard((2,)), names)
+    predicted = targets.copy()
+    predicted[[7, 8, 9]] = [50, 60, 60]
+    evidence = Evidence("test", 240, np.zeros((240, 2)), targets, np.eye(120)[predicted], ModelCard((2,)), names)
     found: Any = confusion.section(RECORD, evidence)
     assert found["matrix"] is None
     assert found["pairs"] == [("class 4", "class 60", 2), ("class 3", "class 50", 1)]
     assert (len(found["classes"]), found["hidden"], found["classes"][0]["name"]) == (100, 20, "class 4")
 
 
-def test_several_classes_at_once_have_measures_and_no_matrix() -> None:
+def test_multi_label_rows_have_measures_and_no_matrix() -> None:
     targets, outputs = np.array([[1, 0], [1, 1], [0, 1.0]]), np.array([[0.9, 0.2], [0.3, 0.8], [0.1, 0.6]])
     evidence = Evidence("test", 3, np.zeros((3, 2)), targets, outputs, ModelCard((2,)), ("a", "b"))
     found: Any = confusion.section(RECORD, evidence)
@@ -111,20 +111,20 @@ def test_several_classes_at_once_have_measures_and_no_matrix() -> None:
 def test_calibration_bins_hold_every_row_once() -> None:
     found = calibration.bins(classes())
     assert sum(each.rows for each in found) == 8
-    assert [(each.low, each.rows, each.right) for each in found] == [
+    assert [(each.low, each.rows, each.accuracy) for each in found] == [
         (0.4, 1, 1.0), (0.5, 1, 0.0), (0.6, 1, 1.0), (0.7, 1, 1.0), (0.8, 1, 1.0), (0.9, 3, 2 / 3),
     ]  # fmt: skip
     for each in found:
         assert each.low < each.confidence <= each.high
-    told: Any = calibration.section(RECORD, classes())
-    gaps = [each.rows / 8 * abs(each.right - each.confidence) for each in found]
-    assert float(told["error"]) == pytest.approx(sum(gaps), abs=0.02)  # of 15 bins, which are finer
+    values: Any = calibration.section(RECORD, classes())
+    gaps = [each.rows / 8 * abs(each.accuracy - each.confidence) for each in found]
+    assert float(values["error"]) == pytest.approx(sum(gaps), abs=0.02)  # of 15 bins, which are finer
 
 
-def test_mistakes_come_the_surest_first_and_doubts_the_least_sure() -> None:
+def test_mistakes_begin_with_the_most_confident_and_doubts_with_the_least() -> None:
     found: Any = gallery.section(RECORD, classes())
     groups = {group["key"]: group for group in found["groups"]}
-    assert [(p["row"], p["true"], p["answer"]) for p in groups["mistakes"]["pictures"]] == [
+    assert [(p["row"], p["true"], p["predicted"]) for p in groups["mistakes"]["pictures"]] == [
         (6, "a", "c"),
         (3, "a", "b"),
     ]
@@ -134,32 +134,36 @@ def test_mistakes_come_the_surest_first_and_doubts_the_least_sure() -> None:
     ]  # fmt: skip
 
 
-def test_rows_of_a_table_show_what_its_file_holds() -> None:
+def test_rows_of_a_table_show_the_values_of_its_file() -> None:
     evidence = table()
     found: Any = gallery.section(RECORD, evidence)
     mistakes = found["groups"][0]
     assert mistakes["columns"] == ["size", "town", "day"]
-    assert [(line["true"], line["answer"], line["cells"]) for line in mistakes["lines"]] == [
+    assert [(line["true"], line["predicted"], line["cells"]) for line in mistakes["lines"]] == [
         ("yes", "no", ["3", "", "2022-05"])
     ]
     assert [evidence.cell(1, column) for column in evidence.columns] == ["", "<b>Rome</b>", "2021-04"]
 
 
-def test_columns_tell_their_kind_their_gaps_and_what_they_matter() -> None:
+def test_columns_show_kind_missing_values_and_importance() -> None:
     found: Any = columns.section(RECORD, table())
-    told = [(row["name"], row["kind"], row["gaps"], row["share"]) for row in found["columns"]]
-    assert told == [("town", "category", "33.3%", 1.0), ("size", "number", "33.3%", 0.25), ("day", "date", "none", 0.0)]
+    values = [(row["name"], row["kind"], row["missing"], row["level"]) for row in found["columns"]]
+    assert values == [
+        ("town", "category", "33.3%", 1.0),
+        ("size", "number", "33.3%", 0.25),
+        ("day", "date", "none", 0.0),
+    ]
     assert found["left_out"] == [("nr", "id", "every number is another")]
 
 
-def test_numbers_are_short_and_have_no_exponent_below_ten_million() -> None:
+def test_numbers_are_short_and_below_ten_million_without_an_exponent() -> None:
     given = (0.0, 5.0, 0.123456, -999.96, 36504.3, -1234567.8, 1.2e7, 3e-5)
     assert [number(each) for each in given] == [
         "0", "5", "0.1235", "-1000", "36,504", "-1,234,568", "1.2e+07", "3e-05",
     ]  # fmt: skip
 
 
-def test_residuals_are_counted_once_each() -> None:
+def test_each_residual_is_counted_once() -> None:
     rng = np.random.default_rng(0)
     true = rng.normal(50.0, 9.0, 500)
     evidence = numbers((true + rng.normal(0.0, 2.0, 500)).tolist(), true.tolist())
@@ -168,26 +172,26 @@ def test_residuals_are_counted_once_each() -> None:
     assert sum(tag == "circle" for tag, *_ in scatter.shapes) == 500
     assert sum(int(lines[0][2].replace(",", "")) for *_, lines in histogram.reading) == 500
     size = np.abs(evidence.outputs - evidence.targets)
-    assert dict(found["measures"])["Nine of ten are below"] == f"{np.quantile(size, 0.9):.4g}"
-    assert dict(found["measures"])["Root-mean-square error (RMSE)"] == f"{np.sqrt(np.mean(size**2)):.4g}"
+    assert dict(found["measures"])["90th percentile of absolute errors"] == f"{np.quantile(size, 0.9):.4g}"
+    assert dict(found["measures"])["Root mean squared error (RMSE)"] == f"{np.sqrt(np.mean(size**2)):.4g}"
 
 
-def test_intervals_tell_how_many_targets_they_hold() -> None:
+def test_intervals_show_their_coverage_and_width() -> None:
     evidence = numbers([1.0, 2.0, 3.0, 4.0], [1.0, 9.0, 3.5, 4.0])
     bounds = np.stack([evidence.outputs - 1, evidence.outputs + np.array([[1], [1], [1], [2]])], axis=1)
     found: Any = errors.section(RECORD, replace(evidence, bounds=bounds, coverage=0.9))
-    told = dict(found["measures"])
-    assert told["Inside their intervals, of 90% meant"] == "75.0%"
-    assert told["Half of the intervals are narrower than"] == "2"
+    values = dict(found["measures"])
+    assert values["Targets inside their 90% intervals"] == "75.0%"
+    assert values["Median width of the intervals"] == "2"
     assert sum(attributes.get("class") == "interval" for _, _, attributes in found["charts"][0].shapes) == 4
 
 
-def test_numbers_too_large_to_be_drawn_are_counted() -> None:
+def test_numbers_too_large_to_draw_have_measures() -> None:
     found: Any = errors.section(RECORD, numbers([1e200, -1e200], [1.0, 2.0]))
     assert found["charts"] == []
 
 
-def test_the_same_number_everywhere_has_charts_too() -> None:
+def test_constant_and_huge_targets_have_charts_too() -> None:
     assert "Residuals" in page(RECORD, numbers([5.0, 5.0, 5.0], [5.0, 5.0, 5.0]))
     assert "Residuals" in page(RECORD, numbers([1e30], [-1e30]))
 
@@ -208,7 +212,7 @@ def pixels_of(file: bytes) -> np.ndarray[Any, Any]:
     return np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)[values[..., 0]] if kind == 3 else values
 
 
-def test_pictures_hold_the_pixels() -> None:
+def test_pictures_contain_the_pixels() -> None:
     grey = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
     np.testing.assert_array_equal(pixels_of(png.encode(png.picture(grey[None], 0, 255)))[..., 0], grey)
     colour = np.random.default_rng(0).integers(0, 256, (3, 5, 4)).astype(np.uint8)
@@ -230,11 +234,11 @@ def test_weights_are_blue_below_0_and_orange_above() -> None:
     assert pixels[2][0] > pixels[2][2] + 100
 
 
-def test_data_tell_the_rows_of_each_class() -> None:
+def test_data_show_the_rows_of_each_class() -> None:
     data = {"name": "d.csv", "samples": 1200, "classes": ["a", "b"], "counts": [900, 300], "shape": [4]}
     found: Any = rows.section(RunRecord("r", data=data))
     assert ("training rows", "1,200") in found["pairs"]
-    assert [(row["name"], row["rows"], row["share"]) for row in found["classes"]] == [
+    assert [(row["name"], row["rows"], row["level"]) for row in found["classes"]] == [
         ("a", 900, 1.0),
         ("b", 300, 1 / 3),
     ]
@@ -243,7 +247,7 @@ def test_data_tell_the_rows_of_each_class() -> None:
 
 
 @pytest.mark.parametrize("evidence", [classes(HOSTILE), table()], ids=["classes", "table"])
-def test_names_from_files_are_text_wherever_they_stand(evidence: Evidence) -> None:
+def test_names_from_files_are_escaped_everywhere(evidence: Evidence) -> None:
     data = {"classes": list(HOSTILE), "counts": [1, 2, 3]}
     html = page(RunRecord("r", result={"valid_accuracy": 0.5}, data=data), evidence)
     assert html.count("<script") == 2
@@ -257,15 +261,15 @@ def test_names_from_files_are_text_wherever_they_stand(evidence: Evidence) -> No
 def test_ticks_are_round_and_inside(ends: tuple[float, float]) -> None:
     drawn = chart("k", "t", Range("x", *ends, number), Range("y", *ends, percent))
     for axis in (drawn.x, drawn.y):
-        places = [place for place, _ in axis.marks]
-        assert 2 <= len(places) <= 12
-        assert len({text for _, text in axis.marks}) == len(places) or ends[1] - ends[0] < 1e-9
-        assert all(min(axis.start, axis.end) - 0.1 <= place <= max(axis.start, axis.end) + 0.1 for place in places)
+        ticks = [at for at, _ in axis.marks]
+        assert 2 <= len(ticks) <= 12
+        assert len({text for _, text in axis.marks}) == len(ticks) or ends[1] - ends[0] < 1e-9
+        assert all(min(axis.start, axis.end) - 0.1 <= at <= max(axis.start, axis.end) + 0.1 for at in ticks)
     assert drawn.y.low <= ends[0] <= ends[1] <= drawn.y.high
 
 
-def test_counts_have_no_ticks_between_them() -> None:
-    drawn = chart("k", "t", Range("x", 1, 3, whole), Range("y", 0, 2, whole))
+def test_axes_of_counts_have_ticks_at_integers_only() -> None:
+    drawn = chart("k", "t", Range("x", 1, 3, integer), Range("y", 0, 2, integer))
     assert [text for _, text in drawn.x.marks] == ["1", "2", "3"]
     assert [text for _, text in drawn.y.marks] == ["0", "1", "2"]
 
@@ -280,7 +284,7 @@ def run(name: str, epochs: int, score: float, **spec: Any) -> RunRecord:
     )
 
 
-def test_runs_side_by_side_tell_the_best_score_and_what_differs() -> None:
+def test_runs_side_by_side_show_the_best_score_and_the_differing_settings() -> None:
     records = [run("a", 4, 0.8, optimizer={"rate": 0.1}), run("a", 8, 0.9, optimizer={"rate": 0.2}), RunRecord("c")]
     found = beside.section(records, ["a", "a (2)", "c"])
     assert found["scores"][0] == ("Validation accuracy", [("80.00%", False), ("90.00%", True), ("", False)])
@@ -298,8 +302,8 @@ def test_runs_side_by_side_tell_the_best_score_and_what_differs() -> None:
     ]
 
 
-def test_runs_of_other_lengths_are_laid_over_each_other_by_their_share() -> None:
+def test_runs_of_different_lengths_are_drawn_over_their_fraction() -> None:
     [drawn] = beside.section([run("a", 4, 0.8), run("b", 400, 0.9)], ["a", "b"])["charts"]
-    assert drawn.x.title == "Share of the run"
-    assert drawn.reading[-1][1] == "Share of the run 100%"
+    assert drawn.x.title == "Fraction of the run"
+    assert drawn.reading[-1][1] == "Fraction of the run 100%"
     assert {name for *_, lines in drawn.reading for _, name, _ in lines} == {"a", "b"}

@@ -52,7 +52,7 @@ def test_the_report_measures_on_the_rows_of_the_validation_or_on_those_given(run
     assert "Confusion matrix" in run.report().html
     wrong = (LABELS + 1) % 3
     count = int((run.predict(X) != wrong).sum())
-    assert f"{count} of {len(X)} given rows are answered wrongly" in run.report(x=X, labels=wrong).html
+    assert f"{count} of {len(X)} given rows are predicted wrongly" in run.report(x=X, labels=wrong).html
 
 
 def test_the_report_is_that_of_a_run(run: portanet.TrainedModel, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_model_from_a_file_has_no_curves(run: portanet.TrainedModel, tmp_path:
     with pytest.raises(PortanetError, match=r"history .*; plot the model that fit returns"):
         again.plot()
     page = again.report(tmp_path / "page.html").read_text()
-    assert "has logged nothing" in page
+    assert "has not logged anything" in page
     assert "without labelled rows" in page
     assert "Confusion matrix" in again.report(x=X, labels=LABELS).html
     assert "epoch" not in again._repr_html_()

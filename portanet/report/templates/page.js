@@ -1,5 +1,5 @@
 "use strict";
-// The page is whole without this: it adds what charts tell where one points, saving them, and choosing mistakes.
+// The page works without this script, which adds chart readings, saving charts and filtering mistakes.
 
 const SVG = "http://www.w3.org/2000/svg";
 const READINGS = JSON.parse(document.getElementById("readings").textContent);
@@ -11,7 +11,7 @@ function make(tag, attributes, parent, namespace) {
   return element;
 }
 
-// Reading a chart: a pointer, a finger, or the arrow keys choose the nearest place.
+// Reading a chart: a pointer, a finger or the arrow keys select the nearest point.
 function readable(figure, points, title) {
   const svg = figure.querySelector("svg");
   const tip = make("div", { class: "tip", role: "status" }, figure);
@@ -26,15 +26,15 @@ function readable(figure, points, title) {
     marks.replaceChildren();
     tip.replaceChildren();
     if (index < 0) return;
-    const [x, words, lines] = points[index];
+    const [x, heading, lines] = points[index];
     const ys = lines.map((line) => line[0]);
     const [, , , height] = svg.getAttribute("viewBox").split(" ").map(Number);
     make("path", { class: "guide", d: `M${x} ${Math.min(...ys)}V${height - 44}` }, marks, SVG);
     for (const y of ys) make("circle", { class: "spot", cx: x, cy: y, r: 3.5 }, marks, SVG);
-    make("b", {}, tip).textContent = words;
+    make("b", {}, tip).textContent = heading;
     for (const [, name, text] of lines) make("div", {}, tip).textContent = `${name} ${text}`;
-    const place = (x / svg.viewBox.baseVal.width) * svg.clientWidth;
-    const left = place > svg.clientWidth / 2 ? place - tip.offsetWidth - 12 : place + 12;
+    const pixel = (x / svg.viewBox.baseVal.width) * svg.clientWidth;
+    const left = pixel > svg.clientWidth / 2 ? pixel - tip.offsetWidth - 12 : pixel + 12;
     tip.style.left = `${Math.max(0, left)}px`;
   }
 
@@ -65,7 +65,7 @@ function readable(figure, points, title) {
   });
 }
 
-// Saving a chart: its styles are written into a copy, since a picture file has no style sheet.
+// Saving a chart: its styles are inlined in a copy, since an image file has no style sheet.
 const STYLES = [
   "fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap",
   "font-family", "font-size", "font-weight", "text-anchor",
@@ -113,7 +113,7 @@ for (const figure of document.querySelectorAll("figure[data-chart]")) {
   button.addEventListener("click", () => save(figure));
 }
 
-// A count in the confusion matrix shows the mistakes that it counts.
+// A count in the confusion matrix filters the mistakes that it counts.
 const gallery = document.querySelector('[data-group="mistakes"]');
 const pictures = gallery ? [...gallery.querySelectorAll("li")] : [];
 for (const cell of document.querySelectorAll("td[data-pair]")) {
@@ -134,7 +134,7 @@ function choose(cell) {
   const shown = pictures.filter((picture) => !picture.hidden).length;
   const hidden = Number(cell.textContent.replaceAll(",", "")) - shown;
   const line = make("p", { id: "chosen", class: "quiet" });
-  line.textContent = `${cell.title}${hidden ? `; ${shown} of them are in this page` : ""}. `;
+  line.textContent = `${cell.title}${hidden ? `; ${shown} of them are on this page` : ""}. `;
   const all = make("button", { type: "button" }, line);
   all.textContent = "Show all mistakes";
   all.addEventListener("click", () => choose(null));
@@ -143,7 +143,7 @@ function choose(cell) {
   gallery.parentElement.scrollIntoView({ block: "start" });
 }
 
-// What is folded is printed too.
+// Folded sections are printed too.
 let folded = [];
 addEventListener("beforeprint", () => {
   folded = [...document.querySelectorAll("details:not([open])")];
