@@ -17,16 +17,29 @@ FIRST = "Row"
 IDENTIFIER: str | None = None
 DECIMALS: list[int] | None = None
 PRECISION = "float32"
+ROWS_AT_ONCE = 1
 
 
-def predict(rows: Any) -> dict[str, Any]:
+def network(rows: Any) -> dict[str, Any]:
     """Stands for the network."""
+    raise NotImplementedError
+
+
+def matrix(rows: Any) -> Any:
+    """Stands for that of numpy_table or numpy_rows."""
     raise NotImplementedError
 
 
 def read(path: str) -> Any:
     """Stands for that of numpy_table or numpy_rows."""
     raise NotImplementedError
+
+
+def predict(rows: Any) -> Any:
+    """Return a dict with the answers for rows, in their order, as `matrix` takes them."""
+    rows = matrix(rows)
+    parts = [network(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows) or 1, ROWS_AT_ONCE)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def decoded(dtype: str, shape: tuple[int, ...], text: str) -> Any:

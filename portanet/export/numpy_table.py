@@ -47,12 +47,15 @@ def matrix(table: Any) -> Any:
 def encoded(name: str, cells: Any, read_cell: Any, settings: Any) -> Any:
     """Return a column as (N, 1), or a date's parts as (N, 4) or (N, 5)."""
     rows: Any = []
+    known: Any = {}  # most columns have few values
     for cell in cells:
         try:
-            rows.append(read_cell(cell, **settings))
+            if (key := (type(cell), cell)) not in known:
+                known[key] = read_cell(cell, **settings)
         except (TypeError, ValueError):
             text = f"{str(cell)[:40]!r} is not a {read_cell.__name__}"
             raise ValueError(f"row {len(rows) + 1}, column {name!r}: {text}") from None
+        rows.append(known[key])
     return np.array(rows, float).reshape(len(rows), len(read_cell("", **settings)))
 
 

@@ -20,6 +20,7 @@ from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Column, Schema
 
 _INLINE = 8  # numbers that a constant may have to stand in the code
+_ROWS_AT_ONCE = 2048  # of which the layers' values are in memory
 _MOST_DECIMALS = 300  # that NumPy rounds to
 # Each operator as an expression of its inputs and attributes; a function named in it comes from numpy_ops.
 _EXPRESSIONS = {
@@ -70,7 +71,7 @@ It takes {takes}, and answers with {outputs}.
     python predict.py rows.csv > answers.csv    # or an array of rows, rows.npy
 
     from predict import predict
-    predict({name})                             # a dict of arrays
+    {call:<43} # a dict of arrays
 """
 
 {imports}
@@ -95,9 +96,9 @@ def python_source(graph: Graph, card: ModelCard) -> str:
         takes = f"a table's {len(table.used)} columns, which COLUMNS names, as text, numbers or dates"
         imports += NAMES
     outputs = ", ".join(value.name for value in graph.outputs)
-    code = _function(graph, name)
+    code = _function(graph)
     parts = [
-        _HEAD.format(takes=takes, outputs=outputs, name=name, imports="\n".join(imports)),
+        _HEAD.format(takes=takes, outputs=outputs, call=f"predict({name})", imports="\n".join(imports)),
         "\n".join(_facts(graph, card, table)), code, *sources(numpy_ops, code),
         *(sources(numpy_rows) if table is None else table_sources(table)), *sources(numpy_main),
         *([] if table is None else [table_columns(table)]), _weights(graph),
@@ -118,6 +119,7 @@ def _facts(graph: Graph, card: ModelCard, table: Schema | None) -> list[str]:
         f"IDENTIFIER = {identifier(table.columns) if table else None!r}  # the column that stands in place of numbers",
         f"DECIMALS = {_decimals(card)!r}  # of numbers in each column",
         f"PRECISION = {card.dtype!r}",
+        f"ROWS_AT_ONCE = {_ROWS_AT_ONCE}",
     ]
 
 
@@ -139,10 +141,10 @@ def _decimals(card: ModelCard) -> list[int | None] | None:
     return [number if abs(number) < _MOST_DECIMALS else None for number in places] or None
 
 
-def _function(graph: Graph, name: str) -> str:
+def _function(graph: Graph) -> str:
     """The network, a line for each operator."""
     outputs, literals = ", ".join(value.name for value in graph.outputs), _literals(graph)
-    lines = [f"def predict({name}):", f'    """Return a dict with {outputs}."""', f"    input_ = matrix({name})"]
+    lines = ["def network(input_):", f'    """Return a dict with {outputs}."""']
     lines += [f"    {_variable(node.output)} = {_expression(graph, node, literals)}" for node in graph.nodes]
     answers = ", ".join(f"{value.name!r}: {_variable(value.name)}" for value in graph.outputs)
     return "\n".join([*lines, f"    return {{{answers}}}"])

@@ -78,6 +78,19 @@ def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
     assert rows == [["Row", "Label"], *([str(i), name] for i, name in enumerate(expected.tolist(), 1))]
 
 
+def test_many_rows_are_answered_some_at_a_time() -> None:
+    model, params, text = a_table_model()
+    names = imported(text)
+    sizes: list[int] = []
+    network = names["network"]
+    names["network"] = lambda rows: sizes.append(len(rows)) or network(rows)
+    x = np.random.default_rng(5).normal(size=(5000, 2)).astype(np.float32)
+    expected = model.forward(params, x)[0]
+    answers = names["predict"](x)
+    np.testing.assert_array_equal(answers["label"], np.array(CLASSES)[expected.argmax(axis=1)])
+    assert (max(sizes), sum(sizes)) == (2048, 5000)
+
+
 def test_it_prints_the_bounds_of_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     card = ModelCard((3,), levels=(0.1, 0.5, 0.9), margins=(0.5,), target_center=(10.0,), target_scale=(2.0,))
     graph = model_graph(nn.Identity(), {}, card, nn.TaskKind.QUANTILES)
