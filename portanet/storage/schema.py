@@ -111,8 +111,8 @@ class Schema:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the matrix holds nothing but numbers, and none was missing."""
-        return set(self.kinds) <= {NUMBER}
+        """Whether the columns hold nothing but numbers, and none was missing."""
+        return all(column.kind == NUMBER and not column.gaps for column in self.used)
 
     @property
     def used(self) -> tuple[Column, ...]:

@@ -60,13 +60,15 @@ def test_a_frame_of_numbers_with_gaps() -> None:
     assert model.score(table, rows[:, 0]) > 0.5
 
 
-def test_a_table_in_a_file(tmp_path: Path) -> None:
-    model = MLPClassifier(random_state=0, max_iter=3).fit(TABLE, ANSWERS)
+@pytest.mark.parametrize("columns", [list(TABLE.columns), ["since"]])
+def test_a_table_in_a_file(columns: list[str], tmp_path: Path) -> None:
+    table = TABLE[columns]
+    model = MLPClassifier(random_state=0, max_iter=3).fit(table, ANSWERS)
     path = model.save(tmp_path / "model.safetensors")
     loaded = MLPClassifier.load(path)
-    np.testing.assert_array_equal(loaded.predict_proba(TABLE), model.predict_proba(TABLE))
-    np.testing.assert_array_equal(portanet.load(path).predict(TABLE), model.predict(TABLE))
-    assert loaded.feature_names_in_.tolist() == list(TABLE.columns)
+    np.testing.assert_array_equal(loaded.predict_proba(table), model.predict_proba(table))
+    np.testing.assert_array_equal(portanet.load(path).predict(table), model.predict(table))
+    assert loaded.feature_names_in_.tolist() == columns
 
 
 def test_numbers_that_float32_would_merge() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +22,25 @@ from portanet.export.calendar import EARLIEST, LATEST, Traced, date_parts
 from portanet.export.graph import Graph, Value
 from portanet.export.onnx import load_onnx, onnx_bytes
 from portanet.export.table_inputs import codes_of
+from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Column
+from portanet.training.fit import fit_spec
+from portanet.training.presets import PRESETS
 from portanet.training.verify import differences
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
 
-@pytest.fixture(scope="module", params=["float32", "float64"])
+@pytest.fixture(scope="module", params=["float32", "float64", "preset"])
 def run(request: Any, tmp_path_factory: Any) -> TrainedModel:
-    return mixed_table.trained(tmp_path_factory.mktemp("rows"), dtype=request.param)
+    folder = tmp_path_factory.mktemp("rows")
+    if request.param != "preset":
+        return mixed_table.trained(folder, dtype=request.param)
+    data = mixed_table.training_data(folder)
+    card = ModelCard(data.x.shape[1:], classes=data.classes, columns=data.columns, table=data.table)
+    spec = replace(PRESETS["table"].for_data(card), epochs=3, valid=0.0, callbacks=())
+    return fit_spec(spec, nn.Sequential(*spec.layers), data)
 
 
 @pytest.mark.parametrize("count", [1, 7, 40])
@@ -42,6 +52,21 @@ def test_rows_that_training_did_not_have_are_answered_as_here(run: TrainedModel,
     assert answers["probabilities"].dtype == np.float32
     np.testing.assert_allclose(answers["probabilities"], run.probabilities(here), rtol=0, atol=1e-5)
     assert answers["label"].tolist() == run.predict(here).tolist()
+
+
+def test_the_reference_implementation_of_onnx_answers_alike(run: TrainedModel, tmp_path: Path) -> None:
+    """So the file says what it means by ONNX's own specification, not just as onnxruntime reads it."""
+    rows = mixed_table.new_rows()
+    model = onnx.load(run.save(tmp_path / "model.onnx"))
+    kinds = {1: np.float32, 7: np.int64, 8: object, 11: np.float64}  # by their numbers in TensorProto
+    given = {
+        value.name: column.astype(kinds[value.type.tensor_type.elem_type])[:, None]
+        for value, column in zip(model.graph.input, mixed_table.columns_of(rows), strict=True)
+    }
+    label, probabilities = pytest.importorskip("onnx.reference").ReferenceEvaluator(model).run(None, given)
+    here = read(mixed_table.write(tmp_path / "new.csv", rows), table=run.card.table, labelled=False)
+    np.testing.assert_allclose(probabilities, run.probabilities(here), rtol=0, atol=1e-5)
+    assert np.asarray(label).tolist() == run.predict(here).tolist()
 
 
 def test_no_rows_have_no_answers(run: TrainedModel, tmp_path: Path) -> None:
@@ -119,6 +144,22 @@ def test_intervals_are_in_the_unit_of_the_targets(tmp_path: Path) -> None:
     assert max(found.values()) < 1e-5
     other = fit(model, data, loss=nn.Quantile((0.05, 0.5, 0.95)), valid=0.3, epochs=1)
     assert min(differences(other, path, data, cells).values()) > 1e-3  # differences are seen
+
+
+@pytest.mark.parametrize(
+    ("names", "inputs"),
+    [(["day", "seen at"], None), (["seen at"], None), (["size"], None), (["grid"], ["input"])],
+    ids=["dates with gaps", "dates", "numbers with gaps", "numbers"],
+)
+def test_only_numbers_without_gaps_are_a_matrix(names: list[str], inputs: list[str] | None, tmp_path: Path) -> None:
+    rows = [{name: row[name] for name in [*names, "label"]} for row in mixed_table.training_rows()]
+    path = mixed_table.write(tmp_path / "rows.csv", rows)
+    data = read(path)
+    run = fit(nn.Sequential(nn.Columns(), nn.Dense(2)), data, epochs=2)
+    model = run.save(tmp_path / "model.onnx")
+    assert [value.name for value in onnx.load(model).graph.input] == (inputs or names)
+    cells = None if inputs else read_cells(path, run.card.table, label="label")  # type: ignore[arg-type]
+    assert differences(run, model, data, cells)["probabilities"] < 1e-6
 
 
 def test_a_column_called_like_an_output_gets_a_number(tmp_path: Path) -> None:
