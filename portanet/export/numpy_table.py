@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -60,9 +61,11 @@ def encoded(name: str, cells: Any, read_cell: Any, settings: Any) -> Any:
 
 
 def number(cell: Any) -> Any:
-    """Return a number; NaN where it is missing."""
+    """Return a number, of a duration its seconds; NaN where it is missing."""
     if is_gap(str(cell).strip(), DIALECT):
         return [np.nan]
+    if isinstance(cell, (datetime.timedelta, np.timedelta64)):
+        cell = cell / np.timedelta64(1, "s")
     value = number_of(cell, DIALECT) if isinstance(cell, str) else float(cell)
     if value is None or abs(value) > LARGEST:
         raise ValueError
@@ -81,7 +84,13 @@ def yes_no(cell: Any, codes: Any) -> Any:
 
 
 def date(cell: Any, form: str) -> Any:
-    """Return year, month, weekday, days since 1970 and, where dates have a time of day, the hour."""
+    """Return year, month, weekday, days since 1970 and, where dates have a time of day, the hour.
+
+    A moment with a time zone counts in UTC, as frames do; text by the clock as it is written.
+    """
+    cell = getattr(cell, "start_time", cell)  # of a period
+    if getattr(cell, "tzinfo", None) is not None:
+        cell = cell.astimezone(datetime.UTC)
     text = shortest(str(cell).strip())
     moment = parse(text, form if isinstance(cell, (str, int, float, np.number)) else "year-month-day")
     if moment is None and not is_gap(text, DIALECT):

@@ -144,6 +144,28 @@ def test_another_encoding_and_dates_that_are_no_text(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["matrix"](table | {"day": days}), data.x)
 
 
+def test_frames_are_read_as_here_whatever_their_types(tmp_path: Path) -> None:
+    starts = pd.date_range("2024-01-01 23:30", periods=60, freq="7h")
+    frame = pd.DataFrame(
+        {
+            "lasts": pd.to_timedelta(np.arange(60) ** 2, unit="ms"),
+            "month": pd.period_range("2019-01", periods=60, freq="M"),
+            "zoned": starts.tz_localize("Asia/Kolkata"),
+            "class": pd.Series(np.arange(60) % 3 * 1.0).astype("category"),
+            "is": np.arange(60) % 4 < 2,
+            "whole": pd.array([i * i if i % 7 else None for i in range(60)], dtype="Int64"),
+            "text": pd.Series([("a", "b", None)[i % 3] for i in range(60)]).astype("category"),
+        }
+    )
+    frame.loc[5, ["lasts", "month", "zoned"]] = None
+    run = fit(nn.Sequential(nn.Columns(), nn.Dense(2)), frame, np.arange(60) % 2, epochs=1)
+    found = imported(run.save(tmp_path / "predict.py").read_text(encoding="utf-8"))
+    data = read(frame, table=run.card.table, labelled=False)
+    np.testing.assert_array_equal(found["matrix"](frame), data.x)
+    arrays = {"lasts": frame["lasts"].to_numpy(), "zoned": frame["zoned"].to_numpy("datetime64[s]")}
+    np.testing.assert_array_equal(found["matrix"]({name: frame[name] for name in frame} | arrays), data.x)
+
+
 def test_numbers_have_the_decimals_that_portanet_gives_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = mixed_table.training_rows()
     data = read(mixed_table.write(tmp_path / "rows.csv", rows), label="grid", task="regress", kinds=mixed_table.KINDS)
