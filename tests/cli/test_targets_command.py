@@ -106,7 +106,7 @@ def test_the_result_names_each(cli: Call, houses: Path) -> None:
     page = Path("said/report.html").read_text()
     for name in NAMES:
         assert f"Predicted against true: {name}" in page
-        assert f"Root-mean-square error (RMSE): {name}" in page
+        assert f"Root mean squared error (RMSE): {name}" in page
     assert "predicts numbers: price, area" in cli("summary", "said").out
 
 
