@@ -7,7 +7,8 @@ portanet export runs/table-1 --to html
 ```
 
 An ONNX file (opset 17; extra `onnx`) takes raw rows: pixels as uint8, and a table of numbers without gaps as one matrix
-`input` (N, D). Any other table comes in as it is, an input (N, 1) for each column that is learnt, under its name:
+`input` (N, D), in float64 where float32 would not do, as for a model in float64. Any other table comes in as it is, an
+input (N, 1) for each column that is learnt, under its name:
 
 | column | type | missing |
 |---|---|---|

@@ -28,7 +28,7 @@ def test_bounds_are_those_of_python(visit: Any, tmp_path: Path) -> None:
     with page.expect_download() as downloaded:
         page.get_by_role("button", name="Download the answers").click()
     head, *cells = csv.reader(io.StringIO(Path(downloaded.value.path()).read_text()))
-    assert head == ["Row", "Prediction 1", "Prediction 2", "lower 1", "lower 2", "upper 1", "upper 2"]
+    assert head == ["Row", *(f"output {i}{end}" for end in ("", " lower", " upper") for i in (1, 2))]
     expected = np.concatenate([run.predict(x), run.intervals(x).reshape(60, 4)], axis=1)
     np.testing.assert_allclose([list(map(float, row[1:])) for row in cells], expected, rtol=1e-5)
     assert page.locator(".answer .quiet").inner_text().startswith("80 % lie between ")

@@ -6,6 +6,7 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import mixed_table
 import numpy as np
 import pytest
 from layers import ROWS, case
@@ -123,3 +124,12 @@ def test_drawings_become_the_digits_that_python_makes_of_them(digits_page: Any, 
             assert digit is None
         else:
             assert np.abs(np.reshape(digit, (28, 28)).astype(int) - expected).max() <= 1  # of a tie in rounding
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_numbers_that_float32_would_merge_are_those_of_python(dtype: str, visit: Any, tmp_path: Path) -> None:
+    run = mixed_table.trained(tmp_path, dtype=dtype).explore(tmp_path / "table.html", precision="float32")
+    rows = mixed_table.training_data(tmp_path).x
+    assert rows.dtype == np.float64
+    probabilities = in_page(visit(tmp_path / "table.html"), rows, "probabilities")
+    np.testing.assert_allclose(probabilities, run.probabilities(rows), rtol=0, atol=1e-5)
