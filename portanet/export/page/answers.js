@@ -6,11 +6,14 @@ const MOST_BARS = 12;
 // The first of the last layer's units that an answer is read from: of several quantiles the middle one is the answer.
 const ANSWER_UNIT = HAS_CLASSES ? 0 : Math.floor(facts.levels / 2) * facts.classes.length;
 
+// Of several numbers the one that curves and paths are of.
+const chosen = { target: 0 };
+
 // The answer for one row of the values; with intervals also its lower and upper bounds.
 function answerOf(values, row = 0) {
   if (!HAS_CLASSES) {
     const of = ({ data, shape }) => Array.from(data.subarray((row * data.length) / shape[0], ((row + 1) * data.length) / shape[0]));
-    return { numbers: of(values.prediction), bounds: facts.coverage ? [of(values.lower), of(values.upper)] : null, index: 0 };
+    return { numbers: of(values.prediction), bounds: facts.coverage ? [of(values.lower), of(values.upper)] : null, index: chosen.target };
   }
   const k = facts.classes.length, shares = Array.from(values.probabilities.data.subarray(row * k, (row + 1) * k));
   return { shares, index: shares.indexOf(Math.max(...shares)) };

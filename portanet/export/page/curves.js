@@ -9,8 +9,8 @@ function curveOf(field, row, index) {
   const x = Array.from({ length: count }, (_, i) => (isNumber ? low + ((high - low) * i) / (count - 1) : i + 1));
   x.forEach((value, i) => { rows.set(row, i * row.length); rows[i * row.length + field.first] = value; });
   const values = answer(network, rows);
-  const y = x.map((_, i) => { const given = answerOf(values, i); return given.shares ? given.shares[index] : given.numbers[0]; });
-  return { x, y, now: row[field.first], what: HAS_CLASSES ? `the probability of ${facts.classes[index]}` : facts.targets[0] || facts.label || "the prediction" };
+  const y = x.map((_, i) => { const given = answerOf(values, i); return (given.shares ?? given.numbers)[index]; });
+  return { x, y, now: row[field.first], what: HAS_CLASSES ? `the probability of ${facts.classes[index]}` : facts.targets[index] || facts.label || "the prediction" };
 }
 
 function drawCurve({ picture, field }, { x, y, now, what }, [bottom, top]) {

@@ -37,7 +37,7 @@ function tablePage(main) {
   const pick = (row) => { state.row = Float64Array.from(row), sync(); };
   main.append(
     element("div", { class: "play turned" },
-      card("The columns", element("div", { class: "row" }, exampleMenu(pick), element("button", { onclick: reset }, "Typical values")),
+      card("The columns", element("div", { class: "row" }, exampleMenu(pick), element("button", { onclick: reset }, "Typical values"), targetMenu(update)),
         element("p", { class: "quiet" }, "Each curve shows how the answer changes with that column alone."),
         element("div", { class: "form" }, ...controls.map((each) => each.target))),
       element("div", { class: "stack" }, answers, regions)),
@@ -48,6 +48,14 @@ function tablePage(main) {
   unit?.show(0, 0);
   sync();
   return { network, state, set, fields };
+}
+
+// Which of several numbers the curves are of.
+function targetMenu(update) {
+  if (HAS_CLASSES || !facts.targets.length) return null;
+  const menu = element("select", { id: "target", onchange: () => { chosen.target = Number(menu.value), update(); } },
+    ...facts.targets.map((name, i) => element("option", { value: i }, name)));
+  return element("span", { class: "row" }, element("label", { for: "target" }, "Curves of"), menu);
 }
 
 function exampleMenu(pick) {
