@@ -96,15 +96,23 @@ def _word(path: Path, key: str, value: Any) -> Any:
         return _LISTS[key].join(map(str, value))
     if key == "class_weight" and isinstance(value, dict):
         value = ",".join(f"{name}={weight}" for name, weight in value.items())
-    if key == "label" and isinstance(value, str) and value:
-        return [value]
-    if key in ("column", "label") and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
+    if key == "label":
+        return _names(path, value)
+    if key == "column" and isinstance(value, list) and all(isinstance(entry, str) for entry in value):
         return value
     if key in ("calibrate", "coerce") and isinstance(value, bool):
         return value
     if isinstance(value, (dict, list, bool)) or value == "":
         raise ConfigError(f"{path}: {key} must be a word or a number, got {brief(value)}.")
     return str(value)
+
+
+def _names(path: Path, value: Any) -> list[str]:
+    """One name of a column, or several; their numbers where the table has no header."""
+    names = value if isinstance(value, list) else [value]
+    if not names or not all(type(name) in (str, int) and name != "" for name in names):
+        raise ConfigError(f"{path}: label must be a word or a number, or a list of them, got {brief(value)}.")
+    return list(map(str, names))
 
 
 def typed(name: str, value: Any) -> str:

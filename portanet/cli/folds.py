@@ -16,7 +16,7 @@ from portanet.cli.folder import FOLD, SUMMARY, locked_folder
 from portanet.cli.plans import Job
 from portanet.cli.terminal import echo
 from portanet.errors import ConfigError, DataError
-from portanet.metrics import METRICS, Metric
+from portanet.metrics import LOSS, METRICS, Metric
 from portanet.mpi.ranks import Ranks
 from portanet.storage import atomic
 from portanet.storage.run_record import RunRecord, has_ended, read_record
@@ -133,7 +133,9 @@ def _known(scores: Mapping[str, float]) -> list[Metric]:
 
 def _line(number: int, result: dict[str, Any]) -> str:
     scores = result["scores"]["test"]
-    texts = [f"{metric.key} {metric.text(scores[metric.key])}" for metric in _known(scores)]
+    first, *others = _known(scores)
+    shown = [first, LOSS] if "targets" in result else [first, *others]  # errors of several targets have no common unit
+    texts = [f"{metric.key} {metric.text(scores[metric.key])}" for metric in shown]
     return f"fold {number}  {'  '.join(texts)}  samples {scores['samples']}"
 
 

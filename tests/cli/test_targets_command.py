@@ -221,3 +221,24 @@ def test_refused_in_one_line(cli: Call, houses: Path, words: tuple[str, ...], fa
     assert answer.code == 1
     assert fact in answer.err.splitlines()[-1]
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("label", "known"),
+    [('"price"', "price"), ('["price"]', "price"), ('["area", "price"]', ("area", "price")), ("[3, 2]", ("3", "2"))],
+)
+def test_labels_in_a_file(cli: Call, place: Path, label: str, known: object) -> None:
+    rows = [[round(0.1 * i, 1), i * i + 0.5, -i + 0.25] for i in range(40)]
+    header = [] if "3" in label else ["a", "area", "price"]
+    Path("rows.csv").write_text("\n".join(",".join(map(str, row)) for row in [header, *rows] if row) + "\n")
+    Path("mine.toml").write_text(f'data = "rows.csv"\nlabel = {label}\nepochs = 1\ntask = "regress"\n')
+    assert cli("train", "--config", "mine.toml", "--out", "run", "--quiet").code == 0
+    assert portanet.load("run").card.label == known
+
+
+@pytest.mark.parametrize("label", ["true", "[]", '""', '[["price"]]', "{ name = 1 }", "1.5"])
+def test_labels_in_a_file_that_cannot_be(cli: Call, houses: Path, label: str) -> None:
+    Path("mine.toml").write_text(f'data = "houses.csv"\nlabel = {label}\n')
+    answer = cli("train", "--config", "mine.toml")
+    assert (answer.code, len(answer.err.splitlines())) == (1, 1)
+    assert "label must be" in answer.err
