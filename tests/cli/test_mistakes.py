@@ -21,7 +21,7 @@ ERRORS = [
     ("train notes.txt", ["notes.txt"]),
     ("train empty.csv", ["empty.csv is empty"]),
     ("train header.csv", ["header.csv", "no rows"]),
-    ("train measured.csv --task classify", ["measured.csv", "0.5", "measurement"]),
+    ("train measured.csv --task classify", ["measured.csv", "0.5", "not an integer"]),
     ("train table.npz:valid", ["'valid'", "train or test"]),
     ("train flowers.csv:test", ["flowers.csv:test", "no parts"]),
     ("train bare.csv", ["bare.csv has no labels", "--label"]),

@@ -96,7 +96,7 @@ def test_in_python(mnist: portanet.TrainedModel, recwarn: pytest.WarningsRecorde
     assert any("prepared as MNIST was" in str(warning.message) for warning in recwarn)
     recwarn.clear()
     floats = portanet.fit(nn.Sequential(nn.Flatten(), nn.Dense(2)), np.ones((4, 1, 3, 3), np.float32), [0, 1, 0, 1])
-    with pytest.raises(portanet.DataError, match="other numbers than pixels"):
+    with pytest.raises(portanet.DataError, match="numbers other than pixels"):
         floats.predict(str(path))
 
 
