@@ -21,6 +21,7 @@ FLAGS = {
     "kinds": "--column",
     "label": "--label",
     "metric": "--metric",
+    "missing": "--missing",
     "out": "--out",
     "preset": "--preset",
     "reduce": "--reduce",

@@ -36,11 +36,19 @@ def number_error(cell: str, dialect: Dialect) -> str | None:
     return cell_error(repr(value), pixel=False) and f"{quoted(cell)} is too large"
 
 
-def label_check(regress: bool | None, classes: Sequence[str], dialect: Dialect) -> Check:
-    """What is wrong with a label: a number to predict, or a class, of which some may look like a missing label."""
-    if regress:
-        return lambda cell: number_error(cell, dialect) or _merged(cell)
-    return lambda cell: "no label" if is_no_label(cell) and cell.strip() not in classes else None
+def label_check(regress: bool | None, classes: Sequence[str], dialect: Dialect, *, some: bool = False) -> Check:
+    """What is wrong with a label: a number to predict, or a class, of which some may look like a missing label.
+
+    some  whether only some rows need one: a missing one is no fault then
+    """
+
+    def number(cell: str) -> str | None:
+        return None if some and columns.is_gap(cell.strip(), dialect) else number_error(cell, dialect) or _merged(cell)
+
+    def name(cell: str) -> str | None:
+        return "no label" if is_no_label(cell) and cell.strip() not in classes and (cell.strip() or not some) else None
+
+    return number if regress else name
 
 
 def _merged(cell: str) -> str | None:

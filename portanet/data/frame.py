@@ -71,7 +71,7 @@ def read_frames(name: str, columns: Iterable[Any], frames: Any, request: Request
         header = matched(name, names, request.table, request.default_label, request.label)
     else:
         header = parse_header(name, names, label=request.wanted, image=request.image, trained=request.label is None)
-    source = FrameTable(name, header, frames)
+    source = FrameTable(name, header, frames, Dialect(missing=request.asked.missing))
     sink = InMemory()
     found = read_rows(source, request, sink, keep=True)
     return dataset(source, Parts(sink.array(), *found), request, ())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from portanet._typing import HostArray
 from portanet.data import columns
-from portanet.data.cells import as_floats, number_of, quoted
+from portanet.data.cells import as_floats, is_missing, number_of, quoted
 from portanet.data.checks import Check, label_check
-from portanet.data.chunk import Texts
-from portanet.data.labels import encode, is_no_label, require_labels
+from portanet.data.chunk import Chunk, Texts
+from portanet.data.labels import either_remedy, encode, is_no_label, require_labels, without_label
 from portanet.data.request import Request, Source
 from portanet.errors import DataError
 from portanet.storage.label import in_words, label_names
@@ -21,21 +22,57 @@ _CLASSES = 20  # whole numbers of so many values are classes, unless the task is
 
 
 class Labels:
-    """The labels of rows: `codes` of their `texts`."""
+    """The labels of rows: `codes` of their `texts`.
 
-    def __init__(self) -> None:
+    Rows without a label are left out where one label is wanted: an empty cell is none, nor is a word of `missing=`, nor
+    another word for a missing number where numbers are learnt.
+    """
+
+    def __init__(self, source: Source, request: Request) -> None:
         self.codes: list[HostArray] = []
         self.texts: dict[str, int] = {}
+        self.absent = Absent()
+        self._dialect, self._request = source.dialect, request
+        self._all_wanted = not request.labelled or len(source.header.labels) != 1
+        self._are_classes = request.regress is False or (request.regress is None and source.header.image is not None)
 
-    def add(self, columns: Sequence[Texts]) -> None:
-        """The cells of the next rows: one column, or several, which become codes (N, K)."""
-        codes = [self._codes(cells) for cells in columns]
+    def add(self, chunk: Chunk, positions: Sequence[int]) -> Chunk:
+        """Take the labels of the next rows, of one column, or of several as codes (N, K), and return rows to learn."""
+        if not self._all_wanted and not (present := self.present(chunk, positions, count=True)).all():
+            chunk = chunk.where(present)
+        codes = [self._codes(chunk.texts[position]) for position in positions]
         if codes:
             self.codes.append(codes[0] if len(codes) == 1 else np.stack(codes, axis=1))
+        return chunk
+
+    def present(self, chunk: Chunk, positions: Sequence[int], *, count: bool = False) -> HostArray:
+        """Return which rows (N,) have a label; with `count` those that have none are counted."""
+        if self._all_wanted:
+            return np.ones(chunk.rows, bool)
+        cells = chunk.texts[positions[0]]
+        empty = np.array([*(self._is_empty(text.strip()) for text in cells.texts), True])[cells.codes]
+        words = np.array([*(self._is_word(text.strip()) for text in cells.texts), False])[cells.codes]
+        if count:
+            self.absent.add(empty, words, cells)
+        present: HostArray = ~(empty | words)
+        return present
+
+    def _is_empty(self, text: str) -> bool:
+        return not text or (text.lower() in (self._dialect.missing or ()) and text not in (self._request.classes or ()))
+
+    def _is_word(self, text: str) -> bool:
+        if self._are_classes or self._is_empty(text):
+            return False
+        is_gap = columns.is_gap(text, self._dialect) if self._request.regress else is_missing(text)
+        return is_gap and text not in (self._request.classes or ())
 
     def _codes(self, cells: Texts) -> HostArray:
-        codes = [self.texts.setdefault(text, len(self.texts)) for text in cells.texts]
-        missing = self.texts.setdefault("", len(self.texts)) if (cells.codes < 0).any() else -1
+        counts = np.bincount(cells.codes + 1, minlength=len(cells.texts) + 1).tolist()
+        codes = [
+            self.texts.setdefault(text, len(self.texts)) if count else -1
+            for text, count in zip(cells.texts, counts[1:], strict=True)
+        ]
+        missing = self.texts.setdefault("", len(self.texts)) if counts[0] else -1
         return np.array([*codes, missing], np.int32)[cells.codes]
 
     def require(self, source: Source, request: Request, checks: Mapping[int, Check]) -> None:
@@ -51,9 +88,57 @@ class Labels:
             )
 
 
+@dataclass
+class Absent:
+    """The rows that have no label.
+
+    count  of them; the `first` is numbered from 1, as all `rows` so far are
+    words  how many have a word for a missing number as their label, of which `word` is the one in row `first_word`
+    """
+
+    rows: int = 0
+    count: int = 0
+    first: int = 0
+    words: int = 0
+    first_word: int = 0
+    word: str = ""
+
+    def add(self, empty: HostArray, words: HostArray, cells: Texts) -> None:
+        """Count the next rows."""
+        absent = empty | words
+        if absent.any():
+            self.first = self.first or self.rows + int(np.argmax(absent)) + 1
+            self.count += int(absent.sum())
+        if words.any():
+            if not self.words:
+                place = int(np.argmax(words))
+                self.first_word, self.word = self.rows + place + 1, cells.texts[cells.codes[place]].strip()
+            self.words += int(words.sum())
+        self.rows += len(absent)
+
+    def require_some(self, name: str) -> None:
+        """Raise DataError where no row has a label."""
+        if self.rows and self.count == self.rows:
+            raise DataError(f"{name}: none of the {self.rows:,} rows has a label.")
+
+    def require_no_words(self, name: str) -> None:
+        """Raise DataError for words that may be classes."""
+        if self.words:
+            raise DataError(f"{name}: {without_label(self.words, self.first_word)} ({quoted(self.word)}).",
+                            remedy=either_remedy(self.word))  # fmt: skip
+
+    def told(self) -> list[str]:
+        """A line that says how many rows were left out, if any were."""
+        if not self.count:
+            return []
+        one = self.count == 1
+        where = f"row {self.first}" if one else f"{self.count:,} rows, the first is row {self.first}"
+        return [f"left out, as {'it has' if one else 'they have'} no label: {where}"]
+
+
 def checks_of(source: Source, request: Request) -> dict[int, Check]:
     """What may be wrong with the cells of the label columns, if labels are wanted."""
-    check = label_check(request.regress, request.classes or (), source.dialect)
+    check = label_check(request.regress, request.classes or (), source.dialect, some=len(source.header.labels) == 1)
     return dict.fromkeys(source.header.labels, check) if request.labelled else {}
 
 

@@ -97,15 +97,23 @@ def require_labels(name: str, names: Sequence[str], codes: HostArray, classes: S
     if absent.any():
         word = quoted(names[codes[int(np.argmax(absent[codes]))]])
         is_open = word != "''" and not classes
-        remedy = (
-            f"leave them out, or name all classes with classes=... if {word} is one" if is_open else "leave them out"
-        )
+        remedy = either_remedy(names[codes[int(np.argmax(absent[codes]))]]) if is_open else "leave them out"
         raise DataError(f"{name}: {_without_label(absent[codes])} ({word}).", remedy=remedy)
+
+
+def either_remedy(word: str) -> str:
+    """What to do about a word that may be a class, or mean that there is none."""
+    leave = "leave them out" + (f" with missing={word!r}" if is_missing(word) else "")
+    return f"{leave}, or name all classes with classes=... if {quoted(word)} is one"
 
 
 def _without_label(rows: HostArray) -> str:
     """How many rows have no label, and which is the first."""
-    first, count = int(np.argmax(rows)) + 1, int(rows.sum())
+    return without_label(int(rows.sum()), int(np.argmax(rows)) + 1)
+
+
+def without_label(count: int, first: int) -> str:
+    """How many rows have no label, and which is the first, in words."""
     return f"row {first} has no label" if count == 1 else f"{count:,} rows have no label, the first is row {first}"
 
 

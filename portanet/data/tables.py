@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from portanet.data.checks import Check, check
 from portanet.data.chunk import Chunk
 from portanet.data.dataset import Dataset, Ids
 from portanet.data.decide import decided
-from portanet.data.label_columns import Labels, checks_of, learnt
+from portanet.data.label_columns import Absent, Labels, checks_of, learnt
 from portanet.data.matrix import Matrix
 from portanet.data.memmap.mapped import Found, Parts, Sink
 from portanet.data.request import Request, Source
@@ -39,16 +40,16 @@ def read_rows(source: Source, request: Request, sink: Sink, *, keep: bool) -> Fo
 
 
 def _read_pixels(source: Source, request: Request, sink: Sink, keep: bool) -> Found:
-    header, labels, rows = source.header, Labels(), 0
+    header, labels, rows = source.header, Labels(source, request), 0
     checks: dict[int, Check] = dict.fromkeys(header.inputs, lambda cell: cell_error(cell, pixel=True))
     checks |= checks_of(source, request)
     try:
         for chunk in source.read(header.labels):
             if chunk.numbers.dtype != np.uint8 or any(position not in chunk.position for position in header.inputs):
                 raise ValueError("not a table of integers from 0 to 255")
-            sink.add(chunk.numbers[:, [chunk.position[position] for position in header.inputs]])
             rows += chunk.rows
-            labels.add([chunk.texts[position] for position in header.labels])
+            chunk = labels.add(chunk, header.labels)
+            sink.add(chunk.numbers[:, [chunk.position[position] for position in header.inputs]])
     except (ValueError, OverflowError, csv.Error) as error:
         raise source.explained(error, checks, rows) from error
     if request.labelled:
@@ -57,12 +58,12 @@ def _read_pixels(source: Source, request: Request, sink: Sink, keep: bool) -> Fo
 
 
 def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> Found:
-    header, labels, rows = source.header, Labels(), 0
+    header, labels, rows = source.header, Labels(source, request), 0
     checks: dict[int, Check] | None = None
     try:
         schema, kept, positions = request.table, None, header.inputs
         if schema is None:
-            training = partial(_training_rows, source, request)
+            training = partial(_training_rows, source, request, keep)
             schema, kept = decided(source, header.labels, request.kinds, source.dialect, training, keep=keep)
             place = {name: i for i, name in enumerate(source.names)}
             positions = tuple(place[column.name] for column in schema.used)
@@ -76,9 +77,8 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
         as_text = [position for position, column in zip(positions, schema.used) if column.kind not in (NUMBER, DATE)]
         chunks = source.read([*as_text, *header.labels]) if kept is None else _consumed(kept)
         for chunk in chunks:
-            sink.add(matrix.rows(chunk))
             rows += chunk.rows
-            labels.add([chunk.texts[position] for position in header.labels])
+            sink.add(matrix.rows(labels.add(chunk, header.labels)))
         if matrix.seen.faults and not request.coerce:
             raise ValueError("; ".join(matrix.seen.told()))
     except (ValueError, OverflowError, csv.Error) as error:
@@ -91,25 +91,40 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
 def _found(source: Source, labels: Labels, rows: int, about: dict[str, Any]) -> Found:
     if not rows:
         raise DataError(f"{source.name} has a header but no rows.")
+    labels.absent.require_some(source.name)
+    about["absent"] = asdict(labels.absent)
     return (np.concatenate(labels.codes) if labels.codes else None), list(labels.texts), about
 
 
-def _training_rows(source: Source, request: Request, chunks: Iterable[Chunk]) -> HostArray | None:
-    """Which rows (N,) are to train on; None where all are, or where labels are at fault, which is told later."""
-    positions, labels = source.header.labels, Labels()
-    if not positions or not request.held_out:
+def _training_rows(source: Source, request: Request, cheap: bool, chunks: Iterable[Chunk]) -> HostArray | None:
+    """Which rows (N,) are to train on; None where all are, or where labels are at fault, which is told later.
+
+    Rows without a label are not, also where none are held out, if it is `cheap` to look at all.
+    """
+    positions, labels = source.header.labels, Labels(source, request)
+    if not positions or not (request.held_out or (cheap and request.labelled)):
         return None
+    present = []
     for chunk in chunks:
-        labels.add([chunk.texts[position] for position in positions])
-    try:
-        targets, classes, _ = learnt(source, np.concatenate(labels.codes), list(labels.texts), request)
-    except (DataError, ValueError):
+        present.append(labels.present(chunk, positions))
+        labels.add(chunk, positions)
+    labels.absent.require_some(source.name)
+    if not present:
         return None
-    parts = split_rows(targets if classes else None, len(targets), request.held_out)
-    if parts is None:
+    rows = np.flatnonzero(np.concatenate(present))
+    if request.held_out:
+        try:
+            targets, classes, _ = learnt(source, np.concatenate(labels.codes), list(labels.texts), request)
+        except (DataError, ValueError):
+            return None
+        parts = split_rows(targets if classes else None, len(targets), request.held_out)
+        if parts is None:
+            return None
+        rows = rows[parts[0]]
+    elif len(rows) == labels.absent.rows:
         return None
-    chosen = np.zeros(len(targets), bool)
-    chosen[parts[0]] = True
+    chosen = np.zeros(sum(map(len, present)), bool)
+    chosen[rows] = True
     return chosen
 
 
@@ -141,7 +156,10 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
     if parts.targets is None or not request.labelled:
         return Dataset(source.name, x, None, (), names, None, table, tuple(notes), _ids(source, request))
     targets, classes, why = learnt(source, parts.targets, parts.texts, request)
-    return Dataset(source.name, x, targets, classes, names, header.label, table, (*notes, *why))
+    absent = Absent(**parts.about["absent"])
+    if classes:
+        absent.require_no_words(source.name)
+    return Dataset(source.name, x, targets, classes, names, header.label, table, (*notes, *absent.told(), *why))
 
 
 def _ids(source: Source, request: Request) -> Ids | None:

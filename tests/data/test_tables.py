@@ -387,6 +387,6 @@ def test_kinds_are_decided_on_the_rows_to_train_on(
     spoilt = path.read_text().replace(f"\n{held[0] + 7},new{held[0] % 2},,", f"\n{held[0] + 7},x,large,")
     with pytest.raises(DataError, match=r"column 'size': 'large' is not a number"):
         read(written(tmp_path, spoilt), held_out=0.2, mapped=mapped)
-    unlabelled = as_text(frame.assign(label=["", *labels[1:]]))
+    unlabelled = as_text(frame.assign(label=["NA", *labels[1:]]))
     with pytest.raises(DataError, match="no label"):
         read(written(tmp_path, unlabelled), held_out=0.2, mapped=mapped)

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from portanet.data.cells import is_missing
 from portanet.data.csv.dialect import Asked, told
 from portanet.data.csv.frames import TextTable
 from portanet.data.csv.header import matched, names_of, parse_header
@@ -113,7 +114,9 @@ def _settings(source: TextTable, request: Request) -> list[Any]:
     table = None if request.table is None else request.table.to_dict()
     header, kinds = source.header, sorted(request.kinds.items())
     split = [request.held_out, request.regress, request.classes] if request.held_out and table is None else []
-    return [asdict(source.dialect), asdict(header), table, kinds, request.coerce, *split]
+    words = sorted(filter(is_missing, request.classes or ()))  # that are classes, where other rows are left out
+    labels = [request.regress is False, bool(request.regress), words] if header.labels and request.labelled else []
+    return [asdict(source.dialect), asdict(header), table, kinds, request.coerce, *split, labels]
 
 
 class _Walks:

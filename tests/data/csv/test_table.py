@@ -180,7 +180,7 @@ def test_fractions_are_no_classes(write: Write) -> None:
 
 
 def test_regression_target_must_be_a_number(write: Write) -> None:
-    for wrong in ("x", "", "nan", "1e39"):
+    for wrong in ("x", "inf", "1e39"):
         with pytest.raises(DataError, match=r"row 2 \(line 3\), column 'label'"):
             read_table(write(f"label,a\n1,1\n{wrong},2\n"), regress=True)
 
