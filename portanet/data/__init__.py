@@ -35,12 +35,13 @@ run.save("houses.safetensors")  # with the columns, their kinds and the unit of 
 On the command line the label decides: text, truth values and integers of up to 20 distinct values are classes, all else
 numbers, unless `--task classify` or `--task regress` says so; more than 100 integer classes need `--classes N`. In
 Python the loss or `task=` decides. Rows without a label are left out, with a note and a count, but for words such as
-`None` that may be a class: `missing=["None"]` leaves them out, `classes=` makes them one. At prediction a value or a gap that training did not have gets an answer and a note
-with counts; a missing column, or text among numbers, is an error that names it.
+`None` that may be a class: `missing=["None"]` leaves them out, `classes=` makes them one. At prediction a value or a
+gap that training did not have gets an answer and a note with counts; a missing column, or text among numbers, is an
+error that names it.
 
-Several label columns, `read("houses.csv", label=["price", "area"])` or `--label price --label area`, are targets
-(N, 2) of numbers that one model learns, each in its own unit, or ones and zeros where all hold yes and no (several
-classes at once). Scores, predictions, reports and exported files name each; a row without one of them is an error.
+Several label columns, `read("houses.csv", label=["price", "area"])` or `--label price --label area`, are targets (N, 2)
+of numbers that one model learns, each in its own unit, or ones and zeros where all hold yes and no (several classes at
+once). Scores, predictions, reports and exported files name each; a row without one of them is an error.
 
 ## Pictures
 

@@ -12,7 +12,7 @@ from portanet.data import columns
 from portanet.data.cells import as_floats, is_missing, number_of, quoted
 from portanet.data.checks import Check, label_check
 from portanet.data.chunk import Chunk, Texts
-from portanet.data.labels import either_remedy, encode, is_no_label, require_labels, without_label
+from portanet.data.labels import either_remedy, encode, is_no_label, leave_out, require_labels, without_label
 from portanet.data.request import Request, Source
 from portanet.errors import DataError
 from portanet.storage.label import in_words, label_names
@@ -25,7 +25,7 @@ class Labels:
     """The labels of rows: `codes` of their `texts`.
 
     Rows without a label are left out where one label is wanted: an empty cell is none, nor is a word of `missing=`, nor
-    another word for a missing number where numbers are learnt.
+    another word for a missing value, of which `Absent.require_no_words` tells where classes are learnt.
     """
 
     def __init__(self, source: Source, request: Request) -> None:
@@ -34,7 +34,6 @@ class Labels:
         self.absent = Absent()
         self._dialect, self._request = source.dialect, request
         self._all_wanted = not request.labelled or len(source.header.labels) != 1
-        self._are_classes = request.regress is False or (request.regress is None and source.header.image is not None)
 
     def add(self, chunk: Chunk, positions: Sequence[int]) -> Chunk:
         """Take the labels of the next rows, of one column, or of several as codes (N, K), and return rows to learn."""
@@ -61,7 +60,7 @@ class Labels:
         return not text or (text.lower() in (self._dialect.missing or ()) and text not in (self._request.classes or ()))
 
     def _is_word(self, text: str) -> bool:
-        if self._are_classes or self._is_empty(text):
+        if self._is_empty(text):
             return False
         is_gap = columns.is_gap(text, self._dialect) if self._request.regress else is_missing(text)
         return is_gap and text not in (self._request.classes or ())
@@ -78,6 +77,8 @@ class Labels:
     def require(self, source: Source, request: Request, checks: Mapping[int, Check]) -> None:
         """DataError with all faults where a label is missing, or not a number where such are to be predicted."""
         wrong = label_check(request.regress, (), source.dialect)
+        if request.regress is False:
+            self.absent.require_no_words(source.name, request.classes)
         if request.regress and (found := next((words for text in self.texts if (words := wrong(text))), None)):
             raise source.explained(ValueError(f"a label: {found}"), checks, 0)
         if len(source.header.labels) > 1 and any(map(is_no_label, self.texts)):
@@ -121,11 +122,12 @@ class Absent:
         if self.rows and self.count == self.rows:
             raise DataError(f"{name}: none of the {self.rows:,} rows has a label.")
 
-    def require_no_words(self, name: str) -> None:
-        """Raise DataError for words that may be classes."""
+    def require_no_words(self, name: str, classes: Sequence[str] | None) -> None:
+        """Raise DataError for words that may be classes, unless all `classes` are known."""
         if self.words:
-            raise DataError(f"{name}: {without_label(self.words, self.first_word)} ({quoted(self.word)}).",
-                            remedy=either_remedy(self.word))  # fmt: skip
+            remedy = leave_out(self.word) if classes else either_remedy(self.word)
+            what = without_label(self.words, self.first_word)
+            raise DataError(f"{name}: {what} ({quoted(self.word)}).", remedy=remedy)
 
     def told(self) -> list[str]:
         """A line that says how many rows were left out, if any were."""

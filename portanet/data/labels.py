@@ -103,8 +103,12 @@ def require_labels(name: str, names: Sequence[str], codes: HostArray, classes: S
 
 def either_remedy(word: str) -> str:
     """What to do about a word that may be a class, or mean that there is none."""
-    leave = "leave them out" + (f" with missing={word!r}" if is_missing(word) else "")
-    return f"{leave}, or name all classes with classes=... if {quoted(word)} is one"
+    return f"{leave_out(word)}, or name all classes with classes=... if {quoted(word)} is one"
+
+
+def leave_out(word: str) -> str:
+    """How to leave out the rows that have this label."""
+    return f"leave them out with missing={word!r}" if is_missing(word) else "leave them out"
 
 
 def _without_label(rows: HostArray) -> str:

@@ -158,7 +158,7 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
     targets, classes, why = learnt(source, parts.targets, parts.texts, request)
     absent = Absent(**parts.about["absent"])
     if classes:
-        absent.require_no_words(source.name)
+        absent.require_no_words(source.name, request.classes)
     return Dataset(source.name, x, targets, classes, names, header.label, table, (*notes, *absent.told(), *why))
 
 

@@ -66,7 +66,7 @@ def test_words_that_may_be_classes_are_asked_about(table: Any, task: str) -> Non
     labels = classes()
     labels[5] = labels[6] = "None"
     labels[1] = ""
-    with pytest.raises(DataError, match=r"2 rows have no label, the first is row [56] .*missing='None'.*classes=") as e:
+    with pytest.raises(DataError, match=r"2 rows have no label, the first is row 6 .*missing='None'.*classes=") as e:
         table(labels, task=task)
     assert "'None'" in str(e.value)
     assert len(table(labels, task=task, missing=["None"])) == N - 3

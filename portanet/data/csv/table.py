@@ -115,7 +115,7 @@ def _settings(source: TextTable, request: Request) -> list[Any]:
     header, kinds = source.header, sorted(request.kinds.items())
     split = [request.held_out, request.regress, request.classes] if request.held_out and table is None else []
     words = sorted(filter(is_missing, request.classes or ()))  # that are classes, where other rows are left out
-    labels = [request.regress is False, bool(request.regress), words] if header.labels and request.labelled else []
+    labels = [bool(request.regress), words] if header.labels and request.labelled else []
     return [asdict(source.dialect), asdict(header), table, kinds, request.coerce, *split, labels]
 
 
