@@ -28,6 +28,8 @@ _THOUSANDS = {
 }
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+\.")
+HASH = re.compile(r"#(?!N/A|[A-Z]+(?:/0)?[!?])")
+"""Begins a line that may be a comment, and not Excel's #DIV/0!, #REF! and the like."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,9 @@ def dialect_of(text: str, encoding: str, asked: Asked, *, cut: bool) -> tuple[Di
     """The dialect of a file that begins with this text, and its first rows; the last line is not one if it is `cut`."""
     lines = list(io.StringIO(text, newline=""))
     lines = lines[: -1 if cut and len(lines) > 1 else None][: 4 * _ROWS] or [text]
-    comments = any(line.startswith("#") for line in lines[1:]) or is_comment(lines[:2])
-    kept = [line for line in lines if not (comments and line.startswith("#"))]
+    hashed = sum(bool(HASH.match(line)) for line in lines[1:])
+    comments = 0 < hashed <= len(lines) // 2 or is_comment(lines[:2])
+    kept = [line for line in lines if not (comments and HASH.match(line))]
     short = [line[:_LETTERS] for line in kept]
     separator = asked.separator or _separator(short)
     quote = _quote(short, separator)

@@ -7,11 +7,12 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from portanet._text import plain
-from portanet.data.csv.dialect import Asked, dialect_of, encoding_of, split
+from portanet.data.csv.dialect import HASH, Asked, dialect_of, encoding_of, split
 from portanet.data.packed import read_so_far, unpacked
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Dialect, is_encoding
@@ -19,13 +20,19 @@ from portanet.storage.schema import Dialect, is_encoding
 _LINE = 2**25  # letters of a line, at most
 _BLANKS = 100_000
 _START, _SAMPLE, _LONGEST = 2**20, 2**16, 2**22  # bytes: to find the encoding, and the separator
-_COMMENT = re.compile(r"^#[^\r\n]*(\r\n|\r|\n|\Z)", re.MULTILINE)
+_COMMENT = re.compile(rf"^{HASH.pattern}[^\r\n]*(\r\n|\r|\n|\Z)", re.MULTILINE)
+_DECLARED = re.compile(r"sep=(.)(\r\n|\r|\n|\Z)")  # Excel's first line
 
 
 class Text(io.TextIOWrapper):
-    """Text that can peek at its next row, skips comments, and refuses NUL, where C parsers would end a cell early."""
+    """Text that can peek at its next row, skips comments, and refuses NUL, where C parsers would end a cell early.
+
+    declared  the separator that a first line such as `sep=;` names, as Excel writes it; it is skipped
+    """
 
     _shown = ""
+    _begun = False
+    declared: str | None = None
     comments = False
     skipped = 0
     progress: Callable[[], tuple[int, int]]
@@ -45,12 +52,23 @@ class Text(io.TextIOWrapper):
                 raise DataError(f"{self.name} holds NUL bytes; save it as UTF-8 text.")
             if len(line) == _LINE:
                 raise DataError(f"{self.name} has a line of over {_LINE:,} letters; is it a table?")
-            if not (self.comments and line.startswith("#")):
+            if not self._begun and (rest := self._without_declaration(line)) != line:
+                line = rest
+            elif not (self.comments and HASH.match(line)):
                 return line
             self.skipped += 1
 
+    def _without_declaration(self, text: str) -> str:
+        self._begun = True
+        if not (found := _DECLARED.match(text)):
+            return text
+        self.declared = found[1]
+        return text[found.end() :]
+
     def read(self, size: int | None = -1, /) -> str:
         text, self._shown = self._shown or super().read(size), ""
+        if not self._begun:
+            text = self._without_declaration(text)
         if "\0" in text:
             raise DataError(f"{self.name} holds NUL bytes; save it as UTF-8 text.")
         if self.comments and text and not text.endswith("\n"):
@@ -101,7 +119,9 @@ def find_dialect(path: str | Path, asked: Asked) -> tuple[Dialect, list[list[str
             size *= 4
             start += file.read(max(0, size + 1 - len(start)))
     encoding = asked.encoding or encoding_of(start)
-    text = _text(io.BytesIO(start[:size]), encoding, str(path)).read()
+    reader = _text(io.BytesIO(start[:size]), encoding, str(path))
+    text = reader.read()
+    asked = replace(asked, separator=asked.separator or reader.declared)
     dialect, rows = dialect_of(text, encoding, asked, cut=cut)
     if text.strip() and not rows:
         raise DataError(f"{path} does not begin with a row of cells that can be read.")

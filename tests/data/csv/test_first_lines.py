@@ -1,0 +1,62 @@
+"""What stands above a table, and lines that begin with #."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from portanet import read
+from portanet.errors import DataError
+
+BODY = "".join(f"{i % 7};x{i % 3};{'yes' if i % 2 else 'no'}\n" for i in range(30))
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_excels_line_of_the_separator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mapped: bool, newline: str, encoding: str
+) -> None:
+    monkeypatch.setenv("PORTANET_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "a.csv"
+    text = "a;town;label\n" + BODY
+    path.write_text("sep=;\n" + text, encoding=encoding, newline=newline)
+    data = read(path, mapped=mapped)
+    (tmp_path / "b.csv").write_text(text)
+    plain = read(tmp_path / "b.csv")
+    assert data.columns == ("a", "town")
+    assert data.x.tolist() == plain.x.tolist()
+    assert data.require_labels().tolist() == plain.require_labels().tolist()
+
+
+def test_the_separator_that_is_named_wins(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("sep=|\n" + "a,b|label\n" + "".join(f"{i},5|{'xy'[i % 2]}\n" for i in range(30)))
+    data = read(path)
+    assert data.columns == ("a,b",)
+
+
+def test_lines_are_counted_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("sep=;\na;town;label\n" + BODY + "1;2\n")
+    with pytest.raises(DataError, match=r"row 31 \(line 33\): 2 cells"):
+        read(path)
+
+
+def test_excels_errors_are_not_comments(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    cells = [f"{error},1,x" for error in ("#DIV/0!", "#REF!", "#N/A", "#NAME?")]
+    path.write_text("n,m,label\n# a comment\n" + "\n".join([*cells, *(f"{i}.5,{i},y" for i in range(60))]))
+    with pytest.raises(DataError, match=r"row 1 \(line 3\), column 'n': '#DIV/0!' is not a number and 2 more"):
+        read(path)
+    assert len(read(path, coerce=True)) == 64
+
+
+def test_values_that_begin_with_a_hash(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("colour,label\n" + "".join(f"#{'f0' * (1 + i % 3)},{'xy'[i % 2]}\n" for i in range(30)))
+    data = read(path)
+    assert len(data) == 30
+    assert data.table is not None
+    assert data.table.columns[0].values == ("#f0", "#f0f0", "#f0f0f0")
