@@ -46,8 +46,8 @@ device holds these numbers):
 | a small convolutional net, Adam | 48 | 0 | 0 | 0 |
 | each Dropout layer, beside its net | 2 | 0 | 0 | 0 |
 | a RandomAffine layer, beside its net | 15 | 0 | 0 | 0 |
-| each BatchNorm layer, beside its net | 7 to 9 | 0 | 0 | 0 |
-| each LayerNorm layer, beside its net | 10 | 0 | 0 | 0 |
+| each BatchNorm layer, beside its net | 6 to 9 | 0 | 0 | 0 |
+| each LayerNorm layer, beside its net | 8 | 0 | 0 | 0 |
 
 An epoch of mini-batches adds one copy, of the order of its rows. Rows that do not fit the device add one copy a step,
 and one for each run of steps in place of that of the epoch: at most two a step, and no synchronisation.

@@ -95,6 +95,8 @@ class CuPy(Backend):
 class CuPyCalls(Library):
     """CuPy, given as a module, as a library for tracing."""
 
+    launches = True
+
     def __init__(self, module: Any, *, fuse: bool = True) -> None:
         self._module, self._fuse = module, fuse
         self.elementwise = frozenset(

@@ -135,7 +135,9 @@ Every operation in a kernel is exactly rounded or on integers, and the compiler 
 bits are those of the steps without; powers and exponentials stay NumPy's own. Without a compiler steps run as traced,
 and `portanet doctor` says why; `PORTANET_CC` names another compiler, and empty it forbids all;
 `choose("numpy", fuse=False)` switches kernels off. On CuPy the same loops are ElementwiseKernels, with exponentials
-too, built without contraction to fused multiply-adds; their bits have been compared on the emulated device alone.
+too, built without contraction to fused multiply-adds; their bits have been compared on the emulated device alone. There
+each call is a launch, so a trace is rewritten where that leaves fewer (rewrites.py): two kernels both compute what one
+would have to keep for the other, and two equal sums are one.
 """
 
 from portanet.tracing.kernel import Kernel

@@ -25,7 +25,7 @@ def fuse(ops: list[Op], library: Library) -> list[Op]:
         return ops
     order = {id(op): number for number, op in enumerate(ops)}
     calls = [op for op in ops if op.is_call and op.out is not CONSTANT and not op.is_view]
-    graph = _Graph(calls)
+    graph = Graph(calls)
     loops = _joined(calls, graph, order, library)
     _spread(calls, ops, graph, loops, order, library)
     _gather(calls, {x.memory for x in ops[-1].operands}, graph, loops, library)
@@ -36,10 +36,10 @@ def fuse(ops: list[Op], library: Library) -> list[Op]:
         placed[node] = [_fused(kernel)] if library.pays(kernel) else [*loop.takes, *loop.ops]
     head = [op for op in ops if not op.is_call or op.out is CONSTANT]
     sequence = [op for node in graph.sequence() for op in placed.get(node, [calls[node]])]
-    return _with_views([*head[:-1], *sequence, head[-1]], views)
+    return with_views([*head[:-1], *sequence, head[-1]], views)
 
 
-def _joined(calls: list[Op], graph: _Graph, order: dict[int, int], library: Library) -> dict[int, Loop]:
+def _joined(calls: list[Op], graph: Graph, order: dict[int, int], library: Library) -> dict[int, Loop]:
     """The loops, by the number of the call that each is named after.
 
     From the last call to the first, each joins one that reads its result, else one that reads the same array, else any.
@@ -61,7 +61,7 @@ def _joined(calls: list[Op], graph: _Graph, order: dict[int, int], library: Libr
     return loops
 
 
-def _gather(calls: list[Op], returned: set[Any], graph: _Graph, loops: dict[int, Loop], library: Library) -> None:
+def _gather(calls: list[Op], returned: set[Any], graph: Graph, loops: dict[int, Loop], library: Library) -> None:
     """Make loops read rows in place that only they read."""
     for node, op in enumerate(calls):
         if op.name != "take" or op.results[0].memory in returned or not library.gathers(op):
@@ -75,7 +75,7 @@ def _gather(calls: list[Op], returned: set[Any], graph: _Graph, loops: dict[int,
 
 
 def _spread(
-    calls: list[Op], ops: list[Op], graph: _Graph, loops: dict[int, Loop], order: dict[int, int], library: Library
+    calls: list[Op], ops: list[Op], graph: Graph, loops: dict[int, Loop], order: dict[int, int], library: Library
 ) -> None:
     """Make loops compute for each element what a smaller loop computes for them only: a number for each row, say."""
     for node, loop in list(loops.items()):
@@ -106,7 +106,7 @@ def _kernel(loop: Loop, ops: list[Op], views: list[Op], shared: set[Any], librar
     viewed = [op for op in views if op.results[0].memory in made]
     others = (op for op in ops if id(op) not in inside and not (op.is_call and op.is_view))
     needed = {x.memory for op in others for x in (op.operands if op.is_call or not op.results else op.results)}
-    kernel = kernel_of(loop, _with_views(ops_of_loop, viewed), needed, shared, library)
+    kernel = kernel_of(loop, with_views(ops_of_loop, viewed), needed, shared, library)
     inputs = {op.results[0].memory for op in ops if op.name == "input"}
     return replace(kernel, outward=any(tracer.memory in inputs for tracer in kernel.changed))
 
@@ -120,7 +120,7 @@ def _fused(kernel: Kernel) -> Op:
     )
 
 
-def _with_views(ops: list[Op], views: list[Op]) -> list[Op]:
+def with_views(ops: list[Op], views: list[Op]) -> list[Op]:
     """The ops, and each view right after the array that it is of."""
     waiting: dict[int, list[Op]] = defaultdict(list)
     for view in views:
@@ -144,7 +144,7 @@ def _with_views(ops: list[Op], views: list[Op]) -> list[Op]:
     return placed
 
 
-class _Graph:
+class Graph:
     """The order that calls must keep; joined ones count as one, under one of their numbers."""
 
     def __init__(self, calls: list[Op]) -> None:

@@ -59,9 +59,11 @@ class Library:
     the standard, which returns the statements that write their result into `out`, or None where it cannot.
 
     elementwise  the functions of the standard that read each number before they write it: out may be an argument
+    launches     whether each call is a launch on a device, which may take longer than what is computed
     """
 
     elementwise: frozenset[str]
+    launches: bool = False
 
     def is_native(self, array: Any) -> bool:
         """Whether it is exactly an array of this library, not of a subclass."""

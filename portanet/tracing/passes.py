@@ -1,7 +1,8 @@
 """The passes over a trace: each takes a list of ops and returns a cheaper list with the same results.
 
 `optimize` runs them in their order. A pass removes ops, or sets in `Op.out` where a result is stored; it does not
-change its arguments, and computes nothing. Tracers are compared by `id`, arrays that share memory by `Tracer.memory`.
+change its arguments, and computes nothing (rewrites.py alone makes new calls). Tracers are compared by `id`, arrays
+that share memory by `Tracer.memory`.
 """
 
 from __future__ import annotations
@@ -16,16 +17,47 @@ from portanet._tree import is_array, map_leaves
 from portanet.tracing.fuse import fuse
 from portanet.tracing.library import Constant, Library, Var
 from portanet.tracing.op import CONSTANT, VIEW, Buffer, Op, Outs, Part
+from portanet.tracing.rewrites import recomputed, stacked
 from portanet.tracing.tracer import Tracer
+
+_REWRITES = 16  # of each kind
 
 
 def optimize(ops: list[Op], library: Library, *, fused: bool = False) -> list[Op]:
     """The ops after all passes, with kernels if `fused`."""
     ops = dead_code(constants(ops))  # in this order: an unread change makes a value unusable too
-    ops = vectors(ops, library)
-    if fused:
-        ops = dead_code(fuse(ops, library))  # views that only kernels have read
+    ops = fewest_calls(ops, library) if fused else vectors(ops, library)
     return views(buffers(ops, library))
+
+
+def fewest_calls(ops: list[Op], library: Library) -> list[Op]:
+    """The ops with kernels; where launches cost more than arithmetic, of the rewriting that leaves the fewest."""
+
+    def joined(ops: list[Op]) -> list[Op]:
+        return dead_code(fuse(vectors(ops, library), library))  # views that only kernels have read
+
+    best = joined(ops)
+    for rewrite in (recomputed, stacked) if library.launches else ():
+        for _ in range(_REWRITES):
+            better = (
+                (new, fused) for new in rewrite(ops, library) if calls(fused := joined(dead_code(new))) < calls(best)
+            )
+            ops, after = next(better, (ops, best))
+            if after is best:
+                break
+            best = after
+    return best
+
+
+def calls(ops: list[Op]) -> int:
+    """How many calls the ops make; parts of a vector that are written into it directly need none."""
+    count = 0
+    for op in ops:
+        parts = [out for out in (op.out if isinstance(op.out, Outs) else [op.out]) if isinstance(out, Part)]
+        count += op.is_call and not op.is_view and op.out is not CONSTANT
+        count += len(op.args[0]) - 1 if _is_vector(op) else 0
+        count -= len(parts)
+    return count
 
 
 def constants(ops: list[Op]) -> list[Op]:

@@ -15,7 +15,7 @@ import pytest
 from legs import kernels_at_once
 
 from portanet.backends.numpy_calls import NumPyCalls
-from portanet.tracing import Traced
+from portanet.tracing import Traced, passes
 from portanet.xp import namespace
 
 FLOATS, INTEGERS = ["float32", "float64"], ["int32", "int64", "uint8", "int8", "uint32", "bool"]
@@ -140,13 +140,22 @@ def together() -> Iterator[Callable[[], None]]:
         yield compile_all
 
 
-@pytest.mark.parametrize("batch", range(4))
-def test_random_functions(batch: int, together: Callable[[], None]) -> None:
+class Launches(NumPyCalls):
+    """NumPy as if each call were a launch on a device."""
+
+    launches = True
+
+
+@pytest.mark.parametrize(("batch", "library"), [*zip(range(4), [NumPyCalls] * 4, strict=True), (4, Launches)])
+def test_random_functions(
+    batch: int, library: type[NumPyCalls], together: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passes, "stacked", lambda *_: ())  # NumPy sums rows of matrices in its own way
     programs = [Program(1000 * batch + number) for number in range(50)]
     both = []
     with np.errstate(all="ignore"):
         for program in programs:
-            pair = [Traced(program.function(), NumPyCalls(None, fuse=fuse), warmup=0) for fuse in (True, False)]
+            pair = [Traced(program.function(), library(None, fuse=fuse), warmup=0) for fuse in (True, False)]
             for traced in pair:
                 traced(*program.arguments(0))
             both.append(pair)
