@@ -1,4 +1,4 @@
-"""portanet's own callbacks as scikit-learn's."""
+"""portanet's callbacks as scikit-learn callbacks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from portanet.training.model import TrainedModel
 
 
 class Adapted:
-    """A callback of portanet that scikit-learn's protocol calls: a row of its history for each epoch.
+    """A callback of portanet behind scikit-learn's protocol; it gets a row of the history for each epoch.
 
     callback  of portanet: EarlyStopping, KeepBest, ReduceOnPlateau, Progress or another
     """
@@ -21,18 +21,18 @@ class Adapted:
 
     @property
     def rate_factor(self) -> float:
-        """What the learning rate is multiplied by."""
+        """The factor of the learning rate."""
         return self.callback.rate_factor
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Wait for the first epoch, before which there is no network."""
+        """Wait for the first epoch: the network does not exist before."""
         self._run = None
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
         """Do nothing."""
 
     def on_fit_task_end(self, estimator: Any, context: Any, *, fitted_estimator: Any = None) -> bool:
-        """Give an epoch's row to the callback, and return whether it wants to stop."""
+        """Pass an epoch's row to the callback, and return whether it wants to stop."""
         if context.parent is None or context.task_name != "epoch":
             return False
         if self._run is None:
@@ -46,7 +46,7 @@ class Adapted:
         return bool(self.callback.log(row))
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """End the callback, which may put better weights in place of the last ones."""
+        """End the callback, which may replace the last weights by better ones."""
         if self._run is None:
             return
         last = self._run.params
@@ -56,9 +56,9 @@ class Adapted:
         self._run = None
 
 
-def _row(own: Any) -> dict[str, Any]:
-    """The latest epoch; a step is an epoch."""
-    row = {"step": own.n_iter_, "epoch": own.n_iter_, "learning_rate": own._rate, "loss": own.loss_}
-    if own.validation_loss_curve_:
-        row |= {"valid_loss": own.validation_loss_curve_[-1], f"valid_{own._metric.key}": own.validation_scores_[-1]}
+def _row(mlp: Any) -> dict[str, Any]:
+    """The history row of the latest epoch; steps count epochs."""
+    row = {"step": mlp.n_iter_, "epoch": mlp.n_iter_, "learning_rate": mlp._rate, "loss": mlp.loss_}
+    if mlp.validation_loss_curve_:
+        row |= {"valid_loss": mlp.validation_loss_curve_[-1], f"valid_{mlp._metric.key}": mlp.validation_scores_[-1]}
     return row

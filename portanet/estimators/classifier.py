@@ -1,4 +1,4 @@
-"""MLPClassifier: scikit-learn's, on any backend."""
+"""MLPClassifier: scikit-learn's classifier, on any backend."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_targ
 
 from portanet._typing import HostArray
 from portanet.estimators.base import BaseMLP
-from portanet.estimators.losses import classification_loss, takes_class_numbers
-from portanet.estimators.parameters import keep
-from portanet.estimators.targets import Classes, checked_labels
+from portanet.estimators.losses import classification_loss, has_output_per_class
+from portanet.estimators.parameters import store_arguments
+from portanet.estimators.targets import Classes, validate_labels
 from portanet.metrics import ACCURACY
 from portanet.nn import sigmoid, softmax
 from portanet.nn.losses.loss import LossFunction
@@ -22,13 +22,13 @@ from portanet.xp import namespace
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """A network that tells classes apart: scikit-learn's MLPClassifier, with its arguments, on any backend.
+    """A classifier with Dense layers: scikit-learn's MLPClassifier, with its arguments, on any backend.
 
-    loss          "log_loss" by default, or one of portanet for classes
-    class_weight  a dict of weights by class, or "balanced": inverse class frequency; 1 for all by default
+    loss          "log_loss" by default, or a classification loss of portanet
+    class_weight  a dict of weights by class, or "balanced": inverse class frequency; by default 1 for all
 
-    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does, and
-    ConfigError for a loss of numbers.
+    All other arguments are those of `BaseMLP`. Raises ValueError for invalid ones, as scikit-learn does, and
+    ConfigError for a regression loss.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -78,20 +78,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         loss: Any = None,
         class_weight: Any = None,
     ) -> None:
-        keep(self, locals())
+        store_arguments(self, locals())
 
     def _targets(self, y: Any, rows: int, *, first: bool, incremental: bool) -> HostArray:
-        y = checked_labels(self, y, rows)
+        y = validate_labels(self, y, rows)
         if first and not (incremental and hasattr(self, "_classes")):
             self._classes = self._classes_of(y)
             self.classes_ = self._classes.labels
         else:
             self._classes.require(y, all_of_them=self.warm_start)
-        return self._classes.numbers(y)
+        return self._classes.encode(y)
 
     def _classes_of(self, y: Any) -> Classes:
         classes = Classes(y)
-        if classes.one_class and len(classes.labels) == 2 and takes_class_numbers(self.loss):
+        if classes.one_class and len(classes.labels) == 2 and has_output_per_class(self.loss):
             classes.outputs = 2
         return classes
 
@@ -103,7 +103,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _outputs(self, targets: HostArray) -> int:
         return self._classes.outputs
 
-    def _loss_and_told(self) -> tuple[LossFunction, float]:
+    def _loss_and_scale(self) -> tuple[LossFunction, float]:
         return classification_loss(self.loss, self.n_outputs_, one_class=self._classes.one_class), 1.0
 
     def _restore(self, labels: Any, *, several: bool, outputs: int | None = None) -> None:
@@ -116,20 +116,20 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _validation_score(self, x: Any, y: Any, weights: Any) -> float:
         return float(
             accuracy_score(
-                y, self._classes.named(self._backend.to_numpy(self._probabilities(x))), sample_weight=weights
+                y, self._classes.decode(self._backend.to_numpy(self._probabilities(x))), sample_weight=weights
             )
         )
 
     @property
     def out_activation_(self) -> str:
-        """The function of the outputs that gives probabilities: "softmax", or "logistic" for each by itself."""
-        return "softmax" if self._classes.has_numbers else "logistic"
+        """The function from outputs to probabilities: "softmax", or "logistic" for each output."""
+        return "softmax" if self._classes.are_exclusive else "logistic"
 
     def _probabilities(self, x: Any) -> Any:
         return self._activated(self._logits(x))
 
     def _activated(self, outputs: Any) -> Any:
-        return softmax(outputs) if self._classes.has_numbers else sigmoid(outputs)
+        return softmax(outputs) if self._classes.are_exclusive else sigmoid(outputs)
 
     @available_if(lambda self: self._is_stochastic())
     @_fit_context(prefer_skip_nested_validation=True)
@@ -137,31 +137,31 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None, *, X_val: Any = None, y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> Any:  # fmt: skip
-        """Take one epoch over these rows, and keep all that was learned before; the rest is as in fit.
+        """Train for one epoch on these rows, starting from the current weights; otherwise as fit.
 
-        classes  all classes that may come, for the first call
+        classes  all possible classes, for the first call
         """
         if _check_partial_fit_first_call(self, classes):
             self._classes = self._classes_of(y if type_of_target(y).startswith("multilabel-") else classes)
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), None)
 
     def predict(self, X: Any) -> Any:
-        """Return the class of each row, (N,), or (N, K) ones and zeros where a row may be of several."""
-        x = self._checked_for("predict", X)
-        return self._classes.named(self._answer(self._probabilities(x)))
+        """Return the class of each row, (N,), or (N, K) ones and zeros for multi-label targets."""
+        x = self._validated("predict", X)
+        return self._classes.decode(self._answer(self._probabilities(x)))
 
     def predict_proba(self, X: Any) -> Any:
-        """Return the probability of each class for each row, (N, K), in the order of `classes_`."""
-        return self._both(self._checked_for("predict_proba", X))
+        """Return the probabilities of the classes, (N, K), in the order of `classes_`."""
+        return self._all_probabilities(self._validated("predict_proba", X))
 
     def predict_log_proba(self, X: Any) -> Any:
         """Return the logarithms of `predict_proba`."""
-        probabilities = self._both(self._checked_for("predict_log_proba", X))
+        probabilities = self._all_probabilities(self._validated("predict_log_proba", X))
         with np.errstate(divide="ignore"):
             return namespace(probabilities).log(probabilities)
 
-    def _both(self, x: Any) -> Any:
-        """Return the probabilities (N, K): two where the network has one output."""
+    def _all_probabilities(self, x: Any) -> Any:
+        """Return the probabilities (N, K); two if the network has one output."""
         probabilities = self._answer(self._probabilities(x))
         if self.n_outputs_ > 1:
             return probabilities

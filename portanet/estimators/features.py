@@ -1,4 +1,4 @@
-"""Rows as an estimator takes them: checked by scikit-learn, NaN named, frames of text and gaps read as tables."""
+"""The rows of an estimator: validated by scikit-learn, with NaN located; frames with text or gaps read as tables."""
 
 from __future__ import annotations
 
@@ -19,14 +19,15 @@ from portanet.xp import cast, namespace
 
 
 class UnusableDataError(DataError, ValueError):
-    """A DataError that scikit-learn's tools know as the ValueError that they expect."""
+    """A DataError that is also a ValueError, as scikit-learn's tools expect."""
 
 
-def checked(estimator: Any, X: Any, *, reset: bool) -> Any:
-    """Return the rows as an array of float32 or float64, or a CSR matrix, of finite numbers.
+def validate_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """Return the rows as a float32 or float64 array, or a CSR matrix, of finite numbers.
 
-    reset  whether they decide the columns, as in fit, or must have those of fit
-    Raises ValueError as scikit-learn does, and one that names the columns for NaN.
+    reset  whether the rows decide the columns, as in fit; otherwise they must have those of fit
+
+    Raises ValueError as scikit-learn does; for NaN it names the columns.
     """
     if reset:
         estimator._table, estimator._offsets = None, ()
@@ -58,8 +59,8 @@ def select(x: Any, index: HostArray) -> Any:
     return namespace(x).take(x, backends.of(x).put(index, "int32"), axis=0)
 
 
-def placed(x: Any, backend: Backend, dtype: str) -> Any:
-    """Return rows on a backend, in a dtype by name; a sparse matrix becomes dense."""
+def place(x: Any, backend: Backend, dtype: str) -> Any:
+    """Return rows on a backend in a dtype, given by name; a sparse matrix becomes dense."""
     if hasattr(x, "tocsr"):
         x = x.toarray()
     if not is_host(x) and backends.name_of(x) == backend.name:
@@ -75,7 +76,7 @@ def _require_finite(estimator: Any, x: Any, sparse: bool = False) -> None:
     if missing.any():
         raise UnusableDataError(
             f"Input X contains NaN{_where(estimator, missing, sparse)}. {name} takes gaps in a pandas DataFrame",
-            remedy="write fit(pandas.DataFrame(X), y), or fill them first, as with sklearn.impute.SimpleImputer()",
+            remedy="write fit(pandas.DataFrame(X), y), or fill the gaps with sklearn.impute.SimpleImputer()",
         )
     if infinite.any():
         raise UnusableDataError(
@@ -85,12 +86,12 @@ def _require_finite(estimator: Any, x: Any, sparse: bool = False) -> None:
         )
 
 
-def _where(estimator: Any, wrong: Any, sparse: bool) -> str:
-    """Name the columns, at most three."""
+def _where(estimator: Any, mask: Any, sparse: bool) -> str:
+    """Name the columns of a mask, at most three."""
     if sparse:
         return ""
     names = getattr(estimator, "feature_names_in_", None)
-    places = np.flatnonzero(wrong)
-    columns = [repr(names[place]) if names is not None else str(place) for place in places[:3].tolist()]
-    more = f" and {len(places) - 3} more" if len(places) > 3 else ""
-    return f" in column{'s' if len(places) > 1 else ''} {', '.join(columns)}{more}"
+    indices = np.flatnonzero(mask)
+    columns = [repr(names[index]) if names is not None else str(index) for index in indices[:3].tolist()]
+    more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
+    return f" in column{'s' if len(indices) > 1 else ''} {', '.join(columns)}{more}"

@@ -1,4 +1,4 @@
-"""Whether training still gets better, as scikit-learn counts it."""
+"""Early stopping by scikit-learn's rule."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 @dataclass
 class Improvement:
-    """Counts epochs in a row that were not better than the best by more than `tol`.
+    """Counts consecutive epochs that did not improve the best value by more than `tol`.
 
-    best     the loss, or the validation score
-    kept     the network's arrays with the best validation score
+    best         the loss, or the validation score
+    best_params  the network's arrays with the best validation score
     """
 
     tol: float
@@ -20,15 +20,15 @@ class Improvement:
     higher_is_better: bool
     best: float
     waited: int = 0
-    kept: Any = None
+    best_params: Any = None
 
     @classmethod
     def of(cls, tol: float, patience: float, *, scores: bool) -> Improvement:
-        """Begin to count."""
+        """Return a new counter, of scores or of losses."""
         return cls(tol, patience, scores, -math.inf if scores else math.inf)
 
-    def saw(self, value: float) -> bool:
-        """Take the value of an epoch, and return whether it is the best so far."""
+    def update(self, value: float) -> bool:
+        """Count the value of an epoch, and return whether it is the best so far."""
         better, enough = value < self.best, value <= self.best - self.tol
         if self.higher_is_better:
             better, enough = value > self.best, not value < self.best + self.tol
@@ -39,5 +39,5 @@ class Improvement:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has not improved for too long."""
+        """Whether more epochs than `patience` went without an improvement."""
         return self.waited > self.patience

@@ -1,4 +1,4 @@
-"""L-BFGS, by SciPy, on the flat vector of all weights."""
+"""L-BFGS by SciPy, on the flat vector of all weights."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Watch = Callable[[Training], bool]
 
 
 def fit_lbfgs(training: Training, rows: Rows, watches: Sequence[Watch], **options: Any) -> OptimizeResult:
-    """Minimise the mean loss over all rows, and leave the result in `training`; the result of `scipy.optimize`.
+    """Minimise the mean loss over all rows; update `training` and return SciPy's result.
 
-    watches  called after each iteration; training ends where one returns True
+    watches  called after each iteration; training stops if one returns True
     options  of SciPy's L-BFGS-B: Liu and Nocedal 1989, Byrd et al. 1995
     """
     problem, state = training.problem, training.state
@@ -34,9 +34,9 @@ def fit_lbfgs(training: Training, rows: Rows, watches: Sequence[Watch], **option
         put(point)
         flat = training.state.flat
         batch: Any = gradient(flat, state.buffers, data, None, Key(0), measure=True)
-        pull, share = penalty(flat, state.optimizer.decay, batch.weight)
-        loss: Any = batch.sums["loss"] * problem.told + share
-        grads = problem.backend.to_numpy(batch.grads + pull).astype(np.float64)
+        penalty_grads, penalty_value = penalty(flat, state.optimizer.decay, batch.weight)
+        loss: Any = batch.sums["loss"] * problem.loss_scale + penalty_value
+        grads = problem.backend.to_numpy(batch.grads + penalty_grads).astype(np.float64)
         return float(loss), grads
 
     def after(intermediate_result: OptimizeResult) -> None:
@@ -45,8 +45,8 @@ def fit_lbfgs(training: Training, rows: Rows, watches: Sequence[Watch], **option
             raise StopIteration
 
     start = problem.backend.to_numpy(state.flat).astype(np.float64)
-    found = minimize(
+    result = minimize(
         value, start, method="L-BFGS-B", jac=True, callback=after if watches else None, options=options
     )  # fmt: skip
-    put(found.x)
-    return found
+    put(result.x)
+    return result

@@ -1,4 +1,4 @@
-"""Losses by scikit-learn's names, in the size that scikit-learn gives them."""
+"""Losses by scikit-learn's names, with scikit-learn's scale."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from portanet.training.arguments import as_loss
 
 @dataclass(frozen=True)
 class Scaled:
-    """A loss times a number.
+    """A loss times a factor.
 
-    A row's value in portanet is a mean over the outputs; scikit-learn's gradient is that of a sum, and of half squares.
+    portanet's value of a row is a mean over the outputs; scikit-learn's gradient is that of a sum, and of half squares.
     """
 
     loss: LossFunction
@@ -31,47 +31,47 @@ class Scaled:
         return self.loss(outputs, labels, weights * self.factor)
 
 
-def classification_loss(given: Any, outputs: int, *, one_class: bool) -> LossFunction:
-    """Return the loss to train a classifier with: cross-entropy, of each output by itself unless a row has one class.
+def classification_loss(spec: Any, outputs: int, *, one_class: bool) -> LossFunction:
+    """Return the loss of a classifier; by default the cross-entropy, binary for one output or multi-label rows.
 
     outputs    of the network: one for two classes
-    one_class  whether each row is of one class
+    one_class  whether each row has one class
     """
-    if not is_log_loss(given):
-        return _for_classes(given, outputs, one_class=one_class)
+    if not is_log_loss(spec):
+        return _for_classes(spec, outputs, one_class=one_class)
     if one_class and outputs > 1:
         return cross_entropy
     return Scaled(binary_cross_entropy, float(outputs))
 
 
-def is_log_loss(given: Any) -> bool:
-    """Whether this is scikit-learn's loss of a classifier, by its name or by default."""
-    return given is None or (isinstance(given, str) and given == "log_loss")
+def is_log_loss(spec: Any) -> bool:
+    """Whether this is scikit-learn's default loss of a classifier."""
+    return spec is None or (isinstance(spec, str) and spec == "log_loss")
 
 
-def takes_class_numbers(given: Any) -> bool:
-    """Whether a loss wants an output for each class, of two classes as well."""
-    return not is_log_loss(given) and task_of(as_loss(given)) is TaskKind.CLASSIFY
+def has_output_per_class(spec: Any) -> bool:
+    """Whether a loss takes an output for each class, also for two classes."""
+    return not is_log_loss(spec) and task_of(as_loss(spec)) is TaskKind.CLASSIFY
 
 
 def task_of(loss: Any) -> TaskKind:
-    """Return what the labels of a loss are; a function has one class for each row."""
+    """Return the kind of task of a loss; that of a function is classification."""
     return getattr(loss, "task", TaskKind.CLASSIFY)
 
 
-def _for_classes(given: Any, outputs: int, *, one_class: bool) -> LossFunction:
-    loss = as_loss(given)
-    task = getattr(loss, "task", None)  # a function says nothing
+def _for_classes(spec: Any, outputs: int, *, one_class: bool) -> LossFunction:
+    loss = as_loss(spec)
+    task = getattr(loss, "task", None)  # None for a function
     if task not in (None, TaskKind.CLASSIFY, TaskKind.MULTILABEL):
-        raise ConfigError(f"MLPClassifier trains on classes, and the loss {given!r} is for numbers", remedy=_CLASSES)
+        raise ConfigError(f"MLPClassifier needs a classification loss, and {spec!r} is for numbers", remedy=_CLASSES)
     if one_class and outputs > 1 and task is TaskKind.MULTILABEL:
-        problem = f"the loss {given!r} is for several labels at once, and each row of y has one of {outputs} classes"
-        raise ConfigError(problem, remedy="write loss='log_loss', or give y as ones and zeros (N, K)")
+        problem = f"the loss {spec!r} is for multi-label rows, and each row of y has one of {outputs} classes"
+        raise ConfigError(problem, remedy="write loss='log_loss', or pass y as ones and zeros (N, K)")
     if one_class and outputs == 1 and task is not TaskKind.MULTILABEL:
-        problem = f"the loss {given!r} takes an output for each class, and the network has one"
+        problem = f"the loss {spec!r} takes an output for each class, and the network has one output"
         raise ConfigError(problem, remedy="write loss='log_loss', or fit two classes or more with warm_start=False")
     if not one_class and task is TaskKind.CLASSIFY:
-        problem = f"the loss {given!r} is for one class in each row, and y has several labels"
+        problem = f"the loss {spec!r} is for one class in each row, and y has several labels"
         raise ConfigError(problem, remedy="write loss='log_loss' or loss='binary_cross_entropy'")
     return loss
 
@@ -80,33 +80,33 @@ _CLASSES = "write loss='log_loss', or CrossEntropy(label_smoothing=0.1) of porta
 _NUMBERS = "write loss='squared_error', 'absolute_error', 'huber' or 'poisson', or Quantile((0.9,)) of portanet.nn"
 
 
-def regression_loss(given: Any, outputs: int) -> LossFunction:
-    """Return the loss to train a regression with; ConfigError for one of classes."""
-    if given == "squared_error":
+def regression_loss(spec: Any, outputs: int) -> LossFunction:
+    """Return the loss of a regressor. Raises ConfigError for a classification loss."""
+    if spec == "squared_error":
         return Scaled(mean_squared_error, outputs / 2)
-    if given == "poisson":
+    if spec == "poisson":
         return Scaled(poisson, float(outputs))
-    if isinstance(given, str) and given.lower() in ("quantile", "pinball"):
+    if isinstance(spec, str) and spec.lower() in ("quantile", "pinball"):
         raise ConfigError(
-            f"loss={given!r} does not say which quantile, and alpha is the L2 penalty here",
-            remedy="write loss=Quantile((0.9,)), of portanet.nn",
+            f"loss={spec!r} does not say which quantile, and alpha is the L2 penalty here",
+            remedy="write loss=Quantile((0.9,)) of portanet.nn",
         )
-    return _for_numbers(as_loss(given), given)
+    return _for_numbers(as_loss(spec), spec)
 
 
-def _for_numbers(loss: LossFunction, given: Any) -> LossFunction:
+def _for_numbers(loss: LossFunction, spec: Any) -> LossFunction:
     if getattr(loss, "task", TaskKind.REGRESS) in (TaskKind.CLASSIFY, TaskKind.MULTILABEL):
-        raise ConfigError(f"MLPRegressor predicts numbers, and the loss {given!r} is for classes", remedy=_NUMBERS)
+        raise ConfigError(f"MLPRegressor predicts numbers, and the loss {spec!r} is for classes", remedy=_NUMBERS)
     if getattr(loss, "outputs_per_target", 1) > 1:
         raise ConfigError(
-            f"MLPRegressor has one output for each target, and {given!r} takes several",
+            f"MLPRegressor has one output for each target, and {spec!r} takes several",
             remedy="write intervals=0.9 for intervals, or Quantile((0.9,)) for one quantile",
         )
     return loss
 
 
 def plain_loss(loss: Any) -> LossFunction:
-    """Return the loss that a model file names: the cross-entropy for None."""
+    """Return the loss for a model file: without its factor, and the cross-entropy for None."""
     if loss is None:
         return cross_entropy
     return loss.loss if isinstance(loss, Scaled) else loss

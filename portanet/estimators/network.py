@@ -1,4 +1,4 @@
-"""The layers that a network's settings stand for, and their first weights, drawn as scikit-learn draws them."""
+"""The network that an estimator's settings describe, and its initial weights, drawn as in scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portanet.training.spec import chain_of
 
 _ACTIVATIONS: dict[str, Layer] = {**ACTIVATIONS, "logistic": ACTIVATIONS["sigmoid"]}
 ACTIVATION_NAMES = tuple(_ACTIVATIONS)
-"""What `activation` may be, beside a layer."""
+"""The names that `activation` takes."""
 
 
 def hidden_layers(sizes: Any) -> list[int]:
@@ -30,11 +30,11 @@ def hidden_layers(sizes: Any) -> list[int]:
 def network(settings: Any, outputs: int) -> Sequential:
     """Return the network that an estimator's settings describe, with this many outputs.
 
-    Raises ConfigError where the settings contradict each other.
+    Raises ConfigError if the settings contradict each other.
     """
     if settings.layers is not None:
-        given = settings.layers
-        inner = tuple(given) if isinstance(given, (list, tuple)) else chain_of(given)
+        layers_setting = settings.layers
+        inner = tuple(layers_setting) if isinstance(layers_setting, (list, tuple)) else chain_of(layers_setting)
         return Sequential(*_columns(settings), *inner, Dense(outputs))
     widths = hidden_layers(settings.hidden_layer_sizes)
     layers: list[Layer] = _columns(settings)
@@ -49,35 +49,35 @@ def network(settings: Any, outputs: int) -> Sequential:
 
 
 def _columns(settings: Any) -> list[Layer]:
-    """The layer that makes features of a table."""
+    """The preprocessing layer of a table."""
     return [] if settings._table is None else [Columns(settings._table.schema.kinds)]
 
 
 def _activations(settings: Any, count: int) -> Sequence[Layer]:
-    given = settings.hidden_activations
-    if given is None:
+    names = settings.hidden_activations
+    if names is None:
         return [_activation(settings.activation)] * count
-    if isinstance(given, str) or len(given) != count:
+    if isinstance(names, str) or len(names) != count:
         raise ConfigError(
-            f"hidden_activations must name one activation for each of the {count} hidden layers, got {given!r}",
-            remedy="for one that is the same in all layers use activation=...",
+            f"hidden_activations must name one activation for each of the {count} hidden layers, got {names!r}",
+            remedy="for the same activation in all layers use activation=...",
         )
-    return [_activation(entry) for entry in given]
+    return [_activation(name) for name in names]
 
 
-def _activation(given: Any) -> Layer:
-    if isinstance(given, Layer):
-        return given
-    if given not in _ACTIVATIONS:
-        raise ConfigError(f"unknown activation {given!r}; choose from {', '.join(_ACTIVATIONS)}, or give a layer.")
-    return _ACTIVATIONS[given]
+def _activation(name: Any) -> Layer:
+    if isinstance(name, Layer):
+        return name
+    if name not in _ACTIVATIONS:
+        raise ConfigError(f"unknown activation {name!r}; choose from {', '.join(_ACTIVATIONS)}, or pass a layer.")
+    return _ACTIVATIONS[name]
 
 
 def first_params(model: Sequential, input_shape: Shape, draws: np.random.RandomState, settings: Any) -> Params:
-    """Return the first arrays of a network, on the host in float64.
+    """Return the initial arrays of a network, on the host in float64.
 
     Weights and biases are uniform within sqrt(6 / (inputs + outputs)), or sqrt(2 / ...) for activation="logistic":
-    Glorot and Bengio 2010, as scikit-learn draws them, in its order. With `layers` each layer begins as it says itself.
+    Glorot and Bengio 2010, drawn in scikit-learn's order. With `layers`, each layer uses its own initializer.
     """
     if settings.layers is not None:
         return model.init(np.random.default_rng(draws.randint(2**31 - 1)), input_shape)
@@ -97,9 +97,9 @@ def _uniform(draws: np.random.RandomState, bound: float, like: HostArray) -> Hos
 
 
 class DenseArrays(list[Any]):
-    """The arrays of this name, "weight" or "bias", of each layer that has both, in order.
+    """The "weight" or "bias" arrays of the layers that have both, in order.
 
-    assign  is called with all of them when one is replaced, as in `model.coefs_[0] = weights`
+    assign  called with all arrays when one is replaced, as in `model.coefs_[0] = weights`
     """
 
     def __init__(self, params: Params, name: str, assign: Callable[[Sequence[Any]], None]) -> None:
@@ -121,10 +121,10 @@ def dense_names(params: Params) -> list[str]:
     return [layer for layer, arrays in params.items() if {"weight", "bias"} <= set(arrays)]
 
 
-def with_dense_arrays(params: Params, name: str, given: Sequence[Any]) -> Params:
-    """Return params with these arrays in place of their own; ValueError for other shapes."""
+def with_dense_arrays(params: Params, name: str, arrays: Sequence[Any]) -> Params:
+    """Return params with these arrays. Raises ValueError if their shapes differ from the network's."""
     layers = dense_names(params)
     shapes = [tuple(params[layer][name].shape) for layer in layers]
-    if [np.shape(array) for array in given] != shapes:
-        raise ValueError(f"the network needs arrays of the shapes {shapes}, got {[np.shape(each) for each in given]}.")
-    return {**params, **{layer: {**params[layer], name: array} for layer, array in zip(layers, given, strict=True)}}
+    if [np.shape(array) for array in arrays] != shapes:
+        raise ValueError(f"the network needs arrays of the shapes {shapes}, got {[np.shape(each) for each in arrays]}.")
+    return {**params, **{layer: {**params[layer], name: array} for layer, array in zip(layers, arrays, strict=True)}}

@@ -1,4 +1,4 @@
-"""The arguments of both estimators: what each may be, and how it is kept."""
+"""The arguments of both estimators: their valid values, and how they are stored."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ CONSTRAINTS: dict[str, Any] = {
     "checkpoints": [str, Path, Checkpoints, None],
     "time_limit": [Interval(Real, 0, None, closed="neither"), None],
 }
-"""Of the arguments that both have, in scikit-learn's form."""
+"""The constraints of the arguments that both share, in scikit-learn's form."""
 
 
-def keep(estimator: Any, arguments: dict[str, Any]) -> None:
-    """Keep the arguments of `__init__` as attributes, as scikit-learn wants them: unchanged, whatever they are."""
+def store_arguments(estimator: Any, arguments: dict[str, Any]) -> None:
+    """Store the arguments of `__init__` as attributes, unchanged and not validated, as scikit-learn requires."""
     for name, value in arguments.items():
         if name not in ("self", "__class__"):
             setattr(estimator, name, value)

@@ -1,4 +1,4 @@
-"""MLPRegressor: scikit-learn's, on any backend."""
+"""MLPRegressor: scikit-learn's regressor, on any backend."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from portanet._typing import HostArray
 from portanet.errors import ConfigError
 from portanet.estimators.base import BaseMLP
 from portanet.estimators.losses import regression_loss, task_of
-from portanet.estimators.parameters import keep
-from portanet.estimators.targets import checked_numbers
+from portanet.estimators.parameters import store_arguments
+from portanet.estimators.targets import validate_numbers
 from portanet.metrics import R2
 from portanet.nn.losses.loss import LossFunction, TaskKind
 from portanet.training.intervals import conformal
@@ -24,14 +24,14 @@ from portanet.xp import namespace
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
-    """A network that predicts numbers: scikit-learn's MLPRegressor, with its arguments, on any backend.
+    """A regressor with Dense layers: scikit-learn's MLPRegressor, with its arguments, on any backend.
 
-    loss       "squared_error", "poisson" for counts, or one of portanet for numbers: "absolute_error", "huber",
+    loss       "squared_error", "poisson" for counts, or a regression loss of portanet: "absolute_error", "huber",
                Quantile((0.9,)) of portanet.nn, ...
-    intervals  the fraction of targets that `predict_interval` is to hold, such as 0.9; rows are held out for it
+    intervals  the fraction of targets inside the intervals of `predict_interval`, such as 0.9; they need held-out rows
 
-    All other arguments are those of `BaseMLP`. Raises ValueError for impossible ones, as scikit-learn does, ConfigError
-    for a loss of classes, and DataError for more of `intervals` than the rows to validate on can give.
+    All other arguments are those of `BaseMLP`. Raises ValueError for invalid ones, as scikit-learn does, ConfigError
+    for a classification loss, and DataError if there are too few validation rows for `intervals`.
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -81,20 +81,20 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         checkpoints: Any = None,
         intervals: float | None = None,
     ) -> None:
-        keep(self, locals())
+        store_arguments(self, locals())
 
     def _targets(self, y: Any, rows: int, *, first: bool, incremental: bool) -> HostArray:
-        targets = checked_numbers(self, y, rows)
+        targets = validate_numbers(self, y, rows)
         if task_of(regression_loss(self.loss, targets.shape[1])) is TaskKind.COUNT and (targets < 0).any():
-            raise ValueError(f"loss='poisson' is for counts, 0 or more, and y holds {targets.min():g}.")
+            raise ValueError(f"loss='poisson' is for counts >= 0, and y contains {targets.min():g}.")
         return targets
 
     def _outputs(self, targets: HostArray) -> int:
         return int(targets.shape[1])
 
-    def _loss_and_told(self) -> tuple[LossFunction, float]:
-        told = 1.0 / self.n_outputs_ if self.loss == "squared_error" else 1.0
-        return regression_loss(self.loss, self.n_outputs_), told
+    def _loss_and_scale(self) -> tuple[LossFunction, float]:
+        scale = 1.0 / self.n_outputs_ if self.loss == "squared_error" else 1.0
+        return regression_loss(self.loss, self.n_outputs_), scale
 
     def _constant(self, targets: HostArray, weights: HostArray | None) -> float:
         if self.loss != "poisson":
@@ -102,7 +102,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return float(np.average(xlogy(targets, targets) - targets, weights=weights, axis=0).sum())
 
     def _validation_score(self, x: Any, y: Any, weights: Any) -> float:
-        predicted = self._backend.to_numpy(self._numbers(x))
+        predicted = self._backend.to_numpy(self._predictions(x))
         return float(r2_score(y, predicted, sample_weight=weights)) if np.isfinite(predicted).all() else np.nan
 
     def _needs_validation(self) -> bool:
@@ -111,21 +111,21 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _after_training(self, validation: Any) -> None:
         if self.intervals is None or validation is None:
             return
-        predicted = self._backend.to_numpy(self._numbers(validation.x))
+        predicted = self._backend.to_numpy(self._predictions(validation.x))
         errors = np.abs(np.asarray(validation.y, np.float64).reshape(predicted.shape) - predicted)
         remedy = "give X_val and y_val, or a larger validation_fraction"
         self.margin_ = conformal(errors, self.intervals, remedy)
 
     def predict_interval(self, X: Any) -> tuple[Any, Any]:
-        """Return the lower and the upper ends of intervals that hold a fraction `intervals` of the targets.
+        """Return the lower and upper bounds of intervals that contain a fraction `intervals` of the targets.
 
             prediction - margin_, prediction + margin_
 
-        margin_ is a quantile of the distances of predictions from the targets of rows that were held out (or X_val),
-        so that the share holds for new rows of the same kind, whatever the network: split conformal prediction, Lei et
-        al. 2018, doi:10.1080/01621459.2017.1307116. All rows have the same width; `portanet.fit` with
-        `nn.Quantile((0.05, 0.5, 0.95))` learns one for each row, and puts it right by the same rule. Raises ConfigError
-        for an estimator without `intervals`.
+        margin_ is a quantile of the absolute errors on held-out rows (or X_val), so the fraction holds for new rows of
+        the same distribution, for any network: split conformal prediction, Lei et al. 2018,
+        doi:10.1080/01621459.2017.1307116. All rows have the same width; `portanet.fit` with
+        `nn.Quantile((0.05, 0.5, 0.95))` learns a width for each row and corrects it by the same rule. Raises
+        ConfigError for an estimator without `intervals`.
 
         X  (N, D)
         """
@@ -137,17 +137,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     @property
     def out_activation_(self) -> str:
-        """The function of the outputs that gives predictions: "identity", or "exp" for counts."""
+        """The function from outputs to predictions: "identity", or "exp" for counts."""
         kind = getattr(self._trained_loss, "task", TaskKind.REGRESS)
         return "exp" if kind is TaskKind.COUNT else "identity"
 
-    def _numbers(self, x: Any) -> Any:
-        numbers = self._activated(self._logits(x))
-        return numbers[:, 0] if self.n_outputs_ == 1 else numbers
+    def _predictions(self, x: Any) -> Any:
+        predictions = self._activated(self._logits(x))
+        return predictions[:, 0] if self.n_outputs_ == 1 else predictions
 
     def _activated(self, outputs: Any) -> Any:
         return namespace(outputs).exp(outputs) if self.out_activation_ == "exp" else outputs
 
     def predict(self, X: Any) -> Any:
-        """Return the number for each row, (N,), or (N, K) for several targets."""
-        return self._answer(self._numbers(self._checked_for("predict", X)))
+        """Return the predictions, (N,), or (N, K) for several targets."""
+        return self._answer(self._predictions(self._validated("predict", X)))

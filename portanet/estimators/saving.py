@@ -1,4 +1,4 @@
-"""Checkpoints of a fit, which the next call with the same settings and rows resumes."""
+"""Checkpoints of a fit, from which the next call with the same settings and rows resumes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from portanet.training.resume import Checkpoints
 
 _CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_",
            "n_iter_", "t_", "loss_", "_rate")  # fmt: skip
-_NO_SETTINGS = ("max_iter", "verbose", "time_limit", "checkpoints", "backend", "device", "warm_start")
+_NOT_SETTINGS = ("max_iter", "verbose", "time_limit", "checkpoints", "backend", "device", "warm_start")
 
 
 @dataclass
 class Saving:
-    """Saves a fit in a folder, and brings it back.
+    """Saves a fit to a folder and restores it.
 
-    is_over  whether the fit that was saved had come to its end
+    is_over  whether the restored fit had ended
     """
 
     checkpoints: Checkpoints
@@ -32,12 +32,12 @@ class Saving:
     is_over: bool = False
 
     def restore(self, rows: Rows, draws: np.random.RandomState) -> HostArray | None:
-        """Continue where a fit of these rows was saved, and return the order of its rows; None where none was.
+        """Restore the saved fit of these rows, and return the order of its rows; None without a saved fit.
 
         Raises ConfigError for a folder with a fit of other settings or rows.
         """
-        own, training = self.estimator, self.training
-        tree = self.checkpoints.restore(self._identity(rows), lambda step, steps: 1.0, own.max_iter)
+        mlp, training = self.estimator, self.training
+        tree = self.checkpoints.restore(self._identity(rows), lambda step, steps: 1.0, mlp.max_iter)
         if tree is None:
             return None
         put = training.problem.backend.put
@@ -45,37 +45,37 @@ class Saving:
         training.state, training.epochs = state._replace(averaged={}), tree["epochs"]
         draws.set_state(tree["draws"])
         for name in _CURVES:
-            setattr(own, name, tree["fitted"][name])
-        improvement = own._improvement
+            setattr(mlp, name, tree["fitted"][name])
+        improvement = mlp._improvement
         improvement.best, improvement.waited = tree["best"], tree["waited"]
-        improvement.kept = tree_map(tree["kept"], put) if tree["kept"] else None
-        self.is_over = tree["over"] and tree["planned_steps"] == own.max_iter
+        improvement.best_params = tree_map(tree["kept"], put) if tree["kept"] else None
+        self.is_over = tree["over"] and tree["planned_steps"] == mlp.max_iter
         return np.asarray(tree["order"])
 
     def save(self, order: HostArray, draws: np.random.RandomState, *, over: bool, now: bool) -> None:
-        """Save the fit after an epoch if it is time to, and always when it is over, or `now`."""
+        """Save the fit after an epoch if a checkpoint is due, if the fit is over, or `now`."""
         if not over and not now and not self.checkpoints.due():
             return
-        own, training = self.estimator, self.training
+        mlp, training = self.estimator, self.training
 
         def host(array: Any) -> HostArray:
             return np.asarray(training.problem.backend.to_numpy(array))
 
         self.checkpoints.save(
             {
-                "steps": own.n_iter_, "planned_steps": own.max_iter, "epochs": training.epochs, "over": over,
+                "steps": mlp.n_iter_, "planned_steps": mlp.max_iter, "epochs": training.epochs, "over": over,
                 "state": to_plain(tree_map(training.state, host)), "order": order,
-                "draws": draws.get_state(legacy=False), "fitted": {name: getattr(own, name) for name in _CURVES},
-                "best": own._improvement.best, "waited": own._improvement.waited,
-                "kept": tree_map(own._improvement.kept or {}, host),
+                "draws": draws.get_state(legacy=False), "fitted": {name: getattr(mlp, name) for name in _CURVES},
+                "best": mlp._improvement.best, "waited": mlp._improvement.waited,
+                "kept": tree_map(mlp._improvement.best_params or {}, host),
             }
         )  # fmt: skip
 
     def _identity(self, rows: Rows) -> dict[str, Any]:
-        own, backend = self.estimator, self.training.problem.backend
-        settings = own.get_params(deep=False)
-        named = {name: repr(value) for name, value in settings.items() if name not in _NO_SETTINGS}
+        mlp, backend = self.estimator, self.training.problem.backend
+        settings = mlp.get_params(deep=False)
+        named = {name: repr(value) for name, value in settings.items() if name not in _NOT_SETTINGS}
         x = rows.x.toarray() if rows.is_sparse else backend.to_numpy(rows.x)
         weights = None if rows.weights is None else backend.to_numpy(rows.weights)
         data = fingerprint(np.asarray(x), backend.to_numpy(rows.targets), weights)
-        return {**named, "epochs": own.max_iter, "layers": to_dict(self.training.problem.model), "data": data}
+        return {**named, "epochs": mlp.max_iter, "layers": to_dict(self.training.problem.model), "data": data}

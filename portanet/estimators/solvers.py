@@ -1,4 +1,4 @@
-"""The solvers of scikit-learn's networks, as portanet's optimizers: the same numbers from the same gradients."""
+"""scikit-learn's solvers as optimizers of portanet, with the same numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class AdamState(NamedTuple):
     """The state of Adam.
 
     first, second  the running means m and v of the gradients and of their squares
-    steps          how many steps there were
+    steps          the number of steps
     """
 
     first: Array
@@ -23,7 +23,7 @@ class AdamState(NamedTuple):
 
 @dataclass(frozen=True)
 class Adam:
-    """Adam with epsilon beside the uncorrected square root, as in scikit-learn.
+    """Adam with epsilon added to the uncorrected square root, as in scikit-learn.
 
         m <- beta1 m + (1 - beta1) g        v <- beta2 v + (1 - beta2) g^2
         w <- w - learning_rate sqrt(1 - beta2^t) / (1 - beta1^t) m / (sqrt(v) + eps)
@@ -70,12 +70,12 @@ class SGDState(NamedTuple):
 
 @dataclass(frozen=True)
 class SGD:
-    """Gradient descent whose velocity holds steps, in which an earlier learning rate stays, as in scikit-learn.
+    """Gradient descent with momentum, whose velocity accumulates steps, as in scikit-learn.
 
         v <- momentum v - learning_rate g        w <- w + v        with nesterov: w + momentum v - learning_rate g
 
-    Sutskever et al. 2013, ICML. `portanet.optim.SGD` keeps gradients in the velocity instead, as PyTorch does; as long
-    as the rate stays, both are the same.
+    Sutskever et al. 2013, ICML. The velocity of `portanet.optim.SGD` accumulates gradients instead, as in PyTorch; with
+    a constant learning rate both are the same.
     """
 
     momentum: float

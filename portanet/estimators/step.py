@@ -1,4 +1,4 @@
-"""One training step with an L2 penalty that is divided by the batch's weight, as in scikit-learn."""
+"""A training step with an L2 penalty divided by the batch's weight, as in scikit-learn."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from portanet.xp import namespace
 
 
 class Solved(NamedTuple):
-    """A solver's state, and the penalty of each weight.
+    """A solver's state, and the strength of the penalty.
 
-    decay  alpha for each entry of the flat vector that the penalty is for, else 0
+    decay  for each entry of the flat vector: alpha for weights, 0 for biases
     """
 
     solver: Any
@@ -33,14 +33,14 @@ class PenalizedStep:
 
         loss = sum_i w_i value_i / sum_i w_i  +  alpha / 2 |W|^2 / sum_i w_i        W: the weights, not the biases
 
-    The metric "loss" is this, times the rows of the batch, so that the steps of an epoch add up.
+    The metric "loss" is this times the rows of the batch, so that the steps of an epoch can be added.
 
-    told  what the value is multiplied by there, but for the penalty
+    loss_scale  a factor of the reported loss, without the penalty
     """
 
     gradient: Gradient
     solver: Any
-    told: float = 1.0
+    loss_scale: float = 1.0
 
     def __call__(self, state: State, data: Data, rows: Array | None, key: Any, rate: float) -> tuple[State, Metrics]:
         """Return the state after one step at this learning rate, and its loss."""
@@ -50,7 +50,7 @@ class PenalizedStep:
 
     @cached_property
     def _whole(self) -> Callable[..., tuple[State, Metrics]]:
-        """The step traced in one piece, which costs less than its parts where they are small."""
+        """The step traced as a whole, which is faster than traced parts for small batches."""
         plain = replace(self, gradient=replace(self.gradient, trace=untraced))
         pure = is_frozen(self.gradient.model) and is_frozen(self.gradient.loss)
         return self.gradient.trace(plain._in_parts, pure=pure)
@@ -59,7 +59,7 @@ class PenalizedStep:
         batch = self.gradient(state.flat, state.buffers, data, rows, Key(key[0], key[1]), measure=True)
         count = (data.labels if rows is None else rows).shape[0]
         flat, solved, penalty = self._update(state.flat, batch.grads, state.optimizer, rate, batch.weight)
-        loss = batch.sums["loss"] * self.told + penalty
+        loss = batch.sums["loss"] * self.loss_scale + penalty
         return State(flat, batch.buffers, solved), {"loss": loss * count}
 
     @cached_property
@@ -67,20 +67,20 @@ class PenalizedStep:
         solver = self.solver
 
         def update(flat: Array, grads: Array, state: Solved, rate: float, weight: Any) -> tuple[Array, Solved, Array]:
-            pull, share = penalty(flat, state.decay, weight)
-            grads += pull
+            penalty_grads, penalty_value = penalty(flat, state.decay, weight)
+            grads += penalty_grads
             flat, after = solver.update(flat, grads, state.solver, learning_rate=rate)
-            return flat, Solved(after, state.decay), share
+            return flat, Solved(after, state.decay), penalty_value
 
         return self.gradient.trace(update, pure=True)
 
 
 def penalty(flat: Array, decay: Array, weight: Any) -> tuple[Array, Array]:
-    """Return the gradient of the L2 penalty and its value, for a batch of this weight."""
+    """Return the gradient and the value of the L2 penalty for a batch of this weight."""
     xp = namespace(flat)
     if hasattr(weight, "shape"):
         weight = xp.where(weight > 0, weight, 1.0)
-    pull = decay * flat
-    value = xp.sum(pull * flat) * 0.5 / weight
-    pull /= weight
-    return pull, value
+    grads = decay * flat
+    value = xp.sum(grads * flat) * 0.5 / weight
+    grads /= weight
+    return grads, value

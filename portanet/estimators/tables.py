@@ -1,4 +1,4 @@
-"""Frames with text, gaps or dates, read as tables: the network begins with a layer `Columns`."""
+"""Frames with text, gaps or dates, read as tables; the network then begins with a `Columns` layer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from portanet.training.offsets import find_offsets, subtract
 
 @dataclass(frozen=True)
 class Table:
-    """How frames become rows of numbers, as in the first one.
+    """The conversion of frames to rows of numbers, learned from the first frame.
 
-    offsets  what is subtracted from each column in float64, where float32 would merge its numbers
+    offsets  subtracted from the columns in float64, if float32 would merge their numbers
     """
 
     schema: Schema
@@ -28,17 +28,17 @@ class Table:
 
     @property
     def card(self) -> ModelCard:
-        """What a model knows of the frame."""
+        """The model card of the frame's columns."""
         return ModelCard((len(self.schema.names),), columns=self.schema.names, table=self.schema)
 
     def rows(self, frame: Any) -> HostArray:
-        """Return the rows of a frame in float64: NaN is a gap, and a category is its code."""
+        """Return the rows of a frame in float64, with NaN for gaps and codes for categories."""
         rows = np.asarray(rows_for(frame, self.card))
         return subtract(rows, np.asarray(self.offsets)) if self.offsets else rows.astype(np.float64)
 
 
 def needs_table(X: Any) -> bool:
-    """Return whether rows are a frame with a column that does not hold numbers, or with gaps."""
+    """Return whether rows are a frame with gaps, or with a column that is not numeric."""
     if not is_frame(X):
         return False
     for name in X.columns:
@@ -52,7 +52,7 @@ def needs_table(X: Any) -> bool:
 
 
 def learn_table(estimator: Any, X: Any) -> tuple[Table, HostArray]:
-    """Return how a frame is read, decided on these rows, and the rows."""
+    """Return the conversion learned from a frame, and the frame's rows."""
     _check_feature_names(estimator, X, reset=True)
     _check_n_features(estimator, X, reset=True)
     data = read_inputs(X)
@@ -66,10 +66,10 @@ def learn_table(estimator: Any, X: Any) -> tuple[Table, HostArray]:
 
 
 def read_rows(estimator: Any, X: Any) -> HostArray:
-    """Return the rows of a later frame; ValueError unless it has the columns of the first one, in their order."""
+    """Return the rows of a later frame. Raises ValueError unless its columns are those of the first, in order."""
     if not is_frame(X):
         name = type(estimator).__name__
-        raise ValueError(f"this {name} was fitted on a frame with text or gaps, and takes frames of the same columns.")
+        raise ValueError(f"this {name} was fitted on a frame with text or gaps; it takes frames with the same columns.")
     _check_feature_names(estimator, X, reset=False)
     _check_n_features(estimator, X, reset=False)
     return estimator._table.rows(X)

@@ -1,4 +1,4 @@
-"""What is to be predicted, as numbers that a loss takes, and back."""
+"""Targets: labels and numbers as a loss takes them, and predictions as labels."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from portanet.xp import namespace
 class Classes:
     """The classes of a classifier.
 
-    labels      in ascending order; the numbers of the columns of several labels at once
-    outputs     of the network: one for two classes, unless a model from elsewhere has two
-    is_multi    whether a row may be of several classes
+    labels      in ascending order; for multi-label targets the indices of their columns
+    outputs     of the network: one for two classes, unless a loss or a loaded model has two
+    is_multi    whether a row may have several classes
     """
 
     def __init__(self, y: Any, outputs: int | None = None) -> None:
@@ -35,16 +35,16 @@ class Classes:
 
     @property
     def one_class(self) -> bool:
-        """Whether each row is of one class."""
+        """Whether each row has one class."""
         return not self.is_multi
 
     @property
-    def has_numbers(self) -> bool:
-        """Whether each row has one class and the network an output for each."""
+    def are_exclusive(self) -> bool:
+        """Whether each row has one class, and the network an output for each class."""
         return self.one_class and self.outputs > 1
 
     def require(self, y: Any, *, all_of_them: bool) -> None:
-        """Raise ValueError for classes that are not known, and unless all are there where they have to be."""
+        """Raise ValueError for unknown classes, and with `all_of_them` if some are absent."""
         given = unique_labels(y)
         if all_of_them and set(given) != set(self.labels):
             raise ValueError(
@@ -56,27 +56,27 @@ class Classes:
                 f"`y` has classes not in `self.classes_`. `self.classes_` has {self.labels}. 'y' has {given}."
             )
 
-    def numbers(self, y: Any) -> HostArray:
-        """Return class numbers (N,) int32, or ones and zeros (N, K)."""
-        if self.has_numbers:
+    def encode(self, y: Any) -> HostArray:
+        """Return class indices (N,) int32, or ones and zeros (N, K)."""
+        if self.are_exclusive:
             return np.searchsorted(self.labels, y).astype(np.int32)
         if self.one_class:
             return (np.searchsorted(self.labels, y) == 1).astype(np.float64)[:, None]
-        shares = self._binarizer.transform(y)
-        return np.asarray(shares.toarray() if hasattr(shares, "toarray") else shares, np.float64)
+        indicators = self._binarizer.transform(y)
+        return np.asarray(indicators.toarray() if hasattr(indicators, "toarray") else indicators, np.float64)
 
-    def named(self, probabilities: HostArray) -> Any:
-        """Return the classes that the network's probabilities (N, outputs) stand for.
+    def decode(self, probabilities: HostArray) -> Any:
+        """Return the classes that the network's probabilities (N, outputs) predict.
 
-        Numbers stay in the library of the probabilities; text is an array of NumPy.
+        Numbers stay in the library of the probabilities; text is a NumPy array.
         """
         if not is_host(probabilities):
-            return self._named_there(probabilities)
-        if self.has_numbers:
+            return self._decode_on_device(probabilities)
+        if self.are_exclusive:
             return self.labels[probabilities.argmax(axis=1)]
         return self._binarizer.inverse_transform(probabilities[:, 0] if self.outputs == 1 else probabilities)
 
-    def _named_there(self, probabilities: Any) -> Any:
+    def _decode_on_device(self, probabilities: Any) -> Any:
         xp, backend = namespace(probabilities), backends.of(probabilities)
         if self.is_multi:
             return xp.astype(probabilities > 0.5, xp.asarray(0).dtype)  # the library's own integers
@@ -88,7 +88,7 @@ class Classes:
         return xp.take(backend.put(self.labels), codes, axis=0)
 
     def weights(self, class_weight: Any, y: Any) -> HostArray | None:
-        """Return the weight of each row by its class; of several classes at once the mean of theirs."""
+        """Return the weights of rows by their class; None without `class_weight`."""
         if class_weight is None:
             return None
         if self.is_multi:
@@ -99,8 +99,8 @@ class Classes:
         return weights[np.searchsorted(self.labels, np.ravel(y))]
 
 
-def checked_labels(estimator: Any, y: Any, rows: int) -> Any:
-    """Return labels (N,), or (N, K) of several at once, an array or CSR; ValueError for those that are none."""
+def validate_labels(estimator: Any, y: Any, rows: int) -> Any:
+    """Return labels (N,), or multi-label (N, K), as an array or CSR. Raises ValueError for invalid labels."""
     if y is None:
         _missing(estimator)
     y = on_host(y)
@@ -112,8 +112,8 @@ def checked_labels(estimator: Any, y: Any, rows: int) -> Any:
     return _of_rows(y, rows)
 
 
-def checked_numbers(estimator: Any, y: Any, rows: int) -> HostArray:
-    """Return targets (N, K) in float64; ValueError for those that are no finite numbers."""
+def validate_numbers(estimator: Any, y: Any, rows: int) -> HostArray:
+    """Return targets (N, K) in float64. Raises ValueError unless they are finite numbers."""
     if y is None:
         _missing(estimator)
     y = check_array(to_host(y), ensure_2d=False, dtype=None, input_name="y")
@@ -131,7 +131,7 @@ def on_host(y: Any) -> Any:
 
 
 def _require_present(y: Any) -> None:
-    """Raise ValueError for None, NaN or NA among objects, which cannot be compared with labels."""
+    """Raise ValueError for None, NaN or NA among labels that are objects."""
     if not isinstance(y, np.ndarray) or y.dtype.kind != "O":
         return
     absent = [_is_absent(present(value)) for value in y.ravel().tolist()]
@@ -139,7 +139,7 @@ def _require_present(y: Any) -> None:
         count, first = sum(absent), absent.index(True)
         raise ValueError(
             f"Input y contains NaN or None: {count:,} of {len(absent):,} labels are missing, the first in row {first}; "
-            "leave out those rows, as with pandas.Series(y).notna()."
+            "drop those rows, as with pandas.Series(y).notna()."
         )
 
 
@@ -152,7 +152,7 @@ def _as_numbers(estimator: Any, y: HostArray) -> HostArray:
         return y.astype(np.float64)
     except (TypeError, ValueError) as error:
         name = type(estimator).__name__
-        raise ValueError(f"{name} predicts numbers, and y holds others ({error}); MLPClassifier takes text.") from error
+        raise ValueError(f"{name} predicts numbers, and y contains text ({error}); use MLPClassifier.") from error
 
 
 def _missing(estimator: Any) -> None:

@@ -1,4 +1,4 @@
-"""Epochs of a network's training, and the arrays that they change."""
+"""Training by epochs, and the arrays that it changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from portanet.training.state import Data, State
 from portanet.training.weights import on_backend
 from portanet.xp import copied, namespace
 
-_WARMUP = 5  # plain calls before a step is traced: a fit has some hundred steps, and the next ones take its programs
+_WARMUP = 5  # plain calls before a step is traced: a fit has some hundred steps, and later fits reuse its programs
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Rows:
 
     x        an array on the backend, or a sparse matrix on the host
     targets  on the backend
-    weights  (N,) on the backend; None where all rows count the same
+    weights  (N,) on the backend; None if all are equal
     """
 
     x: Any
@@ -43,21 +43,21 @@ class Rows:
 
     @property
     def is_sparse(self) -> bool:
-        """Whether the rows are made dense batch by batch."""
+        """Whether the rows are a sparse matrix, made dense batch by batch."""
         return hasattr(self.x, "tocsr")
 
     def data(self) -> Data:
-        """All of it as steps take it."""
+        """Return the rows as steps take them."""
         return Data(self.x, self.targets, self.weights)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is minimised, where and how.
+    """The model, loss, solver and backend of a fit.
 
-    alpha   the strength of the L2 penalty
-    told    see `PenalizedStep`
-    seed    of the noise of layers such as Dropout
+    alpha       the strength of the L2 penalty
+    loss_scale  see `PenalizedStep`
+    seed        of the noise of layers such as Dropout
     """
 
     model: Layer
@@ -67,7 +67,7 @@ class Problem:
     backend: Backend
     dtype: str
     input_shape: Shape
-    told: float = 1.0
+    loss_scale: float = 1.0
     seed: int = 0
 
     def gradient(self, layout: Layout, batch: int) -> Gradient:
@@ -82,27 +82,27 @@ class Problem:
 
 @dataclass
 class Training:
-    """A network's arrays on their way, within a session of the backend.
+    """A network in training, within a session of the backend.
 
-    state   what changes from step to step
-    epochs  how many there were, for the noise of layers
+    state   the arrays that change at each step
+    epochs  the number of epochs so far, for the noise of layers
     """
 
     problem: Problem
     layout: Layout
     state: State
     epochs: int = 0
-    _parts: dict[int, Any] = field(default_factory=dict, repr=False)
+    _compiled: dict[int, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def begin(cls, problem: Problem, params: Params, solver_state: Any = None, epochs: int = 0) -> Training:
-        """Return the state before the first step; with `solver_state` the solver continues from there."""
+        """Return the training before its first step; with `solver_state` the solver continues from it."""
         layout = Layout.of(problem.model, params)
         flat = layout.pack(params)
         flat = copied(flat)
         xp = namespace(flat)
-        places = np.arange(layout.size) < layout.decayed
-        decay = problem.backend.put(places * problem.alpha, problem.dtype)
+        is_weight = np.arange(layout.size) < layout.decayed
+        decay = problem.backend.put(is_weight * problem.alpha, problem.dtype)
         solver = problem.solver.init(xp.asarray(flat), decayed=layout.decayed)
         if solver_state is not None:
             solver = tree_map(solver_state, copied)
@@ -118,7 +118,7 @@ class Training:
         return tree_map(self.state.optimizer.solver, copied)
 
     def epoch(self, rows: Rows, order: HostArray, batch_size: int, rate: float) -> float:
-        """Take a step for each batch of rows in this order, and return the mean loss; a last short batch by itself."""
+        """Take a step for each batch of rows in this order, a last short one included; return the mean loss."""
         self.epochs += 1
         noise = 0
         if self._is_random:
@@ -135,14 +135,14 @@ class Training:
     def _is_random(self) -> bool:
         return self.problem.model.is_random
 
-    def _run(self, rows: Rows, numbers: HostArray, keys: list[tuple[int, int]], rates: list[float]) -> float:
+    def _run(self, rows: Rows, batches: HostArray, keys: list[tuple[int, int]], rates: list[float]) -> float:
         backend, dtype = self.problem.backend, self.problem.dtype
-        steps = self._steps(numbers.shape[1])
+        steps = self._steps(batches.shape[1])
         if not rows.is_sparse:
-            self.state, sums = steps(self.state, rows.data(), backend.put(numbers, "int32"), keys, rates)
+            self.state, sums = steps(self.state, rows.data(), backend.put(batches, "int32"), keys, rates)
             return float(sums["loss"])
         total = 0.0
-        for batch, key, rate in zip(numbers, keys, rates, strict=True):
+        for batch, key, rate in zip(batches, keys, rates, strict=True):
             index = backend.put(batch, "int32")
             data = Data(backend.put(rows.x[batch].toarray(), dtype), *rows.data().with_labels(index)[1:])
             self.state, sums = steps(self.state, data, None, [key], [rate])
@@ -150,11 +150,11 @@ class Training:
         return total
 
     def _steps(self, batch: int) -> Any:
-        if batch not in self._parts:
+        if batch not in self._compiled:
             problem = self.problem
-            step = PenalizedStep(problem.gradient(self.layout, batch), problem.solver, problem.told)
-            self._parts[batch] = problem.backend.compile(step)
-        return self._parts[batch]
+            step = PenalizedStep(problem.gradient(self.layout, batch), problem.solver, problem.loss_scale)
+            self._compiled[batch] = problem.backend.compile(step)
+        return self._compiled[batch]
 
 
 def put_params(params: Params, backend: Backend, dtype: str) -> Params:

@@ -1,4 +1,4 @@
-"""Rows to validate on: given, or held out as scikit-learn holds them out."""
+"""Validation rows: passed to fit, or held out as in scikit-learn."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from portanet.xp import namespace
 class Validation:
     """Rows to measure on after each epoch.
 
-    x, y      as the estimator's own methods take them
+    x, y      as the estimator's methods take them
     weights   (N,), or None
     rows      the same on the backend, with targets as the loss takes them
-    constant  the part of their loss that no network changes
-    scorer    measures a fitted estimator in place of accuracy or R2
+    constant  the part of their loss that does not depend on the network
+    scorer    scores a fitted estimator, instead of accuracy or R2
     """
 
     x: Any
@@ -34,7 +34,7 @@ class Validation:
     scorer: Any = None
 
     def measure(self, estimator: Any, training: Training) -> float:
-        """Append the score of these rows, and their loss, to the estimator's curves, and return the score."""
+        """Append the score and the loss of these rows to the estimator's curves, and return the score."""
         estimator._params = training.params()
         estimator.validation_loss_curve_.append(self._loss(estimator, training))
         score = self._score(estimator)
@@ -45,7 +45,7 @@ class Validation:
         if self.scorer is None:
             return estimator._validation_score(self.x, self.y, self.weights)
         fitted = copy.copy(estimator)
-        vars(fitted).pop("feature_names_in_", None)  # these rows have been checked
+        vars(fitted).pop("feature_names_in_", None)  # these rows are validated already
         weights = {} if self.weights is None else {"sample_weight": self.weights}
         return float(self.scorer(fitted, self.x, self.y, **weights))
 
@@ -55,17 +55,17 @@ class Validation:
         xp = namespace(logits)
         weights = xp.ones_like(logits[:, 0]) if rows.weights is None else rows.weights
         loss: Any = problem.loss(logits, rows.targets, weights / xp.sum(weights))[0]
-        return float(loss) * problem.told + self.constant
+        return float(loss) * problem.loss_scale + self.constant
 
 
 def scorer_of(estimator: Any, scoring: Any) -> Any:
-    """Return scikit-learn's scorer of this name; None for the estimator's own score."""
+    """Return scikit-learn's scorer of this name; None for the default score."""
     return None if scoring is None else check_scoring(estimator, scoring)
 
 
-def held_out(share: float, rows: int, draws: np.random.RandomState, stratify: Any) -> tuple[HostArray, HostArray]:
-    """Return the numbers of the rows to train on, and of those held out; ValueError for too few."""
-    kept, held = train_test_split(np.arange(rows), random_state=draws, test_size=share, stratify=stratify)
+def held_out(fraction: float, rows: int, draws: np.random.RandomState, stratify: Any) -> tuple[HostArray, HostArray]:
+    """Return the indices of the rows to train on and of those held out. Raises ValueError for too few."""
+    train, held = train_test_split(np.arange(rows), random_state=draws, test_size=fraction, stratify=stratify)
     if len(held) < 2:
         raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
-    return kept, held
+    return train, held

@@ -1,4 +1,4 @@
-"""The estimators need scikit-learn 1.9: `nox -s sklearn` has it."""
+"""The estimators need scikit-learn 1.9, which `nox -s sklearn` installs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a fitted estimator answers when its settings or its arrays are changed."""
+"""Predictions of a fitted estimator after its settings or its arrays change."""
 
 from __future__ import annotations
 

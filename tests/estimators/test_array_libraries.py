@@ -1,4 +1,4 @@
-"""Arrays of other libraries stay where they are, and processes share the cores."""
+"""Arrays of other libraries stay on their device, and processes share the cores."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ def dispatch(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("labels", ["two", "three", "several", "text"])
-def test_classes(backend: portanet.Backend, dispatch: None, labels: str) -> None:
+def test_a_classifier_predicts_in_the_library_of_its_rows(
+    backend: portanet.Backend, dispatch: None, labels: str
+) -> None:
     y: Any = {"two": CODES > 0, "three": CODES, "text": np.array(["a", "b", "c"])[CODES]}.get(labels)
     y = np.stack([CODES > 0, CODES > 1], axis=1).astype(int) if y is None else y
     rows = backend.put(X)
@@ -52,7 +54,7 @@ def test_classes(backend: portanet.Backend, dispatch: None, labels: str) -> None
     np.testing.assert_array_equal(answers if labels == "text" else backend.to_numpy(answers), usual.predict(X))
 
 
-def test_numbers(backend: portanet.Backend, dispatch: None) -> None:
+def test_a_regressor_predicts_in_the_library_of_its_rows(backend: portanet.Backend, dispatch: None) -> None:
     rows, y = backend.put(X), X[:, :2] * 2
     model = MLPRegressor(**SETTINGS).fit(rows, backend.put(y), sample_weight=backend.put(np.ones(60, np.float32)))
     answers = model.predict(rows)
@@ -61,7 +63,7 @@ def test_numbers(backend: portanet.Backend, dispatch: None) -> None:
     np.testing.assert_allclose(backend.to_numpy(answers), usual, rtol=1e-3, atol=1e-4)
 
 
-def test_a_pipeline(dispatch: None) -> None:
+def test_a_pipeline_stays_in_the_library_of_its_rows(dispatch: None) -> None:
     torch = pytest.importorskip("torch")
     rows, y = torch.asarray(X), torch.asarray(CODES)
     pipe = make_pipeline(StandardScaler(), MLPClassifier(**SETTINGS)).fit(rows, y)
@@ -69,7 +71,7 @@ def test_a_pipeline(dispatch: None) -> None:
     assert 0 < pipe.score(rows, y) <= 1
 
 
-def test_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_in_processes_gives_the_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     scores = cross_val_score(MLPClassifier(**SETTINGS), X, CODES, cv=2, n_jobs=2)
     np.testing.assert_array_equal(scores, cross_val_score(MLPClassifier(**SETTINGS), X, CODES, cv=2))
@@ -81,13 +83,13 @@ def test_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_process_takes_its_share_of_the_cores(
     monkeypatch: pytest.MonkeyPatch, processes: int, share: int
 ) -> None:  # fmt: skip
-    """joblib tells each of its processes by OMP_NUM_THREADS how many threads it may have; here of eight cores."""
+    """joblib gives each of its processes a number of threads in OMP_NUM_THREADS; here of eight cores."""
     monkeypatch.setattr("joblib._parallel_backends.cpu_count", lambda: 8)
     monkeypatch.setattr(_machine, "cores", lambda: 8)
     monkeypatch.setattr("portanet._cgroup.cpu_quota", lambda: None)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    told = joblib.parallel.LokyBackend()._prepare_worker_env(n_jobs=processes)
-    monkeypatch.setenv("OMP_NUM_THREADS", told["OMP_NUM_THREADS"])
+    variables = joblib.parallel.LokyBackend()._prepare_worker_env(n_jobs=processes)
+    monkeypatch.setenv("OMP_NUM_THREADS", variables["OMP_NUM_THREADS"])
     assert choose("numpy").threads() == share
 
 

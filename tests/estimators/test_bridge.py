@@ -1,4 +1,4 @@
-"""Estimators in files and as models, and models as estimators."""
+"""Estimators in files, estimators as models, and models as estimators."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def fitted(name: str, **settings: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_file_gives_back_the_estimator(name: str, tmp_path: Path) -> None:
+def test_a_file_restores_the_estimator(name: str, tmp_path: Path) -> None:
     model = fitted(name, early_stopping=name == "three")
     loaded = type(model).load(model.save(tmp_path / "model.safetensors"))
     assert loaded.get_params() == model.get_params()
@@ -57,7 +57,7 @@ def test_a_file_gives_back_the_estimator(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_the_network_alone_gives_the_same_answers(name: str, tmp_path: Path) -> None:
+def test_the_network_alone_gives_the_same_predictions(name: str, tmp_path: Path) -> None:
     model = fitted(name)
     run = portanet.load(model.save(tmp_path / "model.safetensors"))
     if name in ("number", "numbers", "count"):
@@ -74,7 +74,7 @@ def test_a_file_of_the_other_kind_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["two", "number"])
-def test_copies_keep_all(name: str) -> None:
+def test_copies_keep_everything(name: str) -> None:
     model = fitted(name)
     for copied in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
         np.testing.assert_array_equal(copied.predict(X), model.predict(X))
@@ -84,7 +84,7 @@ def test_copies_keep_all(name: str) -> None:
     assert other.get_params() == model.get_params()
 
 
-def test_joblib(tmp_path: Path) -> None:
+def test_joblib_restores_the_estimator(tmp_path: Path) -> None:
     joblib = pytest.importorskip("joblib")
     model = fitted("three")
     joblib.dump(model, tmp_path / "model.joblib")
@@ -99,8 +99,8 @@ def test_a_backend_survives_a_pickle(backend: portanet.Backend) -> None:
 
 
 @pytest.mark.parametrize("name", ["two", "three", "number", "numbers", "count"])
-def test_a_trained_model_as_an_estimator(name: str) -> None:
-    """Standardised rows and targets, and numbers that float32 would merge: the estimator takes and gives plain ones."""
+def test_a_trained_model_is_an_estimator(name: str) -> None:
+    """With standardised rows and targets, and numbers that float32 would merge; the estimator uses original units."""
     y = TARGETS[name]
     rows = X + np.array([0, 2e7, 0, 0])
     task = {"number": "regress", "numbers": "regress", "count": "count"}.get(name, "classify")
@@ -124,7 +124,7 @@ def test_images_are_rows_of_pixels() -> None:
     np.testing.assert_array_equal(answers, run.predict(images))
 
 
-def test_a_model_that_does_not_end_in_dense() -> None:
+def test_a_model_that_does_not_end_in_dense_is_refused() -> None:
     run = fit(nn.Sequential(nn.Dense(1), nn.Softplus()), X, np.abs(X[:, 0]), loss="mse", epochs=1)
     with pytest.raises(ModelError, match="ends in Dense"):
         run.as_estimator()

@@ -1,4 +1,4 @@
-"""A fit that was interrupted is resumed by the same call, to the same bits."""
+"""The same call resumes an interrupted fit, to the same bits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model(folder: Path | None, **settings: Any) -> Any:
 
 
 @pytest.mark.parametrize("settings", [{}, {"early_stopping": True}, {"solver": "sgd", "learning_rate": "invscaling"}])
-def test_a_resumed_fit_has_the_bits_of_one_left_alone(tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_a_resumed_fit_has_the_bits_of_an_uninterrupted_one(tmp_path: Path, settings: dict[str, Any]) -> None:
     alone = model(None, **settings).fit(X, Y)
     first = model(tmp_path, **settings, time_limit=1e-9).fit(X, Y)
     assert first.n_iter_ == 1
@@ -41,7 +41,7 @@ def test_a_resumed_fit_has_the_bits_of_one_left_alone(tmp_path: Path, settings: 
     assert again.predict_proba(X).tobytes() == alone.predict_proba(X).tobytes()
 
 
-def test_more_epochs_continue(tmp_path: Path) -> None:
+def test_more_epochs_continue_the_fit(tmp_path: Path) -> None:
     model(tmp_path, max_iter=5).fit(X, Y)
     assert model(tmp_path, max_iter=9).fit(X, Y).loss_curve_ == model(None, max_iter=9).fit(X, Y).loss_curve_
 

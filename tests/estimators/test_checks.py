@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of estimators: all of them."""
+"""All of scikit-learn's checks of estimators."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of checks that use few epoc
 
 
 @parametrize_with_checks([MLPClassifier(max_iter=60), MLPRegressor(max_iter=60)])
-def test_scikit_learns_checks(estimator: Any, check: Any) -> None:
+def test_scikit_learns_checks_pass(estimator: Any, check: Any) -> None:
     if "cuda" in repr(check) and not pytest.importorskip("torch").cuda.is_available():
         pytest.skip("PyTorch finds no GPU; scikit-learn asks only whether it was built for one")
     check(estimator)

@@ -1,4 +1,4 @@
-"""Losses that fit the targets are taken, others are refused with what to write."""
+"""Losses that fit the targets work; others are refused with a remedy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTINGS: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 40, "learnin
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "hinge", nn.CrossEntropy(label_smoothing=0.1)])
 @pytest.mark.parametrize("incremental", [False, True])
-def test_a_loss_of_classes_has_an_output_for_each_of_two(loss: Any, incremental: bool) -> None:
+def test_a_classification_loss_has_two_outputs_for_two_classes(loss: Any, incremental: bool) -> None:
     model = MLPClassifier(**SETTINGS, loss=loss)
     if incremental:
         for _ in range(40):
@@ -34,7 +34,7 @@ def test_a_loss_of_classes_has_an_output_for_each_of_two(loss: Any, incremental:
     assert model.score(X, TWO) > 0.9
 
 
-def test_two_outputs_in_a_file(tmp_path: Path) -> None:
+def test_a_file_keeps_two_outputs(tmp_path: Path) -> None:
     model = MLPClassifier(**SETTINGS, loss=nn.CrossEntropy(label_smoothing=0.1)).fit(X, TWO)
     loaded = MLPClassifier.load(model.save(tmp_path / "model.safetensors"))
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
@@ -63,7 +63,7 @@ def test_two_outputs_give_the_loss_of_one() -> None:
     ],
     ids=str,
 )
-def test_a_loss_that_a_classifier_cannot_take(y: Any, loss: Any, problem: str) -> None:
+def test_a_classifier_refuses_a_loss_that_does_not_fit(y: Any, loss: Any, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         MLPClassifier(**SETTINGS, loss=loss).fit(X, y)
 
@@ -77,12 +77,12 @@ def test_a_loss_that_a_classifier_cannot_take(y: Any, loss: Any, problem: str) -
         (nn.Quantile((0.1, 0.5, 0.9)), r"intervals=0\.9"),
     ],
 )
-def test_a_loss_that_a_regressor_cannot_take(loss: Any, problem: str) -> None:
+def test_a_regressor_refuses_a_loss_that_does_not_fit(loss: Any, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         MLPRegressor(**SETTINGS, loss=loss).fit(X, X[:, 0])
 
 
-def test_a_model_of_quantiles_stays_a_model() -> None:
+def test_a_model_of_quantiles_is_not_an_estimator() -> None:
     run = fit(nn.Sequential(nn.Dense(3)), X, X[:, 0], loss=nn.Quantile(), epochs=1)
     with pytest.raises(ModelError, match="intervals"):
         run.as_estimator()

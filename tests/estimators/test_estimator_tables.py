@@ -1,4 +1,4 @@
-"""Frames with text, gaps and dates need no ColumnTransformer."""
+"""Frames with text, gaps and dates work without a ColumnTransformer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TABLE = frame()
 ANSWERS = np.where((TABLE["town"] == "Chur") ^ (TABLE["age"] > 40), "yes", "no")
 
 
-def test_text_gaps_and_dates() -> None:
+def test_text_gaps_and_dates_are_read() -> None:
     model = MLPClassifier(random_state=0, max_iter=100, learning_rate_init=0.01).fit(TABLE, ANSWERS)
     assert model.score(TABLE, ANSWERS) > 0.9
     assert isinstance(model.to_portanet().model.children["0"], nn.Columns)
@@ -48,11 +48,11 @@ def test_text_gaps_and_dates() -> None:
         assert set(model.predict(other)) <= {"yes", "no"}
     with pytest.raises(ValueError, match="must be in the same order"):
         model.predict(TABLE[TABLE.columns[::-1]])
-    with pytest.raises(ValueError, match="takes frames of the same columns"):
+    with pytest.raises(ValueError, match="takes frames with the same columns"):
         model.predict(np.zeros((2, 5)))
 
 
-def test_a_frame_of_numbers_with_gaps() -> None:
+def test_a_frame_of_numbers_with_gaps_is_a_table() -> None:
     rows = RNG.normal(size=(N, 3))
     rows[::7, 1] = np.nan
     table = pandas.DataFrame(rows)
@@ -61,7 +61,7 @@ def test_a_frame_of_numbers_with_gaps() -> None:
 
 
 @pytest.mark.parametrize("columns", [list(TABLE.columns), ["since"]])
-def test_a_table_in_a_file(columns: list[str], tmp_path: Path) -> None:
+def test_a_file_keeps_the_table(columns: list[str], tmp_path: Path) -> None:
     table = TABLE[columns]
     model = MLPClassifier(random_state=0, max_iter=3).fit(table, ANSWERS)
     path = model.save(tmp_path / "model.safetensors")
@@ -71,15 +71,15 @@ def test_a_table_in_a_file(columns: list[str], tmp_path: Path) -> None:
     assert loaded.feature_names_in_.tolist() == columns
 
 
-def test_numbers_that_float32_would_merge() -> None:
+def test_numbers_that_float32_would_merge_are_told_apart() -> None:
     table = pandas.DataFrame({"place": 2e7 + 0.25 * np.arange(N), "town": TABLE["town"]})
     late = np.arange(N) > N // 2
     model = MLPClassifier(random_state=0, dtype="float32", max_iter=150, learning_rate_init=0.01).fit(table, late)
     assert model.score(table, late) > 0.9
 
 
-def test_set_output_gives_the_network_names_of_columns() -> None:
-    """The numbers are those of arrays; a frame of text that a step leaves as it is goes through Columns."""
+def test_set_output_passes_column_names_to_the_network() -> None:
+    """Numbers give the results of arrays; a frame of text that a step passes through unchanged goes through Columns."""
     numbers, settings = TABLE[["age"]].assign(half=TABLE["age"] ** 2), {"random_state": 0, "max_iter": 3}
     usual = make_pipeline(StandardScaler(), MLPClassifier(**settings)).fit(numbers, ANSWERS)
     named = make_pipeline(StandardScaler(), MLPClassifier(**settings)).set_output(transform="pandas")
@@ -95,7 +95,7 @@ def test_set_output_gives_the_network_names_of_columns() -> None:
     assert mixed.predict(TABLE).shape == (N,)
 
 
-def test_set_output_of_a_stack_names_the_networks() -> None:
+def test_set_output_of_a_stack_names_its_estimators() -> None:
     numbers = TABLE[["age"]] / 40
     networks = [(name, MLPClassifier(random_state=0, max_iter=2)) for name in ("one", "two")]
     stack = StackingClassifier(networks, cv=2).set_output(transform="pandas").fit(numbers, ANSWERS)

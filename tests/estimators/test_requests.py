@@ -1,4 +1,4 @@
-"""What people have asked scikit-learn's networks for, each by the number of its issue or pull request there."""
+"""Features requested of scikit-learn's networks, each by the number of its issue or pull request there."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_9113_class_weight() -> None:
     )
 
 
-def test_18748_own_validation_rows() -> None:
+def test_18748_custom_validation_rows() -> None:
     model = classifier(early_stopping=True, n_iter_no_change=2, max_iter=100)
     model.fit(X, CODES, X_val=X_VAL, y_val=CODES_VAL)
     assert len(model.validation_scores_) == model.n_iter_ < 100
@@ -89,7 +89,7 @@ def test_6091_a_warm_start_keeps_the_state_of_adam() -> None:
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_6091_a_limit_of_time(solver: str) -> None:
+def test_6091_a_time_limit(solver: str) -> None:
     model = classifier(
         solver=solver, max_iter=100_000, tol=0.0, n_iter_no_change=np.inf, time_limit=0.05, max_fun=10**9
     )
@@ -101,7 +101,7 @@ def half_squares(outputs: Any, labels: Any, weights: Any) -> tuple[Any, Any]:
     return (((outputs - labels) ** 2) * each * 0.5).sum(), (outputs - labels) * each
 
 
-def test_14807_an_own_loss_and_activation() -> None:
+def test_14807_a_custom_loss_and_activation() -> None:
     class HalfSquares(nn.Loss):
         task = nn.TaskKind.REGRESS
 
@@ -121,13 +121,13 @@ def test_14807_an_own_loss_and_activation() -> None:
         ("huber", lambda r: np.where(np.abs(r) < 1, r * r / 2, np.abs(r) - 0.5)),
     ],
 )
-def test_14571_losses_of_a_regression(loss: Any, expected: Any) -> None:
+def test_14571_regression_losses(loss: Any, expected: Any) -> None:
     model = regressor(loss=loss, alpha=0.0, max_iter=1, learning_rate_init=1e-12).fit(X, NUMBER)
     assert model.loss_ == pytest.approx(expected(model.predict(X) - NUMBER).mean())
 
 
 def test_30078_any_backend(backend: portanet.Backend) -> None:
-    """As on a GPU, by one argument: the same numbers as on NumPy."""
+    """One argument selects the backend, as for a GPU, and the numbers are those of NumPy."""
     model = classifier(backend=backend.name, dtype="float32", max_iter=5).fit(X, CODES)
     usual = classifier(dtype="float32", max_iter=5).fit(X, CODES)
     np.testing.assert_allclose(model.loss_curve_, usual.loss_curve_, rtol=1e-4)
@@ -213,8 +213,8 @@ def test_26912_more_activations(name: str) -> None:
     assert model.loss_curve_[-1] < model.loss_curve_[0]
 
 
-def test_12505_partial_fit_of_several_labels() -> None:
-    """As many calls give what as many epochs of fit give; a label that a part lacks changes nothing."""
+def test_12505_partial_fit_of_multi_label_rows() -> None:
+    """Each call equals an epoch of fit; a label that is absent from a part changes nothing."""
     model, whole = classifier(shuffle=False), classifier(shuffle=False).fit(X, SEVERAL)
     for _ in range(15):
         model.partial_fit(X, SEVERAL, classes=[0, 1])
@@ -250,7 +250,7 @@ def test_24411_any_scorer_stops() -> None:
     assert model.best_validation_score_ == f1_score(CODES_VAL, model.predict(X_VAL), average="macro")
 
 
-def test_29504_a_clear_word_on_nan() -> None:
+def test_29504_a_clear_message_about_nan() -> None:
     rows = X.copy()
     rows[3, 1] = rows[5, 4] = np.nan
     with pytest.raises(
@@ -260,14 +260,14 @@ def test_29504_a_clear_word_on_nan() -> None:
     assert isinstance(caught.value, ValueError)
 
 
-def test_layers_of_your_own() -> None:
+def test_custom_layers() -> None:
     model = classifier(layers=[nn.Dense(6), nn.LayerNorm(), nn.ReLU()], batch_norm=False).fit(X, CODES)
     assert [array.shape for array in model.coefs_] == [(5, 6), (6, 3)]
     assert classifier(batch_norm=True).fit(X, CODES).loss_curve_[-1] < 1.5
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_intervals_hold_their_share(solver: str) -> None:
+def test_intervals_contain_their_fraction(solver: str) -> None:
     x = RNG.normal(size=(600, 2))
     y = x[:, 0] + RNG.normal(size=600)
     settings: dict[str, Any] = {"hidden_layer_sizes": (8,), "max_iter": 60, "random_state": 0, "solver": solver}
@@ -280,8 +280,8 @@ def test_intervals_hold_their_share(solver: str) -> None:
         MLPRegressor(**settings).fit(x, y).predict_interval(x)
 
 
-def test_intervals_take_the_fewest_rows_that_do() -> None:
-    """Nine rows give 0.9, as the largest of their distances; rounding asks for no tenth."""
+def test_intervals_work_with_the_fewest_rows_possible() -> None:
+    """Nine rows are enough for 0.9, whose quantile is their largest error; rounding does not require a tenth."""
     model = regressor(intervals=0.9).fit(X, NUMBER, X_val=X_VAL[:9], y_val=Y_VAL[:9])
     assert model.margin_ == np.abs(model.predict(X_VAL[:9]) - Y_VAL[:9]).max()
     with pytest.raises(DataError, match="at least 9 rows"):

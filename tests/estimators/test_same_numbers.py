@@ -1,4 +1,4 @@
-"""Beside scikit-learn's own networks: the same first weights, the same batches, the same losses up to rounding."""
+"""Compared with scikit-learn's networks: the same initial weights, batches and, up to rounding, losses."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def require_same(first: Any, second: Any, rows: Any = X, tolerance: float = 1e-9
 
 @pytest.mark.parametrize("name", TARGETS)
 @pytest.mark.parametrize("weighted", [False, True])
-def test_default_arguments(name: str, weighted: bool) -> None:
+def test_default_arguments_give_the_same_numbers(name: str, weighted: bool) -> None:
     first, second = pair(name)
     weights = WEIGHTS if weighted else None
     require_same(first.fit(X, TARGETS[name], sample_weight=weights), second.fit(X, TARGETS[name], weights))
@@ -80,20 +80,20 @@ def test_default_arguments(name: str, weighted: bool) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("name", ["two classes", "three classes", "two numbers"])
-def test_every_argument(name: str, settings: dict[str, Any]) -> None:
+def test_every_argument_gives_the_same_numbers(name: str, settings: dict[str, Any]) -> None:
     first, second = pair(name, **settings)
     require_same(first.fit(X, TARGETS[name]), second.fit(X, TARGETS[name]), tolerance=1e-6)
     for attribute in ("best_loss_", "validation_scores_", "best_validation_score_", "t_"):
         assert getattr(second, attribute, None) == pytest.approx(getattr(first, attribute, None))
 
 
-def test_counts() -> None:
+def test_poisson_gives_the_same_numbers() -> None:
     counts = np.round(np.exp(X[:, 0]))
     first, second = pair("one number", loss="poisson")
     require_same(first.fit(X, counts), second.fit(X, counts))
 
 
-def test_a_second_fit_with_another_seed_begins_from_new_weights() -> None:
+def test_a_second_fit_with_another_seed_starts_from_new_weights() -> None:
     first, second = pair("three classes")
     for model in (first, second):
         model.fit(X, CLASSES).set_params(random_state=8).fit(X, CLASSES)
@@ -101,7 +101,7 @@ def test_a_second_fit_with_another_seed_begins_from_new_weights() -> None:
 
 
 @pytest.mark.parametrize("name", ["two classes", "three classes", "one number"])
-def test_partial_fit(name: str) -> None:
+def test_partial_fit_gives_the_same_numbers(name: str) -> None:
     first, second = pair(name)
     known = {} if name == "one number" else {"classes": np.unique(TARGETS[name])}
     for part in (slice(0, 30), slice(30, 90), slice(10, 50)):
@@ -110,7 +110,7 @@ def test_partial_fit(name: str) -> None:
     require_same(first, second)
 
 
-def test_partial_fit_is_not_there_for_lbfgs() -> None:
+def test_lbfgs_has_no_partial_fit() -> None:
     first, second = pair("three classes", solver="lbfgs")
     assert not hasattr(first, "partial_fit")
     assert not hasattr(second, "partial_fit")
@@ -125,7 +125,7 @@ def test_float32_stays_float32() -> None:
 
 @pytest.mark.parametrize("form", ["csr_array", "csc_matrix"])
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_sparse_rows(form: str, solver: str) -> None:
+def test_sparse_rows_give_the_same_numbers(form: str, solver: str) -> None:
     rows = getattr(scipy.sparse, form)(np.where(np.abs(X) > 0.8, X, 0.0))
     first, second = pair("three classes", solver=solver)
     require_same(first.fit(rows, CLASSES), second.fit(rows, CLASSES), rows)
@@ -144,8 +144,8 @@ def test_a_list_and_a_frame_of_numbers_give_the_bits_of_an_array() -> None:
         second.predict(frame[list("fedcba")])
 
 
-def test_fits_that_share_their_arrays_stay_apart() -> None:
-    """The second fit of equal shapes takes the arrays of the first one, and gives the bits of a fit alone."""
+def test_fits_that_reuse_arrays_are_independent() -> None:
+    """The second fit of equal shapes reuses the arrays of the first, and gives the bits of a separate fit."""
     _, alone = pair("three classes", random_state=5, alpha=0.5)
     expected = alone.fit(-X, CLASSES).predict_proba(X).tobytes()
     _, first = pair("three classes")
@@ -155,8 +155,8 @@ def test_fits_that_share_their_arrays_stay_apart() -> None:
     assert first.predict_proba(X).tobytes() == answers
 
 
-def test_a_fit_that_fails_leaves_the_next_ones_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it took from the memory of earlier fits is gone; as many shapes as are kept come after it."""
+def test_a_failed_fit_does_not_affect_later_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cached arrays are gone; then as many shapes follow as the cache holds."""
     monkeypatch.setattr(fitting, "memory", Memory())
 
     class Fails(portanet.Callback):
