@@ -1,4 +1,4 @@
-"""The explorer: a model as one HTML page, whose JavaScript runs the network on the weights inside."""
+"""The explorer: a model as one HTML page, whose JavaScript runs the network with the embedded weights."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _FOR_TABLES = ("cells.js", "fields.js", "curves.js", "regions.js", "tables.js")
 def explorer_page(graph: Graph, facts: Mapping[str, Any], arrays: Mapping[str, HostArray]) -> str:
     """Return the text of the page; equal models give equal text.
 
-    facts   what it shows of the model, as JSON data
-    arrays  what it shows besides the model's own arrays, such as examples, by names that the facts know
+    facts   the model's description, as JSON data
+    arrays  further arrays, such as examples, by the names that the facts use
 
-    Whatever comes from data is JSON in the page, and no code: the content security policy names the hash of the one
-    script that may run, and allows no request. Raises ModelError for an operator that the page does not compute.
+    All data are JSON in the page, never code: the content security policy allows the script by its hash, and no
+    requests. Raises ModelError for an operator that the page does not support.
     """
     network, text = network_facts(graph, arrays)
     parts = _FOR_TABLES if "fields" in facts else _FOR_IMAGES
@@ -46,10 +46,10 @@ def explorer_page(graph: Graph, facts: Mapping[str, Any], arrays: Mapping[str, H
 
 
 def network_facts(graph: Graph, arrays: Mapping[str, HostArray]) -> tuple[dict[str, Any], str]:
-    """Return the graph as JSON data, and its arrays with others as the text that goes with it; raises as the page."""
+    """Return the graph as JSON data and all arrays as one text; raises as `explorer_page`."""
     if unknown := [node for node in graph.nodes if node.op not in operators()]:
         name = {value: path for path, value in graph.layers}.get(unknown[0].output, unknown[0].output)
-        raise ModelError(f"the page cannot run {name}: it has no operator {unknown[0].op}.")
+        raise ModelError(f"the page cannot run {name}: it does not support the operator {unknown[0].op}.")
     entries, text = pack(graph.constants | dict(arrays))
     nodes = [
         {"op": node.op, "inputs": node.inputs, "output": node.output, "attributes": dict(node.attributes)}
@@ -61,7 +61,7 @@ def network_facts(graph: Graph, arrays: Mapping[str, HostArray]) -> tuple[dict[s
 
 @cache
 def operators() -> frozenset[str]:
-    """Return the names of the operators that the page computes."""
+    """Return the names of the operators that the page supports."""
     return frozenset(re.findall(r"^  ([A-Z]\w+): ", _text("operators.js"), re.MULTILINE))
 
 
@@ -74,5 +74,5 @@ def _hash(text: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that ends no script, whatever the names in it."""
+    """JSON that cannot end the script element, whatever names it contains."""
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")

@@ -1,4 +1,4 @@
-"""Arrays as one text: each in the fewest bits that give it back, together made smaller by zlib, in base64."""
+"""Arrays as one text: each in the fewest bits that restore it, then compressed by zlib and encoded in base64."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.export.rounding import codes_of, scales_of
 
-_EXACT = 2.0**-22  # of a weight: two roundings of float32
+_EXACT = 2.0**-22  # relative: two roundings of float32
 
 
 def pack(arrays: Mapping[str, HostArray]) -> tuple[list[dict[str, Any]], str]:
-    """Return where each array lies and what its bytes are, and the text.
+    """Return an entry for each array, and the text.
 
-    An entry has the array's name, dtype and shape; its form: "int8" (with the axis of its units, and where their
-    float32 scales lie), "float16", or the dtype of its bytes, little-endian; and where they start and stop. The values
-    of text stand in the entry itself.
+    An entry has the array's name, dtype and shape; its form: "int8" (with the axis of its units, and the position of
+    their float32 scales), "float16", or the dtype of its bytes, little-endian; and where its bytes start and stop.
+    Text arrays have their values in the entry.
     """
     entries, blob = [], bytearray()
     for name, array in arrays.items():

@@ -1,4 +1,4 @@
-"""A model's weights in fewer bits: int8 with one scale a unit, or float16."""
+"""A model's weights in fewer bits: int8 with a scale for each unit, or float16."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ FLOAT32, FLOAT16, INT8 = "float32", "float16", "int8"
 PRECISIONS = (INT8, FLOAT16, FLOAT32)
 
 _UNITS = {("weight", 2): 1, ("weight", 4): 0, ("embedding", 2): 0}
-"""The axis of the units, by an array's name and its number of axes: Dense, Conv2D, the vectors of Columns."""
+"""The axis of the units by an array's name and number of axes: Dense, Conv2D, the embeddings of Columns."""
 
 
 def round_params(params: Params, precision: str) -> Params:
-    """Return the arrays with their weights rounded; biases, scales and what preprocessing knows stay.
+    """Return the arrays with rounded weights; biases, scales and the arrays of preprocessing are unchanged.
 
-        int8     w = scale * q, q whole from -127 to 127, scale = max |w| / 127 of each unit
-        float16  the nearest of those numbers
+        int8     w = scale * q, q an integer from -127 to 127, scale = max |w| / 127 of each unit
+        float16  the nearest float16
 
     params     a model's arrays on the host
     precision  one of PRECISIONS
 
-    The arrays keep their dtype: they are what the weights in so few bits stand for.
-    Raises ConfigError for another precision.
+    The arrays keep their dtype: they hold the decoded values. Raises ConfigError for another precision.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision must be one of {', '.join(PRECISIONS)}, or auto, got {precision!r}.")
@@ -38,7 +37,7 @@ def round_params(params: Params, precision: str) -> Params:
 
 
 def scales_of(array: HostArray, axis: int) -> HostArray:
-    """Return the scale of each unit along the axis, 1 where all its weights are 0, with the array's number of axes."""
+    """Return the scale of each unit along the axis, broadcastable to the array; 1 if all its weights are 0."""
     others = tuple(i for i in range(array.ndim) if i != axis % array.ndim)
     largest = np.abs(array).max(axis=others, keepdims=True, initial=0.0)
     scales: HostArray = np.where(largest > 0, largest / 127, 1.0).astype(np.float32)
@@ -46,7 +45,7 @@ def scales_of(array: HostArray, axis: int) -> HostArray:
 
 
 def codes_of(array: HostArray, scales: HostArray) -> HostArray:
-    """Return the whole numbers from -127 to 127 that stand for the weights."""
+    """Return the weights as integers from -127 to 127."""
     codes: HostArray = np.clip(np.rint(array / scales), -127, 127).astype(np.int8)
     return codes
 

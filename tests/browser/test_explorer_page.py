@@ -112,7 +112,7 @@ def test_examples_pictures_and_files_of_rows(digits_page: Any, digits: Any, visi
     answers = [row.split("\t")[1] for row in page.locator("tbody tr").all_inner_texts()]
     assert answers == [str(label) for label in run.predict(digits.x[:5])]
     drop(page, "rows.csv", "text/csv", b"a,b\n1,2\n")
-    until(page, "document.querySelector('#many-told').textContent.includes('784')")
+    until(page, "document.querySelector('#many-status').textContent.includes('784')")
     drop(page, "notes.txt", "text/plain", b"not a picture")
     until(page, "document.querySelector('.answer').textContent.includes('notes.txt')")
 
@@ -122,7 +122,7 @@ def test_a_unit_shows_its_weights_and_what_maximises_it(digits_page: Any, visit:
     page.get_by_label("Layer", exact=True).select_option("1")
     page.get_by_label("Unit", exact=True).fill("4")
     page.get_by_label("Unit", exact=True).press("Enter")
-    until(page, "document.querySelector('.unit').textContent.includes('steps up its gradient')")
+    until(page, "document.querySelector('.unit').textContent.includes('steps of gradient ascent')")
     best = page.locator(".unit canvas").nth(1)
     pixels = best.evaluate("c => Array.from(c.getContext('2d').getImageData(0, 0, c.width, c.height).data)")
     image = np.array(pixels, np.uint8).reshape(1, 1, 28, 28, 4)[..., 0]
@@ -150,7 +150,7 @@ def test_pasted_rows_are_answered_and_downloaded(table_page: Any, visit: Any) ->
     page = visit(path, accept_downloads=True)
     page.get_by_label("Rows as CSV").fill(file.read_text())
     page.get_by_role("button", name="Answer all rows").click()
-    until(page, "document.querySelector('#many-told').textContent.startsWith('120 rows')")
+    until(page, "document.querySelector('#many-status').textContent.startsWith('120 rows')")
     with page.expect_download() as downloaded:
         page.get_by_role("button", name="Download the answers").click()
     text = Path(downloaded.value.path()).read_text()

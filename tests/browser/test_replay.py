@@ -1,4 +1,4 @@
-"""The training replayed: a slider that gives the network of the page the weights of each snapshot."""
+"""The replay of training: a slider that gives the page's network the weights of each snapshot."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_each_snapshot_answers_as_python_does_with_its_weights(visit: Any, tmp_p
         expected = page_run
         if step is not None:
             expected = replace(run, params=TrainedParams(round_params(kept.kept[step], "int8"), run.card))
-            assert f"step {step} of 120" in page.locator("section", has_text="replayed").inner_text()
+            assert f"step {step} of 120" in page.locator("section", has_text="Replay").inner_text()
         found = page.evaluate("answerOf(answer(network, explorer.state.row)).shares")
         np.testing.assert_allclose(found, expected.probabilities(np.array([row], np.float32))[0], rtol=0, atol=1e-5)
     assert page.locator("canvas.regions").count() == 1

@@ -69,18 +69,18 @@ def test_a_pointer_and_the_arrow_keys_read_the_history(digits: TrainedModel, pag
     page = visit(pages["digits"])
     chart, tip = page.locator('[data-chart="accuracy"] svg'), page.locator('[data-chart="accuracy"] .tip')
 
-    def told(row: dict[str, Any]) -> str:
+    def text_of(row: dict[str, Any]) -> str:
         return f"Epoch {row['epoch']}Training {row['accuracy']:.2%}Validation {row['valid_accuracy']:.2%}"
 
     box = chart.bounding_box()
     page.mouse.move(box["x"] + box["width"] - 25, box["y"] + box["height"] / 2)
-    assert tip.text_content() == told(digits.history[-1])
+    assert tip.text_content() == text_of(digits.history[-1])
     page.mouse.move(0, 0)
     assert tip.text_content() == ""
     chart.focus()
     for key, row in (("ArrowLeft", -1), ("ArrowLeft", -2), ("ArrowRight", -1), ("Home", 0), ("ArrowRight", 1)):
         page.keyboard.press(key)
-        assert tip.text_content() == told(digits.history[row])
+        assert tip.text_content() == text_of(digits.history[row])
     page.keyboard.press("Escape")
     assert tip.text_content() == ""
 

@@ -1,4 +1,4 @@
-// Cells of a table's CSV as the numbers that the network takes, read as portanet/data reads them.
+// Cells of a CSV as the network's numbers, read as portanet/data reads them.
 
 const TIME_OF_DAY = "(?:[T ]+(?<H>\\d{1,2}):(?<M>\\d{2})(?::(?<S>\\d{2})(?:[.,]\\d{1,9})?)?(?<P> ?[AaPp]\\.?[Mm]\\.?)?(?: ?(?:Z|UTC|[+-]\\d{2}:?\\d{2}))?)?";
 const MONTH_NAME = "(?<name>[A-Za-z]{3})[a-z]*\\.?", WEEKDAY = "(?:[A-Za-z]{3,9},? )?";
@@ -18,9 +18,9 @@ const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 
 // The moment of a text of this form, without its time zone; null for any other text.
 function momentOf(text, form) {
-  const found = text.length <= 60 && new RegExp(`^(?:${DATE_FORMS[form.replace(" time", "")]})$`).exec(text);
-  if (!found) return null;
-  const { y, m, d, name, H, M, S, P, u } = found.groups, moment = new Date(0);
+  const match = text.length <= 60 && new RegExp(`^(?:${DATE_FORMS[form.replace(" time", "")]})$`).exec(text);
+  if (!match) return null;
+  const { y, m, d, name, H, M, S, P, u } = match.groups, moment = new Date(0);
   if (u) {
     moment.setTime(1000 * Number(u));
     return moment.getUTCFullYear() >= 1 ? moment : null;
@@ -28,13 +28,13 @@ function momentOf(text, form) {
   const year = Number(y) + (y.length === 4 ? 0 : Number(y) < 69 ? 2000 : 1900);
   const month = name ? MONTHS.indexOf(name.toLowerCase()) : Number(m) - 1, later = P?.trim()[0].toLowerCase() === "p";
   const [hour, minute, second] = [P ? (Number(H) % 12) + 12 * later : Number(H ?? 0), Number(M ?? 0), Number(S ?? 0)];
-  moment.setUTCFullYear(year, month, Number(d)); // a day that the month lacks moves it to another
+  moment.setUTCFullYear(year, month, Number(d)); // a day beyond the end of the month changes the month
   if (year < 1 || moment.getUTCMonth() !== month || hour > 23 || minute > 59 || second > 59) return null;
   moment.setUTCHours(hour, minute, second);
   return moment;
 }
 
-// Year, month, weekday from Monday, days since 1970, and the hour: as portanet/data/dates.py has them.
+// Year, month, weekday from Monday, days since 1970 and hour, as in portanet/data/dates.py.
 function momentParts(moment, parts) {
   if (!moment || Number.isNaN(moment.getTime())) return new Array(parts).fill(NaN);
   const hour = moment.getUTCHours() + moment.getUTCMinutes() / 60 + moment.getUTCSeconds() / 3600;
@@ -42,31 +42,31 @@ function momentParts(moment, parts) {
   return [moment.getUTCFullYear(), moment.getUTCMonth() + 1, (moment.getUTCDay() + 6) % 7, days, hour].slice(0, parts);
 }
 
-// Rows of a CSV for a table: each column is found by its name, and read as in training.
+// A reader of CSV rows for a table: columns are found by name and read as in training.
 function tableReader(head) {
   const names = head.map((name) => name.trim());
-  const places = facts.fields.map((field) => names.indexOf(field.name.trim()));
-  const absent = places.indexOf(-1);
-  if (absent >= 0) throw new Error(`There is no column ${facts.fields[absent].name}.`);
-  return (row, number) => facts.fields.flatMap((field, i) => cellParts(field, (row[places[i]] ?? "").trim(), number));
+  const indices = facts.fields.map((field) => names.indexOf(field.name.trim()));
+  const absent = indices.indexOf(-1);
+  if (absent >= 0) throw new Error(`The column ${facts.fields[absent].name} is missing.`);
+  return (row, number) => facts.fields.flatMap((field, i) => cellParts(field, (row[indices[i]] ?? "").trim(), number));
 }
 
 function cellParts(field, cell, number) {
   const dialect = facts.table?.dialect ?? {}, lowered = cell.toLowerCase();
   if (field.values.length) return [codeOf(field, cell)];
   if (MISSING.has(lowered) || dialect.missing?.includes(lowered)) return new Array(field.parts).fill(NaN);
-  const told = (what) => new Error(`Row ${number}, column ${field.name}: "${cell.slice(0, 40)}" is not a ${what}.`);
+  const invalid = (expected) => new Error(`Row ${number}, column ${field.name}: "${cell.slice(0, 40)}" is not a ${expected}.`);
   if (field.kind === "date") {
     const moment = momentOf(cell, field.form);
-    if (!moment) throw told(`date of the form ${field.form}`);
+    if (!moment) throw invalid(`date of the form ${field.form}`);
     return momentParts(moment, field.parts);
   }
   const plain = plainNumber(cell, dialect);
-  if (!NUMERAL.test(plain) || Math.abs(Number(plain)) > LARGEST_NUMBER) throw told("number");
+  if (!NUMERAL.test(plain) || Math.abs(Number(plain)) > LARGEST_NUMBER) throw invalid("number");
   return [Number(plain)];
 }
 
-// A number as JavaScript writes it, from the marks of the file that was learnt from.
+// A number in JavaScript's notation, from the decimal and thousands marks of the training file.
 function plainNumber(cell, { decimal = ".", thousands = "" }) {
   const text = thousands ? cell.replaceAll(thousands, "") : cell;
   return decimal === "." ? text : text.replaceAll(".", "x").replaceAll(decimal, ".");
@@ -74,13 +74,13 @@ function plainNumber(cell, { decimal = ".", thousands = "" }) {
 
 const TRUTHS = [["no", "n", "false", "f", "off", "0"], ["yes", "y", "true", "t", "on", "1"]];
 
-// The code of a category, 0 for one that is missing or was never seen.
+// The code of a category; 0 for a missing or unknown one.
 function codeOf({ kind, values }, cell) {
   for (const text of [cell, shortest(cell)]) if (values.includes(text)) return values.indexOf(text) + 1;
-  return kind === "yes/no" ? TRUTHS.findIndex((words) => words.includes(cell.toLowerCase())) + 1 : 0;
+  return kind === "yes/no" ? TRUTHS.findIndex((texts) => texts.includes(cell.toLowerCase())) + 1 : 0;
 }
 
-// A whole number in its shortest form, so that "07" and "7.0" are "7"; other text unchanged.
+// An integer in its shortest form, so that "07" and "7.0" are "7"; other text unchanged.
 function shortest(text) {
   if (/^[+-]?\d{1,300}$/.test(text)) return String(BigInt(text.replace("+", "")));
   const value = NUMERAL.test(text) ? Number(text) : NaN;

@@ -1,4 +1,4 @@
-// CSV: text to rows of cells and back.
+// CSV: from text to rows of cells and back.
 
 function csvRows(text, separator = separatorOf(text)) {
   const rows = [[]];
@@ -21,7 +21,7 @@ function csvRows(text, separator = separatorOf(text)) {
   return rows.filter((row) => row.length > 1 || row[0] !== "");
 }
 
-// Of the separators the one that comes most in the first line.
+// The most frequent separator in the first line.
 function separatorOf(text) {
   const line = text.split("\n", 1)[0];
   return [",", ";", "\t"].reduce((best, each) => (line.split(each).length > line.split(best).length ? each : best));
@@ -42,15 +42,15 @@ const MISSING = new Set(["", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-n
 const NUMERAL = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/;
 const MOST_SHOWN = 200;
 
-// Several rows at once: a CSV that is opened, dropped or pasted, its answers, and these as a file.
+// Many rows at once: a CSV that is opened, dropped or pasted, and the predictions as a table and as a file.
 function manyCard() {
-  const text = element("textarea", { id: "many", spellcheck: "false", "aria-describedby": "many-told" });
-  const told = element("p", { class: "quiet", id: "many-told", role: "status" }), shown = element("div");
+  const text = element("textarea", { id: "many", spellcheck: "false", "aria-describedby": "many-status" });
+  const status = element("p", { class: "quiet", id: "many-status", role: "status" }), shown = element("div");
   const save = element("button", { hidden: true, onclick: () => download("answers.csv", csvText(target.rows)) }, "Download the answers");
   const target = card("Several rows at once",
     element("p", { class: "quiet" }, "Drop or open a CSV file with a header, or paste one here."),
     element("label", { for: "many", class: "hidden-text" }, "Rows as CSV"), text,
-    element("div", { class: "row" }, element("button", { class: "main", onclick: () => run(text.value) }, "Answer all rows"), save), told, shown);
+    element("div", { class: "row" }, element("button", { class: "main", onclick: () => run(text.value) }, "Answer all rows"), save), status, shown);
   target.rows = [];
 
   function run(content) {
@@ -59,11 +59,11 @@ function manyCard() {
     try {
       target.rows = answersOf(csvRows(content.replace(/^\ufeff/, "")));
     } catch (error) {
-      told.textContent = error.message;
+      status.textContent = error.message;
       return;
     }
     const [head, ...rows] = target.rows, cut = rows.length > MOST_SHOWN ? `; the first ${MOST_SHOWN} are shown` : "";
-    told.textContent = `${rows.length} rows answered${cut}.`;
+    status.textContent = `${rows.length} rows answered${cut}.`;
     save.hidden = false;
     shown.append(element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "The answers" }, element("table", {},
       element("thead", {}, element("tr", {}, ...head.map((name) => element("th", { scope: "col" }, name)))),
@@ -78,9 +78,9 @@ function manyCard() {
   return target;
 }
 
-// A table of the answers, its header first, for rows of cells with a header.
+// The predictions for a CSV (header first) as rows of a table (header first).
 function answersOf([head, ...rows]) {
-  if (!head || !rows.length) throw new Error("There are no rows below the header.");
+  if (!head || !rows.length) throw new Error("The CSV has no rows below its header.");
   const encode = facts.fields && (facts.table || facts.columns) ? tableReader(head) : numbersReader(head), length = size(network.inputs[0].shape), table = [];
   const names = HAS_CLASSES ? ["Label", ...facts.classes.map((name) => `probability of ${name}`)]
     : ["", ...(facts.coverage ? [" lower", " upper"] : [])].flatMap((name) => (facts.targets.length ? facts.targets.map((target) => target + name) : name.trim() || "Prediction"));
@@ -90,21 +90,21 @@ function answersOf([head, ...rows]) {
     block.forEach((row, i) => flat.set(encode(row, start + i + 1), i * length));
     const values = answer(network, flat);
     block.forEach((_, i) => {
-      const given = answerOf(values, i);
-      table.push([start + i + 1, ...(given.numbers?.concat(...(given.bounds ?? [])) ?? [textOf(given), ...given.shares.map((share) => share.toFixed(6))])]);
+      const result = answerOf(values, i);
+      table.push([start + i + 1, ...(result.numbers?.concat(...(result.bounds ?? [])) ?? [textOf(result), ...result.shares.map((share) => share.toFixed(6))])]);
     });
   }
   return table;
 }
 
-// Rows of plain numbers, by their order.
+// A reader of rows of plain numbers, by the order of their columns.
 function numbersReader(head) {
   const length = size(network.inputs[0].shape), names = head.map((name) => name.trim());
-  const places = names.map((_, i) => i).filter((i) => names[i] !== (facts.label || "label") && !facts.targets.includes(names[i]));
-  if (places.length !== length) throw new Error(`The network takes ${length} numbers a row, and the header names ${places.length}.`);
-  return (row, number) => places.map((place) => {
-    const cell = (row[place] ?? "").trim();
-    if (!NUMERAL.test(cell)) throw new Error(`Row ${number}, column ${head[place]}: "${cell.slice(0, 40)}" is not a number.`);
+  const columns = names.map((_, i) => i).filter((i) => names[i] !== (facts.label || "label") && !facts.targets.includes(names[i]));
+  if (columns.length !== length) throw new Error(`The network takes ${length} numbers in a row, but the header names ${columns.length}.`);
+  return (row, number) => columns.map((column) => {
+    const cell = (row[column] ?? "").trim();
+    if (!NUMERAL.test(cell)) throw new Error(`Row ${number}, column ${head[column]}: "${cell.slice(0, 40)}" is not a number.`);
     return Number(cell);
   });
 }

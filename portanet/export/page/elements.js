@@ -1,17 +1,17 @@
-// Elements of the page, made without markup: whatever comes from data is text.
+// Elements of the page, created without markup, so that all data are text.
 
 const facts = JSON.parse(document.getElementById("facts").textContent);
 
 // element("button", {class: "main", onclick: f}, "Clear", child, ...)
 function element(name, settings = {}, ...children) {
-  const made = document.createElement(name);
+  const node = document.createElement(name);
   for (const [key, value] of Object.entries(settings)) {
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (value === true) made.setAttribute(key, "");
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value === true) node.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(key, value);
   }
-  made.append(...children.filter((child) => child !== null));
-  return made;
+  node.append(...children.filter((child) => child !== null));
+  return node;
 }
 
 function canvas(width, height, label, settings = {}) {
@@ -22,9 +22,9 @@ function card(title, ...children) {
   return element("section", { class: "card" }, element("h2", {}, title), ...children);
 }
 
-const percent = (share) => (share > 0.9995 ? "> 99.9 %" : share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`);
+const percent = (fraction) => (fraction > 0.9995 ? "> 99.9 %" : fraction < 0.0005 ? "< 0.1 %" : `${(100 * fraction).toFixed(1)} %`);
 
-// A number as people read it.
+// A number as short text.
 function figure(value) {
   if (!Number.isFinite(value)) return "none";
   const distance = Math.abs(value);
@@ -37,12 +37,12 @@ const cssColour = (name) => getComputedStyle(document.documentElement).getProper
 // [r, g, b] of a "#rrggbb".
 const rgb = (text) => [1, 3, 5].map((at) => parseInt(text.slice(at, at + 2), 16));
 
-// Calls f once the browser draws next, however often it was asked to.
+// Returns a function that calls f once before the next repaint, however often it is called.
 function coalesced(f) {
-  let asked = false;
+  let isPending = false;
   return () => {
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => { asked = false; f(); });
+    if (isPending) return;
+    isPending = true;
+    requestAnimationFrame(() => { isPending = false; f(); });
   };
 }

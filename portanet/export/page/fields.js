@@ -3,12 +3,12 @@
 // The input of one column: {target, sync(row), curve(row, index)}.
 function control(field, changed) {
   const id = `field-${field.first}`, curve = field.kind === "date" ? null : canvas(160, 44, "", { class: "curve smooth" });
-  const made = { number: numberInput, category: menuInput, "yes/no": menuInput, date: dateInput }[field.kind](field, id, changed);
-  const target = element("div", { class: "field" }, made.head, made.input, curve);
-  return { target, field, picture: curve, sync: made.sync, line: (row, index) => curve && curveOf(field, row, index) };
+  const { head, input, sync } = { number: numberInput, category: menuInput, "yes/no": menuInput, date: dateInput }[field.kind](field, id, changed);
+  const target = element("div", { class: "field" }, head, input, curve);
+  return { target, field, picture: curve, sync, line: (row, index) => curve && curveOf(field, row, index) };
 }
 
-// A span with some room on both sides.
+// A range with a margin on both sides.
 const spread = (low, high) => [low - 0.08 * (high - low || 1), high + 0.08 * (high - low || 1)];
 
 function numberInput(field, id, changed) {

@@ -1,4 +1,4 @@
-// Files dropped anywhere on the page, and pasted text or pictures.
+// Opens files that are dropped anywhere on the page or pasted.
 function listenForFiles(open) {
   const over = (event) => { event.preventDefault(); document.body.classList.add("dropping"); };
   addEventListener("dragover", over);

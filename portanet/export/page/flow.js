@@ -1,8 +1,8 @@
-// The picture of the network: the input, every unit of every stage, and the paths that carried the answer.
+// The diagram of the network: the input, the units of every stage, and the paths that contribute most to the answer.
 
 const FLOW_HEIGHT = 340, FLOW_INSIDE = 330;
 
-// How the units of a stage lie: rows x columns of squares.
+// The layout of the units of a stage: rows x columns of squares.
 function arrangement(shape, last) {
   const units = Math.min(unitsOf(shape), 1024);
   if (last) return { units, rows: Math.min(units, 20), columns: Math.ceil(units / 20), side: Math.min(22, FLOW_INSIDE / Math.min(units, 20) - 3), gap: 3 };
@@ -126,9 +126,9 @@ function makeFlow(stages, select) {
 }
 
 function legend() {
-  const mark = (name) => { const made = element("i"); made.style.background = `var(${name})`; return made; };
+  const mark = (name) => { const swatch = element("i"); swatch.style.background = `var(${name})`; return swatch; };
   return element("div", { class: "legend" },
-    element("span", {}, mark("--for"), "positive: the unit is active, the path speaks for the answer"),
-    element("span", {}, mark("--against"), "negative: the path speaks against it"),
-    element("span", {}, "Framed: the units that carried the answer"));
+    element("span", {}, mark("--for"), "positive: a unit's value, or a path in favour of the answer"),
+    element("span", {}, mark("--against"), "negative: a unit's value, or a path against the answer"),
+    element("span", {}, "Framed: the units that contribute most"));
 }

@@ -1,4 +1,4 @@
-// Reverse passes: what each operator makes of the gradient of its output, for each of its inputs; null where there is none.
+// Backward passes: from the gradient of an operator's output to those of its inputs; null for an input without one.
 
 // The gradient of an input that was broadcast: the sum over its copies.
 function folded(g, x, others, factor) {
@@ -139,14 +139,14 @@ const BACKWARD = {
   ],
 };
 
-// The values that follow from the network's input, by name.
+// The names of the values that depend on the network's input.
 function variables(network) {
-  const found = new Set(network.inputs.map((input) => input.name));
-  for (const { inputs, output } of network.nodes) if (inputs.some((name) => found.has(name))) found.add(output);
-  return found;
+  const names = new Set(network.inputs.map((input) => input.name));
+  for (const { inputs, output } of network.nodes) if (inputs.some((name) => names.has(name))) names.add(output);
+  return names;
 }
 
-// The gradient of number `index` of the value `name`, by every value that it follows from: name -> Float64Array.
+// The gradient of element `index` of the value `name` with respect to every value it depends on: name -> Float64Array.
 function gradients(network, values, name, index) {
   const free = variables(network), grads = { [name]: new Float64Array(values[name].data.length) };
   grads[name][index] = 1;

@@ -1,11 +1,11 @@
-// The page for images: a pad, examples, the answer, the network at work, and files to drop.
+// The page for images: the pad, examples, the answer, the network diagram, and dropped files.
 
 function imagesPage(main) {
   const stages = stagesOf(network), shape = network.inputs[0].shape;
   const state = { pixels: null, label: null };
   const update = coalesced(refresh);
   const pad = makePad(() => take(pad.isEmpty() ? null : asInput(pad.image())));
-  const seen = canvas(shape[2], shape[1], "What the network sees"), saliency = canvas(shape[2], shape[1], "Where it looked");
+  const seen = canvas(shape[2], shape[1], "What the network sees"), saliency = canvas(shape[2], shape[1], "The influence of each pixel");
   const answers = answerCard(), unit = unitCard(stages), flow = makeFlow(stages, (stage, number) => {
     unit.show(stage, number);
     unit.scrollIntoView({ behavior: "smooth", block: "nearest" });
@@ -21,9 +21,9 @@ function imagesPage(main) {
         element("div", { class: "row" },
           element("button", { class: "main", onclick: pad.clear }, "Clear"), element("button", { onclick: pad.undo }, "Undo"), picker)),
       answers,
-      card("What it sees, and where it looks", element("div", { class: "pair" },
+      card("Input and saliency", element("div", { class: "pair" },
         element("figure", {}, seen, element("figcaption", {}, `${shape[1]} x ${shape[2]} pixels`)),
-        element("figure", {}, saliency, element("figcaption", {}, "Orange pixels speak for the answer, blue ones against")))),
+        element("figure", {}, saliency, element("figcaption", {}, "Orange pixels favour the answer, blue ones oppose it")))),
       examples),
     card("The network at work", flow.target, legend()), replay, unit, every, many);
   listenForFiles(open);
@@ -57,7 +57,7 @@ function imagesPage(main) {
       pad.put(drawn);
       take(pixels);
     } catch {
-      answers.show(null, `${file.name} is not a picture that this browser opens.`);
+      answers.show(null, `This browser cannot open ${file.name} as a picture.`);
     }
   }
 
@@ -72,29 +72,29 @@ function imagesPage(main) {
       every.show(values);
       return;
     }
-    const given = answerOf(values), grads = gradients(network, values, logitsOf(network), given.index);
+    const result = answerOf(values), grads = gradients(network, values, logitsOf(network), result.index);
     const toPixels = grads[network.inputs[0].name] ?? new Float64Array(size(shape)), block = shape[1] * shape[2];
     const summed = Float64Array.from({ length: block }, (_, i) => toPixels.reduce((sum, g, at) => (at % block === i ? sum + g : sum), 0));
-    const looked = shape[0] === 1 ? toPixels : summed;
-    paint(saliency, looked, shape[1], shape[2], signedOf(largestOf(looked)));
-    answers.show(given, labelled(given));
-    flow.draw(values, pathsOf(stages, values, grads, ANSWER_UNIT + given.index), given.index);
+    const influence = shape[0] === 1 ? toPixels : summed;
+    paint(saliency, influence, shape[1], shape[2], signedOf(largestOf(influence)));
+    answers.show(result, labelled(result));
+    flow.draw(values, pathsOf(stages, values, grads, ANSWER_UNIT + result.index), result.index);
     every.show(values);
   }
 
-  function labelled(given) {
-    const sure = noteOf(given);
-    if (state.label === null) return sure;
-    if (given.numbers) return [sure, `labelled ${state.label}`].filter(Boolean).join("; ");
-    return `${sure}; labelled ${state.label}, so it is ${textOf(given) === String(state.label) ? "right" : "wrong"}`;
+  function labelled(result) {
+    const note = noteOf(result);
+    if (state.label === null) return note;
+    if (result.numbers) return [note, `labelled ${state.label}`].filter(Boolean).join("; ");
+    return `${note}; labelled ${state.label}, so it is ${textOf(result) === String(state.label) ? "right" : "wrong"}`;
   }
   return { network, pad, state, take, example };
 }
 
-// Every layer with what it gives, live.
+// The output of every layer, live.
 function layersCard() {
   const rows = facts.layers.filter((layer) => network.values[layer.name]).map((layer) => {
-    const picture = canvas(1, 1, `What layer ${layer.name} gives`);
+    const picture = canvas(1, 1, `The output of layer ${layer.name}`);
     const shape = layer.output_shape.join(" x ");
     return { value: network.values[layer.name], picture, figure: element("figure", {}, picture,
       element("figcaption", {}, element("code", {}, `${layer.name}: ${layer.layer}`), element("br"), shape)) };
@@ -116,20 +116,20 @@ function layersCard() {
 }
 
 function examplesCard(choose) {
-  const given = facts.examples;
-  if (!given) return element("div");
-  const x = network.arrays[given.array], length = size(x.shape.slice(1));
-  const buttons = given.labels.map((label, i) => {
+  const { examples } = facts;
+  if (!examples) return element("div");
+  const x = network.arrays[examples.array], length = size(x.shape.slice(1));
+  const buttons = examples.labels.map((label, i) => {
     const pixels = x.data.subarray(i * length, (i + 1) * length), picture = element("canvas");
     paintImage(picture, pixels, x.shape.slice(1));
-    const name = `Example: ${label}${given.wrong[i] ? ", which the network gets wrong" : ""}`;
-    const button = element("button", { "aria-label": name, title: name, "aria-pressed": "false", class: given.wrong[i] ? "wrong" : null,
+    const name = `Example: ${label}${examples.wrong[i] ? ", which the network gets wrong" : ""}`;
+    const button = element("button", { "aria-label": name, title: name, "aria-pressed": "false", class: examples.wrong[i] ? "wrong" : null,
       onclick: () => {
         buttons.forEach((each) => each.setAttribute("aria-pressed", each === button));
         choose(pixels, label);
       } }, picture);
     return button;
   });
-  const marked = given.wrong.some(Boolean) ? " A dot marks those that it gets wrong." : "";
-  return card("Examples", element("p", { class: "quiet" }, `${given.source}.${marked}`), element("div", { class: "examples" }, ...buttons));
+  const marked = examples.wrong.some(Boolean) ? " A dot marks those that the network gets wrong." : "";
+  return card("Examples", element("p", { class: "quiet" }, `${examples.source}.${marked}`), element("div", { class: "examples" }, ...buttons));
 }

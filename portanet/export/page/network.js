@@ -1,13 +1,13 @@
 // The network: a graph of operators with its arrays. answer(network, rows) computes every value of the graph.
 
-// The bytes behind a text of base64 that zlib has made smaller.
+// The bytes of a text that is compressed by zlib and encoded in base64.
 async function inflated(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// An array as export/packing.py writes it.
+// An array, as packed by export/packing.py.
 function unpacked({ dtype, shape, form, start, stop, axis, scales, values }, bytes) {
   if (values) return { type: "str", shape, data: values };
   const raw = bytes.slice(start, stop).buffer, data = new ARRAYS[dtype](size(shape));
@@ -18,7 +18,7 @@ function unpacked({ dtype, shape, form, start, stop, axis, scales, values }, byt
   } else if (form === "float16") {
     new Uint16Array(raw).forEach((bits, i) => { data[i] = halfFloat(bits); });
   } else if (form === "int64") {
-    new BigInt64Array(raw).forEach((whole, i) => { data[i] = Number(whole); });
+    new BigInt64Array(raw).forEach((integer, i) => { data[i] = Number(integer); });
   } else data.set(new ARRAYS[form](raw));
   return tensor(dtype, shape, data);
 }
@@ -34,7 +34,7 @@ async function openNetwork(facts, text) {
   return { ...facts, arrays };
 }
 
-// Every value of the graph, by name, for rows (N, ...) in one flat array.
+// All values of the graph by name, for rows (N, ...) in one flat array.
 function answer(network, rows) {
   const [source] = network.inputs, count = rows.length / size(source.shape);
   const values = { ...network.arrays };

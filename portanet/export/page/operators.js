@@ -1,4 +1,4 @@
-// The operators of an exported graph, as ONNX defines them (opset 17): tensors and attributes in, a tensor out.
+// The operators of an exported graph, as defined by ONNX (opset 17): from tensors and attributes to a tensor.
 
 const SELU = { scale: 1.0507009873554805, alpha: 1.6732632423543772 };
 const sigmoidOf = (x) => 0.5 + 0.5 * Math.tanh(0.5 * x);
@@ -58,11 +58,11 @@ const OPERATORS = {
   Floor: ([x]) => map(x, Math.floor),
   Gather: ([x, index], { axis }) => {
     const shape = [...x.shape.slice(0, axis), ...index.shape, ...x.shape.slice(axis + 1)];
-    const [before, length, after] = split(x.shape, axis), picked = [...index.data];
-    if (Array.isArray(x.data)) return { type: "str", shape, data: picked.map((i) => x.data[i]) };
+    const [before, length, after] = split(x.shape, axis), indices = [...index.data];
+    if (Array.isArray(x.data)) return { type: "str", shape, data: indices.map((i) => x.data[i]) };
     const y = tensor(x.type, shape);
     for (let block = 0, at = 0; block < before; block++) {
-      for (const i of picked) {
+      for (const i of indices) {
         const from = (block * length + i) * after;
         y.data.set(x.data.subarray(from, from + after), at);
         at += after;

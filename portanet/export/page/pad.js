@@ -1,13 +1,13 @@
-// The pad: one draws white on black, by mouse, pen or finger.
+// The pad: drawing in white on black with a mouse, pen or finger.
 
-const PAD = 252; // pixels of a side: nine for each of the network's 28
+const PAD = 252; // pixels of a side: nine for each of MNIST's 28
 const BRUSH = 20;
 
 function makePad(changed) {
   const target = element("canvas", { width: PAD, height: PAD, class: "pad smooth", role: "img",
-    "aria-label": "Pad to draw on, by mouse or by touch; the examples below work by keyboard" });
+    "aria-label": "Pad to draw on with a mouse or by touch; the examples below work with the keyboard" });
   const context = target.getContext("2d", { willReadFrequently: true });
-  let strokes = [], under = null; // `under`: a picture that lies below the strokes
+  let strokes = [], under = null; // `under`: a picture below the strokes
 
   function redraw() {
     context.fillStyle = "#000";
@@ -50,7 +50,7 @@ function makePad(changed) {
     target,
     undo() { strokes.pop(), redraw(), changed(); },
     clear() { strokes = [], under = null, redraw(), changed(); },
-    // Puts a picture, a canvas or an image of any size, on the pad, in the middle.
+    // Puts a canvas or an image of any size in the middle of the pad.
     put(picture) {
       strokes = [], under = element("canvas", { width: PAD, height: PAD });
       const { width, height } = picture, factor = PAD / Math.max(width, height), below = under.getContext("2d");
@@ -64,7 +64,7 @@ function makePad(changed) {
   };
 }
 
-// The grey picture of an ImageData, as Pillow makes it (ITU-R 601-2).
+// An ImageData in grey, as Pillow converts it (ITU-R 601-2).
 function greyValues({ data, width, height }) {
   const values = new Float64Array(width * height);
   for (let i = 0; i < values.length; i++) {
@@ -73,7 +73,7 @@ function greyValues({ data, width, height }) {
   return { values, rows: height, columns: width };
 }
 
-// A picture as the network takes it: as MNIST made its digits, or merely in its size. null without any ink.
+// A picture as the network's input: prepared as in MNIST, or only resized; null without ink.
 function asInput(picture) {
   const [channels, height, width] = network.inputs[0].shape;
   if (facts.digits) return asDigit(greyValues(picture));

@@ -1,4 +1,4 @@
-// Arrays as pictures: grey for pixels, orange for and blue against for signed numbers.
+// Arrays as pictures: grey for pixels; for signed numbers orange is positive and blue negative.
 
 const greyOf = (low, high) => (value) => {
   const level = high > low ? (255 * (value - low)) / (high - low) : 0;
@@ -9,14 +9,14 @@ const greyOf = (low, high) => (value) => {
 function signedOf(largest) {
   const [zero, up, down] = ["--card", "--for", "--against"].map((name) => rgb(cssColour(name)));
   return (value) => {
-    const share = largest > 0 ? Math.min(1, Math.abs(value) / largest) : 0, end = value > 0 ? up : down;
-    return zero.map((level, i) => level + (end[i] - level) * share);
+    const strength = largest > 0 ? Math.min(1, Math.abs(value) / largest) : 0, end = value > 0 ? up : down;
+    return zero.map((level, i) => level + (end[i] - level) * strength);
   };
 }
 
 const largestOf = (values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-// One pixel a number, rows x columns, on the canvas.
+// Draws rows x columns numbers on the canvas, one pixel each.
 function paint(target, values, rows, columns, colour) {
   target.width = columns, target.height = rows;
   const context = target.getContext("2d"), image = context.createImageData(columns, rows);
@@ -27,7 +27,7 @@ function paint(target, values, rows, columns, colour) {
   context.putImageData(image, 0, 0);
 }
 
-// An image (C, H, W): in colour with three channels that are bytes, else its channels side by side.
+// Draws an image (C, H, W): three channels of bytes in colour, others side by side.
 function paintImage(target, values, [channels, height, width], colour) {
   if (channels === 3 && !colour) {
     target.width = width, target.height = height;
@@ -39,7 +39,7 @@ function paintImage(target, values, [channels, height, width], colour) {
   paintTiles(target, values, [channels, height, width], colour ?? greyOf(0, 255));
 }
 
-// The maps (C, H, W) as tiles, about as wide as high, one pixel apart.
+// Draws maps (C, H, W) as tiles one pixel apart, about as wide as high together.
 function paintTiles(target, values, [channels, height, width], colour) {
   const across = Math.ceil(Math.sqrt((channels * height) / width)), down = Math.ceil(channels / across);
   const gap = channels > 1 ? 1 : 0, columns = across * (width + gap) - gap, rows = down * (height + gap) - gap;
@@ -56,14 +56,14 @@ function paintTiles(target, values, [channels, height, width], colour) {
   context.putImageData(image, 0, 0);
 }
 
-// A vector as a block of cells.
+// Draws a vector as a block of cells.
 function paintVector(target, values, colour) {
   const columns = Math.ceil(Math.sqrt(values.length * 1.6)), rows = Math.ceil(values.length / columns);
   const [empty] = [rgb(cssColour("--card"))];
   paint(target, values, rows, columns, (value) => (value === undefined ? empty : colour(value)));
 }
 
-// Whatever a layer gives for one row, as a picture.
+// Draws a layer's output for one row.
 function paintValue(target, values, shape) {
   const colour = signedOf(largestOf(values));
   if (shape.length === 3) paintTiles(target, values, shape, colour);

@@ -1,4 +1,4 @@
-// A drawn or photographed digit as MNIST has its own: the steps of portanet/data/pictures/digit.py, number by number.
+// A drawn or photographed digit prepared as in MNIST, with the steps and numbers of portanet/data/pictures/digit.py.
 
 const SIDE = 28;
 
@@ -7,8 +7,8 @@ const middleOf = (values) => {
   return ordered.length % 2 ? ordered[half] : (ordered[half - 1] + ordered[half]) / 2;
 };
 
-// Of the values in order, that at this share of the way.
-const quantile = (values, share) => Float64Array.from(values).sort()[Math.floor(share * (values.length - 1))];
+// A quantile of the values, without interpolation.
+const quantile = (values, level) => Float64Array.from(values).sort()[Math.floor(level * (values.length - 1))];
 
 // Means over blocks, so that no side is longer than 256.
 function inBlocks({ values, rows, columns }) {
@@ -22,7 +22,7 @@ function inBlocks({ values, rows, columns }) {
   return { values: means.map((sum) => sum / (high * wide)), rows: down, columns: across };
 }
 
-// Light from one side goes; then so along the other axis.
+// Removes light from one side, along the columns.
 function levelled({ values, rows, columns }) {
   const strip = Math.max(1, Math.floor(columns / 8)), first = [], last = [];
   for (let y = 0; y < rows; y++) {
@@ -52,30 +52,30 @@ function meansOfNeighbours({ values, rows, columns }) {
   });
 }
 
-// The share of each of `length` old pixels in each new one, as [first, shares].
+// The weights of the old pixels in each of `fitted` new ones, as [first, weights].
 function areas(length, fitted) {
   return Array.from({ length: fitted }, (_, i) => {
-    const start = (i * length) / fitted, stop = ((i + 1) * length) / fitted, first = Math.floor(start), shares = [];
+    const start = (i * length) / fitted, stop = ((i + 1) * length) / fitted, first = Math.floor(start), weights = [];
     for (let at = first; at < Math.min(length, stop); at++) {
-      shares.push(((Math.min(stop, at + 1) - Math.max(start, at)) * fitted) / length);
+      weights.push(((Math.min(stop, at + 1) - Math.max(start, at)) * fitted) / length);
     }
-    return [first, shares];
+    return [first, weights];
   });
 }
 
 function fitted({ values, rows, columns }, height, width) {
   const down = areas(rows, height), across = areas(columns, width), result = new Float64Array(height * width);
-  down.forEach(([top, shares], y) => across.forEach(([left, parts], x) => {
+  down.forEach(([top, rowWeights], y) => across.forEach(([left, columnWeights], x) => {
     let sum = 0;
-    shares.forEach((share, i) => parts.forEach((part, j) => {
-      sum += share * part * values[(top + i) * columns + left + j];
+    rowWeights.forEach((p, i) => columnWeights.forEach((q, j) => {
+      sum += p * q * values[(top + i) * columns + left + j];
     }));
     result[y * width + x] = sum;
   }));
   return result;
 }
 
-// The grey picture, 0 black to 255 white, as 28 x 28 pixels; null where there is no ink.
+// A grey picture, 0 black to 255 white, as 28 x 28 pixels; null without ink.
 function asDigit(picture) {
   const small = inBlocks(picture), [low, high] = small.values.reduce(
     ([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity],

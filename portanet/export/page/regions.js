@@ -1,8 +1,8 @@
-// For two columns of numbers: a picture of what the network answers everywhere, with the data on it.
+// For two numeric columns: a map of the answer over the plane, with the data on it.
 function regionsCard(fields, choose) {
   if (fields.length !== 2 || fields.some((field) => field.kind !== "number")) return element("div", { hidden: true });
   const cells = 90, map = canvas(cells, cells, `The answer for every ${fields[0].name} (across) and ${fields[1].name} (up)`, { class: "regions smooth" });
-  const target = card("Everywhere", map, element("p", { class: "quiet" }, `Across: ${fields[0].name}. Up: ${fields[1].name}. Points: rows of the data. Click to try a place.`));
+  const target = card("Map of the answer", map, element("p", { class: "quiet" }, `Across: ${fields[0].name}. Up: ${fields[1].name}. Points: rows of the data. Click to try a point.`));
   const [[left, right], [low, high]] = fields.map((field) => field.range);
   target.show = (row) => {
     const rows = new Float64Array(2 * cells * cells);
@@ -10,9 +10,9 @@ function regionsCard(fields, choose) {
       rows[2 * i] = left + ((right - left) * ((i % cells) + 0.5)) / cells;
       rows[2 * i + 1] = high - ((high - low) * (Math.floor(i / cells) + 0.5)) / cells;
     }
-    const values = answer(network, rows), small = element("canvas"), colours = Array.from({ length: cells * cells }, (_, i) => answerOf(values, i));
-    const ofNumbers = HAS_CLASSES ? null : signedOf(largestOf(colours.map((given) => given.numbers[0])));
-    paint(small, colours, cells, cells, (given) => (ofNumbers ? ofNumbers(given.numbers[0]) : classColour(given.index, given.shares[given.index])));
+    const values = answer(network, rows), small = element("canvas"), results = Array.from({ length: cells * cells }, (_, i) => answerOf(values, i));
+    const ofNumbers = HAS_CLASSES ? null : signedOf(largestOf(results.map(({ numbers }) => numbers[0])));
+    paint(small, results, cells, cells, ({ numbers, index, shares }) => (ofNumbers ? ofNumbers(numbers[0]) : classColour(index, shares[index])));
     const side = 360, context = map.getContext("2d");
     map.width = map.height = side;
     context.drawImage(small, 0, 0, side, side);
@@ -32,10 +32,10 @@ function regionsCard(fields, choose) {
 }
 
 function drawPoints(context, place) {
-  const given = facts.examples;
-  if (!given) return;
-  const x = network.arrays[given.array].data;
-  given.labels.forEach((label, i) => {
+  const { examples } = facts;
+  if (!examples) return;
+  const x = network.arrays[examples.array].data;
+  examples.labels.forEach((label, i) => {
     const index = facts.classes.indexOf(String(label));
     context.fillStyle = index < 0 ? cssColour("--text") : `rgb(${classColour(index, 1).map(Math.round).join(",")})`;
     context.strokeStyle = cssColour("--card");
@@ -46,7 +46,7 @@ function drawPoints(context, place) {
   });
 }
 
-// A class' colour, paler where the network is less sure.
+// The colour of a class, paler for a less confident answer.
 function classColour(index, share) {
   const hue = [[217, 96, 11], [35, 104, 201], [20, 140, 100], [150, 60, 190], [190, 150, 0], [90, 100, 110]][index % 6];
   const back = rgb(cssColour("--card")), strength = 0.12 + 0.6 * Math.max(0, 2 * share - 1) + (share >= 1 ? 0.28 : 0);

@@ -1,11 +1,11 @@
-// The stages that a picture of the network shows: for each layer with weights, what it gives after its activation.
+// The stages of the network diagram: each layer with weights, with its output after the activation.
 
-// Each is {name, value, weights}: the last value before the next layer with weights, still in its own shape, and the
-// node of its weights.
+// Each is {name, value, weights}: the last value before the next layer with weights, in its original shape, and the
+// node of the weights.
 function stagesOf(network) {
-  const made = new Map(network.nodes.map((node) => [node.output, node])), stages = [];
+  const producers = new Map(network.nodes.map((node) => [node.output, node])), stages = [];
   for (const layer of facts.layers) {
-    const value = network.values[layer.name], node = made.get(value);
+    const value = network.values[layer.name], node = producers.get(value);
     if (!value || !node || layer.name.split(".").length > 2) continue;
     if (node.op === "Gemm" || node.op === "Conv") stages.push({ name: layer.name, value, weights: node });
     else if (stages.length && node.op !== "Flatten" && node.op !== "Reshape") stages.at(-1).value = value;
@@ -15,7 +15,7 @@ function stagesOf(network) {
 
 const unitsOf = (shape) => (shape.length === 4 ? shape[1] : size(shape.slice(1)));
 
-// One number for each unit of a value of one row: for a map its mean.
+// One number for each unit, of one row's value; of a map its mean.
 function perUnit(values, shape) {
   const units = unitsOf(shape), block = values.length / units;
   return Float64Array.from({ length: units }, (_, unit) => {
@@ -25,7 +25,7 @@ function perUnit(values, shape) {
   });
 }
 
-// How much each unit has to do with a logit: the sum of value times gradient.
+// The relevance of each unit for a logit: the sum of value times gradient.
 function relevance(tensorOf, gradient) {
   const products = Float64Array.from(tensorOf.data, (value, i) => value * gradient[i]);
   const block = products.length / unitsOf(tensorOf.shape);
@@ -34,12 +34,12 @@ function relevance(tensorOf, gradient) {
 
 // The name of the value that an answer is read from.
 function logitsOf(network) {
-  const named = facts.task === "classify" || facts.task === "multilabel" ? "probabilities" : "prediction";
-  const node = network.nodes.find((each) => each.output === named);
-  return HAS_CLASSES ? node.inputs[0] : named;
+  const output = facts.task === "classify" || facts.task === "multilabel" ? "probabilities" : "prediction";
+  const node = network.nodes.find((each) => each.output === output);
+  return HAS_CLASSES ? node.inputs[0] : output;
 }
 
-// The units that carried a logit most, and the edges between them: from the last stage to the first.
+// The units that contribute most to a logit, and the edges between them.
 function pathsOf(stages, values, grads, index, count = 5) {
   const most = (scores) => Array.from(scores.keys()).sort((a, b) => Math.abs(scores[b]) - Math.abs(scores[a])).slice(0, count);
   const picked = stages.map((stage, i) => {
@@ -59,7 +59,7 @@ function pathsOf(stages, values, grads, index, count = 5) {
   return { picked, edges: edges.map((edge) => ({ ...edge, share: largest[edge.stage] ? edge.share / largest[edge.stage] : 0 })) };
 }
 
-// What goes from one unit to another: its values by the weights, times the gradient there.
+// The contribution of one unit through another: its values times the weights, times the gradient there.
 function shareOf(values, from, node, out, source, unit) {
   if (!out) return 0;
   const input = values[node.inputs[0]], weight = values[node.inputs[1]];
@@ -70,11 +70,11 @@ function shareOf(values, from, node, out, source, unit) {
     return sum * out[unit];
   }
   const { shape } = values[node.output], block = shape[2] * shape[3];
-  const one = { ...weight, shape: [1, 1, ...weight.shape.slice(2)] }, k = weight.shape[2] * weight.shape[3];
-  one.data = weight.data.subarray((unit * weight.shape[1] + source) * k, (unit * weight.shape[1] + source + 1) * k);
+  const filter = { ...weight, shape: [1, 1, ...weight.shape.slice(2)] }, k = weight.shape[2] * weight.shape[3];
+  filter.data = weight.data.subarray((unit * weight.shape[1] + source) * k, (unit * weight.shape[1] + source + 1) * k);
   const area = input.shape[2] * input.shape[3];
   const map = tensor("float32", [1, 1, ...input.shape.slice(2)], input.data.subarray(source * area, (source + 1) * area));
   let sum = 0;
-  eachConv(map, one, node.attributes, (to, pixel, at) => { sum += map.data[pixel] * one.data[at] * out[unit * block + to]; });
+  eachConv(map, filter, node.attributes, (to, pixel, at) => { sum += map.data[pixel] * filter.data[at] * out[unit * block + to]; });
   return sum;
 }

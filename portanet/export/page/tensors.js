@@ -1,4 +1,4 @@
-// Tensors: {data, shape, type}, row-major; and the parts of an operator that several share.
+// Tensors {data, shape, type}, row-major, and helpers that several operators share.
 
 const ARRAYS = {
   bool: Uint8Array, uint8: Uint8Array, int32: Float64Array, int64: Float64Array,
@@ -17,7 +17,7 @@ function floatType(...tensors) {
   return tensors.some((each) => each.type === "float64") ? "float64" : "float32";
 }
 
-// How far apart neighbours along each axis of `shape` lie in the data of x; 0 along an axis that x repeats.
+// The strides of x broadcast to `shape`; 0 along an axis that is repeated.
 function broadcastStrides(x, shape) {
   const strides = new Array(shape.length).fill(0);
   let step = 1;
@@ -40,7 +40,7 @@ function broadcastShape(tensors) {
   return shape;
 }
 
-// Calls visit(i, i0, i1, ...) with the position in the result and in each of the tensors.
+// Calls visit(i, i0, i1, ...) with the positions in the result and in each tensor.
 function eachPosition(tensors, shape, visit) {
   const total = size(shape), strides = tensors.map((each) => broadcastStrides(each, shape));
   const at = new Array(tensors.length).fill(0), index = new Array(shape.length).fill(0);
@@ -56,7 +56,7 @@ function eachPosition(tensors, shape, visit) {
   }
 }
 
-// An operator of two tensors, element by element, with broadcasting.
+// An elementwise operator of two tensors, with broadcasting.
 function zip(a, b, f, type = floatType(a, b)) {
   const shape = broadcastShape([a, b]), y = tensor(type, shape), out = y.data;
   const same = a.data.length === out.length && b.data.length === out.length;
@@ -73,7 +73,7 @@ function map(x, f, type = floatType(x)) {
   return y;
 }
 
-// Images (N, C, H, W) in squares that do not overlap: visit(to, from) for each pixel of each square.
+// Calls visit(to, from) for each pixel of each window of images (N, C, H, W); windows do not overlap.
 function eachSquare(x, [rows, columns], visit) {
   const [n, channels, height, width] = x.shape;
   const down = Math.floor(height / rows), across = Math.floor(width / columns);
@@ -91,13 +91,14 @@ function eachSquare(x, [rows, columns], visit) {
   return [n, channels, down, across];
 }
 
-// A convolution's pairs: visit(to, pixel, weight) of images (N, C, H, W) and filters (F, C, k, k); its output shape.
+// The output shape of a convolution of images (N, C, H, W) with filters (F, C, k, l).
 function convShape(x, weight, { kernel_shape: [k, l], pads, strides }) {
   const height = Math.floor((x.shape[2] + pads[0] + pads[2] - k) / strides[0]) + 1;
   const width = Math.floor((x.shape[3] + pads[1] + pads[3] - l) / strides[1]) + 1;
   return [x.shape[0], weight.shape[0], height, width];
 }
 
+// Calls visit(to, pixel, weight) for each product of a convolution.
 function eachConv(x, weight, attributes, visit) {
   const { kernel_shape: [k, l], pads, strides } = attributes;
   const [n, filters, height, width] = convShape(x, weight, attributes), [, channels, h, w] = x.shape;
@@ -123,7 +124,7 @@ function eachConv(x, weight, attributes, visit) {
   }
 }
 
-// Positions along one axis: the number of blocks before it, its length, and the size of a block after it.
+// The shape around an axis: the product of the lengths before it, its length, and the product of those after it.
 function split(shape, axis) {
   return [size(shape.slice(0, axis)), shape[axis], size(shape.slice(axis + 1))];
 }

@@ -1,4 +1,4 @@
-// One unit looked at: what it weighs, and the input that maximises it.
+// One unit in detail: its weights, and the input that maximises it.
 
 const CLIMB_STEPS = 40;
 
@@ -14,9 +14,9 @@ function unitCard(stages) {
   const weights = canvas(1, 1, "The unit's weights"), best = canvas(1, 1, "The input that maximises the unit");
   const weightsNote = element("figcaption"), bestNote = element("figcaption"), about = element("p", { class: "quiet" });
   const hasImage = network.inputs[0].shape.length === 3;
-  const bestFigure = element("figure", { hidden: !hasImage }, element("h3", {}, "What maximises it"), best, bestNote);
+  const bestFigure = element("figure", { hidden: !hasImage }, element("h3", {}, "The input that maximises it"), best, bestNote);
   const target = card("Look inside a unit",
-    element("p", { class: "quiet" }, "Click a unit in the picture of the network, or choose one here."),
+    element("p", { class: "quiet" }, "Click a unit in the diagram, or choose one here."),
     element("div", { class: "row" }, element("label", { for: "unit-layer" }, "Layer"), stageMenu,
       element("label", { for: "unit-number" }, "Unit"), unitBox, about),
     element("div", { class: "unit" },
@@ -29,8 +29,7 @@ function unitCard(stages) {
     unit = Math.min(Math.max(0, Math.floor(unit) || 0), units - 1);
     shown = [stage, unit];
     stageMenu.value = stage, unitBox.value = unit, unitBox.max = units - 1;
-    const named = stage === stages.length - 1 && HAS_CLASSES ? `the output for ${facts.classes[unit]}` : `one of ${units}`;
-    about.textContent = named;
+    about.textContent = stage === stages.length - 1 && HAS_CLASSES ? `the output for ${facts.classes[unit]}` : `one of ${units}`;
     paintWeights(stages[stage], unit, values);
     if (hasImage) climb(stages[stage], unit);
   }
@@ -38,27 +37,27 @@ function unitCard(stages) {
   function paintWeights({ weights: node }, unit, values) {
     const weight = network.arrays[node.inputs[1]], source = network.inputs[0].shape;
     if (node.op === "Conv") {
-      const own = weight.data.subarray(unit * size(weight.shape.slice(1)), (unit + 1) * size(weight.shape.slice(1)));
-      paintTiles(weights, own, weight.shape.slice(1), signedOf(largestOf(own)));
+      const filter = weight.data.subarray(unit * size(weight.shape.slice(1)), (unit + 1) * size(weight.shape.slice(1)));
+      paintTiles(weights, filter, weight.shape.slice(1), signedOf(largestOf(filter)));
       weightsNote.textContent = `${weight.shape[1]} of ${weight.shape[2]} x ${weight.shape[3]}`;
       return;
     }
     const [inputs, units] = weight.shape;
-    const own = Float32Array.from({ length: inputs }, (_, i) => weight.data[i * units + unit]);
-    const colour = signedOf(largestOf(own)), before = values[node.inputs[0]], maps = mapsBefore(node, values);
-    if (inputs === size(source) && source.length === 3) paintTiles(weights, own, source, colour);
-    else if (maps) paintTiles(weights, own, maps, colour);
-    else paintVector(weights, own, colour);
-    weightsNote.textContent = `${before.shape[1]} weights, from ${figure(Math.min(...own))} to ${figure(Math.max(...own))}`;
+    const column = Float32Array.from({ length: inputs }, (_, i) => weight.data[i * units + unit]);
+    const colour = signedOf(largestOf(column)), before = values[node.inputs[0]], maps = mapsBefore(node, values);
+    if (inputs === size(source) && source.length === 3) paintTiles(weights, column, source, colour);
+    else if (maps) paintTiles(weights, column, maps, colour);
+    else paintVector(weights, column, colour);
+    weightsNote.textContent = `${before.shape[1]} weights, from ${figure(Math.min(...column))} to ${figure(Math.max(...column))}`;
   }
 
-  // The maps (C, H, W) that were made flat before a Dense layer.
+  // The shape (C, H, W) of the maps that were flattened before a Dense layer.
   function mapsBefore(node, values) {
-    const made = network.nodes.find((each) => each.output === node.inputs[0]);
-    return made?.op === "Flatten" && values[made.inputs[0]].shape.length === 4 ? values[made.inputs[0]].shape.slice(1) : null;
+    const flatten = network.nodes.find((each) => each.output === node.inputs[0]);
+    return flatten?.op === "Flatten" && values[flatten.inputs[0]].shape.length === 4 ? values[flatten.inputs[0]].shape.slice(1) : null;
   }
 
-  // Gradient ascent on the input, from grey, kept smooth.
+  // Gradient ascent on the input, from grey, with smoothing.
   function climb(stage, unit) {
     const [source] = network.inputs, turn = ++climbing, length = size(source.shape);
     const name = stages.indexOf(stage) === stages.length - 1 ? stage.value : stage.weights.output;
@@ -68,12 +67,12 @@ function unitCard(stages) {
       const values = valuesOf(x), shape = values[name].shape, block = size(shape) / unitsOf(shape);
       const g = gradients(network, values, name, unit * block + (shape.length === 4 ? middle(shape) : 0))[source.name];
       const largest = largestOf(g);
-      if (largest === 0) return finish("nothing changes it from here");
+      if (largest === 0) return finish("its gradient is 0 here");
       x = smoothed(x.map((value, i) => value + (30 * (1 - step / CLIMB_STEPS) + 6) * (g[i] / largest)), source.shape);
       step++;
       if (!still || step === CLIMB_STEPS) paintImage(best, x, source.shape, source.shape[0] === 1 ? greyOf(0, 255) : undefined);
       if (step < CLIMB_STEPS) return true;
-      return finish(`after ${CLIMB_STEPS} steps up its gradient`);
+      return finish(`after ${CLIMB_STEPS} steps of gradient ascent`);
     }
     function finish(text) {
       bestNote.textContent = text;
@@ -102,7 +101,7 @@ function unitCard(stages) {
   return target;
 }
 
-// The graph's values for numbers that need not be bytes.
+// The graph's values for an input of float32.
 function valuesOf(x) {
   const [source] = network.inputs, values = { ...network.arrays };
   values[source.name] = tensor("float32", [1, ...source.shape], x);
