@@ -1,7 +1,7 @@
 """Neural networks whose maths is written once, against the array API standard, for any array library.
 
-Start with `fit`, `load` and `read`; the layers and losses are in `portanet.nn`, the optimizers and schedules in
-`portanet.optim`. Both are imported when first used, so `import portanet` is quick.
+Start with `fit`, `load` and `read`. Layers and losses are in `portanet.nn`, optimizers and schedules in
+`portanet.optim`; both are imported on first use, so `import portanet` is fast.
 
 ```python
 from portanet import fit, load, read
@@ -16,7 +16,7 @@ print(run.history[340]["accuracy"])  # at iteration 340, from its own forward pa
 run.save("article.safetensors")
 ```
 
-A model file loads on any backend, whichever it was trained on, and nothing in it is ever executed:
+A model file loads on any backend, and nothing in it is executed:
 
 ```python
 test = read("mnist:test")
@@ -24,10 +24,10 @@ article = load("article.safetensors")
 print(article.evaluate(test), (article.predict(test) == test.labels).mean())
 ```
 
-`backend="cupy"` (or `torch`, `jax`, `strict`) in `fit` and `load` is all that changes. Arrays that are on a device
-already stay in their library: give `fit` PyTorch tensors, and it computes with PyTorch.
+To use another backend, pass `backend="cupy"` (or `torch`, `jax`, `strict`) to `fit` and `load`. Arrays stay in their
+library: given PyTorch tensors, `fit` computes with PyTorch.
 
-## The parts
+## Contents
 
 - layers: Dense, NTKDense, Conv2D, MaxPool2D, AveragePool2D, GlobalAveragePool2D, BatchNorm, LayerNorm, Scale,
   Embedding, PeriodicEmbedding, Dropout, Flatten, Reshape, Residual, Sequential, Frozen
@@ -39,16 +39,16 @@ already stay in their library: give `fit` PyTorch tensors, and it computes with 
 - schedules: constant, step_decay, exponential_decay, inverse_scaling, cosine_decay, one_cycle, cos_log, linear_warmup
 - callbacks: EarlyStopping, KeepBest, ReduceOnPlateau, Snapshots, Progress, or your own
 
-`fit` takes names too: `fit(model, x, labels, optimizer="adam", loss="mse", valid=0.1)` holds out a tenth of the rows.
-Words of scikit-learn, Keras and PyTorch mean the same here, or the message names the right form. Your own layers,
+`fit` also takes names: `fit(model, x, labels, optimizer="adam", loss="mse", valid=0.1)` holds out a tenth of the rows.
+Names of scikit-learn, Keras and PyTorch mean the same here, or the error message shows the right form. Your own layers,
 losses and optimizers load with `load(path, custom=[Mine])`; `TrainedModel.from_state_dict(model, state, input_shape)`
 and `run.to_state_dict()` exchange weights with `torch.nn.Sequential`.
 
-Images are (N, C, H, W). A loss in lower case is the usual one; `CrossEntropy(label_smoothing=0.1)` has settings. The
-loss decides what labels may be: class numbers, a probability for each class, numbers to predict, or ones and zeros for
-several classes at once. `fit` standardises numbers to predict, so their unit does not matter: losses are in deviations,
-predictions in the target's unit. Text, truth values and categories are classes by name: `predict` answers with them,
-and columns and classes are matched by name from `read` or a data frame to `portanet predict`.
+Images are (N, C, H, W). Losses in lower case have default settings; `CrossEntropy(label_smoothing=0.1)` takes others.
+The loss decides the kind of labels: class indices, class probabilities, numbers, or ones and zeros for multi-label
+rows. `fit` standardises the targets of a regression, so their unit does not matter: losses are in standard deviations,
+predictions in the target's unit. Text, booleans and categories are class names, which `predict` returns. Columns and
+classes are matched by name, from `read` or a data frame to `portanet predict`.
 
 ```python
 from portanet import EarlyStopping, fine_tune
@@ -68,12 +68,12 @@ run = fit(
     optimizer=ClipByGlobalNorm(AdamW(0.003, weight_decay=0.1), max_norm=5.0),
     schedule=cosine_decay(warmup=0.05),
     callbacks=[EarlyStopping(patience=4)],
-    checkpoints="digits",  # called again, this resumes where it stopped
+    checkpoints="digits",  # the same call again resumes where it stopped
 )
 print(run)  # layers, shapes, parameters, multiply-accumulates (MACs)
-run.report("digits.html")  # score, curves, mistakes in one file; a notebook shows run.report() and run.plot()
+run.report("digits.html")  # scores, curves and mistakes in one file; in a notebook: run.report() or run.plot()
 
-odd, params = fine_tune(run, 2, freeze=["2"])  # two classes: a new last layer, and layer 2 is not updated
+odd, params = fine_tune(run, 2, freeze=["2"])  # two classes: a new last layer, and layer 2 frozen
 run = fit(odd, x, labels % 2, params=params, epochs=3)
 
 ink = x.mean(axis=(1, 2, 3))  # a number to predict for each image
@@ -107,23 +107,23 @@ class Square(Layer):
 print(gradcheck(Square(), np.linspace(-1, 1, 12).reshape(3, 4)))
 ```
 
-`portanet.nn.Layer` describes parameters, shapes and state; a loss, an optimizer, a schedule or a callback of your own
-is written in the same way.
+`portanet.nn.Layer` documents parameters, shapes and state. Custom losses, optimizers, schedules and callbacks are
+written in the same way.
 
 ## Reading the code
 
-In this order, each file about a page:
+In this order; each file is about a page:
 
-1. scripts/article.py: the whole thing from outside.
+1. scripts/article.py: the library in use.
 2. nn/layer.py, dense.py, activations.py, sequential.py: a layer is a dataclass of settings with a forward and a
-   backward pass; its arrays are passed in, and nothing is remembered between calls.
-3. nn/losses/: cross entropy with its gradient; nn/conv2d.py and nn/batch_norm.py when you want more of the same.
+   backward pass; its arrays are passed in, and it keeps no state between calls.
+3. nn/losses/: cross-entropy with its gradient; then nn/conv2d.py and nn/batch_norm.py.
 4. nn/layout.py, optim/sgd.py, optim/adam.py: all weights are one flat vector; an optimizer is two functions over it.
 5. training/gradient.py, training/step.py, training/loop.py: a gradient, a step, and the loop around it.
-   training/spec.py holds the settings, training/source.py the rows.
-6. xp/, backends/: how one source runs on five libraries. No file outside `backends/` names CuPy, PyTorch or JAX, and
-   none in `nn/` or `optim/` asks which one it is; a test holds that.
-7. tracing/: why it is fast all the same. After the first steps one is traced; from then on straight code is replayed.
+   training/spec.py has the settings, training/source.py the rows.
+6. xp/, backends/: how one source runs on five libraries. Only files in `backends/` name CuPy, PyTorch or JAX, and no
+   file in `nn/` or `optim/` asks which library it runs on; a test enforces this.
+7. tracing/: why it is fast. After some plain steps one is traced, and from then on straight code is replayed.
 """
 
 from __future__ import annotations

@@ -1,30 +1,30 @@
-"""The command line. Only this package prints; the commands are imported when they are used.
+"""The command line. Only this package prints; each command is imported when it is used.
 
 ```console
-portanet train                                    # the preset mlp on MNIST: 55,000 digits to learn, 5,000 held out
+portanet train                                    # the preset mlp on MNIST: trains on 55,000 digits, 5,000 held out
 portanet train --preset classic                   # the article's network, full batch, 350 iterations
-portanet train --preset cnn                       # a convolutional network, with shifted and turned images
-portanet train houses.csv --label price           # a table, by the preset table: layers and settings of RealMLP
+portanet train --preset cnn                       # a convolutional network, with shifted and rotated images
+portanet train houses.csv --label price           # a table, with the preset table: layers and settings of RealMLP
 portanet train houses.csv --label price --label area  # several numbers at once, or several labels of yes and no
 portanet train houses.csv --label price --folds 5  # cross-validation: mean and spread of the scores over five folds
 portanet data describe houses.csv --label price   # the kind of each column, and which are left out
 portanet train --backend cupy                     # on a GPU; also torch, jax, strict, numpy
-portanet train houses.csv --label price --resume  # an interrupted command again, with --resume
-portanet train new.csv --from runs/mlp-1          # start from a trained model; --freeze 0,1,2 keeps layers
+portanet train houses.csv --label price --resume  # resume an interrupted run: its command, with --resume
+portanet train new.csv --from runs/mlp-1          # start from a trained model; --freeze 0,1,2 freezes layers
 portanet evaluate runs/mlp-1 mnist:test --details # accuracy and loss, precision and recall of each class
-portanet predict runs/mlp-1 test.csv --out submission.csv  # a table's identifier goes with the answers
-portanet export runs/mlp-1 --to html              # one page to draw digits in or to fill in columns, and watch it work
-portanet export runs/mlp-1 --to onnx              # for onnxruntime; --to python: one file that needs NumPy alone
+portanet predict runs/mlp-1 test.csv --out submission.csv  # predictions, with a table's identifier
+portanet export runs/mlp-1 --to html              # a page to draw digits or fill in columns, and watch the network
+portanet export runs/mlp-1 --to onnx              # for onnxruntime; --to python: one file that needs only NumPy
 portanet report runs/mlp-1                        # write its report again
 portanet summary runs/mlp-1                       # layers, shapes, parameters
-portanet bench                                    # how fast this machine's backends train
+portanet bench                                    # the training speed of this machine's backends
 portanet doctor                                   # what is installed and what works here
 ```
 
 Training writes a run folder, `runs/NAME-N`: `model.safetensors` (the model), `checkpoint.safetensors` (the state to
 resume from), `history.jsonl` (the curves as data), `run.json` (settings, versions and the command that repeats it) and
 `report.html`, one file that opens offline: the score beside its baseline, curves, confusion matrix, calibration, the
-worst mistakes, how much a table's columns matter. `portanet report A B C` lays runs side by side. `--json` prints
+worst mistakes, the importance of a table's columns. `portanet report A B C` shows runs side by side. `--json` prints
 one JSON object with the result; `portanet COMMAND --help` shows every option.
 
 With `--folds 5` the folder, `runs/NAME-folds-N`, has such a folder for each fold, `fold-1` to `fold-5`, trained on all
@@ -33,22 +33,22 @@ other rows and tested on its own, and `folds.json` with mean and standard deviat
 table's columns hold is decided on all rows; `--valid` holds out a fraction of the other rows inside of each fold.
 `--resume` trains the folds that are not finished.
 
-`--class-weight balanced` makes rare classes count as much as common ones, `--patience 5` stops when the validation
-loss (or what `--metric` names) has not improved for five epochs and keeps the best weights, `--accumulate 4` computes
-each batch in four parts.
+`--class-weight balanced` makes rare classes count as much as common ones. `--patience 5` stops when the validation
+loss (or the metric of `--metric`) has not improved for five epochs, and keeps the best weights. `--accumulate 4`
+computes each batch in four parts.
 `--hidden 64,32 --activation tanh --dropout 0.1` gives `mlp`, `classic` and `table` other hidden layers.
 Everything else goes in a configuration file:
 
 ```console
-portanet train --preset mlp --print-config > mine.toml    # every setting, the layers too
-portanet train --config mine.toml --epochs 30             # options win over the file, the file over the preset
+portanet train --preset mlp --print-config > mine.toml    # every setting and layer
+portanet train --config mine.toml --epochs 30             # options override the file, the file the preset
 ```
 
-`portanet data kaggle DIR` writes MNIST as the two files of Kaggle's Digit Recognizer, and `predict` writes the
-submissions that it takes.
+`portanet data kaggle DIR` writes MNIST as the two files of Kaggle's Digit Recognizer, and `predict` writes submissions
+for it.
 
-The exit code is 0 when all went well, 1 on an error (one line on stderr says what, where and what to do), 2 on a wrong
-option, and 130 or 143 after Ctrl-C or SIGTERM, when a run has been saved.
+The exit code is 0 on success, 1 on an error (one line on stderr says what, where and what to do), 2 on a wrong option,
+and 130 or 143 after Ctrl-C or SIGTERM, with the run saved.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ from portanet.cli.terminal import echo
 from portanet.errors import PortanetError
 from portanet.mpi import launcher
 
-# The one-line helps stand here so that `portanet --help` imports no command, and so no NumPy.
+# The one-line descriptions are here so that `portanet --help` imports neither a command nor NumPy.
 _COMMANDS = {
     "train": "Train a network on images or a table.",
     "evaluate": "Measure a model's accuracy and loss on labelled data.",
-    "predict": "Write a model's answers to a CSV file.",
+    "predict": "Write a model's predictions to a CSV file.",
     "summary": "Show a model's layers, shapes and numbers of parameters.",
     "report": "Write a run's report again, as one HTML file.",
     "export": "Write a model as a web page, as ONNX or as Python.",
     "rerun": "Repeat a run and say whether it gives the same result.",
-    "data": "Show what a table holds; write MNIST in the formats of others.",
+    "data": "Describe a table's columns; write MNIST in other formats.",
     "compare": "Compare training steps on several backends with NumPy in float64.",
     "bench": "Time training steps on this machine's backends.",
     "gradcheck": "Check every gradient against finite differences.",
@@ -115,12 +115,12 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 an error of the user's, 2 usage, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
-    _accept_all_letters()
+    _escape_unknown_characters()
     try:
         code = commands.main(arguments, prog_name="portanet", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        if not launcher.follows():  # several processes have the same words
+        if not launcher.follows():  # all processes have the same message
             error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -142,35 +142,35 @@ def main(arguments: list[str] | None = None) -> None:
         _complain(" ".join(str(error).split()))
         code = 1
     finally:
-        _let_go_of_stderr()
+        _discard_stderr()
     sys.exit(code or 0)
 
 
 def _open_closed_streams() -> None:
-    """Let what is written to a closed stdout or stderr go nowhere, and not into the next file that is opened."""
+    """Discard output to a closed stdout or stderr, which would go to the next file that is opened."""
     if os.name == "posix":
         while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
             pass
         os.close(descriptor)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # as Python has it where the descriptor was closed, or under pythonw
+        if getattr(sys, name) is None:  # the descriptor was closed, or Python runs as pythonw
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for the rest of the process
 
 
-def _let_go_of_stderr() -> None:
-    """Drop what a closed stderr did not take: Python would try again at its end, and exit with 120."""
+def _discard_stderr() -> None:
+    """Discard unwritten output to a closed stderr: Python would retry at exit, and end with the code 120."""
     try:
         sys.stderr.flush()
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def _accept_all_letters() -> None:
-    """Let stdout show names in letters that its encoding lacks, or that no encoding has, as stderr does."""
+def _escape_unknown_characters() -> None:
+    """Let stdout escape characters that its encoding lacks, as stderr does."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _complain(words: str) -> None:
-    with contextlib.suppress(OSError):  # the exit code tells who does not read stderr
-        echo(f"portanet: {plain(words, None)}", err=True)
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError):  # stderr may be closed; the exit code is set all the same
+        echo(f"portanet: {plain(text, None)}", err=True)

@@ -1,4 +1,4 @@
-"""portanet data: what a table holds, and MNIST in the formats of others."""
+"""portanet data: describe tables; write MNIST in other formats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from portanet.cli import options, reading
 from portanet.cli.terminal import echo
 
 
-@click.group(help="Show what a table holds; write MNIST in the formats of others.")
+@click.group(help="Describe a table's columns; write MNIST in other formats.")
 def command() -> None:
     """The commands below `portanet data`."""
 

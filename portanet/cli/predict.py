@@ -45,7 +45,7 @@ def command(
     model: Path, data: tuple[str, ...], out: Path | None, probabilities: bool, force: bool, label: Any,
     show: Path | None, identifier: str | None, backend: str, device: str | None, as_json: bool, **asked: Any,
 ) -> None:  # fmt: skip
-    """Write a model's answers to a CSV file.
+    """Write a model's predictions to a CSV file.
 
     It holds File,Label for pictures, ImageId,Label for other images, as Kaggle takes it, and Row,Label for tables, or
     in place of the row's number the table's identifier under its own name; of several labels each has a column of its
