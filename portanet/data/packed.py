@@ -109,11 +109,23 @@ def _require_no_zeros(path: str | Path, file: BinaryIO, size: int) -> None:
         file.seek(0)
 
 
+def name_inside(path: str | Path) -> str:
+    """The name of the only file in a .zip archive; "" for an archive of several, and for any other file."""
+    with contextlib.suppress(*_DAMAGE, OSError), zipfile.ZipFile(path) as archive:
+        members = _members(archive)
+        return members[0].filename if len(members) == 1 else ""
+    return ""
+
+
+def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    return [member for member in archive.infolist() if not (member.is_dir() or member.filename.startswith("__MACOSX/"))]
+
+
 def _zip(file: BinaryIO, name: str) -> Any:
     archive = zipfile.ZipFile(file)
-    members = [
-        member for member in archive.infolist() if not (member.is_dir() or member.filename.startswith("__MACOSX/"))
-    ]
+    members = _members(archive)
+    if {"[Content_Types].xml", "content.xml"} & {member.filename for member in members}:
+        raise DataError(f"{name} is a workbook of a spreadsheet program; save its sheet as CSV.")
     if len(members) != 1:
         names = ", ".join(plain(member.filename) for member in members[:8])
         raise DataError(f"{name} holds {len(members)} files{f' ({names})' if names else ''}, not one table; unpack it.")

@@ -24,7 +24,7 @@ from portanet.data.labels import class_names, encode
 from portanet.data.memmap.mapped import Progress
 from portanet.data.mnist import mnist, mnist_article, mnist_test
 from portanet.data.npz import read_npz
-from portanet.data.packed import SUFFIXES, stdin_as_file
+from portanet.data.packed import SUFFIXES, name_inside, stdin_as_file
 from portanet.data.parquet import read_parquet
 from portanet.data.pictures.folder import Listing, holds_pictures, is_picture, of_classes, of_paths
 from portanet.data.pictures.listed import listed
@@ -35,6 +35,7 @@ from portanet.storage.label import Label, as_label, label_names
 from portanet.storage.schema import DATE, NUMBER, Column, Schema
 
 _TABLES = (".csv", ".tsv", ".txt", ".data")
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _TASKS = {"auto": None, "classify": False, "regress": True, "multilabel": False}
 _BUILT_IN: dict[str, Callable[[], Dataset]] = {
     "mnist": mnist,
@@ -195,6 +196,8 @@ def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progr
     suffix = _suffix(path)
     if suffix == ".parquet":
         return read_parquet(path, request, name=name)
+    if suffix in _WORKBOOKS:
+        raise DataError(f"{name} is a workbook of a spreadsheet program; save its sheet as CSV.")
     if suffix not in _TABLES:
         raise DataError(
             f"{name} is not a table ({', '.join(_TABLES)}, compressed or not), a .parquet or .npz file, a picture, or "
@@ -219,6 +222,8 @@ def _listing(name: str, path: str, part: str, request: Request) -> Listing | Non
 def _suffix(path: str) -> str:
     """The suffix of a file, of what is in it where it is compressed."""
     inner = Path(path.lower())
+    if inner.suffix == ".zip" and not inner.with_suffix("").suffix:  # as a site calls what it packs
+        return Path(name_inside(path).lower() or "table.csv").suffix
     return inner.with_suffix("").suffix or inner.suffix if inner.suffix in SUFFIXES else inner.suffix
 
 

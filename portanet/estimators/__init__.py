@@ -15,6 +15,7 @@ weights, take the same batches and have the same losses, up to rounding. Differe
   frame of numbers without gaps gives the same bits as its array. Targets are never scaled.
 - With a classification `loss` of portanet, two classes have two outputs as well. A `loss` for the wrong kind of target
   is refused.
+- A setting that is changed after `fit`, such as `activation` or `loss`, takes effect at the next `fit`.
 - `coefs_` and `intercepts_` are the arrays of the Dense layers, if the network has other layers too.
 - `fit(X_val=, y_val=, sample_weight_val=)` measures your own validation rows after each epoch: `validation_scores_`,
   `validation_loss_curve_`. `set_callbacks` takes scikit-learn's and portanet's callbacks.

@@ -70,7 +70,7 @@ def test_upper_case_suffix_and_colon_in_a_name(here: Path) -> None:
         (":test", "does not exist"),
         ("rows.npz:valid", "the part 'valid' is unknown; it is train or test"),
         ("rows.csv:test", "a table has no parts"),
-        ("rows.xls", r"rows\.xls is not a table \(\.csv, .*convert it"),
+        ("rows.xls", r"rows\.xls is a workbook .*save its sheet as CSV"),
         ("rows.csv.gz", "is empty"),
         (".", "holds no train images"),
         ("/dev/zero", "a pipe or a device"),
