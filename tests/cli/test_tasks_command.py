@@ -219,7 +219,7 @@ def test_intervals_from_training_to_predictions(cli: Call, houses: Any) -> None:
     assert found["intervals"][0] == [float(rows[0]["lower"]), float(rows[0]["upper"])]
     shares = json.loads(Path("h/run.json").read_text())["result"]["scores"]["valid"]["coverage"]
     for report in (Path("h/report.html").read_text(), Path(cli("report", "h").out.strip()).read_text()):
-        assert "of 80% meant" in report
+        assert "inside their 80% intervals" in report
         assert f"<td>{shares:.1%}</td>" in report
         assert report.count('class="interval"') == 60
     assert "predict" in cli("train", *words[:5], "--task", "classify").err
