@@ -1,4 +1,4 @@
-"""Pages in headless Chromium, opened from disk: an error on the console or a request for anything fails the test."""
+"""Pages in headless Chromium, opened from disk; a console error or any request fails the test."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def chromium() -> Iterator[Any]:
 
 
 def leaves(url: str, page: str) -> bool:
-    """Whether a request is for more than the page and what it holds."""
+    """Whether a request is for something outside of the page."""
     return url != page and not url.startswith(("data:", "blob:"))
 
 
 @pytest.fixture
 def visit(chromium: Any) -> Iterator[Visit]:
-    """`visit(path, **settings of the context)`: the page of a file, watched until the test is over."""
+    """`visit(path, **context settings)` opens a file, and watches its page until the test ends."""
     contexts, heard = [], []
 
     def opened(path: Path, **settings: Any) -> Any:
@@ -60,27 +60,27 @@ def visit(chromium: Any) -> Iterator[Visit]:
 
 @pytest.fixture(scope="session")
 def digits() -> Dataset:
-    """Digits that no network here has learnt from."""
+    """Digits that no network here was trained on."""
     return read("mnist:test").rows(slice(0, 1000))
 
 
 @pytest.fixture(scope="session")
 def run() -> TrainedModel:
-    """A network that knows digits."""
+    """A network trained on digits."""
     model = nn.Sequential(nn.Standardize("all"), nn.Flatten(), nn.Dense(96), nn.ReLU(), nn.Dense(10))
     return fit(model, read("mnist"), epochs=2, optimizer="adamw", schedule="cosine_decay")
 
 
 @pytest.fixture(scope="session")
 def digits_page(run: TrainedModel, digits: Dataset, tmp_path_factory: Any) -> tuple[Path, TrainedModel]:
-    """Its explorer, and the model with the weights that this has."""
+    """Its explorer, and the model with the explorer's weights."""
     path = tmp_path_factory.mktemp("digits") / "digits.html"
     return path, run.explore(path, examples=digits, precision="int8")
 
 
 @pytest.fixture(scope="session")
 def table_page(tmp_path_factory: Any) -> tuple[Path, TrainedModel, Path]:
-    """The explorer of a table of all kinds of columns, the model with its weights, and the table."""
+    """The explorer of a table with every kind of column, the model with its weights, and the table."""
     folder, rng = tmp_path_factory.mktemp("table"), np.random.default_rng(3)
     lines = ["age,colour,smoker,height,day,risk"]
     for i in range(120):

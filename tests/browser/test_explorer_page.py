@@ -1,4 +1,4 @@
-"""The explorer in a browser: drawing by mouse and by touch, files, forms, and what everyone can reach."""
+"""The explorer in a browser: drawing with mouse and touch, files, forms, and accessibility."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DRAWN = "() => explorer.state.pixels && Array.from(explorer.state.pixels)"
 
 
 def until(page: Any, expression: str) -> None:
-    """Wait until an expression is true; the page's own policy forbids it to evaluate text."""
+    """Wait until an expression is true; the page's policy forbids Playwright's own way, which evaluates text."""
     for _ in range(1200):
         if page.evaluate(expression):
             return
@@ -74,7 +74,7 @@ THROUGH_THE_PAD = """(digits) => digits.map((pixels) => {
 })"""
 
 
-def test_200_digits_through_the_pad_have_the_answers_of_python(digits_page: Any, digits: Any, visit: Any) -> None:
+def test_200_digits_on_the_pad_have_the_predictions_of_python(digits_page: Any, digits: Any, visit: Any) -> None:
     path, run = digits_page
     found = visit(path).evaluate(THROUGH_THE_PAD, digits.x[:200].reshape(200, -1).tolist())
     drawn = np.array([each["drawn"] for each in found], np.uint8).reshape(-1, 1, 28, 28)
@@ -92,7 +92,7 @@ def drop(page: Any, name: str, kind: str, content: bytes) -> None:
     page.evaluate(script, [name, kind, base64.b64encode(content).decode()])
 
 
-def test_examples_pictures_and_files_of_rows(digits_page: Any, digits: Any, visit: Any) -> None:
+def test_examples_pictures_and_csv_files_are_answered(digits_page: Any, digits: Any, visit: Any) -> None:
     path, run = digits_page
     page = visit(path)
     page.get_by_role("button", name="Example: 3").first.click()
@@ -117,7 +117,7 @@ def test_examples_pictures_and_files_of_rows(digits_page: Any, digits: Any, visi
     until(page, "document.querySelector('.answer').textContent.includes('notes.txt')")
 
 
-def test_a_unit_shows_its_weights_and_what_maximises_it(digits_page: Any, visit: Any) -> None:
+def test_a_unit_shows_its_weights_and_the_input_that_maximises_it(digits_page: Any, visit: Any) -> None:
     page = visit(digits_page[0], reduced_motion="reduce")
     page.get_by_label("Layer", exact=True).select_option("1")
     page.get_by_label("Unit", exact=True).fill("4")
@@ -129,7 +129,7 @@ def test_a_unit_shows_its_weights_and_what_maximises_it(digits_page: Any, visit:
     assert digits_page[1].predict(image)[0] == 4
 
 
-def test_a_form_answers_as_python_does(table_page: Any, visit: Any) -> None:
+def test_a_form_predicts_as_python_does(table_page: Any, visit: Any) -> None:
     path, run, file = table_page
     page = visit(path)
     page.get_by_label("age, as a number").fill("77")
@@ -165,7 +165,7 @@ SIZES = {"phone": (360, 740), "tablet": (820, 1180), "desktop": (1440, 900)}
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_it_fits_and_everyone_can_use_it(size: str, digits_page: Any, table_page: Any, visit: Any) -> None:
+def test_the_page_fits_every_screen_and_is_accessible(size: str, digits_page: Any, table_page: Any, visit: Any) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     width, height = SIZES[size]

@@ -1,4 +1,4 @@
-"""Cells of a CSV in the explorer are read as Python reads them, or refused with their place."""
+"""The explorer reads the cells of a CSV as Python does, or refuses them with row and column."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IN_PAGE = """([texts, forms]) => forms.map((form) => texts.map((text) => {
 }))"""
 
 
-def test_dates_of_every_form_are_those_of_python(table_page: Any, visit: Any) -> None:
+def test_dates_of_every_form_agree_with_python(table_page: Any, visit: Any) -> None:
     forms = [*FORMS[:-1], *(form + TIME for form in (*FORMS[:5], FORMS[-1]))]
     found = visit(table_page[0]).evaluate(IN_PAGE, [DATES, forms])
     for form, answers in zip(forms, found, strict=True):
@@ -37,7 +37,7 @@ def test_dates_of_every_form_are_those_of_python(table_page: Any, visit: Any) ->
             assert (answer and pytest.approx(answer)) == expected, (text, form)
 
 
-def test_numbers_and_categories_are_those_of_python(table_page: Any, visit: Any) -> None:
+def test_numbers_and_categories_agree_with_python(table_page: Any, visit: Any) -> None:
     page = visit(table_page[0])
     texts = ["1.234", "1,5", "1.234,5", "-7", "1e3", ".5", "abc", "1,234.5"]
     for decimal, thousands in ((".", ""), (",", "."), (",", ""), (".", ",")):

@@ -17,7 +17,7 @@ pytest.importorskip("playwright")
 
 
 @pytest.mark.parametrize("names", [("output 1", "output 2"), ("price", "area")])
-def test_bounds_are_those_of_python(visit: Any, tmp_path: Path, names: tuple[str, str]) -> None:
+def test_bounds_agree_with_python(visit: Any, tmp_path: Path, names: tuple[str, str]) -> None:
     x: Any = np.random.default_rng(2).normal(size=(60, 2)).astype(np.float32)
     y = [1e5, 3e6] + [2e4, 5e5] * np.column_stack([x.sum(axis=1), x[:, 0]]) + [1e4, 1e5] * x[::-1]
     loss = nn.Quantile((0.1, 0.5, 0.9))

@@ -1,4 +1,4 @@
-"""The page's network answers as Python does on the same weights."""
+"""The page's network predicts as Python does with the same weights."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def in_page(page: Any, rows: Any, name: str) -> Any:
     return np.array(values, np.float64).reshape(shape)
 
 
-def test_every_layer_gives_what_it_gives_here(digits_page: Any, visit: Any) -> None:
+def test_every_layer_agrees_with_python(digits_page: Any, visit: Any) -> None:
     page = visit(digits_page[0])
     for row in ROWS:
         layer, params, x, _ = case(row, rows=3)
@@ -51,7 +51,7 @@ def test_every_layer_gives_what_it_gives_here(digits_page: Any, visit: Any) -> N
 
 
 @pytest.mark.parametrize("precision", ["int8", "float16"])
-def test_1000_images_have_the_answers_of_python(
+def test_1000_images_have_the_predictions_of_python(
     precision: str, run: Any, digits: Any, visit: Any, tmp_path: Path
 ) -> None:
     run = run.explore(tmp_path / "digits.html", precision=precision)
@@ -61,7 +61,7 @@ def test_1000_images_have_the_answers_of_python(
     np.testing.assert_array_equal(in_page(page, digits.x, "label"), run.predict(digits.x, codes=True))
 
 
-def test_the_page_has_the_operators_that_python_counts_on(digits_page: Any, visit: Any) -> None:
+def test_the_page_has_every_operator_that_python_exports(digits_page: Any, visit: Any) -> None:
     assert set(visit(digits_page[0]).evaluate("Object.keys(OPERATORS)")) == operators()
 
 
@@ -73,7 +73,7 @@ GRADIENT = """([text, name, index]) => {
 }"""
 
 
-def test_gradients_are_those_of_the_layers(digits_page: Any, visit: Any) -> None:
+def test_gradients_agree_with_the_layers(digits_page: Any, visit: Any) -> None:
     page = visit(digits_page[0])
     for row in ROWS:
         layer, params, x, _ = case(row, rows=2)
@@ -115,7 +115,7 @@ AS_DIGIT = """([values, rows, columns]) => {
 }"""
 
 
-def test_drawings_become_the_digits_that_python_makes_of_them(digits_page: Any, visit: Any) -> None:
+def test_drawings_are_prepared_as_in_python(digits_page: Any, visit: Any) -> None:
     page = visit(digits_page[0])
     for picture in drawings():
         digit = page.evaluate(AS_DIGIT, [picture.ravel().tolist(), *picture.shape])
@@ -127,7 +127,7 @@ def test_drawings_become_the_digits_that_python_makes_of_them(digits_page: Any, 
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_numbers_that_float32_would_merge_are_those_of_python(dtype: str, visit: Any, tmp_path: Path) -> None:
+def test_numbers_that_float32_would_merge_agree_with_python(dtype: str, visit: Any, tmp_path: Path) -> None:
     run = mixed_table.trained(tmp_path, dtype=dtype).explore(tmp_path / "table.html", precision="float32")
     rows = mixed_table.training_data(tmp_path).x
     assert rows.dtype == np.float64

@@ -16,7 +16,7 @@ from portanet.training.weights import TrainedParams
 pytest.importorskip("playwright")
 
 
-def test_each_snapshot_answers_as_python_does_with_its_weights(visit: Any, tmp_path: Path) -> None:
+def test_each_snapshot_predicts_as_python_does_with_its_weights(visit: Any, tmp_path: Path) -> None:
     x = np.random.default_rng(2).normal(size=(80, 2)).astype(np.float32)
     data = Dataset("points", x, (x[:, 0] * x[:, 1] > 0).astype(np.int32), ("no", "yes"))
     kept = Snapshots(points=5)

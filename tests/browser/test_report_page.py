@@ -1,4 +1,4 @@
-"""Reports as people open them: charts that can be read and saved, mistakes by their count, for every eye and screen."""
+"""Reports in a browser: reading and saving charts, filtering mistakes, and accessibility on every screen."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SCREENS = [
 
 @pytest.fixture(scope="module")
 def digits() -> TrainedModel:
-    """A network of digits, which makes mistakes."""
+    """A network for digits that makes mistakes."""
     rows = read("mnist:test").rows(slice(0, 1200))
     model = nn.Sequential(nn.Rescale(1 / 255), nn.Flatten(), nn.Dense(12), nn.ReLU(), nn.Dense(10))
     return fit(model, rows, valid=200 / 1200, epochs=8, batch_size=32)
@@ -47,7 +47,7 @@ def pages(digits: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 @pytest.mark.parametrize("name", ["digits", "table", "numbers", "beside"])
-def test_every_screen_shows_it_and_axe_finds_nothing_serious(name: str, pages: Any, visit: Any) -> None:
+def test_every_page_fits_every_screen_and_axe_finds_nothing_serious(name: str, pages: Any, visit: Any) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     for screen in SCREENS:
         page = visit(pages[name], **screen)
@@ -59,13 +59,13 @@ def test_every_screen_shows_it_and_axe_finds_nothing_serious(name: str, pages: A
         ] == []
 
 
-def test_a_name_from_the_data_is_text(pages: Any, visit: Any) -> None:
+def test_a_name_from_the_data_is_escaped(pages: Any, visit: Any) -> None:
     page = visit(pages["table"])
     assert page.title() == "table"
     assert page.get_by_text(HOSTILE, exact=True).count() > 0
 
 
-def test_a_pointer_and_the_arrow_keys_read_the_history(digits: TrainedModel, pages: Any, visit: Any) -> None:
+def test_pointer_and_arrow_keys_read_the_history(digits: TrainedModel, pages: Any, visit: Any) -> None:
     page = visit(pages["digits"])
     chart, tip = page.locator('[data-chart="accuracy"] svg'), page.locator('[data-chart="accuracy"] .tip')
 
@@ -97,7 +97,7 @@ def test_a_chart_is_saved_as_a_picture(pages: Any, visit: Any) -> None:
     assert len(file) > 10_000  # and it is not empty
 
 
-def test_a_count_shows_the_mistakes_that_it_counts(pages: Any, visit: Any) -> None:
+def test_a_count_filters_its_mistakes(pages: Any, visit: Any) -> None:
     page = visit(pages["digits"])
     cell = page.locator(".matrix td[data-pair] button").first
     count, pair = int(cell.text_content()), cell.locator("..").get_attribute("data-pair")
@@ -110,7 +110,7 @@ def test_a_count_shows_the_mistakes_that_it_counts(pages: Any, visit: Any) -> No
     assert page.locator('[data-group="mistakes"] li:not([hidden])').count() == every
 
 
-def test_it_can_be_read_without_javascript_and_on_paper(pages: Any, visit: Any) -> None:
+def test_a_report_can_be_read_without_javascript_and_on_paper(pages: Any, visit: Any) -> None:
     page = visit(pages["digits"], java_script_enabled=False)
     assert page.locator('[data-chart="accuracy"] .line.validation').count() == 2  # the curve and its key
     assert page.get_by_role("button").count() == 0

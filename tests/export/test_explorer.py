@@ -1,4 +1,4 @@
-"""The explorer's page as a file: its size, its weights in few bits, and what it refuses; tests/browser opens it."""
+"""The explorer's page as a file: its size, its rounded weights, its refusals; tests/browser opens it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def draws(*shape: int) -> Any:
     return np.random.default_rng(5).normal(size=shape).astype(np.float32)
 
 
-def test_int8_has_one_scale_a_unit_and_leaves_the_rest() -> None:
+def test_int8_has_a_scale_for_each_unit_and_leaves_other_arrays() -> None:
     params = {
         "0": {"weight": draws(7, 3) * np.array([1, 1e-3, 0], np.float32), "bias": draws(3)},
         "1": {"weight": draws(4, 2, 3, 3)},
@@ -43,7 +43,7 @@ def test_int8_has_one_scale_a_unit_and_leaves_the_rest() -> None:
         np.testing.assert_allclose(codes, np.rint(codes), atol=1e-4)
 
 
-def test_float16_is_that_of_numpy_and_float32_is_unchanged() -> None:
+def test_float16_rounds_as_numpy_and_float32_is_unchanged() -> None:
     params = {"weight": draws(5, 4), "bias": draws(4)}
     np.testing.assert_array_equal(round_params(params, "float16")["weight"], params["weight"].astype(np.float16))
     np.testing.assert_array_equal(round_params(params, "float32")["weight"], params["weight"])
@@ -55,7 +55,7 @@ def bits(entry: dict[str, Any]) -> int:
     return 8 * (entry["stop"] - entry["start"]) // int(np.prod(entry["shape"]))
 
 
-def test_arrays_take_the_fewest_bits_that_give_them_back() -> None:
+def test_arrays_take_the_fewest_bits_that_restore_them() -> None:
     weight = draws(40, 30)
     arrays = {
         "int8": round_params({"weight": weight}, "int8")["weight"],
@@ -83,16 +83,16 @@ def run_of(classes: int = 2, layer: Any = Dense, names: Any = None) -> Any:
 
 
 class Doubled(nn.Dense):
-    """Computes something else than its parent."""
+    """A layer that computes something else than its parent."""
 
 
-def test_an_own_layer_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_custom_layer_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Doubled"):
         run_of(layer=Doubled).explore(tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
 
-def test_an_operator_that_the_page_lacks_is_refused_with_its_layer() -> None:
+def test_an_unsupported_operator_is_refused_with_its_layer() -> None:
     graph = Graph()
     value = graph.add("3", "Erf", graph.add_input("input", "float32", (2,)))
     graph.layers.append(("3", value))
@@ -102,7 +102,7 @@ def test_an_operator_that_the_page_lacks_is_refused_with_its_layer() -> None:
     assert {"Gemm", "Conv", "Where"} <= operators()
 
 
-def test_names_from_data_are_neither_markup_nor_code(tmp_path: Path) -> None:
+def test_names_from_data_are_escaped(tmp_path: Path) -> None:
     run = run_of(names=["</script><script>alert(1)</script>", "<b>"])
     run.save(tmp_path / "<i>x.html")
     text = (tmp_path / "<i>x.html").read_text()
@@ -127,7 +127,7 @@ def test_the_same_model_gives_the_same_bytes_and_auto_keeps_the_score(tmp_path: 
     assert run.explore(tmp_path / "a.html").about["precision"] == "float16"  # nothing to measure on
 
 
-def test_without_rows_ranges_follow_from_what_preprocessing_knows() -> None:
+def test_without_rows_ranges_come_from_the_preprocessing() -> None:
     card = ModelCard((2,), columns=("a", "b"), offsets=(1000.0, 0.0))
     params = {"0": {"mean": np.array([4.0, 0.0]), "deviation": np.array([2.0, 1.0])}, "1": {"weight": draws(2, 3)}}
     first, second = fields_of(card, params, None)

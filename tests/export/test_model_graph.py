@@ -1,4 +1,4 @@
-"""A whole model's answers: labels of every kind, probabilities, numbers in the unit of the targets."""
+"""The outputs of an exported model: labels of every kind, probabilities, numbers in the unit of the targets."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def rows(count: int = 60, seed: int = 0) -> Any:
 
 
 @pytest.mark.parametrize("size", [1, 7, 60])
-def test_numbers_come_in_the_unit_of_the_targets(size: int, tmp_path: Any) -> None:
+def test_predictions_are_in_the_unit_of_the_targets(size: int, tmp_path: Any) -> None:
     x = rows()
     y = 1e9 + 5e4 * (x @ np.array([1.0, -2.0, 0.5]))
     run = fit(nn.Sequential(nn.Standardize(), nn.Dense(8), nn.Tanh(), nn.Dense(1)), x, y, task="regress", epochs=3)
@@ -51,7 +51,7 @@ def test_numbers_come_in_the_unit_of_the_targets(size: int, tmp_path: Any) -> No
         np.testing.assert_allclose(answers["prediction"] - 1e9, expected - 1e9, rtol=1e-5, atol=0.05)
 
 
-def test_several_targets_and_counts(tmp_path: Any) -> None:
+def test_several_targets_and_counts_are_exported(tmp_path: Any) -> None:
     x = rows()
     for task, y in (("regress", np.stack([x[:, 0] * 1e-6, x[:, 1] * 1e6], axis=1)), ("count", np.exp(x[:, 0]))):
         model = nn.Sequential(nn.Dense(8), nn.Tanh(), nn.Dense(y.ndim if y.ndim > 1 else 1))
@@ -62,7 +62,7 @@ def test_several_targets_and_counts(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("targets", [1, 2])
-def test_the_middle_and_the_bounds_of_intervals(targets: int, tmp_path: Any) -> None:
+def test_intervals_export_the_median_and_the_bounds(targets: int, tmp_path: Any) -> None:
     x = rows()
     y = 1000.0 + 30.0 * x[:, :targets] + rows(seed=1)[:, :targets]
     run = fit(nn.Dense(3 * targets), x, y, loss=nn.Quantile((0.1, 0.5, 0.9)), valid=0.3, epochs=5)
@@ -75,7 +75,7 @@ def test_the_middle_and_the_bounds_of_intervals(targets: int, tmp_path: Any) -> 
             np.testing.assert_allclose(answers[name], expected, rtol=1e-6, err_msg=name)
 
 
-def test_quantiles_of_one_level_and_without_validation_rows(tmp_path: Any) -> None:
+def test_quantiles_of_one_level_and_without_validation_rows_are_exported(tmp_path: Any) -> None:
     x = rows()
     for levels, names in (((0.9,), ["prediction"]), ((0.1, 0.3, 0.5, 0.7, 0.9), ["prediction", "lower", "upper"])):
         run = fit(nn.Dense(len(levels)), x, x[:, 0], loss=nn.Quantile(levels), epochs=2)
@@ -86,7 +86,7 @@ def test_quantiles_of_one_level_and_without_validation_rows(tmp_path: Any) -> No
                 np.testing.assert_allclose(answers["lower"], run.intervals(x)[:, 0], rtol=1e-5, atol=1e-6)
 
 
-def test_columns_that_float32_would_merge(tmp_path: Any) -> None:
+def test_columns_that_float32_would_merge_are_exported(tmp_path: Any) -> None:
     dates = np.arange(20230101, 20230129, dtype=np.float64)[:, None]
     labels = (dates[:, 0] > 20230114).astype(np.int64)
     run = fit(nn.Sequential(nn.Standardize(), nn.Dense(2)), dates, labels, epochs=50, batch_size="full")
@@ -96,7 +96,7 @@ def test_columns_that_float32_would_merge(tmp_path: Any) -> None:
         assert len(np.unique(answers["probabilities"][:, 0])) == 28
 
 
-def test_several_classes_at_once(tmp_path: Any) -> None:
+def test_multi_label_outputs_are_exported(tmp_path: Any) -> None:
     x = rows()
     run = fit(nn.Sequential(nn.Dense(3)), x, (x > 0).astype(np.float64), task="multilabel", epochs=3)
     for answers in (by_onnx(graph_of(run), x, tmp_path), by_python(graph_of(run), x)):

@@ -32,7 +32,7 @@ def exported(row: Row, params: Any) -> bytes:
 
 
 @every_layer
-def test_every_layer_gives_what_it_gives_here(row: Row, tmp_path: Any) -> None:
+def test_every_layer_agrees_with_its_forward_pass(row: Row, tmp_path: Any) -> None:
     layer, params, x, _ = case(row, rows=7)
     params = tree_map(params, lambda array: array.astype(np.float32))
     data = exported(row, params)

@@ -36,7 +36,7 @@ def imported(text: str) -> dict[str, Any]:
 
 
 @every_layer
-def test_every_layer_gives_what_it_gives_here(row: Row) -> None:
+def test_every_layer_agrees_with_its_forward_pass(row: Row) -> None:
     layer, params, x, _ = case(row, rows=7)
     params = tree_map(params, lambda array: array.astype(np.float32))
     graph = Graph()
@@ -63,7 +63,7 @@ def a_table_model() -> tuple[nn.Layer, dict[str, Any], str]:
     return model, params, python_source(model_graph(model, params, card, nn.TaskKind.CLASSIFY), card)
 
 
-def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
+def test_predict_py_runs_without_portanet(tmp_path: Path) -> None:
     model, params, text = a_table_model()
     (tmp_path / "predict.py").write_text(text, encoding="utf-8")
     x = np.random.default_rng(4).normal(size=(9, 2)).astype(np.float32)
@@ -78,7 +78,7 @@ def test_it_runs_as_a_program_without_portanet(tmp_path: Path) -> None:
     assert rows == [["Row", "Label"], *([str(i), name] for i, name in enumerate(expected.tolist(), 1))]
 
 
-def test_many_rows_are_answered_some_at_a_time() -> None:
+def test_many_rows_are_predicted_in_blocks() -> None:
     model, params, text = a_table_model()
     names = imported(text)
     sizes: list[int] = []
@@ -91,7 +91,7 @@ def test_many_rows_are_answered_some_at_a_time() -> None:
     assert (max(sizes), sum(sizes)) == (2048, 5000)
 
 
-def test_it_prints_the_bounds_of_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_py_prints_the_bounds_of_intervals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     card = ModelCard((3,), levels=(0.1, 0.5, 0.9), margins=(0.5,), target_center=(10.0,), target_scale=(2.0,))
     graph = model_graph(nn.Identity(), {}, card, nn.TaskKind.QUANTILES)
     (tmp_path / "rows.csv").write_text("a,b,c\n-1,0,1\n1,0,4\n")
@@ -105,7 +105,7 @@ def test_it_prints_the_bounds_of_intervals(tmp_path: Path, capsys: pytest.Captur
     [("height\n1\n", "weight"), (None, "No such file"), ("height,weight\n1,tall\n", "tall"), ("", "rows.csv")],
     ids=["a column missing", "no file", "text", "empty"],
 )
-def test_what_it_refuses_is_one_line(content: str | None, fact: str, tmp_path: Path) -> None:
+def test_an_error_is_one_line(content: str | None, fact: str, tmp_path: Path) -> None:
     *_, text = a_table_model()
     (tmp_path / "predict.py").write_text(text, encoding="utf-8")
     if content is not None:
