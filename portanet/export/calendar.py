@@ -1,4 +1,4 @@
-"""Dates as a graph computes them: a moment's year, month, weekday, days and hour, from its seconds since 1970."""
+"""Dates computed by a graph: year, month, weekday, days and hour from seconds since 1970."""
 
 from __future__ import annotations
 

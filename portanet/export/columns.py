@@ -30,7 +30,7 @@ def lower_columns(layer: Columns, place: Place, x: str) -> str:
 
 
 def _centred(layer: Columns, place: Place, x: str, center: HostArray) -> tuple[str, HostArray]:
-    """Numbers without their center, subtracted in float64, and what is left to be subtracted from each feature."""
+    """The numbers with their center subtracted in float64, and the rest to subtract from each feature."""
     offsets, left, feature = np.zeros(place.shape[0]), center.copy(), 0
     for kind, start, stop in layer.runs(place.shape[0]):
         if isinstance(kind, str):
@@ -68,13 +68,13 @@ def _features(layer: Columns, place: Place, x: str) -> str:
 
 
 def _is(place: Place, codes: str, values: object) -> str:
-    """Return 1 where a column is one of the values, which are whole and above 0; NaN is none of them."""
+    """Return 1 where a column has one of the values, which are integers above 0, and 0 for NaN."""
     whole = place.add("Floor", codes)
     return place.add("Cast", place.add("Equal", whole, place.constant("codes", values)), to="float32")
 
 
 def _row(place: Place, x: str, column: int, count: int, first: int) -> str:
-    """The row of a category's vector among its own: 0 for missing, rare, and never seen."""
+    """The index of a category's vector in its embedding: 0 for missing, rare and unknown ones."""
     code = place.columns(x, column, None)
     known = place.add(
         "And",

@@ -1,4 +1,4 @@
-"""Exported files: a model's graph in the format that the file's suffix names."""
+"""Exported files: a model's graph in the format of the file's suffix."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def write_export(path: Path, model: Layer, params: Params, card: ModelCard, kind
 
     path    ends in one of FORMATS: ".onnx" or ".py"
     params  the model's arrays on the host
-    kind    what its outputs stand for
+    kind    the task, which decides the outputs
 
-    Raises ModelError for a layer that has no form in standard operators, ConfigError where a library is missing,
-    DataError where the file cannot be written.
+    Raises ModelError for a layer that standard operators cannot express, ConfigError if a library is missing, and
+    DataError if the file cannot be written.
     """
     return atomic.write(path, FORMATS[path.suffix](model, params, card, kind))
 
@@ -62,7 +62,7 @@ def _python(model: Layer, params: Params, card: ModelCard, kind: TaskKind) -> st
 
 
 def _entry(column: Column, value: Value) -> dict[str, Any]:
-    """What the metadata says of a column."""
+    """The metadata of a column."""
     values = {"values": list(column.values)} if column.values else {}
     about = {"input": value.name, "column": column.name, "kind": column.kind, "type": value.dtype}
     return about | {"takes": told(column)} | values

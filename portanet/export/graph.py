@@ -1,4 +1,4 @@
-"""Graph: a model as a list of standard operators, which every export format writes in its own way."""
+"""Graph: a model as a list of standard operators, which each export format writes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from portanet._typing import HostArray, Shape
 
 OUTPUTS = ("label", "probabilities", "prediction", "lower", "upper")
-"""The names of a model's outputs, which no input has."""
+"""The names of a model's outputs, which inputs must not have."""
 
-_MOVES = ("Flatten", "Reshape")  # keep the type of what they move
+_MOVES = ("Flatten", "Reshape")  # keep the type of their input
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Graph:
         return name
 
     def constant(self, name: str, value: HostArray) -> str:
-        """Keep a constant; return its name."""
+        """Add a constant; return its name."""
         name = self._unique(name)
         self.constants[name] = value
         return name

@@ -16,7 +16,7 @@ from portanet.storage.schema import Schema
 
 
 def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind, *, table: Schema | None = None) -> Graph:
-    """Return the graph that answers as the model does.
+    """Return the graph that computes the model's predictions.
 
     params  the model's arrays on the host
     kind    what its outputs stand for
@@ -46,10 +46,10 @@ def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind, *
 
 
 def _told(output: str, card: ModelCard) -> str:
-    """What an output gives, in words."""
+    """A description of an output."""
     label = in_words(card.label) or "the label"
     if output == "probabilities":
-        return f"of each class, in the order of the metadata's classes: the shares of {label}"
+        return f"of each class, in the order of the metadata's classes: the probabilities of {label}"
     if output in ("lower", "upper"):
         return f"the {output} end of the interval from the {card.levels[0]:g} to the {card.levels[-1]:g} quantile"
     return f"{label}, as a class" if output == "label" else f"{label}, in the unit of the training data"
@@ -79,7 +79,7 @@ def _regress(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
 
 
 def _quantiles(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
-    """The middle of the levels, as in `TrainedModel.predict`, and the bounds of `TrainedModel.intervals`."""
+    """The median level, as in `TrainedModel.predict`, and the bounds of `TrainedModel.intervals`."""
     levels = len(card.levels)
     count = outputs // levels
     numbers = graph.add("", "Cast", numbers, to="float64")
@@ -102,7 +102,7 @@ def _count(graph: Graph, numbers: str, card: ModelCard, outputs: int) -> None:
 
 
 def _add_numbers(graph: Graph, name: str, numbers: str, card: ModelCard, outputs: int) -> None:
-    """An output in the unit of the targets; one for each row has no second axis, as in `TrainedModel.predict`."""
+    """An output in the unit of the targets; a single one has no second axis, as in `TrainedModel.predict`."""
     if card.target_scale:
         scaled = graph.add("", "Mul", numbers, graph.constant("target_scale", np.array(card.target_scale)))
         numbers = graph.add("", "Add", scaled, graph.constant("target_center", np.array(card.target_center)))
@@ -111,7 +111,7 @@ def _add_numbers(graph: Graph, name: str, numbers: str, card: ModelCard, outputs
 
 
 def _labels(card: ModelCard, outputs: int) -> HostArray:
-    """The labels in the order of the outputs: those of the classes, or their numbers where they have no names."""
+    """The labels in the order of the outputs: the class names, or indices without names."""
     if card.class_kind is None:
         return np.arange(outputs)
     labels = card.class_kind.labels(card.classes)

@@ -1,4 +1,4 @@
-"""What an exported predict.py does besides the maths: its arrays as text, and its command line."""
+"""The parts of an exported predict.py besides the maths: arrays as text, and the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-# What the exported file defines for its model.
+# Defined by the exported file.
 TARGETS: list[str] = []
 CLASS: str | None = None
 FIRST = "Row"
@@ -21,7 +21,7 @@ ROWS_AT_ONCE = 1
 
 
 def network(rows: Any) -> dict[str, Any]:
-    """Stands for the network."""
+    """The network, in the exported file."""
     raise NotImplementedError
 
 
@@ -36,19 +36,19 @@ def read(path: str) -> Any:
 
 
 def predict(rows: Any) -> Any:
-    """Return a dict with the answers for rows, in their order, as `matrix` takes them."""
+    """Return a dict with the predictions for rows, in their order, as `matrix` takes them."""
     rows = matrix(rows)
     parts = [network(rows[start : start + ROWS_AT_ONCE]) for start in range(0, len(rows) or 1, ROWS_AT_ONCE)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def decoded(dtype: str, shape: tuple[int, ...], text: str) -> Any:
-    """Return the array that is written as text."""
+    """Return the array of a text."""
     return np.frombuffer(base64.b64decode(text), np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
 
 
 def main(arguments: list[str]) -> None:
-    """Print the answers for a file as CSV."""
+    """Print the predictions for a file as CSV."""
     if len(arguments) != 1 or arguments[0].startswith("-"):
         sys.exit("usage: python predict.py FILE.csv|FILE.npy")
     try:
@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
 
 
 def columns_of(answers: Any) -> Any:
-    """Return answers as text by the heads of their columns: one, or one for each of several targets."""
+    """Return predictions as text by column name: one column, or one for each target."""
     columns: dict[str, Any] = {}
     for name, values in answers.items():
         if name != "probabilities":
@@ -77,7 +77,7 @@ def columns_of(answers: Any) -> Any:
 
 
 def labels(values: Any) -> Any:
-    """Return labels (N, K) as text; of a single class that is there or not its name."""
+    """Return multi-label predictions (N, K) as text; of a single class its name or nothing."""
     rows = values.tolist() if values.ndim == 2 else [[value] for value in values.tolist()]
     return (
         [[CLASS if there else ""] for [there] in rows] if CLASS is not None else [list(map(str, row)) for row in rows]
@@ -85,7 +85,7 @@ def labels(values: Any) -> Any:
 
 
 def rounded(values: Any) -> Any:
-    """Return numbers (N, K) as text, without the decimals that the model cannot know."""
+    """Return numbers (N, K) as text, without decimals beyond the model's precision."""
     rows = values if values.ndim == 2 else values[:, None]
     if DECIMALS is None:
         rows = rows.astype(PRECISION)
@@ -96,7 +96,7 @@ def rounded(values: Any) -> Any:
 
 
 def write(rows: Any) -> None:
-    """Print rows as CSV. Readers end a line at a carriage return too, which csv quotes in no cell by itself."""
+    """Print rows as CSV. Carriage returns also end a line, and csv does not quote them by itself."""
     plain = csv.writer(sys.stdout, lineterminator="\n")
     for row in rows:
         returns = any("\r" in cell for cell in row)

@@ -1,4 +1,4 @@
-"""The operators that take more than a line of NumPy. An exported predict.py holds the source of those it uses."""
+"""The operators that need more than a line of NumPy. An exported predict.py contains those that it uses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def conv(x: Any, weight: Any, bias: Any, kernel_shape: list[int], pads: list[int
 
 
 def squares(x: Any, size: list[int]) -> Any:
-    """Cut images (N, C, H, W) into squares (N, C, H', W', size, size) that do not overlap."""
+    """Split images (N, C, H, W) into windows (N, C, H', W', size, size) that do not overlap."""
     (n, channels, height, width), (rows, columns) = x.shape, size
     x = x[:, :, : height // rows * rows, : width // columns * columns]
     x = x.reshape(n, channels, height // rows, rows, width // columns, columns)
@@ -32,7 +32,7 @@ def batch_normalization(x: Any, scale: Any, shift: Any, mean: Any, variance: Any
 
 
 def layer_normalization(x: Any, scale: Any, shift: Any, epsilon: float) -> Any:
-    """Normalise each row by its own mean and deviation."""
+    """Normalise each row by its mean and standard deviation."""
     axes = tuple(range(1, x.ndim))
     centred = x - x.mean(axis=axes, keepdims=True)
     variance = (centred * centred).mean(axis=axes, keepdims=True)

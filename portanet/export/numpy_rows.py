@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-# What the exported file defines for its model.
+# Defined by the exported file.
 ROW_SHAPE: tuple[int, ...] = ()
 ROW_DTYPE: Any = np.float32
 LABELS = ["label"]
 
 
 def matrix(rows: Any) -> Any:
-    """Return rows as the network takes them, (N, ...)."""
+    """Return the network's input for rows, (N, ...)."""
     return np.asarray(rows, ROW_DTYPE).reshape(-1, *ROW_SHAPE)
 
 
 def read(path: str) -> Any:
-    """Return the rows of a .npy or .csv file, whose columns are taken in their order."""
+    """Return the rows of a .npy or .csv file, with its columns in order."""
     if path.endswith(".npy"):
         return np.load(path, allow_pickle=False)
     with open(path, encoding="utf-8-sig", newline="") as file:

@@ -17,7 +17,7 @@ from portanet.data.dates import parse, parts_of
 from portanet.data.labels import shortest
 from portanet.storage.schema import TIME, Dialect
 
-# What the exported file defines for its model.
+# Defined by the exported file.
 ROW_SHAPE: tuple[int, ...] = ()
 ROW_DTYPE: Any = np.float32
 COLUMNS: list[tuple[str, Any, dict[str, Any]]] = []
@@ -61,7 +61,7 @@ def encoded(name: str, cells: Any, read_cell: Any, settings: Any) -> Any:
 
 
 def number(cell: Any) -> Any:
-    """Return a number, of a duration its seconds; NaN where it is missing."""
+    """Return a number, for a duration its seconds; NaN if it is missing."""
     if is_gap(str(cell).strip(), DIALECT):
         return [np.nan]
     if isinstance(cell, (datetime.timedelta, np.timedelta64)):
@@ -73,7 +73,7 @@ def number(cell: Any) -> Any:
 
 
 def category(cell: Any, codes: Any) -> Any:
-    """Return the code of a category; 0 where it is missing, and for one that training did not have."""
+    """Return the code of a category; 0 for a missing or unknown one."""
     text = str(cell).strip()
     return [codes.get(text) or codes.get(shortest(text)) or 0]
 
@@ -118,12 +118,12 @@ def read(path: str) -> Any:
 
 
 def is_blank(row: Any) -> bool:
-    """Return whether a line holds nothing but spaces."""
+    """Return whether a line is empty but for spaces."""
     return not row or (len(row) == 1 and not row[0].strip())
 
 
 def names_of(head: Any, rows: Any) -> Any:
-    """Return the names of the columns, all different; rows may begin with a name that has none, as R writes them."""
+    """Return the names of the columns, all different; rows may begin with an unnamed column, as R writes them."""
     if DIALECT.separator in " \t" and rows and all(len(row) == len(head) + 1 for row in rows):
         head = ["", *head]
     while head and not head[-1].strip() and not any(cell.strip() for row in rows for cell in row[len(head) - 1 :]):
@@ -133,7 +133,7 @@ def names_of(head: Any, rows: Any) -> Any:
 
 
 def numbers_of(rows: Any) -> Any:
-    """Return the numbers of columns without names; those of labels are left out where just these are missing."""
+    """Return the indices of unnamed columns, without those of the labels if just these are missing."""
     width = max((place for row in rows for place, cell in enumerate(row, 1) if cell.strip()), default=0)
     names = [str(place) for place in range(1, width + len(LABELS) + 1)]
     is_without = width == WIDTH and all(label.isdecimal() for label in LABELS)
@@ -141,7 +141,7 @@ def numbers_of(rows: Any) -> Any:
 
 
 def text_of(path: str) -> Any:
-    """Return the text of a file, in the first of the encodings that fits."""
+    """Return the text of a file, decoded by the first encoding that fits."""
     with open(path, "rb") as file:
         content = file.read()
     for encoding in ENCODINGS[:-1]:

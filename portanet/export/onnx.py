@@ -29,7 +29,7 @@ def onnx_bytes(graph: Graph, metadata: Mapping[str, str]) -> bytes:
         return _file(graph, metadata)
     except UnicodeEncodeError as error:
         name = error.object.encode(errors="backslashreplace").decode()
-        raise ModelError(f"ONNX files hold Unicode text, which the name {name[:40]!r} is not.") from error
+        raise ModelError(f"ONNX files need Unicode text, and the name {name[:40]!r} is not valid Unicode.") from error
 
 
 def _file(graph: Graph, metadata: Mapping[str, str]) -> bytes:
@@ -115,7 +115,7 @@ def _node(onnx: Any, node: Node, shape: list[tuple[str, HostArray]]) -> Any:
 
 
 def _domains(graph: Graph) -> list[tuple[str, int]]:
-    """The domains of operators beside ONNX's own, with their versions."""
+    """The domains of operators outside ONNX's own domain, with their versions."""
     found = {_DOMAINS[node.op] for node in graph.nodes if node.op in _DOMAINS}
     return [(domain, _OPSETS[domain]) for domain in sorted(found)]
 

@@ -1,4 +1,4 @@
-"""Place: where a layer stands in a model, and the graph that it is written to."""
+"""Place: a layer's position in a model, and the graph that it is written to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portanet.export.graph import Graph
 
 
 class Place:
-    """A layer in its place: its arrays, the shape of one row of its input, and the graph that it is written to."""
+    """A layer with its path, its arrays, the shape of an input row, and the graph that it is written to."""
 
     def __init__(self, graph: Graph, path: str, params: Params, shape: Shape) -> None:
         self.graph, self.path, self.params, self.shape = graph, path, params, shape
@@ -36,24 +36,24 @@ class Place:
         return self.add("Cast", self.add("Sub", value, wide), to="float32")
 
     def constant(self, name: str, value: Any) -> str:
-        """Keep an array or a number in float32, under the name it has in a model file."""
+        """Add an array or a number as a float32 constant, named as in a model file."""
         array: HostArray = np.asarray(value, np.float32)
         return self.graph.constant(self._named(name), array)
 
     def array(self, name: str) -> str:
-        """Keep one of the layer's own arrays."""
+        """Add one of the layer's arrays as a constant."""
         return self.constant(name, self.params[name])
 
     def array_rows(self, name: str, start: int, count: int) -> str:
-        """Keep some rows of one of the layer's own arrays."""
+        """Add some rows of one of the layer's arrays as a constant."""
         return self.constant(name, self.params[name][start : start + count])
 
     def whole(self, name: str, value: HostArray) -> str:
-        """Keep whole numbers."""
+        """Add integers as a constant."""
         return self.graph.constant(self._named(name), value.astype(np.int64))
 
     def columns(self, x: str, start: int, stop: int | None) -> str:
-        """Columns of x (N, D), from `start` to before `stop`; without `stop` one, (N,)."""
+        """The columns of x (N, D) from `start` to before `stop`; without `stop` a single one, (N,)."""
         if stop is None:
             return self.add("Gather", x, self.whole("column", np.asarray(start)), axis=1)
         return self.add("Gather", x, self.whole("columns", np.arange(start, stop)), axis=1)
@@ -63,5 +63,5 @@ class Place:
         return Place(self.graph, self._named(name), self.params.get(name, {}), shape)
 
     def _named(self, name: str) -> str:
-        """The name of something of this layer's, as a model file has it."""
+        """The name of an array or child of this layer, as in a model file."""
         return f"{self.path}.{name}" if self.path else name

@@ -1,4 +1,4 @@
-"""predict.py: a model as one readable Python file that needs nothing but NumPy."""
+"""predict.py: a model as one readable Python file that needs only NumPy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from portanet.storage.label import label_names
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Column, Schema
 
-_INLINE = 8  # numbers that a constant may have to stand in the code
-_ROWS_AT_ONCE = 2048  # of which the layers' values are in memory
+_INLINE = 8  # numbers of a constant that is written into the code, at most
+_ROWS_AT_ONCE = 2048  # a block of rows, whose layer outputs are in memory
 _MOST_DECIMALS = 300  # that NumPy rounds to
 # Each operator as an expression of its inputs and attributes; a function named in it comes from numpy_ops.
 _EXPRESSIONS = {
@@ -64,7 +64,7 @@ _EXPRESSIONS = {
     "Where": "np.where({0}, {1}, {2})",
 }
 
-_HEAD = '''"""Predictions of a model trained with portanet; this file needs NumPy alone.
+_HEAD = '''"""Predictions of a model trained with portanet; this file needs only NumPy.
 
 It takes {takes}, and answers with {outputs}.
 
@@ -80,7 +80,7 @@ import numpy as np'''
 
 
 def python_source(graph: Graph, card: ModelCard) -> str:
-    """Return the text of predict.py; names from data stand in it as literals alone.
+    """Return the text of predict.py; names from data appear in it only as literals.
 
     graph  of a model that takes a matrix, or pixels: a table's columns become one in the file as they do here
     card   how a table is written and what its columns hold, and the names of classes
@@ -107,7 +107,7 @@ def python_source(graph: Graph, card: ModelCard) -> str:
 
 
 def _facts(graph: Graph, card: ModelCard, table: Schema | None) -> list[str]:
-    """What the functions of numpy_main and of those that read rows know of the model."""
+    """The constants of the model that the functions of numpy_main and the readers of rows use."""
     (source,) = graph.inputs
     return [
         f"ROW_SHAPE = {source.shape!r}",
@@ -124,18 +124,18 @@ def _facts(graph: Graph, card: ModelCard, table: Schema | None) -> list[str]:
 
 
 def _targets(graph: Graph, card: ModelCard) -> tuple[str, ...]:
-    """The names of the columns of answers, where there are several for each row."""
+    """The names of the predicted columns, if there are several."""
     return card.target_names(graph.outputs[0].shape[0]) if graph.outputs[0].shape else ()
 
 
 def _class(graph: Graph, card: ModelCard) -> str | None:
-    """The name of a single class that is there or not; None for other models."""
+    """The name of the only class of a multi-label model; None for other models."""
     is_single = any(value.name == "probabilities" and value.shape == (1,) for value in graph.outputs)
     return (card.classes or ("0",))[0] if is_single else None
 
 
 def _decimals(card: ModelCard) -> list[int | None] | None:
-    """How many decimals of predictions mean something, as in `Unit.rounded`; None where they have the model's own."""
+    """The number of significant decimals of predictions, as in `Unit.rounded`; None for the precision of the model."""
     digits = 7 if card.dtype == "float32" else 15
     places = [digits - math.floor(math.log10(scale)) for scale in card.target_scale]
     return [number if abs(number) < _MOST_DECIMALS else None for number in places] or None
@@ -162,7 +162,7 @@ def _expression(graph: Graph, node: Node, literals: Mapping[str, str]) -> str:
 
 
 def _literals(graph: Graph) -> dict[str, str]:
-    """The constants that stand in the code itself: single numbers, and the places of a few columns."""
+    """The constants that are written into the code: single numbers, and the indices of a few columns."""
     places = {node.inputs[1] for node in graph.nodes if node.op == "Gather" and node.inputs[1] in graph.constants}
     numbers = {
         name: f"np.float32({float(array)!r})"
@@ -174,7 +174,7 @@ def _literals(graph: Graph) -> dict[str, str]:
 
 
 def _variable(name: str) -> str:
-    """A value's name as Python's: "0.gemm" is layer_0_gemm, and none is that of a function."""
+    """A value's name as a Python identifier: layer_0_gemm for "0.gemm". It never equals that of a function."""
     name = re.sub(r"\W", "_", name)
     return f"layer_{name}" if name[0].isdigit() else f"{name}_"
 

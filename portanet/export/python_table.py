@@ -1,4 +1,4 @@
-"""A table in predict.py: what its columns hold, how its file is written, and the functions that read it here too."""
+"""A table in predict.py: its columns, its file format, and the functions of portanet that read it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from portanet.export.source_text import source_of, sources
 from portanet.storage.schema import CATEGORY, DATE, NUMBER, TIME, YES_NO, Column, Dialect, Schema
 
 IMPORTS = ("datetime", "io", "re")
-"""The modules that reading a table needs besides those of any model."""
+"""The modules for reading a table, besides those of any model."""
 NAMES = (
     "from collections import Counter", "from collections.abc import Mapping", "from types import SimpleNamespace",
 )  # fmt: skip
-"""The names that it needs of modules."""
+"""The names imported from modules."""
 
 _SHARED = (
     cells.number_of, cells.is_missing, columns.is_gap, columns.truth_of, labels.shortest, dates.parse, dates.year_of,
@@ -36,10 +36,10 @@ def table_sources(table: Schema) -> Iterator[str]:
 
 
 def table_columns(table: Schema) -> str:
-    """Return the columns as the file names them: each with the function that reads its cells, and its settings."""
+    """Return the source of COLUMNS: each column's name, the function that reads its cells, and its settings."""
     lines = [f"    ({column.name!r}, {_FUNCTIONS[column.kind]}, {_settings(column)!r})," for column in table.used]
-    told = "# The columns: their names, the functions that read them, and what these know."
-    return "\n".join([told, "COLUMNS = [", *lines, "]"])
+    comment = "# The columns: their names, the functions that read them, and the settings of these."
+    return "\n".join([comment, "COLUMNS = [", *lines, "]"])
 
 
 def _settings(column: Column) -> dict[str, Any]:
@@ -49,10 +49,10 @@ def _settings(column: Column) -> dict[str, Any]:
 
 
 def _constants(table: Schema) -> Iterator[str]:
-    """How cells are written: those words and patterns that the shared functions know by these names."""
+    """The constants of the file format, by the names that the shared functions use."""
     dialect = table.dialect or Dialect()
     numbers = [cells.number_of(word, dialect) for word in dialect.missing or ()]
-    yield f"WIDTH = {len(table.columns)}  # columns of the table that was learnt from, without the label"
+    yield f"WIDTH = {len(table.columns)}  # columns of the training table, without the label"
     yield f"ENCODINGS = {_encodings(dialect)!r}"
     yield from _dialect(dialect)
     yield f"NOT_NUMBERS = {[number for number in numbers if number is not None]!r}"
@@ -81,7 +81,7 @@ def _dialect(dialect: Dialect) -> Iterator[str]:
 
 
 def _encodings(dialect: Dialect) -> list[str]:
-    """Those to try: UTF-8 first, as text in it is rarely anything else; but a model's own UTF-16 before that."""
+    """The encodings to try: UTF-8 first, which other text rarely decodes as; but a training file's UTF-16 before it."""
     own = dialect.encoding.lower().replace("_", "-")
     if own in ("utf-8", "utf8", "utf-8-sig"):
         return ["utf-8-sig", "cp1252"]
@@ -89,7 +89,7 @@ def _encodings(dialect: Dialect) -> list[str]:
 
 
 def _set(words: Iterable[str]) -> str:
-    """A set in the same order each time."""
+    """The source of a set, in a fixed order."""
     found = sorted(words)
     return f"{{{', '.join(map(repr, found))}}}" if found else "()"
 

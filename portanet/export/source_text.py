@@ -1,4 +1,4 @@
-"""The source of functions as predict.py holds it: without types, which are not for a reader of the maths."""
+"""The source of functions for predict.py: without types, so that the maths is easy to read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Function = Callable[..., object]
 def sources(module: ModuleType, code: str | None = None) -> Iterator[str]:
     """Yield the source of a module's functions; with `code`, of those that it calls.
 
-    A function that raises NotImplementedError stands for one of another module, and is left out.
+    A function that raises NotImplementedError is a placeholder for one of another module, and left out.
     """
     for name, function in vars(module).items():
         if inspect.isfunction(function) and function.__module__ == module.__name__:

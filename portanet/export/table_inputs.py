@@ -1,4 +1,4 @@
-"""A table's columns as named inputs of a graph, as they are before they become a matrix of numbers."""
+"""A table's columns as named inputs of a graph, before they become a matrix of numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHOWN = 8  # values of a category in a sentence
 
 
 def add_columns(graph: Graph, card: ModelCard, table: Schema) -> str:
-    """Add an input (N, 1) for each column that is learnt; return the matrix (N, D) that the model takes.
+    """Add an input (N, 1) for each column that the model uses; return the matrix (N, D) that the model takes.
 
         number    float32, or float64 where float32 would make one of two of its numbers; NaN is missing
         category  text, whose code is that in training, and 0 for any other text, so for missing and new values
@@ -45,21 +45,21 @@ def add_columns(graph: Graph, card: ModelCard, table: Schema) -> str:
 
 
 def matrix_dtype(card: ModelCard) -> str:
-    """The type of the rows that a model takes: uint8 for pixels; float64 where it, or what centres them, needs that."""
+    """The type of a model's rows: uint8 for pixels; float64 if the model or its offsets need that; else float32."""
     if card.offsets or (card.dtype == "float64" and not card.pixels):
         return "float64"
     return "uint8" if card.pixels else "float32"
 
 
 def input_dtype(column: Column, *, wide: bool) -> str:
-    """The type of a column's input, as NumPy names it."""
+    """The type of a column's input, by its name in NumPy."""
     if column.kind == NUMBER:
         return "float64" if wide else "float32"
     return "int64" if column.kind == DATE else "str"
 
 
 def codes_of(column: Column) -> dict[str, int]:
-    """Return the texts that are known of a category, with their codes.
+    """Return the known texts of a category with their codes.
 
     Besides its values they are whole numbers with ".0", as frames write them where a value is missing, and for yes/no
     the other words for these, in lower and upper case and with a capital.
@@ -77,7 +77,7 @@ def codes_of(column: Column) -> dict[str, int]:
 
 
 def told(column: Column) -> str:
-    """Return what an input takes, in words."""
+    """Return a description of an input."""
     if column.kind == NUMBER:
         return "a number; NaN is missing"
     if column.kind == DATE:
