@@ -211,3 +211,15 @@ def test_columns_of_different_length_are_refused(run: TrainedModel, folder: Path
     assert len(predict(columns)["label"]) == 2
     with pytest.raises(ValueError, match="number of rows"):
         predict(columns | {"town": ["x"]})
+
+
+def test_excels_errors_are_not_comments(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("n,label\n# a comment\n" + "".join(f"{i / 2},{'xy'[i % 2]}\n" for i in range(40)))
+    network = nn.Sequential(nn.Columns(), nn.Dense(2))
+    fit(network, read(path), epochs=1).save(tmp_path / "predict.py")
+    path.write_text("n\n# another\n1.5\n#DIV/0!\n")
+    command = [sys.executable, "-I", "-c", WITHOUT_PORTANET, str(tmp_path / "predict.py"), "rows.csv"]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "'#DIV/0!' is not a number" in result.stderr
