@@ -208,6 +208,8 @@ def scikit_learn(kind: str) -> Callable[[Table, Split], Any]:
             for name in train.select_dtypes(exclude="number"):
                 known = pd.CategoricalDtype(sorted(train[name].dropna().unique()))
                 train[name], test[name] = train[name].astype(known), test[name].astype(known)
+                if len(known.categories) > 255:  # more than it takes, as days are: by their order
+                    train[name], test[name] = train[name].cat.codes, test[name].cat.codes
             return made(random_state=0).fit(train, split.labels).predict(test)
         if kind == "MLP":
             made = neural_network.MLPClassifier if table.classes else neural_network.MLPRegressor

@@ -16,7 +16,7 @@ An ONNX file (opset 17; extra `onnx`) takes raw rows: pixels as uint8, and a tab
 | category, yes/no | text; unknown values count as missing | "" or any other text |
 | date | int64: seconds since 1970 in the written local time, as in NumPy's `datetime64[s]` | NaT |
 
-```python
+```py
 TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "object", "tensor(int64)": "int64"}
 
 def column(values, kind):  # of a data frame of pandas

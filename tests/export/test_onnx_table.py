@@ -114,7 +114,7 @@ def test_the_example_of_a_data_frame_runs(run: TrainedModel, tmp_path: Path, mon
     mixed_table.write(tmp_path / "new.csv", mixed_table.new_rows())
     frame = pd.read_csv("new.csv", parse_dates=["seen at"], dtype={"zip": str})
     frame["day"] = frame["day"].astype("datetime64[s]")
-    [example] = re.findall(r"```python\n(.*?)```", portanet.export.__doc__ or "", re.DOTALL)
+    [example] = re.findall(r"```py\n(.*?)```", portanet.export.__doc__ or "", re.DOTALL)
     names: dict[str, Any] = {"frame": frame, "onnxruntime": pytest.importorskip("onnxruntime")}
     exec(example, names)
     here = read(tmp_path / "new.csv", table=run.card.table, labelled=False)

@@ -159,5 +159,5 @@ def test_what_cannot_be_calibrated() -> None:
         of_classes(valid=None, calibrate=True)
     with pytest.raises(ConfigError, match="ends in Dense or NTKDense"):
         of_classes(Sequential(Dense(2), BatchNorm()), calibrate=True)
-    with pytest.raises(ConfigError, match="one class for each row"):
+    with pytest.raises(ConfigError, match="one class each"):
         of_numbers(calibrate=True)

@@ -48,7 +48,7 @@ def test_intervals_are_those_of_the_model(targets: int) -> None:
     for share in shares:
         assert 0.0 < share < 1.0
         assert f"{share:.1%}" in run.report(x=x, labels=y)._repr_html_()
-    assert "of 80% meant" in report
+    assert "80% intervals" in report
 
 
 def test_only_the_column_that_decides_matters() -> None:
