@@ -19,7 +19,7 @@ On the CPU, NumPy and PyTorch cut large batches into shards for two or more thre
 `auto`, the default of the command line and of `choose`, takes CuPy where a kernel runs and NumPy elsewhere, and says
 which and why; a backend that is named is used or refused, never replaced. `fit` computes in the library of its arrays,
 `load` on NumPy, unless `backend=` names another. One seed gives the same initial weights, the same order of the rows
-and the same noise on every backend. On NumPy equal commands give equal bytes on the same machine, NumPy and BLAS,
+and the same noise on every backend. On NumPy the same command gives the same bytes on the same machine, NumPy and BLAS,
 whatever the number of threads.
 
 **No GPU has run portanet yet.** The CuPy that ran is the real package, 14.2: its Python, its Cython and the source of
@@ -44,10 +44,10 @@ device holds these numbers):
 | `classic`, Adam | 18 | 0 | 0 | 0 |
 | `mlp`, AdamW | 22 | 0 | 0 | 0 |
 | a small convolutional net, Adam | 48 | 0 | 0 | 0 |
-| each Dropout layer, beside its net | 2 | 0 | 0 | 0 |
-| a RandomAffine layer, beside its net | 15 | 0 | 0 | 0 |
-| each BatchNorm layer, beside its net | 6 to 9 | 0 | 0 | 0 |
-| each LayerNorm layer, beside its net | 8 | 0 | 0 | 0 |
+| each Dropout layer, in addition to its network | 2 | 0 | 0 | 0 |
+| a RandomAffine layer, in addition to its network | 15 | 0 | 0 | 0 |
+| each BatchNorm layer, in addition to its network | 6 to 9 | 0 | 0 | 0 |
+| each LayerNorm layer, in addition to its network | 8 | 0 | 0 | 0 |
 
 An epoch of mini-batches adds one copy, of the order of its rows. Rows that do not fit the device add one copy a step,
 and one for each run of steps in place of that of the epoch: at most two a step, and no synchronisation.

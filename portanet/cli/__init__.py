@@ -27,10 +27,10 @@ resume from), `history.jsonl` (the curves as data), `run.json` (settings, versio
 worst mistakes, the importance of a table's columns. `portanet report A B C` shows runs side by side. `--json` prints
 one JSON object with the result; `portanet COMMAND --help` shows every option.
 
-With `--folds 5` the folder, `runs/NAME-folds-N`, has such a folder for each fold, `fold-1` to `fold-5`, trained on all
-other rows and tested on its own, and `folds.json` with mean and standard deviation of the scores: the numbers of
-`portanet.cross_validate`. Classes keep their proportions, each row is in one fold, the same for every seed. What a
-table's columns hold is decided on all rows; `--valid` holds out a fraction of the other rows inside of each fold.
+With `--folds 5` the folder, `runs/NAME-folds-N`, contains one run folder for each fold, `fold-1` to `fold-5`, trained
+on all other rows and tested on its own, and `folds.json` with mean and standard deviation of the scores: the numbers of
+`portanet.cross_validate`. Classes keep their proportions, each row is in one fold, the same for every seed. Kinds and
+categories of columns are decided on all rows; `--valid` holds out a fraction of the other rows inside of each fold.
 `--resume` trains the folds that are not finished.
 
 `--class-weight balanced` makes rare classes count as much as common ones. `--patience 5` stops when the validation

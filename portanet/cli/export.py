@@ -83,7 +83,7 @@ def _held_out(model: Path) -> Dataset | None:
         record = read_record(model)
         job = rerun.job_of(TrainingSpec.from_dict(record.spec), rerun.places_of(model, record))
         learnt = job.training.name
-        return job.validation or replace(job.training, name=f"{learnt}, which it learnt from")
+        return job.validation or replace(job.training, name=f"{learnt}, its training data")
     except PortanetError as error:
         say(f"no examples in the page, which --examples DATA would give: {error}")
         return None

@@ -143,7 +143,7 @@ def _show(summary: dict[str, Any]) -> None:
     """Print mean and spread: of the task's own metric with what always answering alike comes to, then the others."""
     mean, spread = summary["mean"], summary["spread"]
     first, *others = _known(mean)
-    simple = "the mean alone" if "rmse" in summary["baseline"] else "the commonest class alone"
+    simple = "always predicting the mean" if "rmse" in summary["baseline"] else "always predicting the commonest class"
     beside = f"  ({simple}: {first.text(summary['baseline'][first.key])})"
     echo(f"{first.key} {_both(first, mean, spread)} over {summary['folds']} folds{beside}")
     for metric in others if "targets" not in summary else ():

@@ -121,9 +121,9 @@ def _beside(simple: dict[str, float], measures: dict[str, float], metric: Metric
     if not simple:
         return ""
     if RMSE.key not in simple:
-        return f"  (the commonest class alone: {metric.text(simple[metric.key])})"
+        return f"  (always predicting the commonest class: {metric.text(simple[metric.key])})"
     errors = [RMSE.text(values[RMSE.key]) for values in (measures, simple)]
-    return f"  (root mean squared error {errors[0]}; of the mean alone: {errors[1]})"
+    return f"  (root mean squared error {errors[0]}; always predicting the mean: {errors[1]})"
 
 
 def show(result: dict[str, Any], metric: Metric) -> None:

@@ -23,7 +23,7 @@ _OPTIONS = (
         help="Whether the first row names the columns; else they are numbered from 1.  [default: found]",
     ),
     click.option("--encoding", metavar="NAME", help="Such as utf-8 or cp1252.  [default: found]"),
-    click.option("--missing", metavar="WORD,...", help="More words for a missing value, beside ? - NA nan null none."),
+    click.option("--missing", metavar="WORD,...", help="More words for a missing value, besides ? - NA nan null none."),
     click.option(
         "--column", multiple=True, metavar="NAME=KIND",
         help="Take a column as number, category, date or id, or drop it; may be repeated.  [default: found]",

@@ -53,8 +53,8 @@ colours; unreadable files are all named in one error. The pictures of a folder n
 `FOLDER:test`. `portanet predict MODEL photo.jpg FOLDER` prints `File,Label`; `--show seen.png` writes the network's
 input. For a model of MNIST, photographs of digits are prepared as MNIST was, step by step in
 `portanet.data.pictures.digit`: paper subtracted, dark ink made light, fitted into 20 x 20, centred by mass. Of 24 drawn
-digits, 20 of which are in `tests/data/pictures/photographs`, `mlp` after three epochs and `cnn` after two get all
-right; of 400 more at random, all, or all but the two whose ink covers half of the picture.
+digits, 20 of which are in `tests/data/pictures/photographs`, `mlp` after three epochs and `cnn` after two get all 24
+right; of 400 others, drawn at random, at most two are wrong, whose ink covers half of the picture.
 
 ## Memory maps
 

@@ -197,7 +197,7 @@ def _text(column: Column, tally: Tally) -> Column:
     if form := dates.form_of(texts):
         return replace(column, kind=kinds.DATE, form=form)
     if tally.is_distinct and tally.present >= _FEW_ROWS:
-        return replace(column, kind=kinds.ID, why="every text is another")
+        return replace(column, kind=kinds.ID, why="every value is different")
     if tally.overflow or (len(texts) > _FEW and (2 * len(texts) > tally.present or _is_prose(tally))):
         shown = f"{len(texts):,}" if not tally.overflow else f"over {_MOST:,}"
         return replace(column, kind=kinds.TEXT, why=f"{shown} different texts in {tally.present:,} cells")

@@ -19,7 +19,7 @@ An ONNX file (opset 17; extra `onnx`) takes raw rows: pixels as uint8, and a tab
 ```py
 TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(string)": "object", "tensor(int64)": "int64"}
 
-def column(values, kind):  # of a data frame of pandas
+def column(values, kind):  # of frame, a data frame of pandas whose dates are parsed, as by pandas.to_datetime
     moments = values.dtype.kind == "M"
     return (values.astype("datetime64[s]") if moments else values).astype(TYPES[kind]).to_numpy()[:, None]
 

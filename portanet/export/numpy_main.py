@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import itertools
+import os
 import sys
 from typing import Any
 
@@ -98,7 +99,11 @@ def rounded(values: Any) -> Any:
 def write(rows: Any) -> None:
     """Print rows as CSV. Carriage returns also end a line, and csv does not quote them by itself."""
     plain = csv.writer(sys.stdout, lineterminator="\n")
-    for row in rows:
-        returns = any("\r" in cell for cell in row)
-        writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\n") if returns else plain
-        writer.writerow(row)
+    try:
+        for row in rows:
+            returns = any("\r" in cell for cell in row)
+            writer = csv.writer(sys.stdout, quoting=csv.QUOTE_ALL, lineterminator="\n") if returns else plain
+            writer.writerow(row)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has closed it, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -88,7 +88,7 @@ def python_source(graph: Graph, card: ModelCard) -> str:
     (source,) = graph.inputs
     table = card.table or (Schema(tuple(map(Column, card.columns))) if card.columns else None)
     name = "rows" if table is None else "table"
-    modules = sorted({"base64", "csv", "itertools", "sys", *(() if table is None else IMPORTS)})
+    modules = sorted({"base64", "csv", "itertools", "os", "sys", *(() if table is None else IMPORTS)})
     imports = [f"import {module}" for module in modules]
     if table is None:
         takes = f"rows of the shape {source.shape}, as {source.dtype}"

@@ -41,7 +41,7 @@ def _row(evidence: Evidence, column: Column, most: float) -> Object:
     return {
         "name": column.name,
         "kind": column.kind,
-        "values": _summary(column, values[~missing]),
+        "summary": _summary(column, values[~missing]),
         "missing": f"{missing.mean():.1%}" if missing.any() else "none",
         "importance": importance,
         "text": f"{importance:.4f}",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from portanet.metrics import ACCURACY, METRICS, R2, Metric
+from portanet.metrics import ACCURACY, METRICS, R2, RMSE, Metric
 from portanet.report import ending, tables
 from portanet.report.chart import number
 from portanet.report.errors import root_mean_square
@@ -23,7 +23,7 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object:
     """Return the content of templates/headline.html.j2."""
     return {
         "figures": figures(record, evidence),
-        "error": _error(evidence),
+        "error": _error(record, evidence),
         "sentences": [text for text in (ending.why(record), ending.which(record)) if text],
         "scores": scores(record),
         "facts": tables.facts(record),
@@ -105,19 +105,23 @@ def _compare(figure: Object, baseline: Object, evidence: Evidence | None) -> Non
     if metric is ACCURACY and _is_number(score) and name:
         figure["baseline"], figure["compared"] = score, f"{score:.2%} by always predicting {name}{on}"
     elif metric is R2:
-        figure["baseline"], figure["compared"] = 0.0, f"0 by always predicting the mean, 1 is perfect{on}"
+        score = float(score) if isinstance(score, float) else 0.0
+        figure["baseline"] = score
+        figure["compared"] = f"{number(score)} by always predicting the mean, 1 is perfect{on}"
 
 
-def _error(evidence: Evidence | None) -> Object | None:
+def _error(record: RunRecord, evidence: Evidence | None) -> Object | None:
     """The root mean squared error in the target's unit, beside that of predicting the mean; None for several units."""
     if evidence is None or not evidence.has_numbers or len(evidence.target_names) > 1:
         return None
     residuals = evidence.targets - evidence.outputs
-    spread = evidence.targets - evidence.targets.mean(axis=0)
-    rmse, mean = root_mean_square(residuals), root_mean_square(spread)
+    rows = {"validation": "valid"}.get(evidence.rows, evidence.rows)
+    recorded = _section(record.result.get("baseline"), rows).get(RMSE.key)  # of the training rows' mean
+    spread = root_mean_square(evidence.targets - evidence.targets.mean(axis=0))
+    mean = recorded if isinstance(recorded, float) else spread
     return {
         "title": f"{evidence.rows.capitalize()} error (RMSE)",
-        "text": number(rmse),
+        "text": number(root_mean_square(residuals)),
         "compared": f"{number(mean)} by always predicting the mean",
         "label": evidence.target_names[0],
         "mean": number(float(np.abs(residuals).mean())),

@@ -29,7 +29,7 @@ Numbers that become infinite or NaN stop the run with the step, the layer where 
 model is the error's `model`. The check never stalls the device between log points. `portanet rerun RUN` repeats a run
 and says whether the model has the same bytes, or what differs.
 
-What was tried:
+What was tested:
 
 - runs killed at random moments, and two runs for one folder (`python scripts/torture.py --minutes 3 --seed 11`): 74
   kills, 9 runs, 9 folders wanted twice, nothing lost;

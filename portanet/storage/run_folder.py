@@ -71,7 +71,10 @@ class RunFolder:
             path = Path("runs", f"{name}-{number}")
             if path.is_dir() and not ended(path):
                 return cls(path)
-        raise ConfigError(f"runs/{name}-* holds no unfinished run.", remedy="name its folder with out=FOLDER")
+        raise ConfigError(
+            f"runs/{name}-* holds no unfinished run.",
+            remedy="the last one has ended; name another with out=FOLDER" if _numbers(Path("runs"), name) else "",
+        )
 
     def drop_if_empty(self) -> None:
         """Remove the folder that was made for this run if nothing was written to it, as after an early error.

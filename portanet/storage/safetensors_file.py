@@ -47,7 +47,9 @@ def decoded(path: Path, kind: str = "file", origin: str = "") -> tuple[dict[str,
 
     with explained(f"{path} cannot be read as a safetensors file"):
         if not path.is_file():
-            raise CheckpointError(f"the {kind} {path} does not exist; {origin}.")
+            fold = path.parent / "fold-1"
+            where = f"{path.parent} holds folds; name one, such as {fold}" if fold.is_dir() else origin
+            raise CheckpointError(f"the {kind} {path} does not exist; {where}.")
         _check_header(path)
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

@@ -108,7 +108,7 @@ def as_table(given: Given, model: Layer, card: ModelCard) -> tuple[Given, Layer]
 
     DataError for codes of categories in front of a layer that would take them for numbers.
     """
-    first = _first(model)
+    first = _first(model.unfrozen())
     if not (isinstance(first, Columns) and not first.kinds):
         if isinstance(given.x, Dataset) and type(first) in LAYERS.values() and not isinstance(first, Columns):
             _require_numbers(given.x)
@@ -132,6 +132,8 @@ def _with_kinds(model: Layer, kinds: tuple[str | int, ...]) -> Layer:
     """The model with these kinds for the Columns that it begins with."""
     if isinstance(model, Columns):
         return replace(model, kinds=kinds)
+    if not model.children:  # frozen, and so as it was made
+        return model
     first, *others = model.children.values()
     return Sequential(_with_kinds(first, kinds), *others)
 

@@ -199,3 +199,10 @@ def test_a_folder_of_folds_is_no_run(cli: Call, folds: dict[str, Any]) -> None:
     answer = cli("train", "houses.csv", "--label", "price", *BASE, "--out", "all", "--resume")
     assert answer.code == 1
     assert "is not a run folder" in answer.err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_model_is_one_of_a_fold(cli: Call, folds: dict[str, Any], command: str) -> None:
+    answer = cli(command, "all", "houses.csv")
+    assert answer.code == 1
+    assert str(Path("all", "fold-1")) in answer.err

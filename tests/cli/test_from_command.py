@@ -119,3 +119,16 @@ def test_a_model_from_python(cli: Call) -> None:
     portanet.fit(Dense(3), x, labels, epochs=1).save("own.safetensors")
     assert notes(cli("train", "table.npz", "--from", "own.safetensors", *BASE)) == []
     assert portanet.load("on").model == portanet.nn.Sequential(Dense(3))
+
+
+def test_the_columns_of_a_table_may_be_frozen(cli: Call) -> None:
+    """Which freezes embeddings of categories too: the codes still enter by Columns."""
+    rows = [[f"town{i % 12}", i * i % 17, i % 2] for i in range(96)]
+    write_csv(Path("towns.csv"), ["town", "size", "label"], rows)
+    base = ("--epochs", 8, "--backend", "numpy", "--valid", 0)
+    assert cli("train", "towns.csv", *base, "--out", "first").code == 0
+    answer = cli("train", "towns.csv", "--from", "first", "--freeze", "0", *base, "--out", "second")
+    assert answer.code == 0, answer.err
+    before, after = params("first"), params("second")
+    assert equal(before["0"], after["0"])
+    assert not equal(before, after)

@@ -119,7 +119,7 @@ def test_it_trains_as_it_comes_and_predicts(cli: Call, name: str) -> None:
 def test_identifiers_go_with_the_answers_as_the_file_has_them(cli: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f"{i % 5},{i * 0.5},{'ab'[i % 2]},X{i:03}" for i in range(40)]
     Path("train.csv").write_text("\n".join(["a,b,label,code", *lines]))
-    assert "left out: code (every text is another)" in cli("train", "train.csv", *SHORT).err
+    assert "left out: code (every value is different)" in cli("train", "train.csv", *SHORT).err
     new = "b;code;a\n" + "\n".join(f"{i / 2};{i:05};{i}" for i in range(3))
     Path("new.csv").write_text(new)
     answer = cli("predict", "run", "new.csv")

@@ -115,3 +115,17 @@ def test_an_error_is_one_line(content: str | None, fact: str, tmp_path: Path) ->
     assert result.returncode == 1
     assert fact in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such pipes")
+def test_the_reader_may_stop_reading(tmp_path: Path) -> None:
+    *_, text = a_table_model()
+    (tmp_path / "predict.py").write_text(text, encoding="utf-8")
+    (tmp_path / "rows.csv").write_text("height,weight\n" + "1,2\n" * 20_000)
+    command = [sys.executable, "predict.py", "rows.csv"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "Row,Label\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,9 @@ def test_columns_show_kind_missing_values_and_importance() -> None:
         ("size", "number", "33.3%", 0.25),
         ("day", "date", "none", 0.0),
     ]
+    html = page(RECORD, table())
+    assert [row["summary"] for row in found["columns"] if f"<td>{escape(row['summary'])}</td>" not in html] == []
+    assert "built-in" not in html  # a name of a key that dicts have too
     assert found["left_out"] == [("nr", "id", "every number is another")]
 
 

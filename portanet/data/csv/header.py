@@ -142,7 +142,9 @@ def label_position(file: str, names: tuple[str, ...], label: str | None, *, trai
             remedy=f'name the label by its number, as in label="{len(names)}"',
         )
     close = difflib.get_close_matches(label, names, 1)
-    hint = f"; did you mean {quoted(close[0])}?" if close else f"; its columns: {', '.join(map(plain, names[:8]))}."
+    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
+    known = f"; its columns: {', '.join(map(plain, names[:8]))}{more}."
+    hint = f"; did you mean {quoted(close[0])}?" if close else known
     raise DataError(f"{file} has no column {label!r}{hint}")
 
 

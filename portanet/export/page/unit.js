@@ -57,11 +57,12 @@ function unitCard(stages) {
     return flatten?.op === "Flatten" && values[flatten.inputs[0]].shape.length === 4 ? values[flatten.inputs[0]].shape.slice(1) : null;
   }
 
-  // Gradient ascent on the input, from grey, with smoothing.
+  // Gradient ascent on the input, with smoothing, from noise that is the same each time: on plain grey the edges that a
+  // convolution looks for are nowhere, and its gradient can be 0.
   function climb(stage, unit) {
     const [source] = network.inputs, turn = ++climbing, length = size(source.shape);
     const name = stages.indexOf(stage) === stages.length - 1 ? stage.value : stage.weights.output;
-    let x = new Float32Array(length).fill(40), step = 0;
+    let x = Float32Array.from({ length }, (_, i) => (((i + 1) * 2654435761) >>> 0) % 81), step = 0;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     function once() {
       const values = valuesOf(x), shape = values[name].shape, block = size(shape) / unitsOf(shape);
