@@ -108,9 +108,11 @@ def as_table(given: Given, model: Layer, card: ModelCard) -> tuple[Given, Layer]
 
     DataError for codes of categories in front of a layer that would take them for numbers.
     """
-    first = _first(model.unfrozen())
+    first = _first(model)
     if not (isinstance(first, Columns) and not first.kinds):
-        if isinstance(given.x, Dataset) and type(first) in LAYERS.values() and not isinstance(first, Columns):
+        behind = _first(model.unfrozen())
+        takes_codes = type(first) not in LAYERS.values() or (isinstance(behind, Columns) and behind.kinds)
+        if isinstance(given.x, Dataset) and not takes_codes:
             _require_numbers(given.x)
         return given, model
     if card.columns is None and columns_of(given.x) is not None and not isinstance(given.x, Dataset):
@@ -132,8 +134,6 @@ def _with_kinds(model: Layer, kinds: tuple[str | int, ...]) -> Layer:
     """The model with these kinds for the Columns that it begins with."""
     if isinstance(model, Columns):
         return replace(model, kinds=kinds)
-    if not model.children:  # frozen, and so as it was made
-        return model
     first, *others = model.children.values()
     return Sequential(_with_kinds(first, kinds), *others)
 
