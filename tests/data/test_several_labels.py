@@ -46,6 +46,7 @@ def test_numbers(path: Path, frame: pd.DataFrame, task: str, mapped: bool) -> No
 
 
 def test_a_frame_and_parquet_hold_the_same(path: Path, frame: pd.DataFrame) -> None:
+    pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
     expected = read(path, label=["area", "price"])
     frame.to_parquet(path.with_suffix(".parquet"))
     for source in (frame, path.with_suffix(".parquet")):
