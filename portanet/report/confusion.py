@@ -33,6 +33,7 @@ def section(record: RunRecord, evidence: Evidence | None = None) -> Object | Non
         "pairs": [] if small else _pairs(true, predicted, evidence.classes),
         "names": evidence.classes,
         "classes": rows[:_LISTED],
+        "described": evidence.described,
         "hidden": max(0, len(rows) - _LISTED),
     }
 

@@ -51,6 +51,11 @@ class Evidence:
         return len(self.x)
 
     @property
+    def described(self) -> str:
+        """The rows in words, such as "10,000 of 42,000 training rows"."""
+        return (f"{len(self):,} of " if len(self) < self.total else "") + f"{self.total:,} {self.rows} rows"
+
+    @property
     def has_one_class(self) -> bool:
         """Whether each row has one class."""
         return bool(self.classes) and self.targets.ndim == 1

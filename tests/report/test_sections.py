@@ -311,3 +311,8 @@ def test_runs_of_different_lengths_are_drawn_over_their_fraction() -> None:
     assert drawn.x.title == "Fraction of the run"
     assert drawn.reading[-1][1] == "Fraction of the run 100%"
     assert {name for *_, lines in drawn.reading for _, name, _ in lines} == {"a", "b"}
+
+
+def test_the_matrix_says_of_which_rows_it_is() -> None:
+    assert "On 8 validation rows." in page(RECORD, classes())
+    assert "On 8 of 42,000 validation rows." in page(RECORD, replace(classes(), total=42_000))
