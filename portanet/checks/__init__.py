@@ -38,7 +38,21 @@ ratios vary by a tenth from run to run.
 | batches of 128, two convolutions of 5x5, Adam, ms | 13.3 | 16.4 (1.23) | | 16.6 (1.24) | 41.4 (3.18) | |
 | 70,000 predictions, 784-256-128-10, rows a second | 366,831 | | | 352,256 (1.04) | | 312,851 (1.17) |
 
-On mini-batches of small networks JAX's compiled epochs win; `--backend jax` is then as fast as JAX by hand. `portanet
-bench` times the presets on your machine's backends, and with `--plain` also without tracing (on this machine 1.2 to 1.4
-times as long on NumPy, 1.3 to 1.5 on PyTorch).
+On another machine, with kernels in C, by `python scripts/bench.py --rounds 3` (Intel Xeon with AVX-512, 2 cores, the
+same versions):
+
+| job | portanet | `--no-trace` | NumPy by hand | PyTorch | JAX | scikit-learn |
+|---|---|---|---|---|---|---|
+| all 42,000 images, 784-16-10, ms | 34.7 | 48.5 (1.42) | 29.3 (0.84) | 46.3 (1.43) | 91.2 (2.65) | 67.5 (1.84) |
+| batches of 128, 784-128-10, µs | 1,112 | 1,350 (1.23) | 1,025 (0.92) | 1,391 (1.18) | 582 (0.53) | 1,596 (1.51) |
+| the same with `--backend jax` | 1,124 | | | | 582 (0.54) | |
+| batches of 32, 784-32-10, µs | 304 | 402 (1.36) | 259 (0.86) | 732 (2.49) | 131 (0.43) | 490 (1.61) |
+| batches of 128, two convolutions of 5x5, Adam, ms | 12.9 | 18.0 (1.41) | | 16.6 (1.27) | 40.9 (3.22) | |
+| 70,000 predictions, 784-256-128-10, rows a second | 373,368 | | | 385,965 (0.97) | | 287,261 (1.36) |
+| Adam alone, 100,000 weights, µs | 76.4 | without kernels: 169 (2.21) | | | | |
+
+There the kernels pay where arrays are large and not in batches of 32 (traced without them: 278 µs). On mini-batches of
+small networks JAX's compiled epochs win, on the first machine with `--backend jax` too. `portanet bench` times the
+presets on your machine's backends, and with `--plain` also without tracing (on the first machine 1.2 to 1.4 times as
+long on NumPy, 1.3 to 1.5 on PyTorch).
 """
