@@ -122,10 +122,14 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def mpi(session: nox.Session) -> None:
-    """Many processes: on real ranks, by mpi4py with the mpich of PyPI."""
+    """Many processes: on real ranks, by mpi4py with the mpich of PyPI; `-- measure` shows what they cost."""
     session.install("--editable", ".", *EXTRAS["mpi"], "mpich>=4.2", *group("test"))
     session.run("python", "-c", "from mpi4py import MPI, __version__; print(__version__, MPI.Get_library_version())")
-    session.run("pytest", "-n", "0", "tests/mpi", *session.posargs)
+    if "measure" in session.posargs:
+        session.run("python", "scripts/ranks.py")
+        session.run("python", "scripts/ranks.py", "--stream", "1")
+    else:
+        session.run("pytest", "-n", "0", "tests/mpi", *session.posargs)
 
 
 @nox.session(venv_backend="virtualenv")

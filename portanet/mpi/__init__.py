@@ -61,6 +61,6 @@ measured:
     speed-up, S = 64         7.1   13.3   21.6   25.1   16.5    9.6    5.3
               S = 512        7.2   14.3   27.8   49.8   70.6   65.4   41.7
 
-More ranks stop paying off at about sqrt(S (t + 2 b G) / l): 57 for S = 64, 161 for S = 512. A batch of one shard is
+More ranks stop paying off at about sqrt(S (t + 2 b G) / l): 58 for S = 64, 164 for S = 512. A batch of one shard is
 computed by every rank, without messages and without a gain.
 """
