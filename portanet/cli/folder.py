@@ -8,12 +8,7 @@ from pathlib import Path
 
 from portanet.cli.ranks import lead, leads
 from portanet.mpi.ranks import Ranks
-from portanet.storage.run_folder import RunFolder, require_empty
-
-SUMMARY = "folds.json"
-"""The scores of folds, in the folder of their runs."""
-FOLD = "fold-{}"
-"""The folder of a fold's run in it, by its number from 1."""
+from portanet.storage.run_folder import FOLD, SUMMARY, RunFolder, require_empty
 
 
 @contextlib.contextmanager

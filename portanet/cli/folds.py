@@ -12,13 +12,14 @@ from typing import Any
 from portanet._text import plain
 from portanet.backends import Backend
 from portanet.cli import options
-from portanet.cli.folder import FOLD, SUMMARY, locked_folder
+from portanet.cli.folder import locked_folder
 from portanet.cli.plans import Job
 from portanet.cli.terminal import echo
 from portanet.errors import ConfigError, DataError
 from portanet.metrics import LOSS, METRICS, Metric
 from portanet.mpi.ranks import Ranks
 from portanet.storage import atomic
+from portanet.storage.run_folder import FOLD, SUMMARY
 from portanet.storage.run_record import RunRecord, has_ended, read_record
 from portanet.training.cross_validation import Folds
 
