@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from portanet._typing import Array
 from portanet.optim.optimizer import (
     decay_rates,
+    fade,
     require_fraction,
     require_not_negative,
     require_positive,
@@ -70,10 +71,10 @@ class Adam:
 
     def update(self, flat: Array, grads: Array, state: AdamState, *, learning_rate: float) -> tuple[Array, AdamState]:
         first, second, first_weight, second_weight, decay = state
-        first *= self.beta1
+        first = fade(first, self.beta1)
         first += grads
         grads *= grads
-        second *= self.beta2
+        second = fade(second, self.beta2)
         second += grads
         first_weight = self.beta1 * first_weight + 1.0
         second_weight = self.beta2 * second_weight + 1.0

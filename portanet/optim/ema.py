@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from portanet._tree import copy_dicts, tree_get, tree_items, tree_set
 from portanet._typing import Array, Params
 from portanet.optim import optimizer as base
-from portanet.optim.optimizer import Optimizer, require_fraction, require_optimizer
+from portanet.optim.optimizer import Optimizer, fade, require_fraction, require_optimizer
 from portanet.xp import namespace
 
 
@@ -67,7 +67,7 @@ class EMA:
         flat, inner = self.optimizer.update(flat, grads, state.optimizer, learning_rate=learning_rate)
         average, steps = state.average, state.steps
         share = self._share(steps)
-        average *= 1.0 - share
+        average = fade(average, 1.0 - share)
         average += share * flat
         return flat, EMAState(inner, average, steps + 1.0)
 

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, NamedTuple
 
 from portanet._typing import Array
-from portanet.optim.optimizer import decay_rates, require_fraction, require_not_negative, require_rate, shrink
+from portanet.optim.optimizer import decay_rates, fade, require_fraction, require_not_negative, require_rate, shrink
 from portanet.xp import namespace
 
 
@@ -60,7 +60,7 @@ class Lion:
         xp, first = namespace(flat), state.first
         mean = (self.beta1 * (1.0 - self.beta2) / (1.0 - self.beta1)) * first
         mean += grads
-        first *= self.beta2
+        first = fade(first, self.beta2)
         first += grads
         step = xp.astype(mean > 0.0, flat.dtype)  # not xp.sign, which waits for the device in CuPy
         step -= xp.astype(mean < 0.0, flat.dtype)

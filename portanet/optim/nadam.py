@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, NamedTuple
 
 from portanet._typing import Array
-from portanet.optim.optimizer import require_fraction, require_not_negative, require_positive, require_rate
+from portanet.optim.optimizer import fade, require_fraction, require_not_negative, require_positive, require_rate
 from portanet.xp import namespace
 
 
@@ -67,9 +67,9 @@ class NAdam:
 
     def update(self, flat: Array, grads: Array, state: NAdamState, *, learning_rate: float) -> tuple[Array, NAdamState]:
         first, second, second_weight, product, steps = state
-        first *= self.beta1
+        first = fade(first, self.beta1)
         first += grads
-        second *= self.beta2
+        second = fade(second, self.beta2)
         second += grads * grads
         second_weight = self.beta2 * second_weight + 1.0
         steps = steps + 1.0

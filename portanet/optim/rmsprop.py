@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from portanet._typing import Array
 from portanet.optim.optimizer import (
     decay_rates,
+    fade,
     penalize,
     require_fraction,
     require_not_negative,
@@ -73,14 +74,14 @@ class RMSProp:
         self, flat: Array, grads: Array, state: RMSPropState, *, learning_rate: float
     ) -> tuple[Array, RMSPropState]:
         grads, squares, velocity = penalize(grads, flat, state.decay), state.squares, state.velocity
-        squares *= self.alpha
+        squares = fade(squares, self.alpha)
         squares += grads * grads
         scale = (1.0 - self.alpha) ** -0.5
         root = namespace(flat).sqrt(squares)
         root += self.eps * scale
         grads /= root
         if velocity is not None:
-            velocity *= self.momentum
+            velocity = fade(velocity, self.momentum)
             velocity += grads
             flat -= learning_rate * scale * velocity
             return flat, state._replace(squares=squares, velocity=velocity)

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from portanet._typing import Array
 from portanet.errors import ConfigError
-from portanet.optim.optimizer import decay_rates, penalize, require_fraction, require_not_negative, require_rate
+from portanet.optim.optimizer import decay_rates, fade, penalize, require_fraction, require_not_negative, require_rate
 from portanet.xp import namespace
 
 
@@ -64,7 +64,7 @@ class SGD:
             grads *= learning_rate
             flat -= grads
             return flat, state
-        velocity *= self.momentum
+        velocity = fade(velocity, self.momentum)
         velocity += grads
         step = velocity
         if self.nesterov:

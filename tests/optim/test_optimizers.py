@@ -75,6 +75,20 @@ PORTABLE = [  # each way through the code once
 every_optimizer = pytest.mark.parametrize("optimizer", EVERY, ids=str)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("optimizer", PORTABLE, ids=str)
+def test_sums_of_gradients_that_end_become_0(optimizer: Optimizer, dtype: str) -> None:
+    """And not numbers below the smallest normal one, which keep a processor busy for the rest of the training."""
+    smallest = float(np.finfo(dtype).smallest_normal)
+    flat, grads = np.zeros(7, dtype), np.linspace(-1.0, 1.0, 7).astype(dtype) * smallest**0.48
+    state = optimizer.init(flat, decayed=0)
+    for _ in range(8000):
+        flat, state = optimizer.update(flat, grads, state, learning_rate=0.001)
+        grads = np.zeros(7, dtype)
+    sums = [leaf for leaf in flatten(state, []) if isinstance(leaf, np.ndarray)]
+    assert all(((leaf == 0) | (np.abs(leaf) >= smallest)).all() for leaf in sums)
+
+
 def course(dtype: str = "float64") -> tuple[Host, Host, list[float]]:
     """Where it starts, the gradient of each step, and its rate. The gradients differ in size by 10^4."""
     rng = np.random.default_rng(6)
