@@ -15,7 +15,7 @@ from helpers import Host
 
 import portanet
 from portanet._tree import flatten, map_leaves
-from portanet.backends import c_kernels
+from portanet.backends import compiler
 from portanet.backends.compiler import Compiler
 from portanet.training.shards import workers
 
@@ -141,6 +141,6 @@ def kernels_at_once() -> Iterator[Compiler]:
     ask = functools.partial(_compiler.ask, wait=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PORTANET_CC", raising=False)
-        patch.setattr(c_kernels, "compiler", lambda: _compiler)
+        patch.setattr(compiler, "compiler", lambda: _compiler)
         patch.setattr(_compiler, "ask", ask)
         yield _compiler

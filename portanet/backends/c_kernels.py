@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from portanet.backends.compiler import Function, compiler, name_of
+from portanet.backends import c_calls, compiler
+from portanet.backends.c_calls.call import CCall, pointer
+from portanet.backends.compiler import Function, name_of
 from portanet.backends.kernel_call import KernelCall
 from portanet.backends.loops import c_body, words
 from portanet.tracing import Kernel, Statement, Var, real
@@ -17,15 +19,25 @@ from portanet.tracing.tracer import Tracer
 def ask(kernels: list[Kernel]) -> Callable[[], bool]:
     """Start to compile kernels; return a function that tells whether they are ready."""
     bodies = {name_of(body): body for body in map(c_body, kernels)}
-    compiler().ask(bodies)
-    return lambda: all(compiler().get(name) is not None for name in bodies)
+    shared = c_calls.bodies()
+    compiler.compiler().ask(shared)
+    compiler.compiler().ask(bodies)
+    return lambda: all(compiler.compiler().get(name) is not None for name in (*bodies, *shared))
 
 
 def statements(kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
     """The call of a kernel that has been compiled."""
-    function = compiler().get(name_of(c_body(kernel)))
+    function = compiler.compiler().get(name_of(c_body(kernel)))
     assert function is not None
     return [_Call(kernel, function, value).statement()]
+
+
+def c_call(statement: Statement) -> CCall | None:
+    """The C call of a statement that runs a kernel on the same arrays and numbers each time."""
+    [address] = statement.args if len(statement.args) == 1 else [None]
+    if not isinstance(address, _Address):
+        return None
+    return CCall(pointer(statement.function), address.call.words, (address,))
 
 
 _SMALL = 4096  # bytes
@@ -43,9 +55,9 @@ class _Call(KernelCall):
     def __init__(self, kernel: Kernel, function: Function, value: Callable[[Any], Any]) -> None:
         super().__init__(np, kernel, value)
         self._function, self._checked = function, any(slot.rows for slot in kernel.slots)
-        self._block = np.zeros(2 + len(words(kernel)), np.uint64)
-        self._address = _Address(self._block.ctypes.data)
-        self._block[1] = kernel.shape[0]
+        self.words = np.zeros(2 + len(words(kernel)), np.uint64)
+        self._address = _Address(self.words.ctypes.data)
+        self.words[1] = kernel.shape[0]
         self._places: dict[int, int] = {}
         self._views: dict[int, tuple[Any, int]] = {}
         for index, word in enumerate(words(kernel), start=2):
@@ -84,24 +96,24 @@ class _Call(KernelCall):
                 self.set_array(i, real(self._arrays[i]))
         elif kind == "number":
             number, dtype = kernel.numbers[i]
-            view = self._block.view(dtype)
+            view = self.words.view(dtype)
             self._views[i] = view, place * 8 // view.dtype.itemsize
             if not isinstance(number, Tracer):
                 self.set_number(i, number)
         elif kind == "size":
-            self._block[place] = kernel.shape[i]
+            self.words[place] = kernel.shape[i]
         elif kind == "rows":
             slot = kernel.slots[i]
-            self._block[place] = slot.tracer.shape[slot.rows[2] if slot.rows else 0]
+            self.words[place] = slot.tracer.shape[slot.rows[2] if slot.rows else 0]
         else:
-            self._block.view(np.int64)[place] = kernel.slots[i].strides[dimension]
+            self.words.view(np.int64)[place] = kernel.slots[i].strides[dimension]
 
     def may_take(self, array: Any, *, changed: bool) -> bool:
         flags = array.flags
         return bool(flags.aligned and (flags.writeable or not changed))
 
     def set_array(self, i: int, array: Any) -> None:
-        self._block[self._places[i]] = array.ctypes.data
+        self.words[self._places[i]] = array.ctypes.data
 
     def set_number(self, i: int, number: float) -> None:
         view, index = self._views[i]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from portanet._tree import is_array
-from portanet.backends import c_kernels
+from portanet.backends import c_calls, c_kernels
 from portanet.backends.expressions import form_of, gathers
-from portanet.tracing import Constant, Form, Kernel, Library, Op, RunPair, Statement, Var, real
+from portanet.tracing import Constant, Form, Kernel, Library, Line, Op, RunPair, Statement, Var, real
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
 
 _LARGE = 2**16  # numbers
@@ -118,8 +118,10 @@ class NumPyCalls(Library):
 
     def write_matmul(self, out: Any, a: Any, b: Any) -> list[Statement]:
         parts = [] if isinstance(a, Var) or isinstance(b, Var) else halves(real(a), real(b), out)
-        if self._hand_over is None or len(parts) < 2:
-            return self.write_product(out, a, b) if len(parts) == 1 else [Statement(write_product, (a, b, out), {})]
+        if len(parts) < 2:
+            return self.write_product(out, a, b) if parts else [Statement(write_product, (a, b, out), {})]
+        if self._hand_over is None:
+            return [Statement(np.matmul, part[:2], {"out": part[2]}) for part in parts]
         pair = [functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]
         return [Statement(_Pair(self._hand_over, *pair), (), {})]
 
@@ -147,6 +149,27 @@ class NumPyCalls(Library):
         if rows.size and not 0 <= rows.min() <= rows.max() < real(x).shape[axis]:
             return None
         return [Statement(np.ndarray.take, (x, indices, axis, out, "clip"), {})]  # checked, NumPy would not use `out`
+
+    def write_argmax(self, out: Any, x: Any, *, axis: Any = None, keepdims: Any = False) -> list[Statement] | None:
+        return None if axis is None or keepdims else [Statement(np.ndarray.argmax, (x, axis, out), {})]
+
+    def write_concat(self, out: Any, arrays: Any, *, axis: Any = 0) -> list[Statement] | None:
+        """A copy of each array to its place."""
+        if axis is None:
+            return None
+        statements, start, along = [], 0, np.moveaxis(out, axis, 0)
+        for array in arrays:
+            stop = start + real(array).shape[axis]
+            statements.append(Statement(np.copyto, (np.moveaxis(along[start:stop], 0, axis), array), {}))
+            start = stop
+        return statements
+
+    def write_stack(self, out: Any, arrays: Any, *, axis: Any = 0) -> list[Statement]:
+        """A copy of each array to its place."""
+        return [
+            Statement(np.copyto, (place, array), {})
+            for place, array in zip(np.moveaxis(out, axis, 0), arrays, strict=True)
+        ]
 
     def write_astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Statement]:
         return [Statement(np.copyto, (out, x, "unsafe"), {})]
@@ -194,6 +217,9 @@ class NumPyCalls(Library):
 
     def write_kernel(self, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
         return c_kernels.statements(kernel, value)
+
+    def joined(self, lines: list[Line]) -> list[Line]:
+        return c_calls.joined(lines, c_kernels.c_call)
 
 
 @functools.cache

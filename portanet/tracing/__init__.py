@@ -131,17 +131,25 @@ Then neighbouring elementwise calls become one loop, a kernel (fuse.py): Adam is
 ten. On NumPy the machine's own `cc` compiles the loops, in the background while the first steps run without them, and
 the cache folder keeps them for this compiler and this processor; they are loaded only from folders that no other user
 can write. The C text holds the calls, their dtypes and the layout of the arrays, never a number or a name from a file.
+
 Every operation in a kernel is exactly rounded or on integers, and the compiler may not reorder or contract it, so the
 bits are those of the steps without; powers and exponentials stay NumPy's own. Without a compiler steps run as traced,
 and `portanet doctor` says why; `PORTANET_CC` names another compiler, and empty it forbids all;
-`choose("numpy", fuse=False)` switches kernels off. On CuPy the same loops are ElementwiseKernels, with exponentials
+`choose("numpy", fuse=False)` switches kernels off.
+
+Then also the calls between kernels are made from C (backends/c_calls): reductions and exponentials by NumPy's own inner
+loops, products by the BLAS that NumPy is linked with. Each is checked against NumPy's call before it is used. A step
+becomes a few calls from Python, `run(c3)` in the code, and each gives up the interpreter's lock only once, which
+another thread waits for.
+
+On CuPy the same loops are ElementwiseKernels, with exponentials
 too, built without contraction to fused multiply-adds; their bits have been compared on the emulated device alone. There
 each call is a launch, so a trace is rewritten where that leaves fewer (rewrites.py): two kernels both compute what one
 would have to keep for the other, and two equal sums are one.
 """
 
 from portanet.tracing.kernel import Kernel
-from portanet.tracing.library import Constant, Form, Library, RunPair, Statement, Var, real
+from portanet.tracing.library import Constant, Form, Library, Line, RunPair, Statement, Var, real
 from portanet.tracing.op import Op, show
 from portanet.tracing.replay import Traced
 from portanet.tracing.trace import Trace
@@ -151,6 +159,7 @@ __all__ = [
     "Form",
     "Kernel",
     "Library",
+    "Line",
     "Op",
     "RunPair",
     "Statement",

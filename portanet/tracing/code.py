@@ -17,14 +17,13 @@ class Code:
         self._held: list[Any] = []  # functions, arrays and other objects that the code names
         self._names: dict[int, str] = {}
 
-    def write(self, statements: list[Statement], results: list[Var] | None = None) -> None:
-        """Add calls; the results of the last one are assigned to names."""
-        for function, args, kwargs in statements:
-            arguments = [self.tree(arg, self.value) for arg in args]
-            arguments += [f"{name}={self.tree(arg, self.value)}" for name, arg in kwargs.items()]
-            self._lines.append(f"{self.value(function)}({', '.join(arguments)})")
-        if results:
-            self._lines[-1] = f"{', '.join(result.name for result in results)} = {self._lines[-1]}"
+    def write(self, statement: Statement, results: list[Var] | None = None) -> None:
+        """Add a call; its results are assigned to names."""
+        function, args, kwargs = statement
+        arguments = [self.tree(arg, self.value) for arg in args]
+        arguments += [f"{name}={self.tree(arg, self.value)}" for name, arg in kwargs.items()]
+        line = f"{self.value(function)}({', '.join(arguments)})"
+        self._lines.append(f"{', '.join(result.name for result in results)} = {line}" if results else line)
 
     def name(self, name: str, value: str) -> None:
         """Add a variable with the value of an expression."""

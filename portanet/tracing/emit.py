@@ -8,17 +8,20 @@ from typing import Any
 
 from portanet._tree import flatten, is_array, map_leaves
 from portanet.tracing.code import Code
-from portanet.tracing.library import Constant, Library, Statement, Var, real
+from portanet.tracing.library import Constant, Library, Line, Statement, Var, real
 from portanet.tracing.op import CONSTANT, FIXED, VIEW, Buffer, Op, Outs, Part
 from portanet.tracing.tracer import Tracer
 
 
-def emit(ops: list[Op], library: Library, leaves: int, reused: int | None = None) -> tuple[Callable[..., Any], str]:
+def emit(
+    ops: list[Op], library: Library, leaves: int, reused: int | None = None, *, joined: bool = False
+) -> tuple[Callable[..., Any], str]:
     """The ops as a function of `leaves` arguments, and its source.
 
     reused  the position in the returned tuple of arrays that the next call may overwrite
+    joined  whether the library may make several statements one
     """
-    emitter = _Emitter(ops, library)
+    emitter = _Emitter(ops, library, joined)
     for op in ops:
         emitter.write(op)
     return emitter.function(ops[-1].args[0], leaves, reused)
@@ -27,8 +30,9 @@ def emit(ops: list[Op], library: Library, leaves: int, reused: int | None = None
 class _Emitter:
     """Writes op after op, and knows the value of each Tracer: a constant array, or a Var."""
 
-    def __init__(self, ops: list[Op], library: Library) -> None:
-        self._library, self._code = library, Code()
+    def __init__(self, ops: list[Op], library: Library, joined: bool) -> None:
+        self._library, self._code, self._joined = library, Code(), joined
+        self._lines: list[Line] = []
         self._values: dict[int, Any] = {}
         self._inputs: dict[int, str] = {}
         self._buffers = {
@@ -56,13 +60,19 @@ class _Emitter:
         elif op.inplace:
             written = op.name not in ("setitem", "product")
             statements = self._library.statements(op.name, args, {}, args[0]) if written else None
-            self._code.write(statements or [Statement(op.function, args, {})])
+            self._write(statements or [Statement(op.function, args, {})])
         elif isinstance(op.out, (Buffer, Part)):
             self._write_into(self._place(op.out, op.results[0]), op, args, kwargs)
         else:
             names = [Var(f"v{result.number}", result.real) for result in op.results]
             self._set(op, names)
-            self._code.write([Statement(op.function, args, kwargs)], names)
+            self._write([Statement(op.function, args, kwargs)], names)
+
+    def _write(self, statements: list[Statement], names: list[Var] | None = None) -> None:
+        """Add calls; the results of the last one are assigned to names."""
+        self._lines += [(statement, None) for statement in statements]
+        if names:
+            self._lines[-1] = self._lines[-1][0], names
 
     def _input(self, op: Op) -> None:
         [position], [result] = op.args, op.results
@@ -73,7 +83,7 @@ class _Emitter:
         """Write a kernel."""
         for result, out in zip(op.results, outs, strict=False):
             self._values[id(result)] = self._place(out, result)
-        self._code.write(self._library.write_kernel(op.kernel, self._value))
+        self._write(self._library.write_kernel(op.kernel, self._value))
 
     def _place(self, out: Any, result: Tracer) -> Any:
         """The array for a result."""
@@ -87,7 +97,7 @@ class _Emitter:
         if op.name == "concat" and all(real(piece).ndim == 1 for piece in args[0]):
             self._write_pieces(args[0], array)
         else:
-            self._code.write(self._library.statements(op.name, args, kwargs, array) or [])
+            self._write(self._library.statements(op.name, args, kwargs, array) or [])
 
     def _write_pieces(self, pieces: Any, vector: Any) -> None:
         """Write those parts of a vector that are not in it yet."""
@@ -96,11 +106,13 @@ class _Emitter:
             stop = start + real(piece).shape[0]
             if self._library.memory(real(piece)) != self._library.memory(vector):
                 part = vector[start:stop]
-                self._code.write(self._library.statements("astype", (piece, vector.dtype), {}, part) or [])
+                self._write(self._library.statements("astype", (piece, vector.dtype), {}, part) or [])
             start = stop
 
     def function(self, result: Any, leaves: int, reused: int | None) -> tuple[Callable[..., Any], str]:
         """The function that returns this result."""
+        for statement, names in self._library.joined(self._lines) if self._joined else self._lines:
+            self._code.write(statement, names)
         again = [] if reused is None else flatten([result[reused]], [])
         kept = Counter(map(id, flatten([result], []))) - Counter(map(id, again))
         returned = self._code.tree(result, lambda leaf: self._returned(leaf, kept=id(leaf) in kept))

@@ -42,6 +42,10 @@ class Statement(NamedTuple):
     kwargs: dict[str, Any]
 
 
+Line = tuple[Statement, "list[Var] | None"]
+"""A statement, and the names of its results."""
+
+
 class Form(NamedTuple):
     """How an elementwise call computes one element: its name, and the dtypes by name.
 
@@ -116,6 +120,10 @@ class Library:
     def write_kernel(self, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
         """The statements that run a kernel, given the values of its Tracers."""
         raise NotImplementedError
+
+    def joined(self, lines: list[Line]) -> list[Line]:
+        """The same calls in fewer statements, where the library can make several in one."""
+        return lines
 
     def statements(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Statement] | None:
         """The statements that write the result of the standard's function into `out`; None if the library has none."""

@@ -150,8 +150,8 @@ class Traced:
         finally:
             trace.rewind()
 
-    def _emit(self, ops: list[Op], leaves: int) -> tuple[Callable[..., Any], str]:
-        return emit(self._here.share(ops, self._library), self._library, leaves, self._reused)
+    def _emit(self, ops: list[Op], leaves: int, *, joined: bool = False) -> tuple[Callable[..., Any], str]:
+        return emit(self._here.share(ops, self._library), self._library, leaves, self._reused, joined=joined)
 
     def _fuse(self, ops: list[Op], program: Program, leaves: int) -> None:
         """Use kernels in a program as soon as they are ready."""
@@ -159,7 +159,7 @@ class Traced:
         kernels = [op.kernel for op in ops if op.is_fused]
         ready = self._library.prepare(kernels) if kernels else None
         if ready is not None:
-            self._here.waiting.append((program, ready, functools.partial(self._emit, ops, leaves)))
+            self._here.waiting.append((program, ready, functools.partial(self._emit, ops, leaves, joined=True)))
 
 
 class _Kind:

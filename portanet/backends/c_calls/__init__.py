@@ -1,0 +1,114 @@
+"""Calls of NumPy as calls of C functions, with the same bits, so that a sequence of them is one call from Python.
+
+A ufunc is called by its inner loop, and a product by the function of the BLAS that NumPy is linked with. What is left
+out is the Python around them, and the interpreter's lock, which each call of NumPy gives up and takes again: with two
+threads that costs more than the short ones compute. Each C call is compared with the call that it stands for before it
+is used, on the arrays that it works on; one that gives other bits stays a call of NumPy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from portanet.backends.c_calls import copies, products, ufuncs
+from portanet.backends.c_calls.call import CCall, HostArray, as_words, compiled
+from portanet.backends.compiler import name_of
+from portanet.tracing import Line, Statement, Var, real
+
+RUN = """for (long long i = 1; i < 1 + 2 * w[0].n; i += 2) ((int (*)(const word *))w[i].p)((const word *)w[i + 1].p);
+return 0;"""
+"""Calls in turn: how many, and of each the function and the address of its words."""
+
+
+def bodies() -> dict[str, str]:
+    """The C functions that all calls share, by name."""
+    texts = [RUN, ufuncs.EACH, ufuncs.REDUCE, copies.COPY, copies.TAKE, *products.bodies()]
+    return {name_of(body): body for body in texts}
+
+
+def joined(lines: Iterable[Line], of_kernel: Callable[[Statement], CCall | None]) -> list[Line]:
+    """The lines of a function, with each sequence of statements that C can make as one statement.
+
+    of_kernel  the C call of a statement that runs a kernel
+    """
+    made: list[Line] = []
+    pending: list[tuple[Line, CCall]] = []
+
+    def end() -> None:
+        several = len(pending) > 1
+        made.extend([(_in_turn([call for _, call in pending]), None)] if several else [line for line, _ in pending])
+        pending.clear()
+
+    for line in lines:
+        statement, names = line
+        call = None if names else of_kernel(statement) or c_call_of(statement)
+        if call is not None:
+            pending.append((line, call))
+            continue
+        end()
+        made.append(line)
+    end()
+    return made
+
+
+class _Address(int):
+    """The address of the words of several calls, which stay alive as long as this does."""
+
+    calls: list[CCall]
+    words: HostArray
+
+
+def _in_turn(calls: list[CCall]) -> Statement:
+    """One statement for several calls."""
+    words = as_words([len(calls), *[word for call in calls for word in (call.function, call.words.ctypes.data)]])
+    address = _Address(words.ctypes.data)
+    address.calls, address.words = calls, words
+    function = compiled(RUN)
+    assert function is not None
+    function.__name__ = "run"
+    return Statement(function, (address,), {})
+
+
+def c_call_of(statement: Statement) -> CCall | None:
+    """The C call with the bits of a statement; None where there is none."""
+    function, args, kwargs = statement
+    if any(isinstance(arg, Var) for arg in (*args, *kwargs.values())):
+        return None
+    args, kwargs = tuple(map(real, args)), {name: real(arg) for name, arg in kwargs.items()}
+    arrays = [arg for arg in (*args, *kwargs.values()) if hasattr(arg, "dtype")]
+    if not all(type(x) is np.ndarray and x.size and x.flags.aligned and x.dtype.isnative for x in arrays):
+        return None
+    owner, out = getattr(function, "__self__", None), kwargs.get("out")
+    call = None
+    if function in (np.matmul, np.ndarray.dot):
+        a, b, out = args if out is None else (*args, out)
+        call = (products.matrices if a.ndim == 2 else products.vector)(a, b, out)
+    elif isinstance(function, np.ufunc) and len(arrays) == function.nargs and out is not None:
+        call = ufuncs.each(function, args, out)
+    elif isinstance(owner, np.ufunc) and function == owner.reduce:
+        out = args[3]
+        call = ufuncs.reduce(owner, *args)
+    elif function is np.copyto and len(arrays) == 2:
+        out = args[0]
+        call = copies.copy(*args[:2])
+    elif function is np.ndarray.take:
+        out = args[3]
+        call = copies.take(*args[:4])
+    return call if call is not None and _agree(Statement(function, args, kwargs), call, out) else None
+
+
+def _agree(statement: Statement, call: CCall, out: HostArray) -> bool:
+    """Whether both write the same; what they write to is left as it was."""
+    before = out.copy()
+    with np.errstate(all="ignore"):
+        statement.function(*statement.args, **statement.kwargs)
+        expected = out.copy()
+        out[...] = before
+        ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)(call.function)(call.words.ctypes.data)
+    found = out.copy()
+    out[...] = before
+    numbers = found == found  # not NaN, which may have any bits
+    return bool((numbers == (expected == expected)).all()) and found[numbers].tobytes() == expected[numbers].tobytes()
