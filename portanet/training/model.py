@@ -27,11 +27,11 @@ from portanet.training import shards
 from portanet.training.arguments import as_custom, as_path, model_path
 from portanet.training.arrays import to_host
 from portanet.training.frames import Given
-from portanet.training.gradient import shard_rows
 from portanet.training.history import describe
 from portanet.training.intervals import bounds
 from portanet.training.labels import known_labels
 from portanet.training.measure import measure, source_for
+from portanet.training.outputs import Outputs
 from portanet.training.record import record_of, report_of
 from portanet.training.source import Source
 from portanet.training.spec import TrainingSpec, chain_of
@@ -40,8 +40,6 @@ from portanet.training.summary import html_table, table
 from portanet.training.tasks import Task, task_of
 from portanet.training.units import Unit
 from portanet.training.weights import TrainedParams, Weights, on_backend
-
-_PREDICTED_ROWS = 2048  # at once, at most: bounds the memory, whatever the number of rows
 
 
 @dataclass(repr=False)
@@ -77,6 +75,8 @@ class TrainedModel(Weights):
     stopped: str = ""
     held_out: Any = field(default=None, compare=False)
     sharing: shards.Workers | None = None
+
+    _outputs: Outputs | None = field(default=None, init=False, compare=False)
 
     def __repr__(self) -> str:
         """The model as a table: layers, output shapes, parameters, and the multiply-accumulates of one row."""
@@ -261,10 +261,12 @@ class TrainedModel(Weights):
         source  the rows
         part    called with the number of the block's first row, and with its outputs
         """
-        # fewer where a row takes much memory
-        size = min(_PREDICTED_ROWS, 8 * shard_rows(self.model, self.input_shape, _PREDICTED_ROWS))
+        outputs = self._outputs
+        if outputs is None or outputs.model is not self.model or outputs.backend is not self.backend:
+            outputs = self._outputs = Outputs(self.model, self.backend, self.input_shape)
+        size = outputs.rows
         workers, blocks = self.sharing or shards.workers(self.workers), source.blocks(size)
-        return workers.map(lambda i: part(i * size, self.model.forward(self.params, blocks[i])[0]), len(blocks))
+        return workers.map(lambda i: part(i * size, outputs(self.params, blocks[i])), len(blocks))
 
 
 @explains
