@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from portanet.backends import c_calls, compiler
-from portanet.backends.c_calls.call import CCall, pointer
+from portanet.backends.c_calls import second
+from portanet.backends.c_calls.call import CCall, compiled, pointer
 from portanet.backends.compiler import Function, name_of
 from portanet.backends.kernel_call import KernelCall
 from portanet.backends.loops import c_body, words
@@ -25,11 +28,13 @@ def ask(kernels: list[Kernel]) -> Callable[[], bool]:
     return lambda: all(compiler.compiler().get(name) is not None for name in (*bodies, *shared))
 
 
-def statements(kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
-    """The call of a kernel that has been compiled."""
+def statements(kernel: Kernel, value: Callable[[Any], Any], *, shared: bool = False) -> list[Statement]:
+    """The call of a kernel that has been compiled; `shared` with a second thread, where it is long."""
     function = compiler.compiler().get(name_of(c_body(kernel)))
     assert function is not None
-    return [_Call(kernel, function, value).statement()]
+    halved = shared and math.prod(kernel.shape) >= _HALVED and kernel.shape[0] > 1
+    halved = halved and not any(slot.rows for slot in kernel.slots)
+    return [(_Halved if halved else _Call)(kernel, function, value).statement()]
 
 
 def c_call(statement: Statement) -> CCall | None:
@@ -40,6 +45,7 @@ def c_call(statement: Statement) -> CCall | None:
     return CCall(pointer(statement.function), address.call.words, (address,))
 
 
+_HALVED = 2**16  # elements
 _SMALL = 4096  # bytes
 
 
@@ -121,3 +127,30 @@ class _Call(KernelCall):
 
     def run(self) -> bool:
         return not self._function(self._address)
+
+
+class _Halved(_Call):
+    """A call in two halves, by two threads if that is faster."""
+
+    def __init__(self, kernel: Kernel, function: Function, value: Callable[[Any], Any]) -> None:
+        super().__init__(kernel, function, value)
+        self._halves = [self.words.copy() for _ in range(2)]
+        self._halves[0][1] = self._halves[1][0] = kernel.shape[0] // 2
+        pair = second.pair(*[CCall(pointer(function), words, (self.words,)) for words in self._halves])
+        both = compiled(second.PAIR)
+        assert pair is not None
+        assert both is not None
+        self._pair, self._both = pair, both
+        self._faster = second.Faster(self._run_both, functools.partial(function, self._address))
+
+    def statement(self) -> Statement:
+        return KernelCall.statement(self)
+
+    def run(self) -> bool:
+        self._faster()
+        return True
+
+    def _run_both(self) -> None:
+        for half in self._halves:
+            half[2:] = self.words[2:]  # what differs from call to call
+        self._both(self._pair.words.ctypes.data)

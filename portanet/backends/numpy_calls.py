@@ -14,6 +14,9 @@ import numpy as np
 
 from portanet._tree import is_array
 from portanet.backends import c_calls, c_kernels
+from portanet.backends.c_calls import c_call_of
+from portanet.backends.c_calls.call import CCall
+from portanet.backends.c_calls.second import pair
 from portanet.backends.expressions import form_of, gathers
 from portanet.tracing import Constant, Form, Kernel, Library, Line, Op, RunPair, Statement, Var, real
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
@@ -47,8 +50,8 @@ class _Pair:
     hands_over  which of them; None until that is known
     """
 
-    def __init__(self, shared: _HandOver, first: Callable[[], Any], second: Callable[[], Any]) -> None:
-        self._shared, self._first, self._second = shared, first, second
+    def __init__(self, shared: _HandOver, *halves: functools.partial[Any]) -> None:
+        self._shared, self.halves = shared, halves
         self._seconds: dict[bool, list[float]] = {True: [], False: []}
         self.hands_over: bool | None = None
 
@@ -57,10 +60,10 @@ class _Pair:
         if self.hands_over is None:
             self._measure()
         elif self.hands_over:
-            self._shared.run_pair(self._first, self._second)
+            self._shared.run_pair(*self.halves)
         else:
-            self._first()
-            self._second()
+            for half in self.halves:
+                half()
 
     def _measure(self) -> None:
         together, in_turn = self._seconds.values()
@@ -71,6 +74,22 @@ class _Pair:
         self.hands_over = None
         if len(in_turn) == _TRIES:
             self._shared.decide(self, median(in_turn) - median(together))
+
+
+def _take(x: Any, indices: Any, axis: int, out: Any) -> None:
+    """Write the rows into `out`, to which NumPy takes them directly only where it need not check their numbers."""
+    if indices.size and not 0 <= indices.min() <= indices.max() < x.shape[axis]:
+        np.copyto(out, x.take(indices, axis=axis))  # negative numbers, or an error
+    else:
+        x.take(indices, axis, out, "clip")
+
+
+def _c_call(statement: Statement) -> CCall | None:
+    """The C call of a statement; None where there is none."""
+    if isinstance(statement.function, _Pair):
+        first, other = [c_call_of(Statement(half.func, half.args, half.keywords)) for half in statement.function.halves]
+        return pair(first, other) if first is not None and other is not None else None
+    return c_kernels.c_call(statement) or c_call_of(statement)
 
 
 class NumPyCalls(Library):
@@ -143,8 +162,10 @@ class NumPyCalls(Library):
         return [Statement(np.maximum.reduce, (x, axis, None, out, keepdims), {})]
 
     def write_take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Statement] | None:
-        if not isinstance(indices, Constant) or axis is None:
+        if axis is None:
             return None
+        if not isinstance(indices, Constant):
+            return [Statement(_take, (x, indices, axis, out), {})] if real(x).ndim > 1 else None
         rows = indices.real
         if rows.size and not 0 <= rows.min() <= rows.max() < real(x).shape[axis]:
             return None
@@ -216,10 +237,10 @@ class NumPyCalls(Library):
         return c_kernels.ask(kernels) if self._fuse else None
 
     def write_kernel(self, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
-        return c_kernels.statements(kernel, value)
+        return c_kernels.statements(kernel, value, shared=self._hand_over is not None)
 
     def joined(self, lines: list[Line]) -> list[Line]:
-        return c_calls.joined(lines, c_kernels.c_call)
+        return c_calls.joined(lines, _c_call)
 
 
 @functools.cache

@@ -74,7 +74,8 @@ class Problem:
         """Return the gradient for batches of this many rows."""
         size = self.backend.shard_rows(batch, shard_rows(self.model, self.input_shape, batch))
         workers = shards.workers(self.backend.threads())
-        trace = functools.partial(self.backend.tracer(workers.run_pair if size >= batch else None), warmup=_WARMUP)
+        run_pair = workers.run_pair if size >= batch and workers.size > 1 else None
+        trace = functools.partial(self.backend.tracer(run_pair), warmup=_WARMUP)
         return Gradient(
             self.model, self.loss, layout, size if size < batch else None, workers, trace=trace, counts=False
         )

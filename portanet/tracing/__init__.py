@@ -140,7 +140,8 @@ and `portanet doctor` says why; `PORTANET_CC` names another compiler, and empty 
 Then also the calls between kernels are made from C (backends/c_calls): reductions and exponentials by NumPy's own inner
 loops, products by the BLAS that NumPy is linked with. Each is checked against NumPy's call before it is used. A step
 becomes a few calls from Python, `run(c3)` in the code, and each gives up the interpreter's lock only once, which
-another thread waits for.
+another thread waits for. Where a step is not cut into shards, a second thread takes halves of its large calls, if that
+is faster in the first steps; the halves are the same for any number of threads, and so are the bits.
 
 On CuPy the same loops are ElementwiseKernels, with exponentials
 too, built without contraction to fused multiply-adds; their bits have been compared on the emulated device alone. There

@@ -66,7 +66,7 @@ def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int, r
     workers = team(run, ranks, layout.size)
     if ranks and (note := ranks.idle(-(-rows // size))):
         ranks.note(f"a batch of {rows} rows makes {note}")
-    trace = run.backend.tracer(workers.run_pair if size >= rows else None)  # shards keep the workers busy
+    trace = run.backend.tracer(workers.run_pair if size >= rows and workers.size > 1 else None)  # shards keep them busy
     return Gradient(run.model, run.loss, layout, size if size < rows else None, workers, trace=trace)
 
 

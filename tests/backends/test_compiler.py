@@ -177,7 +177,8 @@ def test_a_training_takes_its_kernels_when_they_are_there(works: Compiler, monke
     taken: list[int] = []
     make: Callable[..., Any] = c_kernels.statements
     monkeypatch.setattr(
-        "portanet.backends.numpy_calls.c_kernels.statements", lambda *given: taken.append(1) or make(*given)
+        "portanet.backends.numpy_calls.c_kernels.statements",
+        lambda *given, **how: taken.append(1) or make(*given, **how),
     )
 
     class Wait(portanet.Callback):

@@ -9,11 +9,12 @@ is used, on the arrays that it works on; one that gives other bits stays a call 
 from __future__ import annotations
 
 import ctypes
+import functools
 from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from portanet.backends.c_calls import copies, products, ufuncs
+from portanet.backends.c_calls import copies, products, second, ufuncs
 from portanet.backends.c_calls.call import CCall, HostArray, as_words, compiled
 from portanet.backends.compiler import name_of
 from portanet.tracing import Line, Statement, Var, real
@@ -25,26 +26,27 @@ return 0;"""
 
 def bodies() -> dict[str, str]:
     """The C functions that all calls share, by name."""
-    texts = [RUN, ufuncs.EACH, ufuncs.REDUCE, copies.COPY, copies.TAKE, *products.bodies()]
+    texts = [RUN, second.PAIR, second.SERVE, ufuncs.EACH, ufuncs.REDUCE, copies.COPY, copies.TAKE, *products.bodies()]
     return {name_of(body): body for body in texts}
 
 
-def joined(lines: Iterable[Line], of_kernel: Callable[[Statement], CCall | None]) -> list[Line]:
+def joined(lines: Iterable[Line], c_call: Callable[[Statement], CCall | None]) -> list[Line]:
     """The lines of a function, with each sequence of statements that C can make as one statement.
 
-    of_kernel  the C call of a statement that runs a kernel
+    c_call  the C call of a statement, or None
     """
     made: list[Line] = []
     pending: list[tuple[Line, CCall]] = []
 
     def end() -> None:
-        several = len(pending) > 1
-        made.extend([(_in_turn([call for _, call in pending]), None)] if several else [line for line, _ in pending])
+        calls = [call for _, call in pending]
+        several = len(calls) > 1 or any(map(second.is_pair, calls))
+        made.extend([(_in_turn(calls), None)] if several else [line for line, _ in pending])
         pending.clear()
 
     for line in lines:
         statement, names = line
-        call = None if names else of_kernel(statement) or c_call_of(statement)
+        call = None if names else c_call(statement)
         if call is not None:
             pending.append((line, call))
             continue
@@ -63,13 +65,21 @@ class _Address(int):
 
 def _in_turn(calls: list[CCall]) -> Statement:
     """One statement for several calls."""
-    words = as_words([len(calls), *[word for call in calls for word in (call.function, call.words.ctypes.data)]])
-    address = _Address(words.ctypes.data)
-    address.calls, address.words = calls, words
     function = compiled(RUN)
     assert function is not None
     function.__name__ = "run"
-    return Statement(function, (address,), {})
+    if not any(map(second.is_pair, calls)):
+        return Statement(function, (_address(calls),), {})
+    alone = [second.alone(call) if second.is_pair(call) else call for call in calls]
+    ways = [functools.partial(function, _address(way)) for way in (calls, alone)]
+    return Statement(second.Faster(*ways), (), {})
+
+
+def _address(calls: list[CCall]) -> _Address:
+    words = as_words([len(calls), *[word for call in calls for word in (call.function, call.words.ctypes.data)]])
+    address = _Address(words.ctypes.data)
+    address.calls, address.words = calls, words
+    return address
 
 
 def c_call_of(statement: Statement) -> CCall | None:

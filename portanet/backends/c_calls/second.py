@@ -1,0 +1,178 @@
+"""The second half of a call, by another thread that waits for it in C.
+
+To wake a sleeping thread takes tens of microseconds, and with Python on both sides the interpreter's lock comes on top.
+This thread waits awake, without the lock, for a fraction of a millisecond after each half that it was given. A half
+that it has not begun when the caller is done with the first is computed by the caller, which so never waits for a
+thread that the system does not run.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from statistics import median
+
+import numpy as np
+
+from portanet.backends.c_calls.call import CCall, HostArray, as_words, c_call, compiled
+
+_STATE, _FUNCTION, _WORDS, _PRESENT = 0, 8, 9, 16  # of the box that both threads see; each in its own cache line
+_FREE, _POSTED, _TAKEN, _DONE, _OWNED = range(5)
+_SECONDS = 1e-3  # that it stays awake: more than what lies between two halves in a short step
+_SPINS = 2048  # to find out how many take so long
+_TRIES = 15  # of each way
+
+_WAIT = """
+#if defined(__x86_64__) || defined(__i386__)
+__builtin_ia32_pause();
+#elif defined(__aarch64__)
+__asm__ volatile("yield");
+#endif
+"""
+
+PAIR = f"""int sched_yield(void);
+long long *const box = (long long *)w[0].p, none = {_FREE}, posted = {_POSTED};
+int (*const first)(const word *) = (int (*)(const word *))w[1].p;
+int (*const second)(const word *) = (int (*)(const word *))w[3].p;
+const bool there = __atomic_load_n(box + {_PRESENT}, __ATOMIC_ACQUIRE)
+&& __atomic_compare_exchange_n(box, &none, {_OWNED}, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+if (there) {{
+box[{_FUNCTION}] = w[3].n; box[{_WORDS}] = w[4].n;
+__atomic_store_n(box, {_POSTED}, __ATOMIC_RELEASE);
+}}
+first((const word *)w[2].p);
+if (!there || __atomic_compare_exchange_n(box, &posted, {_OWNED}, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+second((const word *)w[4].p);
+else for (long long spins = 1; __atomic_load_n(box, __ATOMIC_ACQUIRE) != {_DONE}; ++spins) {{{_WAIT}
+if (spins % 1024 == 0) sched_yield();
+}}
+if (there) __atomic_store_n(box, {_FREE}, __ATOMIC_RELEASE);
+return 0;"""
+"""Two calls at once: the box, and of each the function and the address of its words."""
+
+SERVE = f"""long long *const box = (long long *)w[0].p;
+__atomic_store_n(box + {_PRESENT}, 1, __ATOMIC_RELEASE);
+for (long long idle = 0; idle < __atomic_load_n(&w[1].n, __ATOMIC_RELAXED); ++idle) {{
+long long posted = {_POSTED};
+if (__atomic_load_n(box, __ATOMIC_RELAXED) == {_POSTED}
+&& __atomic_compare_exchange_n(box, &posted, {_TAKEN}, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {{
+((int (*)(const word *))box[{_FUNCTION}])((const word *)box[{_WORDS}]);
+__atomic_store_n(box, {_DONE}, __ATOMIC_RELEASE);
+idle = 0;
+}}{_WAIT}}}
+__atomic_store_n(box + {_PRESENT}, 0, __ATOMIC_RELEASE);
+return 0;"""
+"""The thread's work: the box, and how often it looks in vain before it goes to sleep."""
+
+
+def _box() -> HostArray:
+    """Words that begin a cache line."""
+    words = np.zeros(32, np.uint64)
+    return words[(-words.ctypes.data % 64) // 8 :][:24]
+
+
+_NOBODY = _box()
+
+
+class Second:
+    """The thread."""
+
+    def __init__(self) -> None:
+        self.box = _box()
+        self._words = as_words([self.box.ctypes.data, _SPINS])
+        self._awake, self._calls = True, SimpleQueue[None]()
+        threading.Thread(target=self._work, name="portanet-second", daemon=True).start()
+        atexit.register(self.stop)
+
+    def wake(self) -> None:
+        """Let it wait for a half, if it sleeps."""
+        if not self._awake:
+            self._awake = True
+            self._calls.put(None)
+
+    def stop(self) -> None:
+        """Let it sleep from now on: what it looks at may be freed at the process's end."""
+        self._words[1] = 0
+        deadline = time.monotonic() + 1
+        while self._awake and time.monotonic() < deadline:
+            time.sleep(1e-4)
+
+    def _work(self) -> None:
+        serve, words = compiled(SERVE), self._words
+        if serve is None:
+            return  # it stays unavailable
+        took = []
+        for _ in range(_TRIES):  # some of them wait for the interpreter's lock
+            start = time.perf_counter()
+            serve(words.ctypes.data)
+            took.append(time.perf_counter() - start)
+        words[1] = round(_SPINS * _SECONDS / min(took))
+        while True:
+            self._awake = False
+            self._calls.get()
+            serve(words.ctypes.data)
+
+
+@functools.cache
+def second() -> Second:
+    """The one second thread of this process."""
+    return Second()
+
+
+if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+    os.register_at_fork(after_in_child=second.cache_clear)
+
+
+def pair(first: CCall, other: CCall) -> CCall | None:
+    """Two calls that may be made at once, as one."""
+    about = [word for call in (first, other) for word in (call.function, call.words.ctypes.data)]
+    return c_call(PAIR, [second().box.ctypes.data, *about], first, other)
+
+
+def is_pair(call: CCall) -> bool:
+    """Whether it is one that `pair` has made."""
+    return len(call.words) == 5 and call.words[0] == second().box.ctypes.data
+
+
+def alone(call: CCall) -> CCall:
+    """The same, and no thread to share it."""
+    return CCall(call.function, as_words([_NOBODY.ctypes.data, *call.words[1:].tolist()]), call.held)
+
+
+class Faster:
+    """One of two functions without results that do the same: whichever was faster in the first calls.
+
+    shared  uses the second thread
+    own     does not
+    """
+
+    __name__ = "run"
+
+    def __init__(self, shared: Callable[[], object], own: Callable[[], object]) -> None:
+        self._shared, self._own, self._second = shared, own, second()
+        self._seconds: dict[bool, list[float]] = {True: [], False: []}
+        self.is_shared: bool | None = None
+
+    def __call__(self) -> None:
+        if self.is_shared is None:
+            self._measure()
+        elif self.is_shared:
+            self._second.wake()
+            self._shared()
+        else:
+            self._own()
+
+    def _measure(self) -> None:
+        shared, own = self._seconds.values()
+        self._second.wake()
+        now = len(shared) <= len(own)
+        start = time.perf_counter()
+        (self._shared if now else self._own)()
+        self._seconds[now].append(time.perf_counter() - start)
+        if len(own) == _TRIES:
+            self.is_shared = median(shared) < median(own)

@@ -1,0 +1,199 @@
+"""Two halves of a call on two threads: the same bits, whether or not the second thread comes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from legs import kernels_at_once
+
+import portanet
+from portanet.backends import c_calls
+from portanet.backends.c_calls import c_call_of, second
+from portanet.backends.c_calls.call import CCall, HostArray, compiled
+from portanet.nn import Dense, ReLU, Sequential
+from portanet.optim import Adam
+from portanet.tracing import Statement
+from portanet.training import shards
+
+
+@pytest.fixture(autouse=True)
+def there() -> Iterator[None]:
+    with kernels_at_once() as compiler:
+        compiler.ask(c_calls.bodies())
+        if compiler.problem is not None:
+            pytest.skip(f"no compiler here: {compiler.problem}")
+        yield
+
+
+def sums(size: int = 1000) -> tuple[CCall, HostArray, HostArray]:
+    """Two halves of out = x + 1, with both arrays."""
+    x, out = np.arange(float(size)), np.zeros(size)
+    cuts = slice(size // 2), slice(size // 2, size)
+    halves = [c_call_of(Statement(np.add, (x[cut], np.ones(())), {"out": out[cut]})) for cut in cuts]
+    assert None not in halves
+    made = second.pair(*halves)  # type: ignore[arg-type]
+    assert made is not None
+    return made, x, out
+
+
+def run(call: CCall) -> None:
+    function = compiled(second.PAIR)
+    assert function is not None
+    function(call.words.ctypes.data)
+
+
+def test_both_halves_are_computed_however_the_threads_run() -> None:
+    call, x, out = sums()
+    for wait in [0.0, 0.0, 2e-3, 1e-4] * 50:
+        second.second().wake()
+        time.sleep(wait)
+        out[...] = 0
+        run(call)
+        assert (out == x + 1).all()
+
+
+def test_nobody_waits_for_a_thread_that_sleeps() -> None:
+    call, x, out = sums()
+    time.sleep(0.05)
+    assert second.second().box[second._PRESENT] == 0
+    run(call)
+    assert (out == x + 1).all()
+    assert second.second().box[second._STATE] == second._FREE
+
+
+def test_a_half_that_is_not_begun_is_taken_back() -> None:
+    """As if the thread had been there and the system did not run it."""
+    call, x, out = sums()
+    time.sleep(0.05)
+    box = second.second().box
+    box[second._PRESENT] = 1
+    try:
+        run(call)
+    finally:
+        box[second._PRESENT] = 0
+    assert (out == x + 1).all()
+    assert box[second._STATE] == second._FREE
+
+
+def test_the_thread_takes_part() -> None:
+    """Its half is there although the other one has not ended: the first half waits for it."""
+    call, _, out = sums(200_000)
+    taken = 0
+    for _ in range(200):
+        second.second().wake()
+        before = second.second().box[second._FUNCTION]
+        second.second().box[second._FUNCTION] = 0
+        run(call)
+        taken += int(second.second().box[second._FUNCTION] != 0)
+        second.second().box[second._FUNCTION] = before
+        time.sleep(1e-4)
+    assert taken, "it was never there"
+    assert out[-1] == 200_000
+
+
+def test_callers_on_many_threads_do_not_mix() -> None:
+    wrong: list[int] = []
+
+    def work(size: int) -> None:
+        call, x, out = sums(size)
+        for _ in range(300):
+            second.second().wake()
+            out[...] = 0
+            run(call)
+            if not (out == x + 1).all():
+                wrong.append(size)
+
+    threads = [threading.Thread(target=work, args=(size,)) for size in (10, 1000, 50_000, 3000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_faster_way_is_taken() -> None:
+    calls: list[str] = []
+    for slow in ("shared", "own"):
+        ways = {
+            name: lambda name=name: (calls.append(name), time.sleep(1e-3 * (name == slow)))  # noqa: B023
+            for name in ("shared", "own")
+        }
+        faster = second.Faster(ways["shared"], ways["own"])
+        for _ in range(2 * second._TRIES):
+            faster()
+        calls.clear()
+        faster()
+        assert calls == [{"shared": "own", "own": "shared"}[slow]]
+
+
+def trained(workers: int, **settings: Any) -> bytes:
+    rng = np.random.default_rng(0)
+    x, labels = rng.normal(size=(512, 700)).astype(np.float32), rng.integers(0, 10, 512)
+    model = Sequential(Dense(128), ReLU(), Dense(10))
+    backend = portanet.choose("numpy", **settings)
+    run = portanet.fit(
+        model, x, labels, batch_size=128, epochs=40, optimizer=Adam(), backend=backend, workers=workers, log_every=40
+    )
+    return b"".join(np.asarray(own).tobytes() for layer in run.params.values() for own in layer.values())
+
+
+def test_training_gives_the_same_bits_with_two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the halves of products and of the optimizer's kernel shared in each step, in some, and in none."""
+    made: list[second.Faster] = []
+    init = second.Faster.__init__
+
+    def noted(self: second.Faster, *ways: Any) -> None:
+        init(self, *ways)
+        made.append(self)
+
+    monkeypatch.setattr(second.Faster, "__init__", noted)
+    alone = trained(1)
+    assert not made
+    assert trained(2) == alone
+    assert len(made) >= 3, "no product and no kernel was shared"
+    monkeypatch.setattr(second.Faster, "is_shared", property(lambda _: True, lambda *_: None), raising=False)
+    assert trained(2) == alone
+    assert trained(2, trace=False) == alone
+    shards.workers.cache_clear()
+
+
+READY = """
+import os
+import numpy as np
+from portanet.backends import c_calls, compiler
+from portanet.backends.c_calls import c_call_of, second
+from portanet.tracing import Statement
+compiler.compiler().ask(c_calls.bodies(), wait=True)
+x, out = np.arange(1000.0), np.zeros(1000)
+halves = [c_call_of(Statement(np.add, (x[cut], x[cut]), {"out": out[cut]})) for cut in (slice(500), slice(500, 1000))]
+call = second.pair(*halves)
+run = c_calls.compiled(second.PAIR)
+second.second().wake()
+"""
+FORKED = """
+child = os.fork()
+for _ in range(100):
+    out[...] = 0
+    run(call.words.ctypes.data)
+    assert (out == 2 * x).all()
+    second.second().wake()
+if child:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.parametrize("text", ["", FORKED], ids=["ends", "forks"])
+def test_a_process_ends_or_forks_while_the_thread_is_awake(text: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PORTANET_CC"}
+    for _ in range(5):
+        command = [sys.executable, "-W", "ignore", "-c", READY + text]
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=60)
+        assert (done.returncode, done.stderr) == (0, b"")
