@@ -187,10 +187,8 @@ class NumPyCalls(Library):
 
     def write_stack(self, out: Any, arrays: Any, *, axis: Any = 0) -> list[Statement]:
         """A copy of each array to its place."""
-        return [
-            Statement(np.copyto, (place, array), {})
-            for place, array in zip(np.moveaxis(out, axis, 0), arrays, strict=True)
-        ]
+        places = np.moveaxis(out, axis, 0)
+        return [Statement(np.copyto, (places[i, ...], array), {}) for i, array in enumerate(arrays)]
 
     def write_astype(self, out: Any, x: Any, dtype: Any, *, copy: bool = True) -> list[Statement]:
         return [Statement(np.copyto, (out, x, "unsafe"), {})]

@@ -14,6 +14,14 @@ _MACS = 130_000_000  # multiplications: more of them take arrays that do not sta
 _WARMUP = 4  # plain calls before it is traced
 
 
+def block_rows(model: Layer, input_shape: Shape) -> int:
+    """How many rows are computed at once."""
+    rows, macs = _LEAST, model.macs(input_shape)
+    while rows < _MOST and rows * macs < _MACS:
+        rows *= 2
+    return rows
+
+
 class Outputs:
     """A model's outputs in evaluation mode, as a function of parameters and rows that is traced like a training step.
 
@@ -24,9 +32,7 @@ class Outputs:
 
     def __init__(self, model: Layer, backend: Backend, input_shape: Shape) -> None:
         self.model, self.backend, self._input_shape = model, backend, input_shape
-        self.rows, macs = _LEAST, model.macs(input_shape)
-        while self.rows < _MOST and self.rows * macs < _MACS:
-            self.rows *= 2
+        self.rows = block_rows(model, input_shape)
         self._traced = backend.tracer()(
             lambda params, x: model.forward(params, x)[0], pure=is_frozen(model), warmup=_WARMUP
         )

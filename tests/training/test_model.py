@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from helpers import blobs
 import portanet
 from portanet.backends import Backend
 from portanet.nn import Dense, ReLU, Sequential, Standardize
-from portanet.training import model as runs
+from portanet.training import outputs
 
 MODEL = Sequential(Standardize(), Dense(6), ReLU(), Dense(3))
 X, LABELS = blobs(50, seed=1)
@@ -38,7 +39,8 @@ def test_answers_agree(backend: Backend, torch: Any) -> None:
 def test_blocks_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained()
     shares, predicted, measured = run.probabilities(X), run.predict(X), run.evaluate(X, LABELS)
-    monkeypatch.setattr(runs, "_PREDICTED_ROWS", block)
+    monkeypatch.setattr(outputs, "block_rows", lambda *_: block)
+    run = dataclasses.replace(run)
     np.testing.assert_allclose(run.probabilities(X), shares, rtol=1e-5)
     assert np.array_equal(run.predict(X), predicted)
     assert run.evaluate(X, LABELS)["accuracy"] == measured["accuracy"]
@@ -46,7 +48,7 @@ def test_blocks_change_nothing(block: int, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_workers_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_PREDICTED_ROWS", 8)
+    monkeypatch.setattr(outputs, "block_rows", lambda *_: 8)
     run = trained()
     run.workers = 1
     shares, measured = run.probabilities(X), run.evaluate(X, LABELS)
