@@ -12,6 +12,7 @@ from bench_peers.jobs import Data, Job
 from portanet import Backend, Callback, TrainedModel, choose, fit
 from portanet.nn import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, he_uniform, uniform
 from portanet.optim import SGD, Adam
+from portanet.training import shards
 
 FOREVER = 10**9
 
@@ -48,7 +49,8 @@ def optimizer_alone(job: Job, backend: Backend) -> Way:
     rng = np.random.default_rng(0)
     flat, grads = (backend.put(rng.normal(size=job.units[0]), "float32") for _ in range(2))
     optimizer = Adam()
-    update = backend.tracer()(lambda *given: optimizer.update(*given[:3], learning_rate=given[3]), pure=True)
+    trace = backend.tracer(shards.workers(backend.threads()).run_pair)  # as in `fit`
+    update = trace(lambda *given: optimizer.update(*given[:3], learning_rate=given[3]), pure=True)
     now = flat, optimizer.init(flat, decayed=0)
 
     def updates(count: int) -> None:

@@ -33,10 +33,13 @@ const long long rows = w[7].n, columns = w[8].n, x_step = w[11].n, y_step = w[14
 const long long across[3] = {{y_step, x_step, y_step}}, along[3] = {{0, step, 0}};
 for (long long i = 0; i < rows; ++i) {{
 char *const x = w[9].p + i * w[10].n, *const y = w[12].p + i * w[13].n;
-for (long long j = 0; j < columns; ++j) {{
+for (long long j = 0; j < columns && size == 4; ++j)
+*(unsigned *)(y + j * y_step) = first ? *(const unsigned *)(x + j * x_step) : 0;
+for (long long j = 0; j < columns && size != 4; ++j)
 for (long long b = 0; b < size; ++b) y[j * y_step + b] = first ? x[j * x_step + b] : 0;
+for (long long j = 0; j < columns && inner; ++j) {{
 char *at[3] = {{y + j * y_step, x + j * x_step + first * step, y + j * y_step}};
-if (inner) ((loop)w[0].p)(at, &count, along, w[1].p);
+((loop)w[0].p)(at, &count, along, w[1].p);
 }}
 for (long long k = first; k < first + count && !inner; ++k) {{
 char *at[3] = {{y, x + k * step, y}};
