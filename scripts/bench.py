@@ -34,6 +34,7 @@ TITLES = {
     "portanet-jax": "portanet `--backend jax`",
     "portanet-torch": "portanet `--backend torch`",
     "numpy": "NumPy by hand",
+    "products": "the matrix products alone, by NumPy's BLAS",
     "article": "the article's code, float64",
     "sklearn": "scikit-learn",
     "torch": "PyTorch",

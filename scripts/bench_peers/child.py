@@ -27,6 +27,7 @@ MODULES = {
     "portanet-torch": ("portanet_fit", "torch"),
     "numpy": ("numpy_by_hand", None),
     "article": ("article", None),
+    "products": ("products", None),
     "sklearn": ("scikit_learn", None),
     "torch": ("pytorch", "eager"),
     "torch-compile": ("pytorch", "compiled"),

@@ -20,6 +20,7 @@ TRAINS = (
     "portanet-jax",
     "portanet-torch",
     "numpy",
+    "products",
     "sklearn",
     "torch",
     "torch-compile",
@@ -92,13 +93,13 @@ JOBS = {
         ),
         Job(
             "cnn", "batches of 128, two convolutions of 5 x 5 (16 and 32 filters) with pooling, Adam", 3_840, (10,),
-            128, "ms a step", tuple(name for name in TRAINS if name not in ("numpy", "sklearn")),
+            128, "ms a step", tuple(name for name in TRAINS if name not in ("numpy", "products", "sklearn")),
             (("torch", "seconds", 1.5, 2.0), ("portanet-plain", "seconds", 1.0, 1.0),
              ("portanet-traced", "seconds", 1.0, 1.0)), filters=(16, 32),
         ),
         Job(
             "predict", "70,000 images, 784-256-128-10", 70_000, (256, 128, 10), None, "rows a second",
-            ("portanet", "sklearn", "torch"),
+            ("portanet", "products", "sklearn", "torch"),
             (("torch", "seconds", 1.1, 1.5), ("sklearn", "seconds", 1.2, 1.5)),
         ),
         *[
