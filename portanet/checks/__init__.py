@@ -24,8 +24,8 @@ strict   device1  float32     9.1e-08   8.8e-08   3.3e-07   6.3e-07   1.8e-06   
 batches and initial weights. Each peer runs in a separate process with the number of threads that is fastest for it; all
 take turns, and the table shows medians over rounds. These rows are from `python scripts/bench.py --rounds 5`, the part
 that measures the peers (Intel Xeon with AVX-512, 2 cores, OpenBLAS 0.3.31, NumPy 2.4.6, PyTorch 2.13.0, JAX 0.10.2,
-scikit-learn 1.9.1), with kernels in C. A ratio above 1 means that portanet is faster; ratios vary by a tenth from run to
-run, and more from machine to machine.
+scikit-learn 1.9.1), with kernels in C. A ratio above 1 means that portanet is faster; ratios vary by a tenth from run
+to run, and more from machine to machine.
 
 | job | portanet | `--no-trace` | NumPy by hand | PyTorch | JAX | scikit-learn |
 |---|---|---|---|---|---|---|

@@ -127,7 +127,8 @@ def test_reductions(ufunc: np.ufunc, dtype: str) -> None:
                     out = np.empty(np.zeros(shape).sum(axis=axis, keepdims=keepdims).shape, dtype)
                     rest = [n for d, n in enumerate(shape) if d != axis and n > 1]
                     if out.ndim and len(rest) < 3:
-                        check(ufunc.reduce, (x, axis, None, out, keepdims), {}, out)
+                        may_stay = shape[axis] > 8192 and not ufuncs.sums_rows_at_once()
+                        check(ufunc.reduce, (x, axis, None, out, keepdims), {}, out, some=may_stay)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -54,6 +54,7 @@ does where it has the smallest stride; an element's bytes; the size and stride o
 argument and of the result the address and strides.
 """
 
+_BUFFERED = 8192  # numbers in a buffer of NumPy's
 _FIRST = {"add": 0, "maximum": 1}
 """Which reductions are known, and whether they begin with the first element."""
 
@@ -90,8 +91,18 @@ def reduce(ufunc: np.ufunc, x: HostArray, axis: Any, dtype: Any, out: HostArray,
         return None
     sizes, (of_x, of_y) = fits
     inner, first = sizes[1] == 1 or abs(step) < abs(of_x[1]), _FIRST[ufunc.__name__]
+    if inner and not first and x.shape[axis] > _BUFFERED and not sums_rows_at_once():
+        return None
     about = [first, inner, x.itemsize, x.shape[axis], step, *sizes, address(x), *of_x, address(y), *of_y]
     return c_call(REDUCE, [*loop, *about], x, out)
+
+
+@functools.cache
+def sums_rows_at_once() -> bool:
+    """Whether NumPy sums a long row as a whole: versions before 2.3 do so in pieces of its buffers."""
+    x = np.random.default_rng(0).random((64, 3 * _BUFFERED))
+    pieces = x.reshape(64, 3, _BUFFERED).sum(axis=2)
+    return bool((x.sum(axis=1) != pieces[:, 0] + pieces[:, 1] + pieces[:, 2]).any())
 
 
 def _is_exact(ufunc: np.ufunc, out: HostArray) -> bool:
