@@ -68,8 +68,11 @@ def changed(
         changes["callbacks"] = _with_patience(spec.callbacks, patience)
     if valid is not None and is_share(valid):
         changes["valid"] = _share(valid)
-        if changes["valid"] == 0 and patience is None:  # with it, the history lacks what is to be watched
-            changes["callbacks"] = tuple(each for each in spec.callbacks if type(each) is not KeepBest)
+        if changes["valid"] == 0:  # what the preset does with rows held out is left out, what is asked for is refused
+            if patience is None:
+                changes["callbacks"] = tuple(each for each in spec.callbacks if type(each) is not KeepBest)
+            if changes.get("calibrate") is None:
+                spec = replace(spec, calibrate=False)
     if metric is not None:
         changes["callbacks"] = watching(changes.get("callbacks", spec.callbacks), metric, task_of(spec.loss))
     return replace(spec, **{name: value for name, value in changes.items() if value is not None})

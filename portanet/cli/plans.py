@@ -19,6 +19,7 @@ from portanet.errors import ConfigError, DataError
 from portanet.nn import LOSSES, Sequential
 from portanet.storage.label import Label, as_label, in_words
 from portanet.storage.model_card import ModelCard
+from portanet.training.calibration import require_calibratable
 from portanet.training.cross_validation import folds_of
 from portanet.training.fine_tune import fine_tune
 from portanet.training.model import TrainedModel, load
@@ -127,6 +128,7 @@ def prepare(
         tests = facts.read_like(places["test"], whole, label, task, **asked)
     card = ModelCard(training.x.shape[1:], spec.dtype, training.classes, training.columns, label, table=training.table)
     made, params = model(spec, card, training, base, freeze, task_named(task))
+    require_calibratable(spec, made, held_out=validation is not None)
     spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
     if base is not None and _answers_else(base, training, spec):
         learnt = in_words(label) if isinstance(label, tuple) else f"{len(training.classes) or 'no'} classes"

@@ -118,6 +118,7 @@ PRESETS = {
         batch_size="auto",
         valid=0.2,
         callbacks=(KeepBest(f"valid_{ACCURACY.key}"),),
+        calibrate=True,
     ),
 }  # fmt: skip
 _FOR_NUMBERS = {
@@ -127,6 +128,7 @@ _FOR_NUMBERS = {
         loss=mean_squared_error,
         optimizer=Adam(0.07, beta2=0.95),
         callbacks=(KeepBest(),),
+        calibrate=False,
     )
 }
 DATA = {"classic": "mnist:article", "mlp": "mnist", "cnn": "mnist"}
@@ -149,7 +151,9 @@ def preset(name: str, task: Task | None = None) -> TrainingSpec:
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {name!r}; choose from {', '.join(PRESETS)}.")
     spec = PRESETS[name] if task is None or task.is_classification else _FOR_NUMBERS.get(name, PRESETS[name])
-    return spec if task is None or task.suits(spec.loss) else replace(spec, loss=task.loss)
+    if task is None or task.suits(spec.loss):
+        return spec
+    return replace(spec, loss=task.loss, calibrate=spec.calibrate and task.has_one_class)
 
 
 def data(name: str | None) -> str:

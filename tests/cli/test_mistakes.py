@@ -52,6 +52,8 @@ ERRORS = [
     (f"{TRAIN} --class-weight setosa=-1", ["class_weight", ">= 0", "-1.0"]),
     (f"{TRAIN} --class-weight setosa=nan", ["class_weight", ">= 0", "nan"]),
     (f"{TRAIN} --patience 3 --valid 0", ["EarlyStopping", "valid_accuracy", "--valid 0.1"]),
+    (f"{TRAIN} --calibrate --valid 0", ["calibrate", "held out", "--valid 0.1"]),
+    ("train numbered.csv --task regress --calibrate", ["calibrate", "one class"]),
     ("train digits.csv --preset classic --patience 3", ["EarlyStopping", "valid_loss", "--valid 0.1"]),
     # a model to start from
     (f"{TRAIN} --from nowhere", ["nowhere does not exist"]),

@@ -225,9 +225,15 @@ def test_intervals_from_training_to_predictions(cli: Call, houses: Any) -> None:
     assert "predict" in cli("train", *words[:5], "--task", "classify").err
 
 
-def test_calibration_is_asked_for_by_an_option_or_a_file(cli: Call, houses: Any) -> None:
+def test_classes_of_tables_are_calibrated_by_default(cli: Call, houses: Any, place: Path) -> None:
+    write_csv(
+        place / "sold.csv", ["rooms", "age", "sold"], [[i % 7, i * 31 % 50, ["no", "yes"][i % 2]] for i in range(40)]
+    )
+    words = ("train", "sold.csv", "--label", "sold", "--print-config")
+    assert "calibrate = true" in cli(*words).out
+    for others in (["--valid", 0], ["--no-calibrate"], ["--preset", "mlp"]):
+        assert "calibrate = false" in cli(*words, *others).out
     assert "calibrate = false" in cli("train", "houses.csv", "--label", "price", "--print-config").out
-    (place := Path("mine.toml")).write_text("calibrate = true\n")
-    words = ("houses.csv", "--label", "price", "--config", place, "--print-config")
-    assert "calibrate = true" in cli("train", *words).out
-    assert "calibrate = false" in cli("train", *words, "--no-calibrate").out
+    (file := place / "mine.toml").write_text("calibrate = true\n")
+    assert "calibrate = true" in cli(*words, "--preset", "mlp", "--valid", 0.2, "--config", file).out
+    assert "calibrate = false" in cli(*words, "--config", file, "--no-calibrate").out
