@@ -107,7 +107,7 @@ def fit(
                    with its default settings, such as "cosine_decay"
     epochs         how many times training goes through the rows
     batch_size     rows in a step, shuffled each epoch; "full" takes all rows in every step, in their order;
-                   "auto" as many as make equal batches of at most 256
+                   "auto" makes equal batches of at least 256, where there are as many
     sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch; `loss` in the history is the
                    mean by these weights, times those of the classes if the loss has any, as `valid_loss` is
     params         arrays to start from in place of new ones, such as those of `load(path).params`

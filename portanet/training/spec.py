@@ -23,7 +23,7 @@ from portanet.training.arguments import OwnSettings, as_callbacks, as_dtype, as_
 from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.class_weights import class_weights
 
-_ROWS = 256  # in a batch, for "auto"
+_ROWS = 256  # in a batch for "auto", at least
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _LEAST = {"epochs": 1, "accumulate": 1, "log_every": 1, "seed": 0}
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -149,10 +149,13 @@ class TrainingSpec:
         return int(getattr(self.loss, "outputs_per_target", 1))
 
     def for_rows(self, rows: int) -> TrainingSpec:
-        """Return the spec for this many training rows: batches of one size, and of 256 rows at most, for "auto"."""
+        """Return the spec for this many training rows: for "auto" batches of one size, as many as hold 256 rows each.
+
+        That is one batch of all rows below 512. RealMLP takes as many steps, of 256 rows each, and leaves out the rest.
+        """
         if self.batch_size != "auto":
             return self
-        return replace(self, batch_size=math.ceil(rows / math.ceil(rows / _ROWS)))
+        return replace(self, batch_size=math.ceil(rows / max(1, rows // _ROWS)))
 
     def with_weighted_loss(self, labels: HostArray, outputs: int, classes: Sequence[str] = ()) -> TrainingSpec:
         """Return the spec with the class weights as a setting of the loss, one number for each class.

@@ -121,7 +121,7 @@ def test_a_class_that_counts_more_is_found_more_often(cli: Call) -> None:
     write_csv(Path("rare.csv"), ["a", "b", "label"], rows)
 
     def recall(name: str, *options: object) -> float:
-        assert cli("train", "rare.csv", "--epochs", 10, "--valid", 0, *options, *BASE, "--out", name).code == 0
+        assert cli("train", "rare.csv", "--epochs", 20, "--valid", 0, *options, *BASE, "--out", name).code == 0
         return cli("evaluate", name, "rare.csv", "--details", "--json").json["classes"]["sick"]["recall"]
 
     alone = recall("alone")

@@ -44,13 +44,13 @@ def test_completed_for_data() -> None:
         nn.Dense(None).output_shape((3,))
 
 
-@pytest.mark.parametrize("rows", [1, 2, 150, 256, 257, 300, 513, 10_000, 53_940])
+@pytest.mark.parametrize("rows", [1, 2, 150, 256, 257, 511, 512, 767, 768, 10_000, 53_940])
 def test_equal_batches_for_any_number_of_rows(rows: int) -> None:
     size = TrainingSpec(batch_size="auto").for_rows(rows).batch_size
     assert isinstance(size, int)
-    assert 128 < size <= 256 or size == rows
+    assert 256 <= size <= 384 or (size == rows and rows < 512)
     steps = -(-rows // size)
-    assert steps == -(-rows // 256)
+    assert steps == max(1, rows // 256)
     assert steps * size - rows < steps  # the last batch lacks fewer rows than there are batches
     assert TrainingSpec(batch_size="full").for_rows(rows).batch_size == "full"
     assert TrainingSpec(batch_size=7).for_rows(rows).batch_size == 7
