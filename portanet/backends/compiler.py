@@ -12,6 +12,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -27,8 +28,7 @@ Function = Callable[[int], int]
 
 _FLAGS = (
     "-O1", "-ftree-vectorize", "-fno-tree-slp-vectorize", "--param=vect-epilogues-nomask=0", "-ffp-contract=off",
-    "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-fPIC", "-shared", "-nostdlib",
-    "-pipe", "-w",
+    "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-fPIC", "-shared", "-pipe", "-w",
 )  # fmt: skip
 """From -O2 on GCC takes twice the time, and makes branches of maxima, which it then cannot vectorise."""
 
@@ -164,7 +164,8 @@ def _command() -> list[str]:
     if (path := shutil.which(program)) is None:
         raise OSError(f"the compiler {program!r} does not exist")
     native = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
-    return [path, *more, native, *_FLAGS]
+    linked = [] if sys.platform == "darwin" else ["-nostdlib"]  # faster; the process has loaded the C library
+    return [path, *more, native, *_FLAGS, *linked]
 
 
 def _place(command: list[str], source: str) -> Path:

@@ -1,9 +1,9 @@
 """The second half of a call, by another thread that waits for it in C.
 
 To wake a sleeping thread takes tens of microseconds, and with Python on both sides the interpreter's lock comes on top.
-This thread waits awake, without the lock, for a fraction of a millisecond after each half that it was given. A half
-that it has not begun when the caller is done with the first is computed by the caller, which so never waits for a
-thread that the system does not run.
+This thread waits awake, without the lock, for a millisecond after each half that it was given. A half that it has not
+begun when the caller is done with the first is computed by the caller, which so does not wait for a thread that the
+system does not run.
 """
 
 from __future__ import annotations
