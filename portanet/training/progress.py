@@ -18,8 +18,8 @@ from portanet.training.model import TrainedModel
 class Progress(Callback):
     """Shows how far a run is, with its latest metrics: `fit(..., callbacks=[Progress()])`.
 
-    A bar in a terminal and in a notebook; elsewhere one line for each row of the history. All but a notebook's goes
-    to stderr. A closed stderr does not stop training.
+    A bar in a terminal and in a notebook; elsewhere a line for the first row of the history, for one after each
+    twentieth of the steps, and for the last. All but a notebook's goes to stderr. A closed stderr does not stop training.
 
     rows  those of an epoch, where the rows that all processes of a run take in a second are shown too; 0: they are not
     """
@@ -96,7 +96,7 @@ def _view(done: int, steps: int) -> _View:
         return _Notebook(done, steps)
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return _Bar(done, steps)
-    return _Lines()
+    return _Lines(done, steps)
 
 
 def in_notebook() -> bool:
@@ -105,17 +105,27 @@ def in_notebook() -> bool:
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
+_MOST_LINES = 20  # of a run, beside its first
+
+
 class _Lines:
-    """A log file, or a pipe."""
+    """A log file, or a pipe, which takes some of the lines, and the last."""
+
+    def __init__(self, done: int, steps: int) -> None:
+        self._step, self._steps, self._part, self._left = done, steps, -1, ""
 
     def advance(self, step: int) -> None:
-        pass
+        self._step = step
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        part = self._step * _MOST_LINES // self._steps if self._steps else _MOST_LINES
+        if part > self._part:
+            print(text, file=sys.stderr, flush=True)
+        self._part, self._left = max(part, self._part), "" if part > self._part else text
 
     def close(self) -> None:
-        pass
+        if self._left:
+            print(self._left, file=sys.stderr, flush=True)
 
 
 _NARROW, _LEAST = 60, 10  # columns: below the first a bar would take the place of the figures; of a bar

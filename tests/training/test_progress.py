@@ -46,6 +46,23 @@ def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) ->
     ]
 
 
+@pytest.mark.parametrize("epochs", [20, 21, 256])
+def test_a_long_run_fills_no_log(capsys: pytest.CaptureFixture[str], epochs: int) -> None:
+    train(epochs=epochs)
+    shown = [int(line.split()[1].partition("/")[0]) for line in capsys.readouterr().err.splitlines()]
+    assert shown == sorted(set(shown))
+    assert (shown[0], shown[-1]) == (1, epochs)
+    assert 20 <= len(shown) <= 21
+    assert max(np.diff(shown)) <= np.ceil(epochs / 20)
+
+
+def test_the_last_line_of_a_run_that_stops_early_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    stop = portanet.EarlyStopping("loss", patience=1, min_change=10.0)
+    run = train(epochs=1000, callbacks=[portanet.Progress(), stop])
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["1/1000", f"{run.history[-1]['epoch']}/1000"]
+
+
 def test_numbers_have_an_r2_and_no_percent(capsys: pytest.CaptureFixture[str]) -> None:
     targets = X[:, 0] * 1e5
     run = portanet.fit(
