@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from portanet.cli.ranks import lead, leads
 from portanet.mpi.ranks import Ranks
-from portanet.storage.run_folder import FOLD, SUMMARY, RunFolder, require_empty
+from portanet.storage.fold_folder import FOLD, SUMMARY
+from portanet.storage.run_folder import RunFolder, require_empty
 
 
 @contextlib.contextmanager
@@ -40,6 +42,11 @@ def locked_folder(
             yield folder
         finally:
             folder.drop_if_empty()
+
+
+def to_resume(command: list[str], folder: Path) -> str:
+    """How to resume what a command has begun in a folder, in words."""
+    return f"and saved; to resume: {shlex.join([*command, '--out', str(folder), '--resume'])}"
 
 
 _OF_FOLDS = (SUMMARY, FOLD.format(1))

@@ -12,14 +12,14 @@ from typing import Any
 from portanet._text import plain
 from portanet.backends import Backend
 from portanet.cli import options
-from portanet.cli.folder import locked_folder
+from portanet.cli.folder import locked_folder, to_resume
 from portanet.cli.plans import Job
 from portanet.cli.terminal import echo
 from portanet.errors import ConfigError, DataError
 from portanet.metrics import LOSS, METRICS, Metric
 from portanet.mpi.ranks import Ranks
 from portanet.storage import atomic
-from portanet.storage.run_folder import FOLD, SUMMARY
+from portanet.storage.fold_folder import FOLD, SUMMARY
 from portanet.storage.run_record import RunRecord, has_ended, read_record
 from portanet.training.cross_validation import Folds
 
@@ -61,7 +61,7 @@ def train_folds(
     """Train the folds that are not finished, write the summary and print the scores; settings are those of `run`."""
     results: list[dict[str, Any]] = []
     with locked_folder(out, f"{cut.name}-folds", resume=resume, say=say, of_folds=True) as folder:
-        again = [*cut.command, "--out", str(folder.path), "--resume"]
+        again = to_resume(cut.command, folder.path)
         for number in range(1, cut.folds + 1):
             place, job = folder.path / FOLD.format(number), cut.job_of(number)
             say(f"fold {number} of {cut.folds}: {len(job.tests or ())} rows to test on, in {place}")
@@ -153,6 +153,17 @@ def _show(summary: dict[str, Any]) -> None:
         texts = [f"{metric.key} {_both(metric, found['mean'], found['spread'])}" for metric in _known(found["mean"])]
         echo(f"  {plain(name)}  {'  '.join(texts)}")
     echo(f"{summary['seconds']:.1f} s; everything is in {summary['run']}, the scores in {SUMMARY}")
+    echo(f"to learn from all rows: {_on_all_rows(summary['command'])}")
+    echo(f"or take the model of a fold: portanet predict {shlex.quote(summary['runs'][0])} DATA; also evaluate, report")
+
+
+def _on_all_rows(command: str) -> str:
+    """The same command without its folds."""
+    words = shlex.split(command)
+    if "--folds" not in words:
+        return f"{command}, without the folds of its configuration file"
+    place = words.index("--folds")
+    return shlex.join([*words[:place], *words[place + 2 :]])
 
 
 def _both(metric: Metric, mean: Mapping[str, float], spread: Mapping[str, float]) -> str:

@@ -83,7 +83,7 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
         raise ConfigError("rerun repeats a run in one process; call it without mpiexec or srun.")
     record = read_record(run)
     spec = _spec(run, record)
-    with _place(out) as again:
+    with _place(out, resumable=record.places.get("fold") is None) as again:
         _train(run, record, spec, again)
         digests = tuple(file_digest(folder / "model.safetensors") for folder in (run, again))
         found = _differences(run, again)
@@ -130,8 +130,8 @@ def _spec(run: Path, record: RunRecord) -> TrainingSpec:
 
 
 @contextlib.contextmanager
-def _place(out: Path | None) -> Iterator[Path]:
-    """The folder of the new run, which is removed afterwards unless it is to be kept, or a signal stops the run."""
+def _place(out: Path | None, *, resumable: bool) -> Iterator[Path]:
+    """The folder of the new run, which is removed afterwards unless it is to be kept, or can be resumed."""
     from portanet.storage.run_folder import require_empty
 
     if out is not None:
@@ -141,10 +141,9 @@ def _place(out: Path | None) -> Iterator[Path]:
     above = Path(tempfile.mkdtemp(prefix="portanet-rerun-"))
     try:
         yield above / "run"
-    except SystemExit:  # the run has printed how to resume it, from this folder
-        raise
-    except BaseException:
-        shutil.rmtree(above, ignore_errors=True)
+    except BaseException as error:
+        if not (isinstance(error, SystemExit) and resumable):  # which has printed how to resume it, from this folder
+            shutil.rmtree(above, ignore_errors=True)
         raise
     shutil.rmtree(above, ignore_errors=True)
 
@@ -181,7 +180,9 @@ def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
         words = shlex.split(record.command or "portanet train")
     except ValueError as error:
         raise ConfigError(f"{run / 'run.json'}: its command cannot be read ({error}).") from error
-    training.run_job(job, chosen, out, words, say)
+    repeat = f"and cannot be resumed; to repeat it: {shlex.join(['portanet', 'rerun', str(run)])}"
+    again = None if places["fold"] is None else repeat  # train --resume is for all folds
+    training.run_job(job, chosen, out, words, say, again=again)
 
 
 def _differences(run: Path, again: Path) -> dict[str, dict[str, Pair]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import shlex
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +14,7 @@ import click
 from portanet import backends
 from portanet.backends import Backend
 from portanet.cli import config, kinds, options, outcome, overrides, plans, reading, terminal
-from portanet.cli.folder import locked_folder
+from portanet.cli.folder import locked_folder, to_resume
 from portanet.cli.folds import Cut, require_foldable, train_folds
 from portanet.cli.plans import Job
 from portanet.cli.ranks import lead, leads, read_in_turn, sharing
@@ -134,11 +133,11 @@ def choose(places: dict[str, Any], say: Callable[[str], None], *, trace: bool = 
 def run_job(
     job: Job, chosen: Backend, out: Path | None, command: list[str], say: Callable[[str], None], *,
     resume: bool = False, quiet: bool = False, time_limit: float | None = None, ranks: Ranks | None = None,
-    snapshots: bool = False, again: list[str] | None = None, notes: bool = True,
+    snapshots: bool = False, again: str | None = None, notes: bool = True,
 ) -> tuple[dict[str, Any], Metric]:  # fmt: skip
     """Train and write the run folder; the result, and its metric.
 
-    again  the words that resume it, where it is a part of something else
+    again  how to continue after an interruption, where it is a part of something else
     notes  whether to say what its columns and settings are
     """
     kept = Snapshots() if snapshots else None
@@ -152,7 +151,7 @@ def run_job(
     with locked_folder(out, job.places["preset"], resume=resume, say=say, ranks=ranks) as folder:
         watchers: list[Callback] = [] if quiet else [Progress()]
         watchers += [kept] if kept else []
-        again = again or [*command, "--out", str(folder.path), "--resume"]
+        again = again or to_resume(command, folder.path)
         run = _fit(job, folder, chosen, again, say, watchers=watchers, stop=Stop(time_limit), ranks=ranks)
         with sharing(run, ranks):
             result = outcome.measured(job, run, folder)
@@ -164,7 +163,7 @@ def run_job(
 
 
 def _fit(
-    job: Job, folder: RunFolder, chosen: Backend, again: list[str], say: Callable[[str], None], *,
+    job: Job, folder: RunFolder, chosen: Backend, again: str, say: Callable[[str], None], *,
     watchers: list[Callback], stop: Stop, ranks: Ranks | None,
 ) -> TrainedModel:  # fmt: skip
     """Train the run; a signal saves it at the present step, a second one stops at once."""
@@ -177,13 +176,12 @@ def _fit(
             watchers=[*([_Keep(history)] if leads(ranks) else []), *watchers], stop=stop,
             ranks=ranks,
         )  # fmt: skip
-    words = shlex.join(again)
     if run.stopped == INTERRUPTED:
         with contextlib.suppress(OSError):
-            echo(f"portanet: interrupted, and saved; to resume: {words}", err=True)
+            echo(f"portanet: interrupted, {again}", err=True)
         raise SystemExit(128 + (signals[0] if signals else signal.SIGTERM))  # which another rank may have got
     if run.stopped == LIMITED:
-        say(f"the time limit stopped the run at step {run.steps}, and it is saved; to resume: {words}")
+        say(f"the time limit stopped the run at step {run.steps}, {again}")
     return run
 
 

@@ -12,11 +12,6 @@ from portanet.errors import ConfigError, DataError
 from portanet.storage import atomic, lock
 from portanet.storage.run_record import has_ended
 
-SUMMARY = "folds.json"
-"""The scores of folds, in the folder of their runs."""
-FOLD = "fold-{}"
-"""The folder of a fold's run in it, by its number from 1."""
-
 _LOCK = ".lock"
 _TRACES = (
     "model.safetensors",

@@ -9,6 +9,7 @@ from typing import Any
 
 from portanet.errors import DataError
 from portanet.storage import atomic
+from portanet.storage.fold_folder import name_a_fold
 from portanet.storage.small_file import read_small
 
 Object = dict[str, Any]
@@ -82,7 +83,8 @@ def _text(path: Path) -> str:
     try:
         return read_small(path, _LIMIT).decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"{path} is missing; name the folder of a run.") from None
+        remedy = name_a_fold(path.parent) or "name the folder of a run"
+        raise DataError(f"{path} is missing; {remedy}.") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise DataError(f"{path}, line {line}: not UTF-8 text.") from None

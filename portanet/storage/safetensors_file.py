@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from portanet._settings import UnknownNameError
 from portanet.errors import CheckpointError, ConfigError
-from portanet.storage.run_folder import FOLD
+from portanet.storage.fold_folder import name_a_fold
 
 HostArrays = dict[str, npt.NDArray[Any]]
 
@@ -48,9 +48,7 @@ def decoded(path: Path, kind: str = "file", origin: str = "") -> tuple[dict[str,
 
     with explained(f"{path} cannot be read as a safetensors file"):
         if not path.is_file():
-            fold = path.parent / FOLD.format(1)
-            where = f"{path.parent} holds folds; name one, such as {fold}" if fold.is_dir() else origin
-            raise CheckpointError(f"the {kind} {path} does not exist; {where}.")
+            raise CheckpointError(f"the {kind} {path} does not exist; {name_a_fold(path.parent) or origin}.")
         _check_header(path)
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}

@@ -19,7 +19,8 @@ class Progress(Callback):
     """Shows how far a run is, with its latest metrics: `fit(..., callbacks=[Progress()])`.
 
     A bar in a terminal and in a notebook; elsewhere a line for the first row of the history, for one after each
-    twentieth of the steps, and for the last. All but a notebook's goes to stderr. A closed stderr does not stop training.
+    twentieth of the steps, and for the last. All but a notebook's goes to stderr. A closed stderr does not stop
+    training.
 
     rows  those of an epoch, where the rows that all processes of a run take in a second are shown too; 0: they are not
     """

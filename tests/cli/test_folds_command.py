@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,11 @@ def test_what_is_printed(cli: Call, houses: np.ndarray[Any, Any]) -> None:
     assert [line.split()[:2] for line in lines[:FOLDS]] == [["fold", str(number)] for number in range(1, FOLDS + 1)]
     assert lines[FOLDS].startswith(f"r2 {summary['mean']['r2']:.4f} ± {summary['spread']['r2']:.4f} over {FOLDS} folds")
     assert lines[FOLDS + 1] == f"rmse {summary['mean']['rmse']:.6g} ± {summary['spread']['rmse']:.2g}"
-    assert lines[-1].endswith("everything is in runs/table-folds-1, the scores in folds.json")
+    assert lines[-3].endswith("everything is in runs/table-folds-1, the scores in folds.json")
+    words = [shlex.split(line.partition(": ")[2].partition(";")[0]) for line in lines[-2:]]
+    assert sorted(words[0]) == sorted(["portanet", *map(str, WORDS[: WORDS.index("--folds")])])
+    assert words[1] == ["portanet", "predict", "runs/table-folds-1/fold-1", "DATA"]
+    assert cli(*words[1][1:-1], "houses.csv").code == 0
     assert cli(*WORDS, "--quiet").out == ""
     assert Path("runs/table-folds-2/fold-3/model.safetensors").exists()
     assert cli("train", "houses.csv", "--label", "price", *BASE, "--json").json["run"] == "runs/table-1"
@@ -201,8 +206,8 @@ def test_a_folder_of_folds_is_no_run(cli: Call, folds: dict[str, Any]) -> None:
     assert "is not a run folder" in answer.err
 
 
-@pytest.mark.parametrize("command", ["evaluate", "predict"])
-def test_a_model_is_one_of_a_fold(cli: Call, folds: dict[str, Any], command: str) -> None:
-    answer = cli(command, "all", "houses.csv")
+@pytest.mark.parametrize("command", ["evaluate all houses.csv", "predict all houses.csv", "report all", "rerun all"])
+def test_a_run_is_one_of_a_fold(cli: Call, folds: dict[str, Any], command: str) -> None:
+    answer = cli(*command.split())
     assert answer.code == 1
     assert str(Path("all", "fold-1")) in answer.err

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from console import Call
+
+from portanet.training.progress import Progress
 
 BASE = ("--epochs", 3, "--batch-size", 20, "--quiet", "--out", "first")
 
@@ -71,6 +75,24 @@ def test_json_and_a_folder_for_the_new_run(cli: Call, place: Path) -> None:
     assert command == "portanet train flowers.csv --epochs 3 --batch-size 20"
     assert "second is not empty" in cli("rerun", "first", "--out", "second").err
     assert cli("rerun", "second", "--json").json["equal"] is True
+
+
+@pytest.mark.parametrize("folds", [(), ("--folds", "2")])
+def test_an_interrupted_repetition(cli: Call, monkeypatch: pytest.MonkeyPatch, folds: tuple[str, ...]) -> None:
+    """What it says to do then does it; of a fold nothing is left, as a fold alone cannot be resumed."""
+    assert cli("train", "flowers.csv", *folds, *BASE, "--backend", "numpy").code == 0
+    run = "first/fold-2" if folds else "first"
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "begin", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(Progress, "advance", lambda *_: None)
+        patch.setattr(Progress, "log", lambda *_: None)
+        patch.setattr(Progress, "end", lambda *_: None)
+        answer = cli("rerun", run)
+    assert answer.code == 130
+    words = shlex.split(answer.err.splitlines()[-1].rpartition(": ")[2])
+    assert words[:2] == (["portanet", "rerun"] if folds else ["portanet", "train"])
+    assert (left() == []) == bool(folds)
+    assert cli(*words[1:]).code == 0
 
 
 def test_data_that_changed(cli: Call, place: Path) -> None:

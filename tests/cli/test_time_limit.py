@@ -21,9 +21,7 @@ def test_a_limit_ends_the_run_and_resume_continues(cli: Call) -> None:
     answer = cli(*WORDS, "--time-limit", "0.001")
     assert answer.code == 0
     last = answer.err.splitlines()[-1]
-    assert last.startswith(
-        "the time limit stopped the run at step 1, and it is saved; to resume: portanet train flowers.csv"
-    )
+    assert last.startswith("the time limit stopped the run at step 1, and saved; to resume: portanet train flowers.csv")
     assert last.endswith("--epochs 30 --batch-size 8 --out runs/mlp-1 --resume")
     record = json.loads(Path("runs/mlp-1/run.json").read_text())
     assert record["result"]["stopped"] == "time limit"
