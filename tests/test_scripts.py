@@ -91,9 +91,10 @@ def test_command_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.Mo
     _, *arguments = shlex.split(re.split(r"[|<>;&]", line)[0], comments=True)
     command: click.Command | None = commands
     name = "portanet"
+    above = click.Context(commands, **commands.context_settings)  # click keeps the first names of --help for good
     while isinstance(command, click.Group) and not arguments[0].startswith("-"):
         name, *arguments = arguments
-        command = command.get_command(click.Context(command), name)
+        command = command.get_command(above, name)
     assert command is not None, f"there is no command {name}"
     with contextlib.suppress(click.exceptions.Exit):  # --help and --version
-        command.make_context(name, arguments)
+        command.make_context(name, arguments, parent=above)
