@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,15 @@ class UnusableDataError(DataError, ValueError):
     """A DataError that is also a ValueError, as scikit-learn's tools expect."""
 
 
+@contextlib.contextmanager
+def _as_value_errors() -> Iterator[None]:
+    """Raise each DataError of the block as one that is a ValueError too."""
+    try:
+        yield
+    except DataError as error:
+        raise UnusableDataError(error.message, remedy=error.remedy) from error
+
+
 def validate_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return the rows as a float32 or float64 array, or a CSR matrix, of finite numbers.
 
@@ -32,10 +43,12 @@ def validate_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     if reset:
         estimator._table, estimator._offsets = None, ()
         if needs_table(X):
-            estimator._table, rows = learn_table(estimator, X)
+            with _as_value_errors():
+                estimator._table, rows = learn_table(estimator, X)
             return rows
     elif estimator._table is not None:
-        return read_rows(estimator, X)
+        with _as_value_errors():
+            return read_rows(estimator, X)
     xp, _ = get_namespace(X)
     floats = [getattr(xp, name) for name in ("float64", "float32") if hasattr(xp, name)]
     x = validate_data(

@@ -90,8 +90,11 @@ class TrainedModel(Weights):
 
     def _size(self) -> str:
         size = " x ".join(map(str, self.input_shape))
-        ended = "" if self.stopped in ("", FINISHED) else f", {self.stopped}"
-        return f"input {size}, {self.dtype}, {self.backend!r}, {self.steps} steps{ended}"
+        trained = f"{self.steps} steps" if self.steps else ""
+        if not self.steps and self.history:  # of an estimator, which counts epochs
+            trained = f"{(count := self.history[-1]['epoch'])} epoch{'s' if count > 1 else ''}"
+        ended = self.stopped if self.stopped != FINISHED else ""
+        return ", ".join(filter(None, (f"input {size}", self.dtype, repr(self.backend), trained, ended)))
 
     @property
     def dtype(self) -> str:

@@ -121,3 +121,16 @@ def test_columns_that_are_left_out_are_named() -> None:
     table = TABLE.assign(number=range(N))
     with pytest.warns(UserWarning, match=r"MLPClassifier: left out: number \(integers that rise by one"):
         MLPClassifier(random_state=0, max_iter=2).fit(table, ANSWERS)
+
+
+def test_a_frame_that_cannot_be_read_is_a_value_error_too() -> None:
+    """scikit-learn's tools catch ValueError: a search scores such a fit as failed, and continues."""
+    mlp = MLPClassifier(max_iter=2, random_state=0)
+    constant = pandas.DataFrame({"town": ["Bern"] * N})
+    with pytest.raises(ValueError, match="no column to learn from"):
+        mlp.fit(constant, ANSWERS)
+    mlp.fit(TABLE, ANSWERS)
+    spoilt = TABLE.assign(age=["junk", *TABLE["age"][1:]])
+    with pytest.raises(ValueError, match="'junk' is not a number") as caught:
+        mlp.predict(spoilt)
+    assert isinstance(caught.value, portanet.DataError)
