@@ -11,7 +11,7 @@ import numpy as np
 
 from portanet.data.cells import LARGEST, number_of
 from portanet.data.columns import is_gap, truth_of
-from portanet.data.csv.dialect import HASH, split
+from portanet.data.csv.dialect import DECLARED, HASH, split
 from portanet.data.csv.header import distinct
 from portanet.data.dates import parse, parts_of
 from portanet.data.labels import shortest
@@ -102,7 +102,7 @@ def read(path: str) -> Any:
     """Return the columns of a file by name, written as the one that was learnt from; or the rows of a .npy file."""
     if path.endswith(".npy"):
         return np.load(path, allow_pickle=False)
-    text = io.StringIO(text_of(path), newline="")
+    text = io.StringIO(DECLARED.sub("", text_of(path)), newline="")
     lines = (line for line in text if not (DIALECT.comments and HASH.match(line)))
     rows = list(split(lines, DIALECT))
     while rows and is_blank(rows[0]):

@@ -60,6 +60,7 @@ def _constants(table: Schema) -> Iterator[str]:
     yield f"LARGEST = {cells.LARGEST!r}"
     yield f"NUMBER = {_pattern(cells.NUMBER)}"
     yield f"HASH = {_pattern(dialects.HASH)}"
+    yield f"DECLARED = {_pattern(dialects.DECLARED)}"
     yield f"INTEGER = {_pattern(cells.INTEGER)}"
     yield f"TRUTHS = {columns.TRUTHS!r}"
     yield f"TIME = {TIME!r}"

@@ -107,7 +107,7 @@ def test_examples_pictures_and_csv_files_are_answered(digits_page: Any, digits: 
     assert run.predict(drawn)[0] == run.predict(pixels)[0]
     names = ",".join(f"pixel{i}" for i in range(784))
     rows = "\n".join(",".join(map(str, row)) for row in digits.x[:5].reshape(5, -1).tolist())
-    drop(page, "rows.csv", "text/csv", f"{names}\n{rows}\n".encode())
+    drop(page, "rows.csv", "text/csv", f"sep=,\r\n{names}\n{rows}\n".encode())
     until(page, "document.querySelectorAll('tbody tr').length === 5")
     answers = [row.split("\t")[1] for row in page.locator("tbody tr").all_inner_texts()]
     assert answers == [str(label) for label in run.predict(digits.x[:5])]

@@ -77,6 +77,7 @@ DIALECTS: dict[str, tuple[str, dict[str, Any]]] = {
     "thousands": ('size,colour,label\n"{t},{i:03}.25",{c},{y}\n', {}),
     "german thousands": ("size;colour;label\n{t}.{i:03},25;{c};{y}\n", {"separator": ";"}),
     "missing numbers": ("size\tcolour\tlabel\n{m}\t{c}\t{y}\n", {"missing": ["999", "none known"]}),
+    "declared separator": ("sep=;\nsize;colour;label\n{i}.5;{c};{y}\n", {}),
     "single quotes": ("size,colour,label\n{i}.5,'{c}, or so',{y}\n", {}),
     "comments": ("# a table\nsize,colour,label\n{i}.5,{c},{y}\n# a line\n", {}),
     "spaces": ("size colour label\n  {i}.5   {c} {y}\n", {}),

@@ -30,6 +30,8 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+\.")
 HASH = re.compile(r"#(?!N/A|[A-Z]+(?:/0)?[!?])")
 """Begins a line that may be a comment, and not Excel's #DIV/0!, #REF! and the like."""
+DECLARED = re.compile(r"\Asep=(.)(\r\n|\r|\n|\Z)")
+"""A first line that names the separator, as Excel writes it."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from portanet._text import plain
-from portanet.data.csv.dialect import HASH, Asked, dialect_of, encoding_of, split
+from portanet.data.csv.dialect import DECLARED, HASH, Asked, dialect_of, encoding_of, split
 from portanet.data.packed import read_so_far, unpacked
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Dialect, is_encoding
@@ -21,7 +21,6 @@ _LINE = 2**25  # letters of a line, at most
 _BLANKS = 100_000
 _START, _SAMPLE, _LONGEST = 2**20, 2**16, 2**22  # bytes: to find the encoding, and the separator
 _COMMENT = re.compile(rf"^{HASH.pattern}[^\r\n]*(\r\n|\r|\n|\Z)", re.MULTILINE)
-_DECLARED = re.compile(r"sep=(.)(\r\n|\r|\n|\Z)")  # Excel's first line
 
 
 class Text(io.TextIOWrapper):
@@ -60,7 +59,7 @@ class Text(io.TextIOWrapper):
 
     def _without_declaration(self, text: str) -> str:
         self._begun = True
-        if not (found := _DECLARED.match(text)):
+        if not (found := DECLARED.match(text)):
             return text
         self.declared = found[1]
         return text[found.end() :]

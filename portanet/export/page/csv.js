@@ -1,7 +1,9 @@
 // CSV: from text to rows of cells and back.
 
-function csvRows(text, separator = separatorOf(text)) {
-  const rows = [[]];
+// Excel's first line, such as sep=; names the separator and is no row.
+function csvRows(content) {
+  const [line, declared] = /^sep=(.)(?:\r\n|\r|\n|$)/.exec(content) ?? [""], text = content.slice(line.length);
+  const separator = declared ?? separatorOf(text), rows = [[]];
   let cell = "", quoted = false;
   for (let i = 0; i < text.length; i++) {
     const letter = text[i];
