@@ -33,6 +33,11 @@ def is_missing(text: str) -> bool:
     return text.strip().lower() in MISSING
 
 
+def is_gap(text: str, dialect: Dialect) -> bool:
+    """Whether a cell's text is a missing value."""
+    return is_missing(text) or text == "-" or text.lower() in (dialect.missing or ())
+
+
 def number_of(text: str, dialect: Dialect) -> float | None:
     """The number in a cell, written as its file writes numbers; None where there is none."""
     text = text.strip()

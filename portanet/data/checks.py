@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from portanet.data import columns, dates
-from portanet.data.cells import INTEGER, cell_error, number_of, quoted
+from portanet.data import dates
+from portanet.data.cells import INTEGER, cell_error, is_gap, number_of, quoted
 from portanet.data.labels import is_no_label
 from portanet.storage.schema import DATE, NUMBER, Column, Dialect
 
@@ -17,10 +17,10 @@ def check(column: Column, dialect: Dialect) -> Check:
     """What is wrong with a cell of a column of a table."""
 
     def number(cell: str) -> str | None:
-        return None if columns.is_gap(cell.strip(), dialect) else number_error(cell, dialect)
+        return None if is_gap(cell.strip(), dialect) else number_error(cell, dialect)
 
     def date(cell: str) -> str | None:
-        known = columns.is_gap(cell.strip(), dialect) or dates.parse(cell, column.form) is not None
+        known = is_gap(cell.strip(), dialect) or dates.parse(cell, column.form) is not None
         return None if known else f"{quoted(cell)} is not a date"
 
     return number if column.kind == NUMBER else date if column.kind == DATE else lambda cell: None
@@ -43,7 +43,7 @@ def label_check(regress: bool | None, classes: Sequence[str], dialect: Dialect, 
     """
 
     def number(cell: str) -> str | None:
-        return None if some and columns.is_gap(cell.strip(), dialect) else number_error(cell, dialect) or _merged(cell)
+        return None if some and is_gap(cell.strip(), dialect) else number_error(cell, dialect) or _merged(cell)
 
     def name(cell: str) -> str | None:
         return "no label" if is_no_label(cell) and cell.strip() not in classes and (cell.strip() or not some) else None

@@ -9,7 +9,8 @@ from portanet._text import plain
 from portanet._typing import HostArray
 from portanet.data.cells import quoted
 from portanet.data.chunk import Chunk, Chunks
-from portanet.data.columns import Tally, decide, tallies
+from portanet.data.columns import decide
+from portanet.data.tally import Tally, tallies
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import CATEGORY, CHOSEN, DATE, DROP, NUMBER, Column, Dialect, Schema
 

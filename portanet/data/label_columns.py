@@ -9,7 +9,7 @@ import numpy as np
 
 from portanet._typing import HostArray
 from portanet.data import columns
-from portanet.data.cells import as_floats, is_missing, number_of, quoted
+from portanet.data.cells import as_floats, is_gap, is_missing, number_of, quoted
 from portanet.data.checks import Check, label_check
 from portanet.data.chunk import Chunk, Texts
 from portanet.data.labels import either_remedy, encode, is_no_label, leave_out, require_labels, without_label
@@ -62,8 +62,8 @@ class Labels:
     def _is_word(self, text: str) -> bool:
         if self._is_empty(text):
             return False
-        is_gap = columns.is_gap(text, self._dialect) if self._request.regress else is_missing(text)
-        return is_gap and text not in (self._request.classes or ())
+        absent = is_gap(text, self._dialect) if self._request.regress else is_missing(text)
+        return absent and text not in (self._request.classes or ())
 
     def _codes(self, cells: Texts) -> HostArray:
         counts = np.bincount(cells.codes + 1, minlength=len(cells.texts) + 1).tolist()
@@ -189,7 +189,7 @@ def _of_several(
 
 def is_number_task(name: str, texts: Sequence[str], dialect: Dialect) -> tuple[bool, str]:
     """Whether labels are learnt as numbers where no task is named; and which it is, and why, in words."""
-    values = [number_of(text, dialect) for text in texts if not columns.is_gap(text.strip(), dialect)]
+    values = [number_of(text, dialect) for text in texts if not is_gap(text.strip(), dialect)]
     numbers = {value for value in values if value is not None}
     if not values or len(numbers) == 0 or None in values:
         return False, f"{name} holds text: learnt as a class"

@@ -10,9 +10,9 @@ import numpy as np
 
 from portanet._typing import HostArray
 from portanet.data import dates
-from portanet.data.cells import LARGEST, number_of, quoted
+from portanet.data.cells import LARGEST, is_gap, number_of, quoted
 from portanet.data.chunk import Chunk, Texts
-from portanet.data.columns import is_gap, truth_of
+from portanet.data.columns import truth_of
 from portanet.data.labels import shortest
 from portanet.storage.schema import DATE, NUMBER, TIME, YES_NO, Column, Dialect, Schema
 

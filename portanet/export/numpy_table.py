@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from portanet.data.cells import LARGEST, number_of
-from portanet.data.columns import is_gap, truth_of
+from portanet.data.cells import LARGEST, is_gap, number_of
+from portanet.data.columns import truth_of
 from portanet.data.csv.dialect import DECLARED, HASH, split
 from portanet.data.csv.header import distinct
 from portanet.data.dates import parse, parts_of

@@ -21,7 +21,7 @@ NAMES = (
 """The names imported from modules."""
 
 _SHARED = (
-    cells.number_of, cells.is_missing, columns.is_gap, columns.truth_of, labels.shortest, dates.parse, dates.year_of,
+    cells.number_of, cells.is_missing, cells.is_gap, columns.truth_of, labels.shortest, dates.parse, dates.year_of,
     dates.parts_of, dialects.split, header.distinct,
 )  # fmt: skip
 _FUNCTIONS = {NUMBER: "number", CATEGORY: "category", YES_NO: "yes_no", DATE: "date"}

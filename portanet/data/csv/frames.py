@@ -14,11 +14,12 @@ from portanet._text import plain
 from portanet.data.cells import is_text, number_of
 from portanet.data.checks import Check, check
 from portanet.data.chunk import Chunk, Texts, smallest
-from portanet.data.columns import decide, tallies
+from portanet.data.columns import decide
 from portanet.data.csv.dialect import split
 from portanet.data.csv.fault import find_faults, well_formed_rows
 from portanet.data.csv.header import Header
 from portanet.data.csv.text import first_row, opened, settings
+from portanet.data.tally import tallies
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Dialect
 

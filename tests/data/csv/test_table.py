@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from portanet.data.columns import is_gap
+from portanet.data.cells import is_gap
 from portanet.data.csv import frames
 from portanet.data.dataset import Dataset
 from portanet.data.source import read
