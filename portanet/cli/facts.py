@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 import portanet
 from portanet import backends
 from portanet import data as readers
+from portanet.cli.remedies import with_flags
 from portanet.data import Dataset
 from portanet.data.pictures.digit import are_like_mnist
 from portanet.errors import DataError
@@ -27,7 +29,8 @@ def read(source: Any, **settings: Any) -> Dataset:
     if context is not None and context.params.get("quiet"):
         return readers.read(source, **settings)
     with ReadProgress(source if isinstance(source, str) else "pictures") as progress:
-        return readers.read(source, progress=progress, **settings)
+        data = readers.read(source, progress=progress, **settings)
+    return replace(data, notes=tuple(map(with_flags, data.notes)))
 
 
 def read_like(source: str, training: Dataset, label: Label, task: str, **settings: Any) -> Dataset:

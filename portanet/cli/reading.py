@@ -26,7 +26,8 @@ _OPTIONS = (
     click.option("--missing", metavar="WORD,...", help="More words for a missing value, besides ? - NA nan null none."),
     click.option(
         "--column", multiple=True, metavar="NAME=KIND",
-        help="Take a column as number, category, date or id, or drop it; may be repeated.  [default: found]",
+        help="Take a column as number, category, date (or its form, such as day.month.year) or id, or drop it; may be "
+        "repeated.  [default: found]",
     ),
     click.option("--coerce", is_flag=True, help="Take a cell that does not fit its column as missing."),
 )  # fmt: skip

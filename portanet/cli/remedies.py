@@ -32,11 +32,14 @@ FLAGS = {
 }
 
 _TEXT = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-_ARGUMENT = re.compile(rf"\b([a-z_]+)=({_TEXT}|\([^)]*\)|\.\.\.|[\w.]*\w)")
+_PAIR = rf"\{{(?:{_TEXT}): (?:{_TEXT})\}}"
+_ARGUMENT = re.compile(rf"\b([a-z_]+)=({_TEXT}|\([^)]*\)|{_PAIR}|\.\.\.|[\w.]*\w)")
 
 
 def with_flags(remedy: str) -> str:
-    """The remedy with `batch_size=128` as `--batch-size 128`, `image=(1, 28, 28)` as `--image 1x28x28`."""
+    """The remedy with `batch_size=128` as `--batch-size 128`, `image=(1, 28, 28)` as `--image 1x28x28`, and
+    `kinds={'day': 'date'}` as `--column day=date`.
+    """
     return _ARGUMENT.sub(_option, remedy)
 
 
@@ -55,6 +58,8 @@ def _as_typed(value: str) -> str:
         literal = ast.literal_eval(value)
     except (ValueError, SyntaxError):
         return value
+    if isinstance(literal, dict):
+        literal = "=".join(*literal.items())
     if isinstance(literal, tuple):
         return "x".join(map(str, literal))
     text = str(literal)

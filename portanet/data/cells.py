@@ -9,6 +9,7 @@ import numpy as np
 
 from portanet._text import plain
 from portanet._typing import HostArray
+from portanet.data.signs import without_sign
 from portanet.storage.schema import Dialect
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -38,11 +39,13 @@ def is_gap(text: str, dialect: Dialect) -> bool:
     return is_missing(text) or text == "-" or text.lower() in (dialect.missing or ())
 
 
-def number_of(text: str, dialect: Dialect) -> float | None:
-    """The number in a cell, written as its file writes numbers; None where there is none."""
-    text = text.strip()
-    if dialect.thousands:
-        text = text.replace(dialect.thousands, "")
+def number_of(text: str, dialect: Dialect, sign: str = "") -> float | None:
+    """The number in a cell, written as its file writes numbers, with the sign or without; None where there is none."""
+    text = without_sign(text, sign) if sign else text.strip()
+    mark = dialect.thousands or (sign and {".": ",", ",": "."}[dialect.decimal])
+    if mark and mark in text:
+        grouped = rf"[+-]?\d{{1,3}}([{mark}]\d{{2,3}})*[{mark}]\d{{3}}([{dialect.decimal}]\d*)?"
+        text = text.replace(mark, "" if re.fullmatch(grouped, text) else "x")
     if dialect.decimal != ".":
         text = text.replace(".", "x").replace(dialect.decimal, ".")
     return float(text) if NUMBER.fullmatch(text) else None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from portanet.data import dates
 from portanet.data.cells import INTEGER, cell_error, is_gap, number_of, quoted
 from portanet.data.labels import is_no_label
+from portanet.data.signs import sign_of
 from portanet.storage.schema import DATE, NUMBER, Column, Dialect
 
 Check = Callable[[str], str | None]
@@ -17,7 +18,7 @@ def check(column: Column, dialect: Dialect) -> Check:
     """What is wrong with a cell of a column of a table."""
 
     def number(cell: str) -> str | None:
-        return None if is_gap(cell.strip(), dialect) else number_error(cell, dialect)
+        return None if is_gap(cell.strip(), dialect) else number_error(cell, dialect, column.sign)
 
     def date(cell: str) -> str | None:
         known = is_gap(cell.strip(), dialect) or dates.parse(cell, column.form) is not None
@@ -26,9 +27,11 @@ def check(column: Column, dialect: Dialect) -> Check:
     return number if column.kind == NUMBER else date if column.kind == DATE else lambda cell: None
 
 
-def number_error(cell: str, dialect: Dialect) -> str | None:
-    """What is wrong with a cell that should hold a number, written as its file writes numbers."""
-    value = number_of(cell, dialect)
+def number_error(cell: str, dialect: Dialect, sign: str = "") -> str | None:
+    """What is wrong with a cell that should hold a number, written as its file writes numbers, in this sign or none."""
+    value = number_of(cell, dialect, sign)
+    if value is None and sign:
+        return f"{quoted(cell)} is not a number in {sign}"
     if value is None:
         return (
             cell_error(cell if dialect.decimal == "." else f" {cell}", pixel=False) or f"{quoted(cell)} is not a number"
@@ -43,7 +46,11 @@ def label_check(regress: bool | None, classes: Sequence[str], dialect: Dialect, 
     """
 
     def number(cell: str) -> str | None:
-        return None if some and is_gap(cell.strip(), dialect) else number_error(cell, dialect) or _merged(cell)
+        return (
+            None
+            if some and is_gap(cell.strip(), dialect)
+            else number_error(cell, dialect, sign_of(cell)) or _merged(cell)
+        )
 
     def name(cell: str) -> str | None:
         return "no label" if is_no_label(cell) and cell.strip() not in classes and (cell.strip() or not some) else None

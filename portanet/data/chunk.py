@@ -52,6 +52,9 @@ class Chunks(Protocol):
     def read(self, as_text: Iterable[int]) -> Iterable[Chunk]:
         """The chunks, with the columns at these positions as text."""
 
+    def padded(self, columns: Iterable[int]) -> set[int]:
+        """Those of these columns of integers in which a cell begins with a zero, which it would lose as a number."""
+
 
 def smallest(values: HostArray) -> HostArray:
     """The same values in the smallest of uint8, float32 and float64 that holds all exactly."""

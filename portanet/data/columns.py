@@ -31,7 +31,7 @@ def decide(name: str, tally: Tally, dialect: Dialect, forced: str | None = None)
         return replace(column, kind=kinds.CONSTANT, why="it has no values")
     if tally.moments:
         return replace(column, kind=kinds.DATE, form=f"datetime64{kinds.TIME}")
-    if tally.numbers == tally.present:
+    if tally.numbers == tally.present and not tally.holds_codes:
         return _number(column, tally)
     return _text(column, tally)
 
@@ -54,16 +54,34 @@ def _text(column: Column, tally: Tally) -> Column:
     truths = tuple(sorted(texts, key=truth_of))
     if [truth_of(text) for text in truths] == [1, 2]:
         return replace(column, kind=kinds.YES_NO, values=truths)
-    if _is_spoilt(tally):
+    if tally.sign:
+        return replace(column, sign=tally.sign, wide=tally.wide, why=f"in {tally.sign}")
+    if _is_spoilt(tally) and not tally.holds_codes:
         return replace(column, wide=tally.wide, why="nine of ten cells are numbers")
     if form := dates.form_of(texts):
-        return replace(column, kind=kinds.DATE, form=form)
+        return replace(column, kind=kinds.DATE, form=form, why=_doubt(column.name, texts, form))
     if tally.is_distinct and tally.present >= _FEW_ROWS:
-        return replace(column, kind=kinds.ID, why="every value is different")
+        return replace(column, kind=kinds.ID, why=_in_detail("every value is different", tally))
     if tally.overflow or (len(texts) > _FEW and (2 * len(texts) > tally.present or _is_prose(tally))):
         shown = f"{len(texts):,}" if not tally.overflow else f"over {MOST:,}"
-        return replace(column, kind=kinds.TEXT, why=f"{shown} different texts in {tally.present:,} cells")
-    return replace(column, kind=kinds.CATEGORY, values=in_order(tally.texts))
+        why = f"{shown} different texts in {tally.present:,} cells"
+        return replace(column, kind=kinds.TEXT, why=_in_detail(why, tally))
+    return replace(column, kind=kinds.CATEGORY, values=in_order(tally.texts), why=_in_detail("", tally))
+
+
+def _in_detail(why: str, tally: Tally) -> str:
+    """Why a column is no number, though it seems to hold some: they are codes, or have several signs."""
+    details = ["codes with leading zeros"] if tally.holds_codes else []
+    if tally.signs:
+        signs = [sign for sign, _ in tally.signs.most_common(3)] + ["no sign"] * (tally.numbers > 0)
+        details.append(f"numbers in {', '.join(signs)}")
+    return ", ".join(filter(None, [why, *details]))
+
+
+def _doubt(name: str, texts: Sequence[str], form: str) -> str:
+    """What to do where no date tells the day from the month, in words; "" where one does."""
+    other = dates.other_order(texts, form)
+    return f"{form}, though no row decides; for the other order kinds={ {name: other}!r}" if other else ""
 
 
 def _is_spoilt(tally: Tally) -> bool:
@@ -95,9 +113,12 @@ def truth_of(text: str) -> int:
 
 
 def _forced(column: Column, tally: Tally, kind: str) -> Column:
+    asked, kind = (kind, kinds.DATE) if kind in kinds.FORMS else ("", kind)
     column = replace(column, kind=kind, wide=tally.wide and kind == kinds.NUMBER, why=_ASKED)
-    if kind == kinds.NUMBER and not tally.numbers:
+    if kind == kinds.NUMBER and not (tally.numbers or tally.signs):
         raise ConfigError(f"the column {quoted(column.name)} holds no numbers.")
+    if kind == kinds.NUMBER and tally.signs:
+        return replace(column, sign=tally.signs.most_common(1)[0][0])
     if kind == kinds.CATEGORY:
         if not tally.texts:
             raise ConfigError(f"the column {quoted(column.name)} has no values.")
@@ -105,10 +126,11 @@ def _forced(column: Column, tally: Tally, kind: str) -> Column:
             raise ConfigError(f"the column {quoted(column.name)} has over {MOST:,} values, too many for categories.")
         return replace(column, values=in_order(tally.texts))
     if kind == kinds.DATE and not tally.moments:
-        form = dates.form_of(list(tally.texts), numbers=True)
+        form = dates.form_of(list(tally.texts), numbers=True, asked=asked)
         if not form:
             example = next(iter(tally.texts), "")
-            raise ConfigError(f"the column {quoted(column.name)} has no dates: {quoted(example)} is not one.")
+            what = f"dates of the form {asked}" if asked else "dates"
+            raise ConfigError(f"the column {quoted(column.name)} has no {what}: {quoted(example)} is not one.")
         return replace(column, form=form)
     return replace(column, form=f"datetime64{kinds.TIME}") if kind == kinds.DATE else column
 
@@ -121,8 +143,14 @@ def identifier(columns: Sequence[Column]) -> str | None:
 
 
 def told(columns: Sequence[Column]) -> list[str]:
-    """One line for all columns that are left out, and why."""
-    left = [
-        f"{plain(column.name) or 'a column without a name'} ({column.why})" for column in columns if not column.parts
-    ]
-    return [f"left out: {', '.join(left[:8])}{f' and {len(left) - 8} more' if len(left) > 8 else ''}"] if left else []
+    """A line for all columns that are left out, and one for those of each kind that is not plain; and why."""
+    lines: dict[str, list[str]] = {"left out": []}
+    for column in columns:
+        if column.parts and column.why in ("", _ASKED):
+            continue
+        title = f"taken as {column.kind}" if column.parts else "left out"
+        lines.setdefault(title, []).append(f"{plain(column.name) or 'a column without a name'} ({column.why})")
+    return [
+        f"{title}: {', '.join(names[:8])}{f' and {len(names) - 8} more' if len(names) > 8 else ''}"
+        for title, names in lines.items() if names
+    ]  # fmt: skip

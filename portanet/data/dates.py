@@ -34,14 +34,15 @@ _TRIED = 50  # texts
 PATTERNS["datetime64"] = PATTERNS["year-month-day"]
 
 
-def form_of(texts: Sequence[str], *, numbers: bool = False) -> str:
+def form_of(texts: Sequence[str], *, numbers: bool = False, asked: str = "") -> str:
     """The form in which at least nine of ten texts are dates, the most of them; "" where there is none.
 
     With `numbers` also whole numbers such as 20230101, and seconds since 1970. Of 1/2/2023 a slash makes the month
-    come first, a point or a dash the day, unless one of the texts decides.
+    come first, a point or a dash the day, unless one of the texts decides, or a form is `asked` for.
     """
     sample = texts[:_TRIED]
     forms = [form for form in FORMS[:-1] if numbers or form not in ("yearmonthday", "unix seconds")]
+    forms = [asked] if asked else forms
     forms = [form for form in forms if 10 * sum(parse(text, form) is not None for text in sample) >= 9 * len(sample)]
     if any("/" in text for text in sample) and "month/day/year" in forms:
         forms.sort(key=lambda form: form == "day.month.year")
@@ -52,6 +53,18 @@ def form_of(texts: Sequence[str], *, numbers: bool = False) -> str:
     moments = (parse(text, best) for text in texts)
     timed = any(moment is not None and moment.time() != datetime.time() for moment in moments)
     return best + TIME if timed else best
+
+
+_ORDERS = ("day.month.year", "month/day/year")
+
+
+def other_order(texts: Sequence[str], form: str) -> str:
+    """The form with day and month the other way round, where all texts of a form are dates of that too; else ""."""
+    order = form.removesuffix(TIME)
+    other = _ORDERS[order == _ORDERS[0]]
+    pairs = [(parse(text, order), parse(text, other)) for text in texts] if order in _ORDERS else []
+    differ = any(one != two for one, two in pairs)
+    return other if differ and all(two is not None for one, two in pairs if one is not None) else ""
 
 
 def parse(text: str, form: str) -> datetime.datetime | None:

@@ -12,7 +12,7 @@ from portanet.data.chunk import Chunk, Chunks
 from portanet.data.columns import decide
 from portanet.data.tally import Tally, tallies
 from portanet.errors import ConfigError, DataError
-from portanet.storage.schema import CATEGORY, CHOSEN, DATE, DROP, NUMBER, Column, Dialect, Schema
+from portanet.storage.schema import CATEGORY, CHOSEN, DATE, DROP, FORMS, NUMBER, Column, Dialect, Schema
 
 TrainingRows = Callable[[Iterable[Chunk]], HostArray | None]
 """Which rows of a table (N,) are to train on, by its labels; None where all are."""
@@ -29,7 +29,7 @@ def decided(
     require_kinds(chosen, source.names)
     as_text = {
         position for position, name in enumerate(source.names)
-        if position in labels or chosen.get(name) in (CATEGORY, DATE)
+        if position in labels or chosen.get(name) in (CATEGORY, DATE, *FORMS)
     }  # fmt: skip
     rows: HostArray | None = None
     for number in itertools.count():
@@ -43,6 +43,8 @@ def decided(
             for position, (name, tally) in enumerate(zip(source.names, found)) if position not in labels
         }  # fmt: skip
         mixed = {position for position, column in columns.items() if _needs_text(column, found[position])}
+        if not number:
+            mixed |= source.padded(i for i, column in columns.items() if _may_hold_codes(column, found[i], chosen))
         if mixed <= as_text:
             return Schema(tuple(columns.values()), dialect), chunks
         as_text |= mixed
@@ -52,6 +54,12 @@ def decided(
 def _needs_text(column: Column, tally: Tally) -> bool:
     """Whether a column that some chunks hold as numbers is of a kind that depends on their text."""
     return bool(tally.texts or tally.overflow) and not tally.as_text and column.kind not in (NUMBER, DROP)
+
+
+def _may_hold_codes(column: Column, tally: Tally, chosen: Mapping[str, str]) -> bool:
+    """Whether what was read as integers may have been codes such as 01067."""
+    integers = column.kind == NUMBER and tally.whole and tally.low >= 0 and not tally.as_text
+    return integers and column.name not in chosen
 
 
 def require_kinds(chosen: Mapping[str, str], names: Sequence[str]) -> None:

@@ -47,6 +47,10 @@ class FrameTable:
         for frame in self.frames():
             yield _chunk(frame, set(as_text))
 
+    def padded(self, columns: Iterable[int]) -> set[int]:
+        """None: what a frame holds as numbers has no zeros before them."""
+        return set()
+
     def explained(self, error: Exception, checks: Mapping[int, Check] | None, valid_rows: int) -> DataError:
         """The error with the first row, from 1, of what is wrong in each column."""
         faults = []

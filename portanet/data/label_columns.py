@@ -14,6 +14,7 @@ from portanet.data.checks import Check, label_check
 from portanet.data.chunk import Chunk, Texts
 from portanet.data.labels import either_remedy, encode, is_no_label, leave_out, require_labels, without_label
 from portanet.data.request import Request, Source
+from portanet.data.signs import sign_of, without_sign
 from portanet.errors import DataError
 from portanet.storage.label import in_words, label_names
 from portanet.storage.schema import Dialect
@@ -151,15 +152,36 @@ def learnt(
     if codes.ndim == 2 and not request.regress:
         return _of_several(source, codes, texts, request)
     regress, why = request.regress, []
+    numbers, signs = _without_signs(codes, texts, source.dialect)
     if regress is None and not source.header.image:
-        regress, line = is_number_task(in_words(source.header.label), texts, source.dialect)
-        why = [line]
+        regress, line = is_number_task(in_words(source.header.label), numbers, source.dialect)
+        why = [line + signs]
     if not regress:
         return *encode(source.name, texts, codes, request.classes), why
-    targets = targets_of(codes, texts, source.dialect)
+    targets = targets_of(codes, numbers, source.dialect)
+    if targets is None and signs:
+        raise DataError(f"{source.name}: the labels are numbers{signs}, which is not one unit.", remedy="convert them")
     if targets is None:
         raise source.explained(ValueError("a label is not a number"), checks_of(source, request), 0)
     return targets, (), why
+
+
+def _without_signs(codes: HostArray, texts: Sequence[str], dialect: Dialect) -> tuple[list[str], str]:
+    """Labels without their signs where those of each column have the same; and which signs they have, in words."""
+    signs = [
+        sign if number_of(text, dialect) is None and number_of(text, dialect, sign) is not None else ""
+        for text in texts for sign in [sign_of(text)]
+    ]  # fmt: skip
+    used = [
+        {signs[code] for code in np.unique(column).tolist() if not is_gap(texts[code].strip(), dialect)}
+        for column in codes.reshape(len(codes), -1).T
+    ]
+    known = sorted({sign or "no sign" for column in used for sign in column})
+    line = f" in {', '.join(known)}" if any(signs) else ""
+    if any(len(column) > 1 for column in used):
+        return list(texts), line
+    mark = {".": ",", ",": "."}[dialect.decimal]
+    return [without_sign(text, sign).replace(mark, "") if sign else text for text, sign in zip(texts, signs)], line
 
 
 def _of_several(
@@ -171,9 +193,10 @@ def _of_several(
     if truths[codes].all():
         line = f"{names} hold yes or no: learnt as several classes at once"
         return (truths[codes] - 1).astype(np.float32), (), [line]
-    targets = None if request.yes_no else targets_of(codes, texts, source.dialect)
+    plain, line = _without_signs(codes, texts, source.dialect)
+    targets = None if request.yes_no else targets_of(codes, plain, source.dialect)
     if targets is not None:
-        return targets, (), [f"{names} hold numbers: learnt as {codes.shape[1]} numbers"]
+        return targets, (), [f"{names} hold numbers{line}: learnt as {codes.shape[1]} numbers"]
     numbers = [number_of(text, source.dialect) is not None for text in texts]
     fits = (truths > 0 if request.yes_no else np.array(numbers))[codes]
     if fits.all():

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from portanet._text import plain
 from portanet._typing import HostArray
 from portanet.data import dates
+from portanet.data.categories import codes_of
 from portanet.data.cells import LARGEST, is_gap, number_of, quoted
 from portanet.data.chunk import Chunk, Texts
 from portanet.data.columns import truth_of
@@ -23,12 +25,25 @@ class Seen:
 
     new     how often each value came that is not among the categories, a few of them
     gaps    how many values were missing where none was in training
+    bare    how many numbers had no sign, and what sign they were taken to have
     faults  how many cells are not of the column's kind, and the first one's text
+    words   how often each word was taken as missing
     """
 
     new: dict[str, Counter[str]] = field(default_factory=dict)
     gaps: Counter[str] = field(default_factory=Counter)
+    bare: dict[str, tuple[int, str]] = field(default_factory=dict)
     faults: dict[str, tuple[int, str]] = field(default_factory=dict)
+    words: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def told_words(self) -> list[str]:
+        """One line of the words that were taken as missing, if there were any."""
+        columns = [
+            f"{plain(name)} ({', '.join(f'{plain(word)} {count:,}' for word, count in words.most_common(3))})"
+            for name, words in self.words.items()
+        ]
+        more = f" and {len(columns) - 8} more columns" if len(columns) > 8 else ""
+        return [f"taken as missing: {', '.join(columns[:8])}{more}"] if columns else []
 
     def told(self) -> list[str]:
         """A line for each column."""
@@ -38,6 +53,9 @@ class Seen:
             shown = f"{first} and {more} other{'s' if more > 1 else ''}" if more else first
             lines.append(f"{name}: {_cells(counts.total())} with values that training did not have ({shown})")
         lines += [f"{name}: {_cells(count)} missing, none was in training" for name, count in self.gaps.items()]
+        lines += [
+            f"{name}: {_cells(count)} without {sign}, taken as {sign}" for name, (count, sign) in self.bare.items()
+        ]
         return lines + [
             f"{name}: {_cells(count)} taken as missing, such as {quoted(text)}"
             for name, (count, text) in self.faults.items()
@@ -59,9 +77,7 @@ class Matrix:
         self.dtype = np.float64 if schema.wide else np.float32
         self.seen = Seen()
         self._absent = {number_of(word, dialect) for word in dialect.missing or ()} - {None}
-        self._codes = {
-            column.name: {text: code for code, text in enumerate(column.values, 1)} for column in schema.used
-        }
+        self._codes = {column.name: codes_of(column.values) for column in schema.used}
 
     def rows(self, chunk: Chunk) -> HostArray:
         """The rows of a chunk (N, D); a cell that is not what its column holds is NaN, and counted in `seen`."""
@@ -72,6 +88,7 @@ class Matrix:
             if column.kind == NUMBER and position in chunk.position:
                 targets.append(place)
                 sources.append(chunk.position[position])
+                self._bare(column, int((~np.isnan(chunk.numbers[:, sources[-1]])).sum()) if column.sign else 0)
             elif column.kind == NUMBER and position in chunk.texts:
                 x[:, place] = self._numbers(column, chunk.texts[position])
             elif column.kind == DATE:
@@ -97,13 +114,15 @@ class Matrix:
         counts = _counts(cells)
         found = np.full(len(cells.texts) + 1, np.nan)  # the last is for the code -1
         for code, text in enumerate(cells.texts):
-            number = number_of(text, self.dialect)
-            if number in self._absent or is_gap(text.strip(), self.dialect):
+            number = number_of(text, self.dialect, column.sign)
+            if number in self._absent or self._is_gap(column, text, int(counts[code])):
                 continue
-            if number is not None:
-                found[code] = number
-            else:
+            if number is None:
                 self._fault(column, int(counts[code]), text)
+                continue
+            found[code] = number
+            if column.sign and column.sign not in text:
+                self._bare(column, int(counts[code]))
         values: HostArray = found[cells.codes]
         return values
 
@@ -116,7 +135,7 @@ class Matrix:
             found[code] = known
             if known or not counts[code]:
                 continue
-            if is_gap(text, self.dialect):
+            if self._is_gap(column, text, int(counts[code])):
                 if not column.gaps:
                     self.seen.gaps[column.name] += int(counts[code])
             else:
@@ -132,10 +151,22 @@ class Matrix:
         counts = _counts(cells)
         moments = [dates.parse(text, column.form) for text in cells.texts]
         for code, (text, moment) in enumerate(zip(cells.texts, moments)):
-            if moment is None and not is_gap(text.strip(), self.dialect):
+            if moment is None and not self._is_gap(column, text, int(counts[code])):
                 self._fault(column, int(counts[code]), text)
         rows: HostArray = dates.numbers([*moments, None], timed=timed)[cells.codes]
         return rows
+
+    def _is_gap(self, column: Column, text: str, count: int) -> bool:
+        """Whether a cell is missing; a word that says so is counted."""
+        if not is_gap(text := text.strip(), self.dialect):
+            return False
+        if text and count:
+            self.seen.words.setdefault(column.name, Counter())[text] += count
+        return True
+
+    def _bare(self, column: Column, count: int) -> None:
+        if count:
+            self.seen.bare[column.name] = self.seen.bare.get(column.name, (0, ""))[0] + count, column.sign
 
     def _fault(self, column: Column, count: int, text: str) -> None:
         if count:

@@ -94,7 +94,8 @@ def read(
     header         whether the first row names the columns; otherwise they are numbered from 1
     encoding       such as "cp1252"
     missing        more texts for a missing value, besides nothing, "?", "-", "NA", "NaN", "null" and the like
-    kinds          "number", "category", "date", "id" or "drop" for columns by name, in place of what is found
+    kinds          "number", "category", "date" or its form such as "day.month.year", "id" or "drop" for columns by
+                   name, in place of what is found
     coerce         whether a cell that does not fit its column counts as missing; otherwise it is an error
     digits         whether pictures become digits as MNIST has them, as for a model with `card.digits`
     labelled       whether labels are wanted; otherwise a label column is left out, whatever it holds

@@ -85,7 +85,8 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
         raise source.explained(error, checks, 0) from error
     if request.labelled:
         labels.require(source, request, checks)
-    return _found(source, labels, rows, {"table": schema.to_dict(), "seen": matrix.seen.told()})
+    words = matrix.seen.told_words() if request.table is None else []
+    return _found(source, labels, rows, {"table": schema.to_dict(), "seen": [*words, *matrix.seen.told()]})
 
 
 def _found(source: Source, labels: Labels, rows: int, about: dict[str, Any]) -> Found:

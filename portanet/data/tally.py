@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,10 +12,13 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.data.cells import as_floats, is_gap, number_of
 from portanet.data.chunk import Chunk, Texts
+from portanet.data.signs import sign_of
 from portanet.storage.schema import Dialect
 
 MOST = 2**16
 """Texts of a column that are told apart; more of them are free text."""
+PADDED = re.compile(r"0\d+")
+"""A code such as 01067, whose zero a number would lose."""
 _ID_ENDS = ("id", "key", "number", "index")
 _NOT_IDS = {"paid", "bid", "acid", "humid", "grid", "solid", "fluid", "liquid", "valid", "mid", "aid", "kid"}
 
@@ -24,6 +28,7 @@ class Tally:
     """Counts over the cells of one column, chunk after chunk.
 
     numbers   cells that hold a number; `low` to `high` are their values
+    signs     how many cells hold a number beside a sign, by the sign
     rising    whether they are whole and rise by one from row to row, from `first` in the first row of all
     texts     how often each text occurs that is not missing; empty where there are more than MOST
     as_text   whether every chunk was text
@@ -44,6 +49,7 @@ class Tally:
     values: list[HostArray] = field(default_factory=list)
     moments: bool = False
     first: float = np.nan
+    signs: Counter[str] = field(default_factory=Counter)
 
     def add_numbers(self, values: HostArray, rows: HostArray) -> None:
         """Count the numbers of these rows; NaN is missing."""
@@ -82,6 +88,9 @@ class Tally:
                 continue
             if (number := number_of(text, dialect)) is not None:
                 self.numbers += count
+            elif (sign := sign_of(text)) and (number := number_of(text, dialect, sign)) is not None:
+                self.signs[sign] += count
+            if number is not None:
                 found.append(number)
             if not self.overflow:
                 self.texts[text] = self.texts.get(text, 0) + count
@@ -99,6 +108,16 @@ class Tally:
     def present(self) -> int:
         """How many cells hold a value."""
         return self.rows - self.missing
+
+    @property
+    def holds_codes(self) -> bool:
+        """Whether all its cells are digits, of which some begin with a zero that no number has."""
+        return any(map(PADDED.fullmatch, self.texts)) and all(map(str.isdecimal, self.texts))
+
+    @property
+    def sign(self) -> str:
+        """The sign of nine of ten cells at least; "" where no sign has so many."""
+        return next((sign for sign, count in self.signs.items() if 10 * count >= 9 * self.present), "")
 
     @property
     def is_distinct(self) -> bool:

@@ -60,13 +60,13 @@ def encoded(name: str, cells: Any, read_cell: Any, settings: Any) -> Any:
     return np.array(rows, float).reshape(len(rows), len(read_cell("", **settings)))
 
 
-def number(cell: Any) -> Any:
-    """Return a number, for a duration its seconds; NaN if it is missing."""
+def number(cell: Any, sign: str = "") -> Any:
+    """Return a number, with its sign or without, for a duration its seconds; NaN if it is missing."""
     if is_gap(str(cell).strip(), DIALECT):
         return [np.nan]
     if isinstance(cell, (datetime.timedelta, np.timedelta64)):
         cell = cell / np.timedelta64(1, "s")
-    value = number_of(cell, DIALECT) if isinstance(cell, str) else float(cell)
+    value = number_of(cell, DIALECT, sign) if isinstance(cell, str) else float(cell)
     if value is None or abs(value) > LARGEST:
         raise ValueError
     return [np.nan if value in NOT_NUMBERS else value]

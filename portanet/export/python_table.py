@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from portanet.data import cells, columns, dates, labels
+from portanet.data import cells, columns, dates, labels, signs
+from portanet.data.categories import codes_of
 from portanet.data.csv import dialect as dialects
 from portanet.data.csv import header
 from portanet.export import numpy_table
@@ -22,7 +23,7 @@ NAMES = (
 
 _SHARED = (
     cells.number_of, cells.is_missing, cells.is_gap, columns.truth_of, labels.shortest, dates.parse, dates.year_of,
-    dates.parts_of, dialects.split, header.distinct,
+    dates.parts_of, dialects.split, header.distinct, signs.without_sign,
 )  # fmt: skip
 _FUNCTIONS = {NUMBER: "number", CATEGORY: "category", YES_NO: "yes_no", DATE: "date"}
 
@@ -45,7 +46,9 @@ def table_columns(table: Schema) -> str:
 def _settings(column: Column) -> dict[str, Any]:
     if column.kind == DATE:
         return {"form": column.form}
-    return {"codes": {text: code for code, text in enumerate(column.values, 1)}} if column.values else {}
+    if column.values:
+        return {"codes": codes_of(column.values)}
+    return {"sign": column.sign} if column.sign else {}
 
 
 def _constants(table: Schema) -> Iterator[str]:

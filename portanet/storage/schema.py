@@ -16,14 +16,13 @@ from portanet.nn.columns import NUMBER as NUMBER
 CATEGORY, YES_NO, DATE = "category", "yes/no", "date"
 ID, TEXT, CONSTANT, DROP = "id", "text", "constant", "drop"
 KINDS = (NUMBER, CATEGORY, YES_NO, DATE, ID, TEXT, CONSTANT, DROP)
-CHOSEN = (NUMBER, CATEGORY, DATE, ID, DROP)
-"""The kinds that a column may be told to have."""
-
 FORMS = (
     "year-month-day", "day.month.year", "month/day/year", "day month-name year", "month-name day year",
     "yearmonthday", "unix seconds", "datetime64",
 )  # fmt: skip
 """How dates are written: see data/dates.py."""
+CHOSEN = (NUMBER, CATEGORY, DATE, ID, DROP, *FORMS[:-1])
+"""The kinds that a column may be told to have; a date's form says that it is a date, written so."""
 TIME = " time"
 """Ends the name of a form that has a time of day too."""
 
@@ -66,6 +65,7 @@ class Column:
     form    how a date is written
     wide    whether float32 would make one of two of its numbers
     why     what its kind follows from
+    sign    of a currency or of percent, which stands beside its numbers
     """
 
     name: str
@@ -75,6 +75,7 @@ class Column:
     form: str = ""
     wide: bool = False
     why: str = ""
+    sign: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -203,6 +204,7 @@ _IS_VALID: dict[type[Any], dict[str, Callable[[Any], bool]]] = {
         "form": lambda value: value == "" or (_is_text(value) and value.removesuffix(TIME) in FORMS),
         "wide": _is_truth,
         "why": _is_text,
+        "sign": lambda value: _is_text(value) and len(value) <= 8,
     },
     Dialect: {
         "separator": lambda value: _is_text(value) and len(value) == 1 and value not in "\"'\r\n\0",

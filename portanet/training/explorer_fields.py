@@ -30,6 +30,7 @@ def fields_of(card: ModelCard, params: Params, rows: HostArray | None) -> list[d
         found.append(
             {
                 "name": column.name, "kind": column.kind, "values": list(column.values), "form": column.form,
+                "sign": column.sign,
                 "first": first, "parts": parts, **_numbers(column, parts, block, known[first]),
             }
         )  # fmt: skip

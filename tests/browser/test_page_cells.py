@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from portanet.data import dates
+from portanet.data.categories import codes_of
 from portanet.data.cells import number_of
 from portanet.data.columns import truth_of
 from portanet.data.labels import shortest
@@ -39,13 +40,20 @@ def test_dates_of_every_form_agree_with_python(table_page: Any, visit: Any) -> N
 
 def test_numbers_and_categories_agree_with_python(table_page: Any, visit: Any) -> None:
     page = visit(table_page[0])
-    texts = ["1.234", "1,5", "1.234,5", "-7", "1e3", ".5", "abc", "1,234.5"]
+    texts = ["1.234", "1,5", "1.234,5", "-7", "1e3", ".5", "abc", "1,234.5", "12,34,567", "1,23", "1.2.345"]
     for decimal, thousands in ((".", ""), (",", "."), (",", ""), (".", ",")):
         given = {"decimal": decimal, "thousands": thousands}
         script = "([texts, d]) => texts.map((t) => plainNumber(t, d)).map((t) => (NUMERAL.test(t) ? Number(t) : null))"
         assert page.evaluate(script, [texts, given]) == [number_of(text, Dialect(**given)) for text in texts]
-    texts, values = ["07", "7.0", "+7", "8", "x", "-0", "7.5"], ["7", "-0", "x", "7.5"]
-    codes = [next((values.index(each) + 1 for each in (text, shortest(text)) if each in values), 0) for text in texts]
+    signed = ["$1,234.50", "-$5", "$-5", "($ 1.234,5)", "7", "5$", "$$5", "€5", "+5 $", "- $5", "$1,5", "$", ""]
+    for decimal, thousands in ((".", ""), (",", "."), (",", ""), (".", ",")):
+        given = {"decimal": decimal, "thousands": thousands}
+        script = "([t, d]) => t.map((t) => plainNumber(t, d, '$')).map((t) => (NUMERAL.test(t) ? Number(t) : null))"
+        assert page.evaluate(script, [signed, given]) == [number_of(text, Dialect(**given), "$") for text in signed]
+    texts = ["07", "7.0", "+7", "8", "x", "-0", "7.5", "1067", "01067", "001067", "99", "099"]
+    values = ["7", "-0", "x", "7.5", "01067", "0099", "099"]
+    known = codes_of(values)
+    codes = [known.get(text) or known.get(shortest(text)) or 0 for text in texts]
     script = "([texts, field]) => texts.map((text) => codeOf(field, text))"
     assert page.evaluate(script, [texts, {"kind": "category", "values": values}]) == codes
     texts = ["YES", "t", "0", "Off", "1", "maybe", ""]

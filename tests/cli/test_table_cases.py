@@ -135,6 +135,17 @@ def test_identifiers_go_with_the_answers_as_the_file_has_them(cli: Call, monkeyp
     assert list(rows_of(cli("predict", "other", "train.csv", "--id", "code"))[0]) == ["code", "Label"]
 
 
+def test_the_form_of_a_date_is_a_kind(cli: Call) -> None:
+    lines = [f"{i % 12 + 1}/{i * 5 % 12 + 1}/2020,{i},{'pq'[i % 2]}" for i in range(40)]
+    Path("days.csv").write_text("\n".join(["day,n,label", *lines]))
+    said = cli("data", "describe", "days.csv").out
+    [words] = [line for line in said.splitlines() if "--column" in line]
+    option = words.partition("--column ")[2].split(",")[0].rstrip(")")
+    assert "day  date  day.month.year" in cli("data", "describe", "days.csv", "--column", option).out
+    assert cli("train", "days.csv", "--column", option, *SHORT).code == 0
+    assert cli("rerun", "run", "--json").json["equal"]
+
+
 def test_kinds_are_for_training_and_hold_for_what_it_validates_on(cli: Call) -> None:
     options = ("--column", "a=drop", "--valid", "flowers.csv")
     assert cli("train", "flowers.csv", *options, *SHORT).code == 0

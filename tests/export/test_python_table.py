@@ -78,6 +78,8 @@ DIALECTS: dict[str, tuple[str, dict[str, Any]]] = {
     "german thousands": ("size;colour;label\n{t}.{i:03},25;{c};{y}\n", {"separator": ";"}),
     "missing numbers": ("size\tcolour\tlabel\n{m}\t{c}\t{y}\n", {"missing": ["999", "none known"]}),
     "declared separator": ("sep=;\nsize;colour;label\n{i}.5;{c};{y}\n", {}),
+    "signs": ('price,share,label\n"$1,{i:03}.50",{i}%,{y}\n', {}),
+    "codes": ("zip,label\n0{d:04},{y}\n", {}),
     "single quotes": ("size,colour,label\n{i}.5,'{c}, or so',{y}\n", {}),
     "comments": ("# a table\nsize,colour,label\n{i}.5,{c},{y}\n# a line\n", {}),
     "spaces": ("size colour label\n  {i}.5   {c} {y}\n", {}),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from portanet.data.cells import NUMBER, is_missing
+from portanet.data.signs import sign_of, without_sign
 from portanet.storage.schema import Dialect
 
 _ROWS = 200
@@ -139,13 +140,18 @@ def _score(lines: Sequence[str], separator: str) -> tuple[float, float, int]:
     numbers = sum(_is_number(cell, separator) for cell in cells) / max(1, len(cells))
     if separator == " ":
         return (0.5, round(numbers, 2), width) if numbers > 0.3 else (0.0, 0.0, 0)
-    return 1.0, round(numbers, 2), width
+    return (1.0 if len(rows[0]) >= width - 1 else 0.4), round(numbers, 2), width  # 0.4: marks of numbers, likely
 
 
 def _is_number(cell: str, separator: str) -> bool:
+    cell = _without_any_sign(cell)
     if NUMBER.fullmatch(cell):
         return True
     return separator != "," and bool(_DECIMAL_COMMA.fullmatch(cell) or _THOUSANDS["."].fullmatch(cell))
+
+
+def _without_any_sign(cell: str) -> str:
+    return without_sign(cell, sign) if (sign := sign_of(cell)) else cell
 
 
 def _quote(lines: Sequence[str], separator: str) -> str:
@@ -182,7 +188,7 @@ def _is_value(cell: str) -> bool:
 
 def _digits(rows: Sequence[Sequence[str]], separator: str, asked: str | None) -> tuple[str, str]:
     """The decimal and the thousands mark; where one decimal mark is asked for, the other one may stand between them."""
-    cells = [cell for row in rows for cell in row if "," in cell or "." in cell]
+    cells = [_without_any_sign(cell) for row in rows for cell in row if "," in cell or "." in cell]
     commas = sum(bool(_THOUSANDS[","].fullmatch(cell)) for cell in cells)
     comma = sum(bool(_DECIMAL_COMMA.fullmatch(cell)) and not _THOUSANDS[","].fullmatch(cell) for cell in cells)
     both = sum(bool(_THOUSANDS["."].fullmatch(cell)) and "," in cell for cell in cells)
@@ -193,7 +199,8 @@ def _digits(rows: Sequence[Sequence[str]], separator: str, asked: str | None) ->
     if asked == ".":
         return ".", "," if commas and not comma else ""
     if (comma or both) and not point:
-        return ",", "." if both else ""
+        grouped = both or any(map(_THOUSANDS["."].fullmatch, cells))
+        return ",", "." if grouped else ""
     return ".", "," if commas else ""
 
 

@@ -18,8 +18,9 @@ from portanet.data.columns import decide
 from portanet.data.csv.dialect import split
 from portanet.data.csv.fault import find_faults, well_formed_rows
 from portanet.data.csv.header import Header
+from portanet.data.csv.padded import has_padded
 from portanet.data.csv.text import first_row, opened, settings
-from portanet.data.tally import tallies
+from portanet.data.tally import PADDED, tallies
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Dialect
 
@@ -60,6 +61,14 @@ class TextTable:
             yield chunk
         if may_be_short and find_faults(self.path, self.name, self.dialect, self.names, {}) is not None:
             raise _ShortRow
+
+    def padded(self, columns: Iterable[int]) -> set[int]:
+        """Those of these columns of integers in which a cell begins with a zero, as codes do."""
+        columns, found = list(columns), set()
+        if columns and has_padded(self.path, self.dialect):
+            for frame in frames(self.path, self.dialect, len(self.names), columns, None):
+                found |= {i for i in columns if frame[i].str.fullmatch(rf"\s*{PADDED.pattern}\s*").any()}
+        return found
 
     def explained(self, error: Exception, checks: Mapping[int, Check] | None, valid_rows: int) -> DataError:
         """The error with the positions of all faults."""

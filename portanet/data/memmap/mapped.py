@@ -27,7 +27,7 @@ from portanet.storage.unfinished import remove
 
 _LARGE = 2**28  # bytes of a file, of which at most twice as many become an array
 _ABOUT_LIMIT = 2**28  # bytes
-_FORMAT = 4
+_FORMAT = 5
 _SAMPLES, _SAMPLE_BYTES = 16, 4096  # of a file, from its first byte to its last
 
 Progress = Callable[[int, int], None]

@@ -61,22 +61,35 @@ function cellParts(field, cell, number) {
     if (!moment) throw invalid(`date of the form ${field.form}`);
     return momentParts(moment, field.parts);
   }
-  const plain = plainNumber(cell, dialect);
+  const plain = plainNumber(cell, dialect, field.sign);
   if (!NUMERAL.test(plain) || Math.abs(Number(plain)) > LARGEST_NUMBER) throw invalid("number");
   return [Number(plain)];
 }
 
-// A number in JavaScript's notation, from the decimal and thousands marks of the training file.
-function plainNumber(cell, { decimal = ".", thousands = "" }) {
-  const text = thousands ? cell.replaceAll(thousands, "") : cell;
+// A number in JavaScript's notation, from the sign of its column and the marks of the training file.
+function plainNumber(cell, { decimal = ".", thousands = "" }, sign = "") {
+  const mark = thousands || (sign && { ".": ",", ",": "." }[decimal]), grouped = `^[+-]?\\d{1,3}([${mark}]\\d{2,3})*[${mark}]\\d{3}([${decimal}]\\d*)?$`;
+  let text = sign ? withoutSign(cell, sign) : cell;
+  if (mark && text.includes(mark)) text = text.replaceAll(mark, new RegExp(grouped).test(text) ? "" : "x");
   return decimal === "." ? text : text.replaceAll(".", "x").replaceAll(decimal, ".");
+}
+
+// A number's text without its sign, and with a minus for parentheses, as in portanet/data/signs.py.
+function withoutSign(cell, sign) {
+  const negative = /^\(.*\)$/.test(cell), inner = negative ? cell.slice(1, -1) : cell;
+  const minus = negative ? "-" : /^[+-]/.exec(inner)?.[0] ?? "", text = (negative ? inner : inner.slice(minus.length)).trim();
+  const bare = text.startsWith(sign) ? text.slice(sign.length) : text.endsWith(sign) ? text.slice(0, -sign.length) : text;
+  return minus + bare.trim();
 }
 
 const TRUTHS = [["no", "n", "false", "f", "off", "0"], ["yes", "y", "true", "t", "on", "1"]];
 
 // The code of a category; 0 for a missing or unknown one.
-function codeOf({ kind, values }, cell) {
-  for (const text of [cell, shortest(cell)]) if (values.includes(text)) return values.indexOf(text) + 1;
+function codeOf(field, cell) {
+  const { kind, values } = field, pairs = values.map((text, i) => [text, i + 1]);
+  field.codes ??= new Map([...pairs.map(([text, code]) => [shortest(text), code]).reverse(), ...pairs]);
+  const code = field.codes.get(cell) ?? field.codes.get(shortest(cell));
+  if (code) return code;
   return kind === "yes/no" ? TRUTHS.findIndex((texts) => texts.includes(cell.toLowerCase())) + 1 : 0;
 }
 

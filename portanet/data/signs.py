@@ -1,0 +1,33 @@
+"""Numbers with the sign of a currency or of percent: $24,680, -1.200,50 €, 12 USD, (30 £), 20%."""
+
+from __future__ import annotations
+
+import re
+
+_CODES = (
+    "AED|AUD|BRL|CAD|CHF|CLP|CNY|COP|CZK|DKK|EGP|EUR|GBP|HKD|HUF|IDR|ILS|INR|JPY|KRW|MXN|MYR|NGN|NOK|NZD|PHP|PKR|PLN|"
+    "RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
+)
+_SIGN = rf"[A-Z]{{0,3}}[$¢£¤¥₠-⃀]|%|(?:{_CODES})(?![A-Za-z])|kr|zł|Kč"
+_SIGNED = re.compile(rf"\(?[+-]? ?(?:(?P<before>{_SIGN}) ?[+-]?[\d.,]+|[\d.,]+ ?(?P<after>{_SIGN}))\)?")
+
+
+def sign_of(text: str) -> str:
+    """The sign before or behind the digits of a text; "" where there is none, or more than that."""
+    found = _SIGNED.fullmatch(text.strip())
+    return (found["before"] or found["after"]) if found else ""
+
+
+def without_sign(text: str, sign: str) -> str:
+    """A number's text without its sign, and with a minus for parentheses: -1,200 for ($1,200)."""
+    text = text.strip()
+    minus = "-" if text.startswith("(") and text.endswith(")") else ""
+    text = text[1:-1] if minus else text
+    if not minus and text[:1] in ("+", "-"):
+        minus, text = text[0], text[1:]
+    text = text.strip()
+    if text.startswith(sign):
+        text = text[len(sign) :]
+    elif text.endswith(sign):
+        text = text[: -len(sign)]
+    return minus + text.strip()
