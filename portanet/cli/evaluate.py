@@ -77,7 +77,8 @@ def command(
         return
     shown = "  ".join(f"{metric.title} {metric.text(result[metric.key])}" for metric in (run.task.metric, LOSS))
     echo(f"{shown}  samples {result['samples']}" + (f"  mean of {len(targets)} targets" if targets else ""))
-    further = [metric for metric in known_metrics(run.task)[1:-1] if metric.key in result]
+    measured = result if not targets else set().union(*targets.values())
+    further = [metric for metric in known_metrics(run.task)[1:-1] if metric.key in measured]
     for metric in [] if targets else further:
         echo(f"{metric.title:24}{metric.text(result[metric.key])}")
     if targets:

@@ -16,7 +16,7 @@ from portanet.cli.folder import locked_folder, to_resume
 from portanet.cli.plans import Job
 from portanet.cli.terminal import echo
 from portanet.errors import ConfigError, DataError
-from portanet.metrics import LOSS, METRICS, Metric
+from portanet.metrics import LOSS, METRICS, R2, Metric
 from portanet.mpi.ranks import Ranks
 from portanet.storage import atomic
 from portanet.storage.fold_folder import FOLD, SUMMARY
@@ -144,7 +144,7 @@ def _show(summary: dict[str, Any]) -> None:
     """Print mean and spread: of the task's own metric with what always answering alike comes to, then the others."""
     mean, spread = summary["mean"], summary["spread"]
     first, *others = _known(mean)
-    simple = "always predicting the mean" if "rmse" in summary["baseline"] else "always predicting the commonest class"
+    simple = "always predicting the mean" if first is R2 else "always predicting the commonest class"
     beside = f"  ({simple}: {first.text(summary['baseline'][first.key])})"
     echo(f"{first.key} {_both(first, mean, spread)} over {summary['folds']} folds{beside}")
     for metric in others if "targets" not in summary else ():

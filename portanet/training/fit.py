@@ -49,7 +49,7 @@ from portanet.training.tasks import loss_for, task_of
 from portanet.training.together import Alone, Together, own_device, require_same, require_shareable
 from portanet.training.units import Unit, require_squares
 from portanet.training.validation import hold_out, pair_of, share_of
-from portanet.training.watched import measured_for, with_metric
+from portanet.training.watched import watched_by, with_metric
 from portanet.training.weights import TrainedParams, on_backend
 
 
@@ -229,7 +229,7 @@ def fit_spec(
         shared = Together(ranks, len(source)) if ranks else Alone()
         plan = Plan(spec, Batches(len(source), size, spec.seed), shared.watchers((*spec.callbacks, *watchers)), ranks)
         resume = Resume(run, plan.watchers, shared.checkpoints(kept), identity)
-        history = History(run, task, targets, weights, held_out, team(run, ranks), measured_for(plan.watchers, task))
+        history = History(run, task, targets, weights, held_out, team(run, ranks), watched_by(plan, targets))
         with stop.listening():
             train(run, examples, plan, history, resume, shared.stop(stop))
         if held_out is not None:

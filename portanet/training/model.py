@@ -182,9 +182,10 @@ class TrainedModel(Weights):
         The loss is that of training: with class weights the mean by the weights of the rows' classes, in which a row of
         weight 0 does not count (0 where none does). The metrics count all rows alike. The loss of a regression is in
         the unit of the run, that of standardised targets, as in the history; R2 has none, and errors ("rmse", "mae",
-        "median_error") are in the target's; of several targets each is the mean over them. Metrics that these rows do
-        not define are left out, such as "roc_auc" where all are of one class, and of more than 2^24 outputs all but
-        metric and loss. Raises DataError for labels that the model does not know, ModelError for rows of another shape.
+        "median_error") are in the target's; of several targets R2 is the mean over them, and errors, whose units
+        differ, are left out. Metrics that these rows do not define are left out too, such as "roc_auc" where all are of
+        one class, and of more than 2^24 outputs all but metric and loss. Raises DataError for labels that the model
+        does not know, ModelError for rows of another shape.
         """
         with self.backend.session(self.dtype):
             return measure(self, *self.labelled(x, labels), None)

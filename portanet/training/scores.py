@@ -114,24 +114,29 @@ def metric_named(name: Any, task: Task) -> Metric:
 def scores(answers: Answers, keys: Collection[str] | None = None) -> dict[str, float]:
     """Return the scores with these keys, or all that are defined: of labels that are shares there are none.
 
-    The area under a curve is not defined where all rows are of one class.
+    The area under a curve is not defined where all rows are of one class, nor an error over targets of several units.
     """
     if answers.task.has_one_class and answers.labels.ndim == 2:
         return {}
     measured = {
         metric.key: float(score(answers))
         for metric, score in _of(answers.task).items()
-        if keys is None or metric.key in keys
+        if (keys is None and not (metric.has_unit and count_of(answers.labels) > 1)) or metric.key in (keys or ())
     }
     return measured if keys is not None else {key: value for key, value in measured.items() if np.isfinite(value)}
+
+
+def count_of(targets: HostArray) -> int:
+    """Return the number of targets of a row, of targets (N,) or (N, K)."""
+    return targets.shape[1] if targets.ndim == 2 else 1
 
 
 def baseline(task: Task, training: HostArray, labels: HostArray) -> dict[str, float]:
     """Return the scores of always answering the commonest class, or the mean of the training rows' targets.
 
     training and labels are class numbers (N,), ones and zeros (N, K) of several classes at once, or targets (N,) or
-    (N, K). Of classes the accuracy, of numbers R2 and the root mean squared error; no model that is worth training is
-    below.
+    (N, K). Of classes the accuracy, of numbers R2, and of one target the root mean squared error; no model that is
+    worth training is below.
     """
     if task.is_classification and labels.ndim == 2:
         return {task.metric.key: float((labels == (training.mean(axis=0) > 0.5)).mean())}
@@ -139,5 +144,6 @@ def baseline(task: Task, training: HostArray, labels: HostArray) -> dict[str, fl
         return {task.metric.key: float((labels == np.bincount(training).argmax()).mean())}
     targets: Any = labels.reshape(len(labels), -1).astype(np.float64)
     mean: Any = np.broadcast_to(training.reshape(len(training), -1).mean(axis=0, dtype=np.float64), targets.shape)
-    error: Any = metrics.root_mean_squared_error(mean, targets)
-    return {task.metric.key: float(metrics.r2(mean, targets)), metrics.RMSE.key: float(error)}  # type: ignore[arg-type]
+    value, error = metrics.r2(mean, targets), metrics.root_mean_squared_error(mean, targets)
+    found: dict[str, Any] = {task.metric.key: value} | ({metrics.RMSE.key: error} if targets.shape[1] == 1 else {})
+    return {key: float(score) for key, score in found.items()}

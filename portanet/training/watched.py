@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from portanet._typing import HostArray
 from portanet.errors import ConfigError
 from portanet.training.callbacks import Callback, KeepBest
-from portanet.training.scores import known_metrics, metric_named
+from portanet.training.scores import count_of, known_metrics, metric_named
 from portanet.training.spec import TrainingSpec
 from portanet.training.tasks import Task, task_of
-from portanet.training.watchers import Watchers
+
+if TYPE_CHECKING:
+    from portanet.training.loop import Plan
 
 _VALID = "valid_"
 
@@ -39,10 +42,18 @@ def with_metric(spec: TrainingSpec, name: Any, *, held_out: bool) -> TrainingSpe
     return replace(spec, callbacks=callbacks)
 
 
-def measured_for(watchers: Watchers, task: Task) -> list[str]:
-    """Return the keys of the metrics that callbacks watch on the held-out rows, and a history has not by itself."""
-    watched = {str(getattr(callback, "monitor", "")) for callback in watchers.callbacks}
-    return [metric.key for metric in known_metrics(task)[1:-1] if _VALID + metric.key in watched]
+def watched_by(plan: Plan, targets: HostArray) -> list[str]:
+    """Return the keys of the metrics that a run's callbacks watch on held-out rows, and a history has not by itself.
+
+    Raises ConfigError for one that several targets have in several units.
+    """
+    watched = {str(getattr(callback, "monitor", "")) for callback in plan.watchers.callbacks}
+    found = [metric for metric in known_metrics(task_of(plan.spec.loss))[1:-1] if _VALID + metric.key in watched]
+    if count_of(targets) > 1 and (units := [metric.key for metric in found if metric.has_unit]):
+        raise ConfigError(
+            f"{units[0]} is in the unit of each target, and several have no mean of it.", remedy='watch metric="r2"'
+        )
+    return [metric.key for metric in found]
 
 
 def require_watched(callbacks: Sequence[Callback], task: Task, *, held_out: bool) -> None:

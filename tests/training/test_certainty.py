@@ -54,7 +54,7 @@ def test_intervals_hold_their_share_of_the_rows_they_were_widened_on(backend: Ba
     assert len(run.card.margins) == 2
     measured = run.evaluate(X, TARGETS)
     assert measured["coverage"] == pytest.approx(np.mean((found[:, 0] <= TARGETS) & (found[:, 1] >= TARGETS)))
-    assert measured["width"] == pytest.approx(np.mean(found[:, 1] - found[:, 0]))
+    assert "width" not in measured  # a mean over two targets
 
 
 def test_margins_by_hand() -> None:

@@ -88,7 +88,21 @@ def test_scores_of_each_are_those_of_its_own_column(levels: tuple[float, ...]) -
             low, high = run.intervals(X)[:, :, i].T
             assert found[name]["coverage"] == pytest.approx(np.mean((low <= true[:, i]) & (true[:, i] <= high)))
             assert found[name]["width"] == pytest.approx(np.mean(high - low))
+    units = {"rmse", "mae", "median_error", "width"}
+    assert not set(run.evaluate(X, Y)) & units
     assert run.evaluate(X, Y)["r2"] == pytest.approx(np.mean([scores["r2"] for scores in found.values()]))
+
+
+def test_an_error_over_several_units_cannot_be_watched() -> None:
+    """Neither by name nor by a callback; an error of one target can."""
+    model = Sequential(Standardize(), Dense(2))
+    for settings in ({"metric": "rmse"}, {"callbacks": [portanet.EarlyStopping("valid_mae")]}):
+        with pytest.raises(ConfigError, match='watch metric="r2"'):
+            portanet.fit(model, X, Y, task="regress", valid=0.3, epochs=2, **settings)  # type: ignore[arg-type]
+    run = portanet.fit(model, X, Y, task="regress", valid=0.3, epochs=2, metric="r2")
+    assert "valid_r2" in run.history[-1]
+    one = portanet.fit(Sequential(Dense(1)), X, Y[NAMES[0]], task="regress", valid=0.3, epochs=2, metric="rmse")
+    assert one.history[-1]["valid_rmse"] > 0
 
 
 def test_several_classes_of_a_dataset(tmp_path: Path) -> None:
