@@ -48,8 +48,9 @@ def command(
     """Write a model's predictions to a CSV file.
 
     It holds File,Label for pictures, ImageId,Label for other images, as Kaggle takes it, and Row,Label for tables, or
-    in place of the row's number the table's identifier under its own name; of several labels each has a column of its
-    name. With --json one object has them all, as "predictions".
+    in place of the row's number the table's identifier under its own name; a number to predict has its own name in
+    place of Label, and of several labels each has a column of its name. With --json one object has them all, as
+    "predictions".
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels, which
     are left out, as columns are that the model does not have; or pictures, and folders of them. A model of MNIST gets
@@ -112,8 +113,14 @@ def command(
         shares = classes if probabilities else ()
         write_answers(
             file, chain([first], blocks), identifier=identifier, ids=ids, classes=shares,
-            columns=bounds, label_last=is_of_pictures(rows), targets=targets,
+            columns=bounds, label_last=is_of_pictures(rows), targets=targets, label=_title(run),
         )  # fmt: skip
+
+
+def _title(run: TrainedModel) -> str:
+    """The title of the predictions: the name of the number, if a table has given it one."""
+    name = run.card.label
+    return name if isinstance(name, str) and not (run.task.is_classification or run.card.has_images) else "Label"
 
 
 def _show(path: Path, run: TrainedModel, rows: Dataset, classes: list[str]) -> None:

@@ -51,25 +51,27 @@ def write_answers(
     label_last: bool = False,
     columns: Sequence[str] = (),
     targets: Sequence[str] = (),
+    label: str = "Label",
 ) -> None:
     """Write `ImageId,Label` with one line for each label, numbered from 1: a submission as Kaggle takes it.
 
     `ids` stand in place of the numbers. `answers` are labels, some at a time, each time with the probabilities
     (N, classes) of `classes`, which become one column `probability_NAME` each, or with the numbers (N, C) of `columns`.
     The rows of a table are better called something else than `ImageId`, such as `Row`. With `label_last` the label
-    stands behind the probabilities. `targets` are the names of several labels in place of `Label`: of each row a list.
+    stands behind the probabilities. `label` is the title of the labels; `targets` are those of several, of which each
+    row has a list.
     """
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")  # names may be any bytes
     write_row = _row_writer(text)
     names = [*(f"probability_{name}" for name in classes), *columns]
-    heads = list(targets) or ["Label"]
+    heads = list(targets) or [label]
     write_row([identifier, *names, *heads] if label_last else [identifier, *heads, *names])
     numbers: Iterator[object] = count(1) if ids is None else iter(ids)
     for labels, probabilities in answers:
         # astype(str) gives the shortest text that reads as the same number
         shares = [[]] * len(labels) if probabilities is None else probabilities.astype(str).tolist()
-        for label, row in zip(labels, shares, strict=True):
-            cells = list(label) if targets else [label]
+        for own, row in zip(labels, shares, strict=True):
+            cells = list(own) if targets else [own]
             write_row([next(numbers), *row, *cells] if label_last else [next(numbers), *cells, *row])
     text.detach()
 

@@ -83,7 +83,9 @@ class Labels:
         if request.regress and (found := next((words for text in self.texts if (words := wrong(text))), None)):
             raise source.explained(ValueError(f"a label: {found}"), checks, 0)
         if len(source.header.labels) > 1 and any(map(is_no_label, self.texts)):
-            raise source.explained(ValueError("a label is missing"), checks, 0)
+            error = source.explained(ValueError("a label is missing"), checks, 0)
+            error.remedy = error.remedy or "leave such rows out of the table, or learn each label alone"
+            raise error
         if self.codes and len(source.header.labels) == 1 and not request.regress:
             require_labels(
                 source.name, [text.strip() for text in self.texts], np.concatenate(self.codes), request.classes or ()

@@ -13,6 +13,7 @@ import numpy as np
 
 # Defined by the exported file.
 TARGETS: list[str] = []
+LABEL = "Label"
 CLASS: str | None = None
 FIRST = "Row"
 IDENTIFIER: str | None = None
@@ -72,7 +73,7 @@ def columns_of(answers: Any) -> Any:
         if name != "probabilities":
             texts = labels(values) if name == "label" else rounded(values)
             head = "" if name in ("label", "prediction") else name
-            heads = [f"{target} {head}".strip() for target in TARGETS] or [head or "Label"]
+            heads = [f"{target} {head}".strip() for target in TARGETS] or [head or LABEL]
             columns.update(zip(heads, zip(*texts) if texts else [[] for _ in heads]))
     return columns
 

@@ -25,7 +25,7 @@ def test_numbers(cli: Call) -> None:
     assert cli("train", "measured.csv", "--task", "regress", "--epochs", 1, "--out", "m", "--quiet").code == 0
     rows = list(csv.DictReader(io.StringIO(cli("predict", "m", "measured.csv").out)))
     found = cli("predict", "m", "measured.csv", "--json").json
-    assert found == {"rows": 18, "predictions": [float(row["Label"]) for row in rows]}
+    assert found == {"rows": 18, "predictions": [float(row["label"]) for row in rows]}
 
 
 @pytest.mark.parametrize("words", [["--out", "p.csv"]])

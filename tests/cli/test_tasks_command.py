@@ -21,7 +21,8 @@ BASE = ("--backend", "numpy", "--quiet")
 
 
 def labels(text: str) -> list[str]:
-    return [row["Label"] for row in csv.DictReader(io.StringIO(text))]
+    """The predictions: of numbers under their own name, of classes under Label."""
+    return [list(row.values())[1] for row in csv.DictReader(io.StringIO(text))]
 
 
 @pytest.fixture
@@ -211,8 +212,8 @@ def test_intervals_from_training_to_predictions(cli: Call, houses: Any) -> None:
     words = ("houses.csv", "--label", "price", "--intervals", 0.8, "--epochs", 5, "--valid", 0.3, "--out", "h", *BASE)
     assert cli("train", *words).code == 0
     rows = list(csv.DictReader(io.StringIO(cli("predict", "h", "more.csv").out)))
-    assert list(rows[0]) == ["Row", "Label", "lower", "upper"]
-    assert all(float(row["lower"]) <= float(row["Label"]) <= float(row["upper"]) for row in rows)
+    assert list(rows[0]) == ["Row", "price", "lower", "upper"]
+    assert all(float(row["lower"]) <= float(row["price"]) <= float(row["upper"]) for row in rows)
     inside = np.mean([float(row["lower"]) <= price <= float(row["upper"]) for row, price in zip(rows, houses)])
     assert cli("evaluate", "h", "more.csv", "--json").json["coverage"] == pytest.approx(inside)
     found = cli("predict", "h", "more.csv", "--json").json

@@ -88,6 +88,7 @@ def test_missing_labels_are_told_by_column_at_once(frame: pd.DataFrame, tmp_path
         assert "row 5 (line 6), column 'price'" in text
         assert "and 2 more" in text
         assert "row 8 (line 9), column 'area'" in text
+        assert error.value.remedy
         with pytest.raises(DataError, match=r"row 5, column 'price'.* and 2 more; row 8, column 'area'"):
             read(table, label=["price", "area"], task=task)
 

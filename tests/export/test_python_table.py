@@ -176,7 +176,7 @@ def test_numbers_have_the_decimals_that_portanet_gives_them(tmp_path: Path, caps
     model.save(tmp_path / "model.safetensors")
     model.save(tmp_path / "predict.py")
     here, there = (list(csv.reader(text.splitlines())) for text in both(tmp_path, "rows.csv", capsys))
-    assert here[0] == there[0] == ["Row", "Label", "lower", "upper"]
+    assert here[0] == there[0] == ["Row", "grid", "lower", "upper"]
     ours, theirs = (np.array(table[1:], np.float64) - 1e9 for table in (here, there))
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-5)
     assert max(len(cell.partition(".")[2]) for row in there[1:] for cell in row) <= 7

@@ -85,7 +85,7 @@ function answersOf([head, ...rows]) {
   if (!head || !rows.length) throw new Error("The CSV has no rows below its header.");
   const encode = facts.fields && (facts.table || facts.columns) ? tableReader(head) : numbersReader(head), length = size(network.inputs[0].shape), table = [];
   const names = HAS_CLASSES ? ["Label", ...facts.classes.map((name) => `probability of ${name}`)]
-    : ["", ...(facts.coverage ? [" lower", " upper"] : [])].flatMap((name) => (facts.targets.length ? facts.targets.map((target) => target + name) : name.trim() || "Prediction"));
+    : ["", ...(facts.coverage ? [" lower", " upper"] : [])].flatMap((name) => (facts.targets.length ? facts.targets.map((target) => target + name) : name.trim() || facts.label || "Prediction"));
   table.push(["Row", ...names]);
   for (let start = 0; start < rows.length; start += 256) {
     const block = rows.slice(start, start + 256), flat = new Float64Array(block.length * length);
