@@ -26,7 +26,7 @@ def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
     task: str = settings["task"]
     if task == AUTO and settings["intervals"] is not None:
         task = Regress.name
-    spec = spec_of(**settings | {"task": Classify.name if task == AUTO else task})
+    spec = spec_of(**settings | _whatever(task))
     if task != AUTO:
         return task
     if "loss" in settings["tables"]:
@@ -36,8 +36,12 @@ def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
 
 def share_held_out(settings: dict[str, Any]) -> float:
     """The fraction of the rows that is held out, whatever the task."""
-    task = settings["task"]
-    return spec_of(**settings | {"task": Classify.name if task == AUTO else task}).valid
+    return spec_of(**settings | _whatever(settings["task"])).valid
+
+
+def _whatever(task: str) -> dict[str, Any]:
+    """The settings of a spec before its task is known: no metric, which only some tasks have."""
+    return {"task": Classify.name, "metric": None} if task == AUTO else {"task": task}
 
 
 def spec_of(

@@ -238,3 +238,20 @@ def test_classes_of_tables_are_calibrated_by_default(cli: Call, houses: Any, pla
     (file := place / "mine.toml").write_text("calibrate = true\n")
     assert "calibrate = true" in cli(*words, "--preset", "mlp", "--valid", 0.2, "--config", file).out
     assert "calibrate = false" in cli(*words, "--config", file, "--no-calibrate").out
+
+
+@pytest.mark.parametrize("task", [(), ("--task", "regress")])
+def test_the_metric_to_watch_is_one_of_the_task_that_the_label_decides(
+    cli: Call, houses: Any, task: tuple[str, ...]
+) -> None:
+    words = ("train", "houses.csv", "--label", "price", *task, "--epochs", 3, *BASE)
+    assert cli(*words, "--metric", "mae", "--out", "h").code == 0
+    assert all("valid_mae" in json.loads(line) for line in Path("h/history.jsonl").read_text().splitlines())
+    answer = cli(*words, "--metric", "roc_auc", "--out", "other")
+    assert answer.code == 1
+    assert "r2, rmse, mae, median_error, loss" in answer.err
+    assert not Path("other").exists()
+    several = cli(*words, "--label", "age", "--metric", "mae", "--out", "other")
+    assert several.code == 1
+    assert "--metric r2" in several.err
+    assert cli("train", "flowers.csv", "--metric", "roc_auc", "--epochs", 2, *BASE, "--out", "f").code == 0
