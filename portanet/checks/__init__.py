@@ -11,11 +11,11 @@ prints the largest differences. Ten steps of the preset `mlp` in float32 (2 core
 ```
 largest differences from numpy in float64, absolute and relative
 backend  device   dtype                    loss            gradient          parameters
-numpy    cpu      float32     9.1e-08   8.8e-08   3.3e-07   6.3e-07   1.8e-06   8.4e-06
-cupy     cuda:0   float32     1.2e-07   5.9e-08   4.4e-07   5.0e-07   2.7e-06   1.2e-05
-torch    cpu      float32     2.3e-07   1.4e-07   3.2e-07   7.7e-07   3.3e-06   1.5e-05
-jax      cpu:0    float32     1.5e-07   8.2e-08   3.2e-07   8.8e-07   4.0e-06   1.8e-05
-strict   device1  float32     9.1e-08   8.8e-08   3.3e-07   6.3e-07   1.8e-06   8.4e-06
+numpy    cpu      float32     8.6e-08   6.5e-08   3.3e-07   6.3e-07   1.8e-06   8.4e-06
+cupy     cuda:0   float32     8.6e-08   6.5e-08   3.3e-07   3.9e-07   2.7e-06   1.2e-05
+torch    cpu      float32     2.3e-07   9.3e-08   2.8e-07   4.7e-07   3.3e-06   1.5e-05
+jax      cpu:0    float32     1.6e-07   1.2e-07   2.8e-07   5.2e-07   4.0e-06   1.8e-05
+strict   device1  float32     8.6e-08   6.5e-08   3.3e-07   6.3e-07   1.8e-06   8.4e-06
 ```
 
 ## How fast it trains
