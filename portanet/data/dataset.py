@@ -100,9 +100,13 @@ class Dataset:
     def require_targets(self) -> HostArray:
         """The targets; raises DataError where the source has no labels."""
         if self.targets is None:
+            names = [plain(column.name) for column in self.table.columns] if self.table else []
+            shown = (
+                f" ({', '.join(names[:8])}{f' and {len(names) - 8} more' if len(names) > 8 else ''})" if names else ""
+            )
             raise DataError(
                 f"{self.name} has no labels.",
-                remedy="name a CSV's label column with label=NAME, or use data that has labels",
+                remedy=f"name a table's label column{shown} with label=NAME, or use data that has labels",
             )
         return self.targets
 

@@ -79,7 +79,7 @@ def codes_of(column: Column) -> dict[str, int]:
 def told(column: Column) -> str:
     """Return a description of an input."""
     if column.kind == NUMBER:
-        return "a number; NaN is missing"
+        return f"a number{f' in {column.sign}' if column.sign else ''}; NaN is missing"
     if column.kind == DATE:
         return "seconds since 1970-01-01 00:00, as datetime64[s] in integers; NaT is missing"
     names = ", ".join(map(repr, column.values[:_SHOWN]))

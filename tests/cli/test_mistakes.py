@@ -25,7 +25,7 @@ ERRORS = [
     ("train table.npz:valid", ["'valid'", "train or test"]),
     ("train flowers.csv:test", ["flowers.csv:test", "no parts"]),
     ("train bare.csv", ["bare.csv has no labels", "--label"]),
-    ("train turned.csv", ["turned.csv has no labels", "--label"]),
+    ("train turned.csv", ["turned.csv has no labels", "species", "--label"]),
     ("train flowers.csv --column a", ["--column", "NAME=KIND", "'a'"]),
     ("train flowers.csv --column a=letter", ["'a' cannot be 'letter'", "category, date"]),
     ("train flowers.csv --column z=drop", ["column 'z'", "a, b, c, d"]),
