@@ -48,9 +48,8 @@ def command(
     """Write a model's predictions to a CSV file.
 
     It holds File,Label for pictures, ImageId,Label for other images, as Kaggle takes it, and Row,Label for tables, or
-    in place of the row's number the table's identifier under its own name; a number to predict has its own name in
-    place of Label, and of several labels each has a column of its name. With --json one object has them all, as
-    "predictions".
+    in place of the row's number the table's identifier under its own name. A number has its own name in place of Label,
+    and of several labels each has a column of its name. One object has them all, as "predictions", with --json.
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels, which
     are left out, as columns are that the model does not have; or pictures, and folders of them. A model of MNIST gets
