@@ -213,8 +213,8 @@ class NumPyCalls(Library):
         second = op.args[1]
         if not takes_second() or not (is_array(second) or type(second) in (int, float)):
             return None
-        clipped = op.name == "maximum" and not op.inplace and type(second) is float and op.results[0].size > CLIPPED
-        return form._replace(name="maximum of first") if clipped else form
+        clips = op.name == "maximum" and not op.inplace and type(second) is float and op.args[0].dtype.kind == "f"
+        return form._replace(name="maximum of first") if clips and op.results[0].size > CLIPPED else form
 
     def gathers(self, op: Op) -> bool:
         arrays = [tracer.real for tracer in op.operands]

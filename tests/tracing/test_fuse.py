@@ -268,6 +268,22 @@ def test_constants_stay_where_a_kernel_reads_them() -> None:
     assert rubbish
 
 
+@pytest.mark.parametrize("size", [9, 5000])
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_the_sign_of_zero(size: int, dtype: str) -> None:
+    """Integers beside a float become floats, of which NumPy's maximum takes the second zero."""
+
+    def function(x: Any) -> Any:
+        return namespace(x).maximum(x, -0.0) * 1.0
+
+    x = np.zeros(size, dtype)
+    with kernels_at_once():
+        one = traced(function)
+        for _ in range(3):
+            assert one(x).tobytes() == function(x).tobytes()
+        assert kernels(one) == 1
+
+
 def test_without_kernels_where_it_is_said() -> None:
     with kernels_at_once():
         one = Traced(changes, NumPyCalls(None, fuse=False), warmup=0)
