@@ -166,7 +166,8 @@ def test_a_call_that_gives_other_bits_stays_numpys(monkeypatch: pytest.MonkeyPat
 
 
 def test_what_is_not_a_call_in_c() -> None:
-    """Other arrays in each call, numbers, overlapping memory, another dtype, a square, an array of a subclass."""
+    """Other arrays in each call, numbers, overlapping memory, another dtype, a square, a subclass, Python objects."""
+    objects = [np.full((4, 4), 2**70 + i, object) for i in range(3)]
     x, out = np.ones((4, 4), np.float32), np.ones((4, 4), np.float32)
     statements = [
         Statement(np.add, (Var("a0", x), x), {"out": out}),
@@ -177,6 +178,8 @@ def test_what_is_not_a_call_in_c() -> None:
         Statement(np.add, (np.ma.masked_array(x), x), {"out": out}),
         Statement(np.copyto, (out, x.astype(np.int32), "unsafe"), {}),
         Statement(np.add.reduce, (x, None, None, np.ones(()), False), {}),
+        Statement(np.add, (objects[0], objects[1]), {"out": objects[2]}),
+        Statement(np.ndarray.take, (objects[0], np.arange(4), 0, objects[2], "clip"), {}),
     ]
     assert [c_call_of(statement) for statement in statements] == [None] * len(statements)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -89,7 +90,7 @@ def c_call_of(statement: Statement) -> CCall | None:
         return None
     args, kwargs = tuple(map(real, args)), {name: real(arg) for name, arg in kwargs.items()}
     arrays = [arg for arg in (*args, *kwargs.values()) if hasattr(arg, "dtype")]
-    if not all(type(x) is np.ndarray and x.size and x.flags.aligned and x.dtype.isnative for x in arrays):
+    if not all(map(_is_plain, arrays)):
         return None
     owner, out = getattr(function, "__self__", None), kwargs.get("out")
     call = None
@@ -108,6 +109,11 @@ def c_call_of(statement: Statement) -> CCall | None:
         out = args[3]
         call = copies.take(*args[:4])
     return call if call is not None and _agree(Statement(function, args, kwargs), call, out) else None
+
+
+def _is_plain(x: Any) -> bool:
+    """Whether an array holds numbers that C can read: Python's objects need the interpreter's lock."""
+    return type(x) is np.ndarray and x.size > 0 and x.flags.aligned and x.dtype.isnative and x.dtype.kind in "biufc"
 
 
 def _agree(statement: Statement, call: CCall, out: HostArray) -> bool:
