@@ -184,6 +184,32 @@ def test_what_is_not_a_call_in_c() -> None:
     assert [c_call_of(statement) for statement in statements] == [None] * len(statements)
 
 
+def test_sums_are_in_numpys_order() -> None:
+    """Ones have the same sum in any order, so that is not noticed when the call is made."""
+    row, x = np.arange(5.0)[None, :], np.empty((9, 8, 33))
+    for source, view, axis, out in (
+        (row, np.broadcast_to(row, (9, 5)), 0, np.empty(5)),
+        (row, np.broadcast_to(row, (9, 5)).T, 1, np.empty(5)),
+        (x, x, 1, np.empty((33, 9)).T),
+        (x, x.T, 1, np.empty((33, 9))),
+        (x, x.T, 1, np.empty((9, 33)).T),
+        (x, x.transpose(1, 0, 2), 0, np.empty((9, 33))),
+        (x, x.transpose(1, 2, 0), 0, np.empty((33, 9))),
+    ):
+        source[...] = 1
+        call = c_call_of(Statement(np.add.reduce, (view, axis, None, out, False), {}))
+        assert call is not None
+        fill(source, np.random.default_rng(0), special=False)
+        run(call)
+        assert same(out, np.add.reduce(view, axis, None, np.empty_like(out))), (view.shape, axis)
+
+
+def test_dot_copies_rows_with_gaps() -> None:
+    padded = np.ones((16, 390), np.float32)[:, :130]
+    args = np.ones((17, 130), np.float32), padded.T, np.ones((17, 16), np.float32)
+    assert c_call_of(Statement(np.ndarray.dot, args, {})) is None
+
+
 def test_a_blas_that_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "blas", lambda *_: (0, False))
     x, out = np.ones((4, 4)), np.ones((4, 4))

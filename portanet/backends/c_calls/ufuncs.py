@@ -90,11 +90,30 @@ def reduce(ufunc: np.ufunc, x: HostArray, axis: Any, dtype: Any, out: HostArray,
     if loop is None or fits is None:
         return None
     sizes, (of_x, of_y) = fits
-    inner, first = sizes[1] == 1 or abs(step) < abs(of_x[1]), _FIRST[ufunc.__name__]
+    y_strides = [0 if d == axis else s for d, s in enumerate(np.expand_dims(y, axis).strides)]
+    inner, first = innermost(x.shape, [y_strides, list(x.strides)]) == axis, _FIRST[ufunc.__name__]
     if inner and not first and x.shape[axis] > _BUFFERED and not sums_rows_at_once():
         return None
     about = [first, inner, x.itemsize, x.shape[axis], step, *sizes, address(x), *of_x, address(y), *of_y]
     return c_call(REDUCE, [*loop, *about], x, out)
+
+
+def innermost(shape: tuple[int, ...], strides: list[list[int]]) -> int | None:
+    """The dimension along which NumPy's inner loop goes, given the strides of each array; None where there is none.
+
+    Where an array has strides of 0, it has no part in the order of those dimensions. Where two arrays have different
+    orders, that of the indices wins (npyiter_find_best_axis_ordering in NumPy's nditer_constr.c).
+    """
+    order: list[int] = []
+    for d in reversed([d for d, n in enumerate(shape) if n > 1]):
+        place = len(order)
+        for at in reversed(range(len(order))):
+            known = [(abs(own[order[at]]), abs(own[d])) for own in strides if own[order[at]] and own[d]]
+            if not all(there > here for there, here in known):
+                break
+            place = at if known else place
+        order.insert(place, d)
+    return order[0] if order else None
 
 
 @functools.cache
