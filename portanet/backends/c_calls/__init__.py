@@ -96,7 +96,8 @@ def c_call_of(statement: Statement) -> CCall | None:
     call = None
     if function in (np.matmul, np.ndarray.dot):
         a, b, out = args if out is None else (*args, out)
-        call = (products.matrices if a.ndim == 2 else products.vector)(a, b, out)
+        if function is np.matmul or (a.flags.forc and b.flags.forc):  # `dot` copies others
+            call = (products.matrices if a.ndim == 2 else products.vector)(a, b, out)
     elif isinstance(function, np.ufunc) and len(arrays) == function.nargs and out is not None:
         call = ufuncs.each(function, args, out)
     elif isinstance(owner, np.ufunc) and function == owner.reduce:
