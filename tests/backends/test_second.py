@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import subprocess
 import sys
@@ -163,6 +164,16 @@ def test_training_gives_the_same_bits_with_two_threads(monkeypatch: pytest.Monke
     assert trained(2) == alone
     assert trained(2, trace=False) == alone
     shards.workers.cache_clear()
+
+
+def test_a_process_without_the_thread_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a forked one, where it never sleeps again."""
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda _: None)
+        own = second.Second()
+    atexit.unregister(own.stop)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
+    own.stop()
 
 
 READY = """

@@ -86,7 +86,8 @@ class Second:
         self.box = _box()
         self._words = as_words([self.box.ctypes.data, _SPINS])
         self._awake, self._calls = True, SimpleQueue[None]()
-        threading.Thread(target=self._work, name="portanet-second", daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name="portanet-second", daemon=True)
+        self._thread.start()
         atexit.register(self.stop)
 
     def wake(self) -> None:
@@ -99,7 +100,7 @@ class Second:
         """Let it sleep from now on: what it looks at may be freed at the process's end."""
         self._words[1] = 0
         deadline = time.monotonic() + 1
-        while self._awake and time.monotonic() < deadline:
+        while self._awake and self._thread.is_alive() and time.monotonic() < deadline:  # a forked process has none
             time.sleep(1e-4)
 
     def _work(self) -> None:
