@@ -27,8 +27,9 @@ Function = Callable[[int], int]
 """Takes the address of the words of a loop."""
 
 _FLAGS = (
-    "-O1", "-ftree-vectorize", "-fno-tree-slp-vectorize", "--param=vect-epilogues-nomask=0", "-ffp-contract=off",
-    "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-fPIC", "-shared", "-pipe", "-w",
+    "-fno-fast-math", "-O1", "-ftree-vectorize", "-fno-tree-slp-vectorize", "--param=vect-epilogues-nomask=0",
+    "-ffp-contract=off", "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-fPIC",
+    "-shared", "-pipe", "-w",
 )  # fmt: skip
 """From -O2 on GCC takes twice the time, and makes branches of maxima, which it then cannot vectorise."""
 

@@ -197,6 +197,12 @@ def test_a_training_takes_its_kernels_when_they_are_there(works: Compiler, monke
     assert found == fit(epochs=8, backend=portanet.choose("numpy", trace=False), log_every=1)
 
 
+def test_a_command_cannot_make_floats_inexact(works: Compiler, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTANET_CC", "cc -O3 -ffast-math")
+    nan = "volatile double zero = 0; const double nan = zero / zero; return nan != nan;"
+    assert answer(built(works, nan)) == 1
+
+
 def test_two_calls_of_the_compiler_at_once_leave_each_other_alone(works: Compiler) -> None:
     slow = "return 0;" + " /* long */" * 100
     bodies = [f"volatile int i = {number}; return i;" for number in range(6)] + [slow]

@@ -66,7 +66,7 @@ def each(ufunc: np.ufunc, args: tuple[HostArray, ...], out: HostArray) -> CCall 
         return None
     if _is_exact(ufunc, out):
         fits = dimensions(out.shape, [array.strides for array in arrays], 4)
-    elif out.size > 1 and _are_contiguous(arrays):
+    elif out.dtype.kind == "f" and out.size > 1 and _are_contiguous(arrays):  # a loop of integers may raise
         fits = [1, 1, 1, out.size], [[0, 0, 0, array.itemsize] for array in arrays]
     else:
         fits = None
