@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,15 @@ def test_json_and_a_folder_for_the_new_run(cli: Call, place: Path) -> None:
     assert cli("rerun", "second", "--json").json["equal"] is True
 
 
+@pytest.fixture
+def _ctrl_c() -> Iterator[None]:
+    """Ctrl-C arrives: a process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c")
 @pytest.mark.parametrize("folds", [(), ("--folds", "2")])
 def test_an_interrupted_repetition(cli: Call, monkeypatch: pytest.MonkeyPatch, folds: tuple[str, ...]) -> None:
     """What it says to do then does it; of a fold nothing is left, as a fold alone cannot be resumed."""
