@@ -199,8 +199,7 @@ class Ranks:
         speaker, text = verdict(notices, self.size, self.timeout, self.place)
         if self.rank == speaker:
             self.say(text)
-        else:
-            time.sleep(_GRACE / 2)  # so that the message is printed first
+        time.sleep(_GRACE / (16 if self.rank == speaker else 2))  # so that the launcher passes the message on first
         code = error.code if isinstance(error, SystemExit) else 130 if isinstance(error, KeyboardInterrupt) else 1
         sys.stdout.flush()
         self.communicator.Abort(code if isinstance(code, int) else 1)
