@@ -11,7 +11,7 @@ import numpy as np
 
 from portanet.backends import c_calls, compiler
 from portanet.backends.c_calls import second
-from portanet.backends.c_calls.call import CCall, compiled, pointer
+from portanet.backends.c_calls.call import CCall, address_of, compiled, pointer
 from portanet.backends.compiler import Function, name_of
 from portanet.backends.kernel_call import KernelCall
 from portanet.backends.loops import c_body, words
@@ -37,22 +37,8 @@ def statements(kernel: Kernel, value: Callable[[Any], Any], *, shared: bool = Fa
     return [(_Halved if halved else _Call)(kernel, function, value).statement()]
 
 
-def c_call(statement: Statement) -> CCall | None:
-    """The C call of a statement that runs a kernel on the same arrays and numbers each time."""
-    [address] = statement.args if len(statement.args) == 1 else [None]
-    if not isinstance(address, _Address):
-        return None
-    return CCall(pointer(statement.function), address.call.words, (address,))
-
-
 _HALVED = 2**16  # elements
 _SMALL = 4096  # bytes
-
-
-class _Address(int):
-    """The address of a call's words, which stay alive as long as this does."""
-
-    call: _Call
 
 
 class _Call(KernelCall):
@@ -62,7 +48,7 @@ class _Call(KernelCall):
         super().__init__(np, kernel, value)
         self._function, self._checked = function, any(slot.rows for slot in kernel.slots)
         self.words = np.zeros(2 + len(words(kernel)), np.uint64)
-        self._address = _Address(self.words.ctypes.data)
+        self._address = int(self.words.ctypes.data)
         self.words[1] = kernel.shape[0]
         self._places: dict[int, int] = {}
         self._views: dict[int, tuple[Any, int]] = {}
@@ -72,8 +58,7 @@ class _Call(KernelCall):
     def statement(self) -> Statement:
         """The call in the emitted code: of the function itself where nothing differs between calls."""
         if not self.given and not self._checked:
-            self._address.call = self
-            return Statement(self._function, (self._address,), {})
+            return Statement(self._function, (address_of(self.words, self),), {})
         small = len(self.given) == 1 and hasattr(self.given[0].real, "nbytes") and not self.outward
         if small and self.given[0].real.nbytes <= _SMALL:
             return Statement(self._with_copy(self.given[0]), (self.given[0],), {})

@@ -89,7 +89,7 @@ def _c_call(statement: Statement) -> CCall | None:
     if isinstance(statement.function, _Pair):
         first, other = [c_call_of(Statement(half.func, half.args, half.keywords)) for half in statement.function.halves]
         return pair(first, other) if first is not None and other is not None else None
-    return c_kernels.c_call(statement) or c_call_of(statement)
+    return c_call_of(statement)
 
 
 class NumPyCalls(Library):

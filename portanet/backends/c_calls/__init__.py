@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from portanet.backends.c_calls import copies, products, second, ufuncs
-from portanet.backends.c_calls.call import CCall, HostArray, as_words, compiled
+from portanet.backends.c_calls.call import Address, CCall, HostArray, address_of, as_words, compiled, pointer
 from portanet.backends.compiler import name_of
 from portanet.tracing import Line, Statement, Var, real
 
@@ -57,13 +57,6 @@ def joined(lines: Iterable[Line], c_call: Callable[[Statement], CCall | None]) -
     return made
 
 
-class _Address(int):
-    """The address of the words of several calls, which stay alive as long as this does."""
-
-    calls: list[CCall]
-    words: HostArray
-
-
 def _in_turn(calls: list[CCall]) -> Statement:
     """One statement for several calls."""
     function = compiled(RUN)
@@ -76,16 +69,16 @@ def _in_turn(calls: list[CCall]) -> Statement:
     return Statement(second.Faster(*ways), (), {})
 
 
-def _address(calls: list[CCall]) -> _Address:
-    words = as_words([len(calls), *[word for call in calls for word in (call.function, call.words.ctypes.data)]])
-    address = _Address(words.ctypes.data)
-    address.calls, address.words = calls, words
-    return address
+def _address(calls: list[CCall]) -> Address:
+    words = [len(calls), *[word for call in calls for word in (call.function, call.words.ctypes.data)]]
+    return address_of(as_words(words), calls)
 
 
 def c_call_of(statement: Statement) -> CCall | None:
     """The C call with the bits of a statement; None where there is none."""
     function, args, kwargs = statement
+    if len(args) == 1 and isinstance(args[0], Address):
+        return CCall(pointer(function), args[0].words, args)
     if any(isinstance(arg, Var) for arg in (*args, *kwargs.values())):
         return None
     args, kwargs = tuple(map(real, args)), {name: real(arg) for name, arg in kwargs.items()}

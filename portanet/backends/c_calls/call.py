@@ -21,6 +21,20 @@ class CCall(NamedTuple):
     held: tuple[Any, ...]
 
 
+class Address(int):
+    """The address of a call's words, which stay alive as long as this does, as does what they refer to."""
+
+    words: HostArray
+    held: Any
+
+
+def address_of(words: HostArray, held: Any) -> Address:
+    """The address of a call's words."""
+    made = Address(words.ctypes.data)
+    made.words, made.held = words, held
+    return made
+
+
 def c_call(body: str, words: list[int], *held: Any) -> CCall | None:
     """The call of a function with this body; None until it is compiled."""
     function = compiled(body)

@@ -19,7 +19,7 @@ from statistics import median
 
 import numpy as np
 
-from portanet.backends.c_calls.call import CCall, HostArray, as_words, c_call, compiled
+from portanet.backends.c_calls.call import CCall, HostArray, as_words, c_call, compiled, pointer
 
 _STATE, _FUNCTION, _WORDS, _PRESENT = 0, 8, 9, 16  # of the box that both threads see; each in its own cache line
 _FREE, _POSTED, _TAKEN, _DONE, _OWNED = range(5)
@@ -137,7 +137,8 @@ def pair(first: CCall, other: CCall) -> CCall | None:
 
 def is_pair(call: CCall) -> bool:
     """Whether it is one that `pair` has made."""
-    return len(call.words) == 5 and call.words[0] == second().box.ctypes.data
+    body = compiled(PAIR)
+    return body is not None and call.function == pointer(body)
 
 
 def alone(call: CCall) -> CCall:
