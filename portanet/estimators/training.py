@@ -17,7 +17,7 @@ from portanet.nn.layout import Layout
 from portanet.nn.losses.loss import LossFunction
 from portanet.rng import NOISE, generator
 from portanet.training import shards
-from portanet.training.gradient import Gradient, shard_rows
+from portanet.training.gradient import Gradient, shard_rows, tracer_for
 from portanet.training.state import Data, State
 from portanet.training.weights import on_backend
 from portanet.xp import copied, namespace
@@ -74,8 +74,7 @@ class Problem:
         """Return the gradient for batches of this many rows."""
         size = self.backend.shard_rows(batch, shard_rows(self.model, self.input_shape, batch))
         workers = shards.workers(self.backend.threads())
-        run_pair = workers.run_pair if size >= batch and workers.size > 1 else None
-        trace = functools.partial(self.backend.tracer(run_pair), warmup=_WARMUP)
+        trace = functools.partial(tracer_for(self.backend, workers, cut=size < batch), warmup=_WARMUP)
         return Gradient(
             self.model, self.loss, layout, size if size < batch else None, workers, trace=trace, counts=False
         )

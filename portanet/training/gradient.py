@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from portanet._settings import is_frozen
 from portanet._tree import tree_merge
 from portanet._typing import Array, Params, Shape
+from portanet.backends import Backend
 from portanet.backends.base import Transform, untraced
 from portanet.errors import ConfigError, ModelError
 from portanet.mpi.ranks import Ranks
@@ -66,8 +67,13 @@ def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int, r
     workers = team(run, ranks, layout.size)
     if ranks and (note := ranks.idle(-(-rows // size))):
         ranks.note(f"a batch of {rows} rows makes {note}")
-    trace = run.backend.tracer(workers.run_pair if size >= rows and workers.size > 1 else None)  # shards keep them busy
+    trace = tracer_for(run.backend, workers, cut=size < rows)
     return Gradient(run.model, run.loss, layout, size if size < rows else None, workers, trace=trace)
+
+
+def tracer_for(backend: Backend, workers: Workers, *, cut: bool) -> Transform:
+    """Return what traces a step: two workers may share its calls, unless the shards of a cut batch keep them busy."""
+    return backend.tracer(None if cut or workers.size == 1 else workers.run_pair)
 
 
 def team(run: TrainedModel, ranks: Ranks | None, numbers: int = 0) -> Workers:

@@ -13,6 +13,7 @@ from portanet import Backend, Callback, TrainedModel, choose, fit
 from portanet.nn import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, he_uniform, uniform
 from portanet.optim import SGD, Adam
 from portanet.training import shards
+from portanet.training.gradient import tracer_for
 
 FOREVER = 10**9
 
@@ -49,7 +50,7 @@ def optimizer_alone(job: Job, backend: Backend) -> Way:
     rng = np.random.default_rng(0)
     flat, grads = (backend.put(rng.normal(size=job.units[0]), "float32") for _ in range(2))
     optimizer = Adam()
-    trace = backend.tracer(shards.workers(backend.threads()).run_pair)  # as in `fit`
+    trace = tracer_for(backend, shards.workers(backend.threads()), cut=False)  # as in `fit`
     update = trace(lambda *given: optimizer.update(*given[:3], learning_rate=given[3]), pure=True)
     now = flat, optimizer.init(flat, decayed=0)
 
