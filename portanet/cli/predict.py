@@ -112,14 +112,9 @@ def command(
         shares = classes if probabilities else ()
         write_answers(
             file, chain([first], blocks), identifier=identifier, ids=ids, classes=shares,
-            columns=bounds, label_last=is_of_pictures(rows), targets=targets, label=_title(run),
+            columns=bounds, label_last=is_of_pictures(rows), targets=targets,
+            label=run.card.title(numbers=not run.task.is_classification),
         )  # fmt: skip
-
-
-def _title(run: TrainedModel) -> str:
-    """The title of the predictions: the name of the number, if a table has given it one."""
-    name = run.card.label
-    return name if isinstance(name, str) and not (run.task.is_classification or run.card.has_images) else "Label"
 
 
 def _show(path: Path, run: TrainedModel, rows: Dataset, classes: list[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from portanet._text import plain
 from portanet._typing import HostArray
-from portanet.data.signs import without_sign
+from portanet.data.signs import sign_of, without_sign
 from portanet.storage.schema import Dialect
 
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -49,6 +49,15 @@ def number_of(text: str, dialect: Dialect, sign: str = "") -> float | None:
     if dialect.decimal != ".":
         text = text.replace(".", "x").replace(dialect.decimal, ".")
     return float(text) if NUMBER.fullmatch(text) else None
+
+
+def signed_number(text: str, dialect: Dialect) -> tuple[float | None, str]:
+    """The number in a cell, and the sign of any currency or of percent beside it; "" where there is none."""
+    number = number_of(text, dialect)
+    if number is not None or not (sign := sign_of(text)):
+        return number, ""
+    number = number_of(text, dialect, sign)
+    return number, sign if number is not None else ""
 
 
 def is_text(text: str) -> bool:

@@ -9,12 +9,12 @@ import numpy as np
 
 from portanet._typing import HostArray
 from portanet.data import columns
-from portanet.data.cells import as_floats, is_gap, is_missing, number_of, quoted
+from portanet.data.cells import as_floats, is_gap, is_missing, number_of, quoted, signed_number
 from portanet.data.checks import Check, label_check
 from portanet.data.chunk import Chunk, Texts
 from portanet.data.labels import either_remedy, encode, is_no_label, leave_out, require_labels, without_label
 from portanet.data.request import Request, Source
-from portanet.data.signs import sign_of, without_sign
+from portanet.data.signs import without_sign
 from portanet.errors import DataError
 from portanet.storage.label import in_words, label_names
 from portanet.storage.schema import Dialect
@@ -170,10 +170,7 @@ def learnt(
 
 def _without_signs(codes: HostArray, texts: Sequence[str], dialect: Dialect) -> tuple[list[str], str]:
     """Labels without their signs where those of each column have the same; and which signs they have, in words."""
-    signs = [
-        sign if number_of(text, dialect) is None and number_of(text, dialect, sign) is not None else ""
-        for text in texts for sign in [sign_of(text)]
-    ]  # fmt: skip
+    signs = [signed_number(text, dialect)[1] for text in texts]
     used = [
         {signs[code] for code in np.unique(column).tolist() if not is_gap(texts[code].strip(), dialect)}
         for column in codes.reshape(len(codes), -1).T

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.data.cells import as_floats, is_gap, number_of
+from portanet.data.cells import as_floats, is_gap, signed_number
 from portanet.data.chunk import Chunk, Texts
-from portanet.data.signs import sign_of
 from portanet.storage.schema import Dialect
 
 MOST = 2**16
@@ -86,10 +85,11 @@ class Tally:
             if is_gap(text, dialect):
                 self.missing += count
                 continue
-            if (number := number_of(text, dialect)) is not None:
-                self.numbers += count
-            elif (sign := sign_of(text)) and (number := number_of(text, dialect, sign)) is not None:
+            number, sign = signed_number(text, dialect)
+            if sign:
                 self.signs[sign] += count
+            elif number is not None:
+                self.numbers += count
             if number is not None:
                 found.append(number)
             if not self.overflow:

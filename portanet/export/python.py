@@ -114,7 +114,7 @@ def _facts(graph: Graph, card: ModelCard, table: Schema | None) -> list[str]:
         f"ROW_DTYPE = np.{source.dtype}",
         f"LABELS = {list(label_names(card.label)) or ['label']!r}",
         f"TARGETS = {list(_targets(graph, card))!r}  # several for each row",
-        f"LABEL = {_title(graph, card)!r}",
+        f"LABEL = {card.title(numbers=any(value.name == 'prediction' for value in graph.outputs))!r}",
         f"CLASS = {_class(graph, card)!r}  # that is there or not, where there is one alone",
         f"FIRST = {'ImageId' if card.has_images else 'Row'!r}",
         f"IDENTIFIER = {identifier(table.columns) if table else None!r}  # the column that stands in place of numbers",
@@ -127,12 +127,6 @@ def _facts(graph: Graph, card: ModelCard, table: Schema | None) -> list[str]:
 def _targets(graph: Graph, card: ModelCard) -> tuple[str, ...]:
     """The names of the predicted columns, if there are several."""
     return card.target_names(graph.outputs[0].shape[0]) if graph.outputs[0].shape else ()
-
-
-def _title(graph: Graph, card: ModelCard) -> str:
-    """The title of the predictions: the name of a number, if a table has given it one."""
-    has_numbers = any(value.name == "prediction" for value in graph.outputs) and not card.has_images
-    return card.label if has_numbers and isinstance(card.label, str) else "Label"
 
 
 def _class(graph: Graph, card: ModelCard) -> str | None:

@@ -81,6 +81,11 @@ class ModelCard:
             return names if count > 1 else ()
         return tuple(f"output {number}" for number in range(1, count + 1))
 
+    def title(self, *, numbers: bool) -> str:
+        """Return the title of predictions: of numbers the name that a table has given them; else "Label"."""
+        named = numbers and isinstance(self.label, str) and not self.has_images
+        return str(self.label) if named else "Label"
+
     @property
     def has_images(self) -> bool:
         """Whether a row is an image (channels, height, width), and not the row of a table."""
