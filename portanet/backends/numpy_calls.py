@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import functools
 import math
-import time
 import weakref
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -18,11 +16,11 @@ from portanet.backends.c_calls import c_call_of
 from portanet.backends.c_calls.call import CCall
 from portanet.backends.c_calls.second import pair
 from portanet.backends.expressions import form_of, gathers
+from portanet.backends.trial import Trial
 from portanet.tracing import Constant, Form, Kernel, Library, Line, Op, RunPair, Statement, Var, real
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
 
 _LARGE = 2**16  # numbers
-_TRIES = 15  # of each way to compute two halves
 
 
 class _HandOver:
@@ -51,29 +49,22 @@ class _Pair:
     """
 
     def __init__(self, shared: _HandOver, *halves: functools.partial[Any]) -> None:
-        self._shared, self.halves = shared, halves
-        self._seconds: dict[bool, list[float]] = {True: [], False: []}
+        self._shared, self.halves, self._trial = shared, halves, Trial()
         self.hands_over: bool | None = None
 
     def __call__(self) -> None:
         """Compute both."""
-        if self.hands_over is None:
-            self._measure()
-        elif self.hands_over:
+        if self.hands_over is not None:
+            self._compute(self.hands_over)
+        elif (gain := self._trial.run(self._compute)) is not None:
+            self._shared.decide(self, gain)
+
+    def _compute(self, together: bool) -> None:
+        if together:
             self._shared.run_pair(*self.halves)
         else:
             for half in self.halves:
                 half()
-
-    def _measure(self) -> None:
-        together, in_turn = self._seconds.values()
-        self.hands_over = len(together) <= len(in_turn)
-        start = time.perf_counter()
-        self()
-        self._seconds[self.hands_over].append(time.perf_counter() - start)
-        self.hands_over = None
-        if len(in_turn) == _TRIES:
-            self._shared.decide(self, median(in_turn) - median(together))
 
 
 def _take(x: Any, indices: Any, axis: int, out: Any) -> None:

@@ -722,7 +722,7 @@ def test_halves_are_handed_over_only_where_that_is_faster(
         calls.append(1)
         now -= saved
 
-    monkeypatch.setattr("portanet.backends.numpy_calls.time", SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr("portanet.backends.trial.time", SimpleNamespace(perf_counter=clock))
     one = Traced(lambda a, b: namespace(a).matmul(a, b), NumPyCalls(both, fuse=False), warmup=0)
     a, b = product((128, 784, 128))
     for _ in range(131):
@@ -747,7 +747,7 @@ def test_a_step_hands_over_one_product_at_most(monkeypatch: pytest.MonkeyPatch, 
         first()
         second()
 
-    monkeypatch.setattr("portanet.backends.numpy_calls.time", SimpleNamespace(perf_counter=clock))
+    monkeypatch.setattr("portanet.backends.trial.time", SimpleNamespace(perf_counter=clock))
     small, large = product((128, 784, 64)), product((128, 784, 100))
     given = (*large, *small) if larger_first else (*small, *large)
 

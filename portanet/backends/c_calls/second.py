@@ -15,17 +15,16 @@ import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
-from statistics import median
 
 import numpy as np
 
 from portanet.backends.c_calls.call import CCall, HostArray, as_words, c_call, compiled, pointer
+from portanet.backends.trial import TRIES, Trial
 
 _STATE, _FUNCTION, _WORDS, _PRESENT = 0, 8, 9, 16  # of the box that both threads see; each in its own cache line
 _FREE, _POSTED, _TAKEN, _DONE, _OWNED = range(5)
 _SECONDS = 1e-3  # that it stays awake: more than what lies between two halves in a short step
 _SPINS = 2048  # to find out how many take so long
-_TRIES = 15  # of each way
 
 _WAIT = """
 #if defined(__x86_64__) || defined(__i386__)
@@ -108,7 +107,7 @@ class Second:
         if serve is None:
             return  # it stays unavailable
         took = []
-        for _ in range(_TRIES):  # some of them wait for the interpreter's lock
+        for _ in range(TRIES):  # some of them wait for the interpreter's lock
             start = time.perf_counter()
             serve(words.ctypes.data)
             took.append(time.perf_counter() - start)
@@ -156,25 +155,19 @@ class Faster:
     __name__ = "run"
 
     def __init__(self, shared: Callable[[], object], own: Callable[[], object]) -> None:
-        self._shared, self._own, self._second = shared, own, second()
-        self._seconds: dict[bool, list[float]] = {True: [], False: []}
+        self._shared, self._own, self._second, self._trial = shared, own, second(), Trial()
         self.is_shared: bool | None = None
 
     def __call__(self) -> None:
         if self.is_shared is None:
-            self._measure()
+            self._second.wake()
+            if (gain := self._trial.run(self._compute)) is not None:
+                self.is_shared = gain > 0
         elif self.is_shared:
             self._second.wake()
             self._shared()
         else:
             self._own()
 
-    def _measure(self) -> None:
-        shared, own = self._seconds.values()
-        self._second.wake()
-        now = len(shared) <= len(own)
-        start = time.perf_counter()
-        (self._shared if now else self._own)()
-        self._seconds[now].append(time.perf_counter() - start)
-        if len(own) == _TRIES:
-            self.is_shared = median(shared) < median(own)
+    def _compute(self, shared: bool) -> None:
+        (self._shared if shared else self._own)()
