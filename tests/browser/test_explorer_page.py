@@ -115,6 +115,11 @@ def test_examples_pictures_and_csv_files_are_answered(digits_page: Any, digits: 
     until(page, "document.querySelector('#many-status').textContent.includes('784')")
     drop(page, "notes.txt", "text/plain", b"not a picture")
     until(page, "document.querySelector('.answer').textContent.includes('notes.txt')")
+    page.set_viewport_size({"width": 700, "height": 900})  # the page is drawn again
+    page.wait_for_timeout(300)
+    assert "notes.txt" in page.locator(".answer").inner_text()
+    page.get_by_role("button", name="Example: 3").first.click()
+    until(page, "document.querySelector('.answer').textContent.includes('labelled 3')")
 
 
 def test_a_unit_shows_its_weights_and_the_input_that_maximises_it(digits_page: Any, visit: Any) -> None:

@@ -2,7 +2,8 @@
 
 function imagesPage(main) {
   const stages = stagesOf(network), shape = network.inputs[0].shape;
-  const state = { pixels: null, label: null };
+  const invitation = facts.digits ? "Draw a digit, and the network answers as you draw." : "Draw something, or open a picture.";
+  const state = { pixels: null, label: null, problem: null };
   const update = coalesced(refresh);
   const pad = makePad(() => take(pad.isEmpty() ? null : asInput(pad.image())));
   const seen = canvas(shape[2], shape[1], "What the network sees"), saliency = canvas(shape[2], shape[1], "The influence of each pixel");
@@ -33,7 +34,7 @@ function imagesPage(main) {
   update();
 
   function take(pixels, label = null) {
-    state.pixels = pixels, state.label = label;
+    Object.assign(state, { pixels, label, problem: null });
     update();
   }
 
@@ -57,7 +58,8 @@ function imagesPage(main) {
       pad.put(drawn);
       take(pixels);
     } catch {
-      answers.show(null, `This browser cannot open ${file.name} as a picture.`);
+      state.problem = `This browser cannot open ${file.name} as a picture.`;
+      update();
     }
   }
 
@@ -67,7 +69,7 @@ function imagesPage(main) {
     paintImage(seen, pixels, shape);
     if (!state.pixels) {
       paint(saliency, blank, shape[1], shape[2], signedOf(1));
-      answers.show(null, facts.digits ? "Draw a digit, and the network answers as you draw." : "Draw something, or open a picture.");
+      answers.show(null, state.problem ?? invitation);
       flow.draw(values, null, 0);
       every.show(values);
       return;
@@ -77,7 +79,8 @@ function imagesPage(main) {
     const summed = Float64Array.from({ length: block }, (_, i) => toPixels.reduce((sum, g, at) => (at % block === i ? sum + g : sum), 0));
     const influence = shape[0] === 1 ? toPixels : summed;
     paint(saliency, influence, shape[1], shape[2], signedOf(largestOf(influence)));
-    answers.show(result, labelled(result));
+    if (state.problem) answers.show(null, state.problem);
+    else answers.show(result, labelled(result));
     flow.draw(values, pathsOf(stages, values, grads, ANSWER_UNIT + result.index), result.index);
     every.show(values);
   }
