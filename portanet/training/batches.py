@@ -46,8 +46,9 @@ class Batches:
 
         `put` sends the order of the rows, in one piece, to where the steps need it.
         """
+        noise = self._noise(epoch)
         if self.size is None:
-            yield Run(None, self._keys(epoch, 0, 1))
+            yield Run(None, self._keys(noise, 0, 1))
             return
         order = put(self.order(epoch))
         full = self.rows // self.size
@@ -57,14 +58,14 @@ class Batches:
         length = max(1, -(-full // _RUNS))
         for start in range(first, full, length):
             stop = min(start + length, full)
-            yield Run(batches[start:stop, ...], self._keys(epoch, start, stop))
+            yield Run(batches[start:stop, ...], self._keys(noise, start, stop))
         if end < self.rows:
-            yield Run(reshape(order[end:], (1, self.rows - end)), self._keys(epoch, full, full + 1))
+            yield Run(reshape(order[end:], (1, self.rows - end)), self._keys(noise, full, full + 1))
 
     def step(self, number: int) -> tuple[HostArray | None, NoiseKey]:
         """The rows and the noise key of one step of the whole training; None for all rows."""
         epoch, place = divmod(number, self.steps)
-        [key] = self._keys(epoch, place, place + 1)
+        [key] = self._keys(self._noise(epoch), place, place + 1)
         if self.size is None:
             return None, key
         return self.order(epoch)[place * self.size : (place + 1) * self.size], key
@@ -73,7 +74,10 @@ class Batches:
         """The order of the rows in this epoch, the same on every backend."""
         return generator(self.seed, SHUFFLE, epoch).permutation(self.rows)
 
-    def _keys(self, epoch: int, start: int, stop: int) -> list[NoiseKey]:
-        """A number of the epoch, and the position of the step's first sample in it."""
-        value = int(generator(self.seed, NOISE, epoch).integers(-(2**31), 2**31))
-        return [(value, step * (self.size or self.rows)) for step in range(start, stop)]
+    def _noise(self, epoch: int) -> int:
+        """The number that the noise of this epoch is made from."""
+        return int(generator(self.seed, NOISE, epoch).integers(-(2**31), 2**31))
+
+    def _keys(self, noise: int, start: int, stop: int) -> list[NoiseKey]:
+        """The number of the epoch, and the position of the step's first sample in it."""
+        return [(noise, step * (self.size or self.rows)) for step in range(start, stop)]
