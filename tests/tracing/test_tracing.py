@@ -21,7 +21,7 @@ from legs import Leg
 import portanet
 from portanet import fit, nn, optim
 from portanet._tree import flatten, tree_items
-from portanet.backends import Backend
+from portanet.backends import Backend, numpy_calls
 from portanet.backends.base import untraced
 from portanet.backends.numpy import NumPy
 from portanet.backends.numpy_calls import NumPyCalls
@@ -695,6 +695,22 @@ def test_large_products_are_shared(shape: tuple[int, int, int], transposed: bool
     assert len({array.tobytes() for array in found}) == 1
     assert len(calls) == (1 if min(shape) >= 64 else 0)
     np.testing.assert_allclose(found[0], a.astype(np.float64) @ b, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("other_bits", [False, True])
+def test_halves_of_one_thread_are_one_product_where_the_bits_are_equal(
+    monkeypatch: pytest.MonkeyPatch, other_bits: bool
+) -> None:
+    def write(a: Host, b: Host, y: Host) -> None:
+        np.add(a @ b, other_bits, out=y)
+
+    monkeypatch.setattr(numpy_calls, "write_product", write)
+    monkeypatch.setattr(numpy_calls, "_are_one", functools.cache(numpy_calls._are_one.__wrapped__))
+    one = Traced(lambda a, b: namespace(a).matmul(a, b), NumPyCalls(None, fuse=False), warmup=0)
+    a, b = product((128, 784, 64))
+    one(a, b)
+    [program] = one.programs()
+    assert ("dot(" in program.source, program.source.count("matmul(c")) == ((False, 2) if other_bits else (True, 0))
 
 
 def test_an_error_in_half_a_product() -> None:
