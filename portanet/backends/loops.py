@@ -133,6 +133,9 @@ def _name(ref: Ref) -> str:
     return {"array": "x", "number": "c", "line": "t"}[ref[0]] + str(ref[1])
 
 
+_BYTES, _WIDEST = ("bool", "int8", "uint8"), 64
+
+
 def c_body(kernel: Kernel) -> str:
     """The body of a C function of `const word *w`, which returns 1, and writes nothing, where a row does not exist.
 
@@ -145,12 +148,21 @@ def c_body(kernel: Kernel) -> str:
             lines += _c_check(kernel, number)
     lines += text.constants()
     for d in range(last + 1):
-        begin, end = ("start", "stop") if d == 0 else ("0", f"n{d}")
+        begin, end = ("start", "stop") if d == 0 else ("0", str(kernel.shape[d]) if _is_short(kernel, d) else f"n{d}")
         lines += ["independent"] if d == last else []
         lines.append(f"for (long long i{d} = {begin}; i{d} < {end}; ++i{d}) {{")
         for number in text.slots_of(d):
             lines += text.place(number, d)
     return "\n".join([*lines, *text.compute(), "}" * (last + 1), "return 0;"])
+
+
+def _is_short(kernel: Kernel, dimension: int) -> bool:
+    """Whether a loop may be shorter than the vectors that a compiler would choose for it without its length.
+
+    The widest hold 64 bytes, so as many truth values; elements that fill no vector are computed one by one.
+    """
+    bytewise = any(slot.dtype in _BYTES for slot in kernel.slots)
+    return bytewise and dimension == len(kernel.shape) - 1 and kernel.shape[dimension] < _WIDEST
 
 
 def _c_words(kernel: Kernel) -> Iterator[str]:

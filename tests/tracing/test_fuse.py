@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from legs import kernels_at_once
 
+from portanet.backends import c_kernels
+from portanet.backends.loops import c_body
 from portanet.backends.numpy_calls import NumPyCalls
 from portanet.optim import Adam
 from portanet.tracing import Trace, Traced, passes, show
@@ -291,3 +293,22 @@ def test_without_kernels_where_it_is_said() -> None:
             one(np.ones(4), np.ones(4))
         assert one.programs()
         assert kernels(one) == 0
+
+
+@pytest.mark.parametrize(("columns", "end"), [(16, "16"), (63, "63"), (64, "n1")])
+def test_the_compiler_knows_the_length_of_short_loops_over_bytes(columns: int, end: str) -> None:
+    """Left in the dark, it may choose vectors of 64 truth values, and so compute all of them one by one."""
+    bodies: set[str] = set()
+
+    def noted(kernel: Any) -> str:
+        bodies.add(body := c_body(kernel))
+        return body
+
+    x = np.ones((3, 2 * columns), np.float32)[:, :columns]  # rows that do not follow each other
+    with kernels_at_once(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(c_kernels, "c_body", noted)
+        one = traced(lambda x, y: (x > y) & (y > 0.5))
+        for _ in range(3):
+            one(x, x + 1)
+    [body] = bodies
+    assert f"i1 < {end};" in body
