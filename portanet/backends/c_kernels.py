@@ -33,7 +33,6 @@ def statements(kernel: Kernel, value: Callable[[Any], Any], *, shared: bool = Fa
     function = compiler.compiler().get(name_of(c_body(kernel)))
     assert function is not None
     halved = shared and math.prod(kernel.shape) >= _HALVED and kernel.shape[0] > 1
-    halved = halved and not any(slot.rows for slot in kernel.slots)
     return [(_Halved if halved else _Call)(kernel, function, value).statement()]
 
 
@@ -132,10 +131,9 @@ class _Halved(_Call):
         return KernelCall.statement(self)
 
     def run(self) -> bool:
-        self._faster()
-        return True
+        return not self._faster()
 
-    def _run_both(self) -> None:
+    def _run_both(self) -> int:
         for half in self._halves:
             half[2:] = self.words[2:]  # what differs from call to call
-        self._both(self._pair.words.ctypes.data)
+        return self._both(self._pair.words.ctypes.data)  # each half looks at all rows, so both refuse or none

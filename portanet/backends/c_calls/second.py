@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import itertools
 import os
 import threading
 import time
@@ -25,6 +26,7 @@ _STATE, _FUNCTION, _WORDS, _PRESENT = 0, 8, 9, 16  # of the box that both thread
 _FREE, _POSTED, _TAKEN, _DONE, _OWNED = range(5)
 _SECONDS = 1e-3  # that it stays awake: more than what lies between two halves in a short step
 _SPINS = 2048  # to find out how many take so long
+_AGAIN = 2048  # calls from one comparison to the next
 
 _WAIT = """
 #if defined(__x86_64__) || defined(__i386__)
@@ -44,15 +46,15 @@ if (there) {{
 box[{_FUNCTION}] = w[3].n; box[{_WORDS}] = w[4].n;
 __atomic_store_n(box, {_POSTED}, __ATOMIC_RELEASE);
 }}
-first((const word *)w[2].p);
+const int refused = first((const word *)w[2].p);
 if (!there || __atomic_compare_exchange_n(box, &posted, {_OWNED}, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 second((const word *)w[4].p);
 else for (long long spins = 1; __atomic_load_n(box, __ATOMIC_ACQUIRE) != {_DONE}; ++spins) {{{_WAIT}
 if (spins % 1024 == 0) sched_yield();
 }}
 if (there) __atomic_store_n(box, {_FREE}, __ATOMIC_RELEASE);
-return 0;"""
-"""Two calls at once: the box, and of each the function and the address of its words."""
+return refused;"""
+"""Two calls at once: the box, and of each the function and the address of its words. Returns what the first returns."""
 
 SERVE = f"""long long *const box = (long long *)w[0].p;
 __atomic_store_n(box + {_PRESENT}, 1, __ATOMIC_RELEASE);
@@ -146,28 +148,40 @@ def alone(call: CCall) -> CCall:
 
 
 class Faster:
-    """One of two functions without results that do the same: whichever was faster in the first calls.
+    """One of two functions that do the same: whichever was faster when they were last compared.
+
+    They are compared again and again, since other processes may come to need the cores; and each pair of functions in
+    its own calls, since what one leaves in the cache of a core decides how fast the next is.
 
     shared  uses the second thread
     own     does not
     """
 
     __name__ = "run"
+    _numbers = itertools.count()
 
     def __init__(self, shared: Callable[[], object], own: Callable[[], object]) -> None:
-        self._shared, self._own, self._second, self._trial = shared, own, second(), Trial()
-        self.is_shared: bool | None = None
+        self._ways = {True: shared, False: own}
+        self._second, self._trial = second(), Trial()
+        self._calls = -2 * TRIES * (next(self._numbers) % 32)  # up to the first comparison
+        self.is_shared = True
 
-    def __call__(self) -> None:
-        if self.is_shared is None:
+    def __call__(self) -> object:
+        """Call one of them; returns its result."""
+        self._calls += 1
+        turn = self._calls % _AGAIN
+        if 0 < turn <= 2 * TRIES:
+            return self._compared(is_first=turn == 1)
+        if self.is_shared:
             self._second.wake()
-            if (gain := self._trial.run(self._compute)) is not None:
-                self.is_shared = gain > 0
-        elif self.is_shared:
-            self._second.wake()
-            self._shared()
-        else:
-            self._own()
+        return self._ways[self.is_shared]()
 
-    def _compute(self, shared: bool) -> None:
-        (self._shared if shared else self._own)()
+    def _compared(self, *, is_first: bool) -> object:
+        if is_first:
+            self._trial = Trial()
+        self._second.wake()
+        results: list[object] = []
+        gain = self._trial.run(lambda way: results.append(self._ways[way]()))
+        if gain is not None:
+            self.is_shared = gain > 0
+        return results[0]
