@@ -246,7 +246,7 @@ def are_one(a: HostArray, b: HostArray) -> bool:
 @functools.cache
 def _are_one(dtype: str, *about: Any) -> bool:
     rng = np.random.default_rng(0)
-    (rows, inner), (_, columns), *by_rows = about
+    (rows, _), (_, columns), *by_rows = about
     a, b = (
         np.asarray(rng.standard_normal(shape, np.float32), dtype, order="C" if own else "F")
         for shape, own in zip(about[:2], by_rows, strict=True)
