@@ -69,7 +69,7 @@ class Compiler:
     def _load_kept(self, bodies: dict[str, str]) -> bool:
         """Whether these functions are in the cache, so that nothing has to be compiled."""
         try:
-            return _place(_command(), _source(bodies)).exists()
+            return _is_whole(_place(_command(), _source(bodies)))
         except OSError:
             return False
 
@@ -87,7 +87,7 @@ class Compiler:
         """The shared library of a source, from the cache."""
         command = _command()
         path = _place(command, source)
-        if not path.exists():
+        if not _is_whole(path):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _cache.require_own(path.parent)
             self._compile(command, source, path)
@@ -174,6 +174,11 @@ def _place(command: list[str], source: str) -> Path:
     about = os.stat(command[0])
     facts = [source, *command, str(about.st_size), str(about.st_mtime_ns), _processor()]
     return _cache.folder() / "kernels" / f"{hashlib.sha256(repr(facts).encode()).hexdigest()}.so"
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a library is there; where the machine stopped after it was written, the file may be empty."""
+    return path.exists() and path.stat().st_size > 0
 
 
 @functools.cache
