@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from legs import kernels_at_once
 
+from portanet.backends import c_kernels
 from portanet.backends.numpy_calls import NumPyCalls
 from portanet.tracing import Traced, passes
+from portanet.training import shards
 from portanet.xp import namespace
 
 FLOATS, INTEGERS = ["float32", "float64"], ["int32", "int64", "uint8", "int8", "uint32", "bool"]
@@ -146,10 +148,20 @@ class Launches(NumPyCalls):
     launches = True
 
 
-@pytest.mark.parametrize(("batch", "library"), [*zip(range(4), [NumPyCalls] * 4, strict=True), (4, Launches)])
+class Halves(NumPyCalls):
+    """NumPy with two threads that share each kernel."""
+
+    def __init__(self, _: None, *, fuse: bool) -> None:
+        super().__init__(shards.workers(2).run_pair, fuse=fuse)
+
+
+@pytest.mark.parametrize(
+    ("batch", "library"), [*zip(range(4), [NumPyCalls] * 4, strict=True), (4, Launches), (5, Halves)]
+)
 def test_random_functions(
     batch: int, library: type[NumPyCalls], together: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(c_kernels, "_HALVED", 1)
     monkeypatch.setattr(passes, "stacked", lambda *_: ())  # NumPy sums rows of matrices in its own way
     programs = [Program(1000 * batch + number) for number in range(50)]
     both = []
