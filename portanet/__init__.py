@@ -149,12 +149,12 @@ if TYPE_CHECKING:
     from portanet.estimators.regressor import MLPRegressor
     from portanet.mpi.ranks import Ranks
     from portanet.training.callbacks import Callback, EarlyStopping, KeepBest, ReduceOnPlateau
+    from portanet.training.checkpoints import Checkpoints
     from portanet.training.cross_validation import cross_validate
     from portanet.training.fine_tune import fine_tune
     from portanet.training.fit import fit
     from portanet.training.model import TrainedModel, load
     from portanet.training.progress import Progress
-    from portanet.training.resume import Checkpoints
     from portanet.training.snapshots import Snapshots
     from portanet.xp import namespace
 
@@ -199,7 +199,7 @@ _HOMES = {
     "BackendError": "portanet.errors",
     "Callback": "portanet.training.callbacks",
     "CheckpointError": "portanet.errors",
-    "Checkpoints": "portanet.training.resume",
+    "Checkpoints": "portanet.training.checkpoints",
     "ConfigError": "portanet.errors",
     "DataError": "portanet.errors",
     "Dataset": "portanet.data",

@@ -36,10 +36,10 @@ def train(folder: Path, words: list[str]) -> None:
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
     from portanet.cli import main
-    from portanet.training import resume
+    from portanet.training import checkpoints
 
-    inspect.unwrap(resume.Checkpoints.__init__).__kwdefaults__["every"] = 0.0
-    resume._COST = math.inf
+    inspect.unwrap(checkpoints.Checkpoints.__init__).__kwdefaults__["every"] = 0.0
+    checkpoints._COST = math.inf
     main(["train", *words])
 
 

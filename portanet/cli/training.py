@@ -27,10 +27,10 @@ from portanet.storage.run_folder import RunFolder, require_empty
 from portanet.storage.snapshots_file import write_snapshots
 from portanet.training import presets
 from portanet.training.callbacks import Callback, Row
+from portanet.training.checkpoints import Checkpoints
 from portanet.training.fit import fit_spec
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
-from portanet.training.resume import Checkpoints
 from portanet.training.snapshots import Snapshots
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
 from portanet.training.together import own_device

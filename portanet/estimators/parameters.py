@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from portanet.backends import Backend
 from portanet.estimators.network import ACTIVATION_NAMES
 from portanet.nn import Layer
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 
 CONSTRAINTS: dict[str, Any] = {
     "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],

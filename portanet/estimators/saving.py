@@ -12,7 +12,7 @@ from portanet._tree import from_plain, to_plain, tree_map
 from portanet._typing import HostArray
 from portanet.data.fingerprint import fingerprint
 from portanet.estimators.training import Rows, Training
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 
 _CURVES = ("loss_curve_", "validation_loss_curve_", "validation_scores_", "best_loss_", "best_validation_score_",
            "n_iter_", "t_", "loss_", "_rate")  # fmt: skip

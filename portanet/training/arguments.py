@@ -14,7 +14,7 @@ from portanet.nn.layer import Layer
 from portanet.optim.optimizer import is_optimizer
 from portanet.training import named
 from portanet.training.callbacks import Callback
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from portanet.training.arrays import as_array, backend_for, require_numbers, to_
 from portanet.training.batches import Batches
 from portanet.training.calibration import put_right, require_calibratable
 from portanet.training.callbacks import Callback
+from portanet.training.checkpoints import Checkpoints
 from portanet.training.ends import outputs_of, require_reach
 from portanet.training.examples import Examples
 from portanet.training.frames import Given, as_table
@@ -41,7 +42,7 @@ from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel
 from portanet.training.offsets import name_of
 from portanet.training.progress import Progress, in_notebook
-from portanet.training.resume import Checkpoints, Resume
+from portanet.training.resume import Resume
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
 from portanet.training.stopping import Stop
@@ -197,8 +198,7 @@ def fit_spec(
     if ranks:
         require_shareable(model, chosen)
     outputs, task = outputs_of(model, tuple(x.shape[1:]), spec.loss), task_of(spec.loss)
-    kept = as_checkpoints(checkpoints)
-    size = None if full else int(spec.batch_size)
+    kept, size = as_checkpoints(checkpoints), None if full else int(spec.batch_size)
     with chosen.session(spec.dtype), _advising(chosen, size or x.shape[0]):
         source = as_source(x, model, chosen, spec.dtype, offsets=None if base is None else base.offsets)
         if full:

@@ -1,137 +1,20 @@
-"""Checkpoints: what a run needs to resume after an interruption, and how often it is saved."""
+"""Resuming: what a run saves in its checkpoints, and how an interrupted one continues."""
 
 from __future__ import annotations
 
-import math
-import platform
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-import portanet
-from portanet._calls import explain_calls
-from portanet._settings import flat
-from portanet._text import shown
 from portanet._tree import from_plain, to_plain, tree_map
-from portanet.errors import ConfigError
 from portanet.optim import Schedule
-from portanet.storage import snapshot
+from portanet.training.checkpoints import Checkpoints
 from portanet.training.guard import Guard
 from portanet.training.state import Position
 from portanet.training.watchers import Watchers
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
-
-_COST = 0.01  # the largest share of the time that saving may take
-
-
-def made_with() -> dict[str, Any]:
-    """What the bits of a run depend on besides its settings."""
-    return {
-        "portanet": portanet.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "machine": platform.machine(),
-        "blas_threads": 1,  # whatever the user's own setting: see backends/numpy.py
-    }
-
-
-class Checkpoints:
-    """Save a run in a folder and resume from there: `fit(..., checkpoints=Checkpoints("run"))`.
-
-    A call of `fit` with the same settings and data resumes where the last one stopped, to the same bits on the same
-    machine and libraries; with more epochs it continues further, unless the schedule would have given other rates.
-    Another backend may resume it too.
-
-    folder  where checkpoint.safetensors, and the previous one, are kept; made if it does not exist
-    every   seconds between two checkpoints, at least; more, where saving would take over 1 % of the time
-    say     called with messages: that a damaged file was skipped, that a run continues with more epochs
-
-    Raises ConfigError where the folder holds a run with other settings or data, and says which;
-    CheckpointError where no intact checkpoint is left in it; DataError where the folder cannot be written.
-    """
-
-    def __init__(self, folder: str | Path, *, every: float = 1.0, say: Callable[[str], Any] = print) -> None:
-        if not isinstance(folder, (str, Path)):
-            raise ConfigError(f"Checkpoints: folder must be the path of a folder, got {shown(folder)}.")
-        if isinstance(every, bool) or not isinstance(every, (int, float)) or not 0 <= every < math.inf:
-            raise ConfigError(f"Checkpoints: every must be a finite number of seconds >= 0, got {every!r}.")
-        self.folder, self.every, self.say = Path(folder), every, say
-        self._identity: dict[str, Any] = {}
-        self._next = 0.0
-
-    def restore(self, identity: Mapping[str, Any], schedule: Schedule, steps: int) -> dict[str, Any] | None:
-        """Return what the run with these settings and data saved last; None where nothing was saved.
-
-        identity  the settings and the fingerprint of the data
-        schedule  the run's schedule; a longer run must keep the learning rates of the steps that are done
-        steps     the number of steps of the whole run
-
-        Raises ConfigError for another run, CheckpointError where no intact checkpoint is left.
-        """
-        self._identity = dict(identity)
-        self._next = time.monotonic() + self.every
-        if not snapshot.has_snapshot(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            return None
-        tree, note = snapshot.read_snapshot(self.folder)
-        if note:
-            self.say(note)
-        self._compare(tree["identity"])
-        self._require_same_rates(schedule, tree["steps"], tree["planned_steps"], steps)
-        if tree["planned_steps"] < steps:
-            self.say(f"continuing from {tree['identity']['epochs']} to {identity['epochs']} epochs")
-        before, now = tree["made_with"], made_with()
-        pairs = [f"{name} {before.get(name)}, now {now[name]}" for name in now if before.get(name) != now[name]]
-        if pairs:
-            self.say(f"the run was started with {', '.join(pairs)}: the bits may differ")
-        return tree
-
-    def due(self) -> bool:
-        """Whether it is time to save again."""
-        return time.monotonic() >= self._next
-
-    def save(self, tree: Mapping[str, Any]) -> None:
-        """Save a run.
-
-        tree  nested dicts and lists of host arrays, numbers and text
-
-        Raises DataError where the folder cannot be written.
-        """
-        start = time.monotonic()
-        snapshot.write_snapshot(self.folder, {**tree, "identity": self._identity, "made_with": made_with()})
-        end = time.monotonic()
-        self._next = end + max(self.every, (end - start) / _COST)
-
-    def _require_same_rates(self, schedule: Schedule, done: int, before: int, now: int) -> None:
-        """Raise ConfigError where a run of `now` steps would have had other learning rates in the steps done."""
-        for step in range(done if before != now else 0):
-            old, new = schedule(step, before), schedule(step, now)
-            if old != new:
-                raise ConfigError(
-                    f"{self.folder} holds a run with other settings (steps {before}, now {now}: the schedule's "
-                    f"factor in step {step} was {old:.6g}, now {new:.6g}); use its epochs, or another folder."
-                )
-
-    def _compare(self, saved: Mapping[str, Any]) -> None:
-        before, now = flat(saved), flat(self._identity)
-        other = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
-        if not other:
-            return
-        if other == ["epochs"] and now["epochs"] > before["epochs"]:
-            return
-        pairs = [f"{key} {before.get(key, 'nothing')!r}, now {now.get(key, 'nothing')!r}" for key in other[:4]]
-        raise ConfigError(
-            f"{self.folder} holds a run with other settings ({'; '.join(pairs)}); use them, or another folder."
-        )
-
-
-explain_calls([Checkpoints], ConfigError)
 
 
 @dataclass(frozen=True)

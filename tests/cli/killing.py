@@ -36,10 +36,10 @@ def _train(folder: Path, words: list[str], prepare: Prepare | None, arguments: t
     signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
     from portanet import report
     from portanet.cli import main
-    from portanet.training import resume
+    from portanet.training import checkpoints
 
-    inspect.unwrap(resume.Checkpoints.__init__).__kwdefaults__["every"] = 0.0
-    resume._COST = math.inf
+    inspect.unwrap(checkpoints.Checkpoints.__init__).__kwdefaults__["every"] = 0.0
+    checkpoints._COST = math.inf
     if prepare is None or prepare is not keep_report:
         report.available = lambda: False  # it takes longer than the training
     if prepare is not None:
@@ -170,7 +170,7 @@ def _at_call(is_now: Callable[[int], bool], happens: Callable[[str, Any, Any], N
 
 def signal_itself(number: int, at: int) -> None:
     """The training gets a signal when it asks for the `at`-th time whether a checkpoint is due."""
-    from portanet.training.resume import Checkpoints
+    from portanet.training.checkpoints import Checkpoints
 
     real, calls = Checkpoints.due, [0]
 
@@ -185,7 +185,7 @@ def signal_itself(number: int, at: int) -> None:
 
 def never_save() -> None:
     """Neither save nor look whether to stop."""
-    from portanet.training.resume import Checkpoints
+    from portanet.training.checkpoints import Checkpoints
     from portanet.training.stopping import Stop
 
     Checkpoints.due = lambda self: False  # type: ignore[method-assign]

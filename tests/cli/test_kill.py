@@ -291,7 +291,7 @@ from pathlib import Path
 from portanet.storage import snapshot
 from portanet import report
 from portanet.cli import main
-from portanet.training import resume
+from portanet.training import checkpoints
 
 def run(*words):
     try:
@@ -299,8 +299,8 @@ def run(*words):
     except SystemExit as stop:
         return stop.code
 
-inspect.unwrap(resume.Checkpoints.__init__).__kwdefaults__["every"] = 0.0
-resume._COST = float("inf")
+inspect.unwrap(checkpoints.Checkpoints.__init__).__kwdefaults__["every"] = 0.0
+checkpoints._COST = float("inf")
 report.available = lambda: False  # it is larger than the disk
 write, written = snapshot.write_snapshot, []
 

@@ -18,7 +18,7 @@ from portanet.errors import DivergenceError
 from portanet.nn.noise import uniform
 from portanet.storage import snapshot
 from portanet.training.batches import Batches
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 from portanet.xp import cast, namespace
 
 X, LABELS = blobs(60)

@@ -22,7 +22,7 @@ from portanet.errors import ConfigError, DivergenceError
 from portanet.storage.snapshot import read_snapshot
 from portanet.training import stopping
 from portanet.training.callbacks import EarlyStopping
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 
 X, LABELS = blobs(90)
 VALID = blobs(30, seed=6)

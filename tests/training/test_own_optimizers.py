@@ -14,7 +14,7 @@ import portanet
 from portanet import Callback, nn, optim
 from portanet.errors import ConfigError
 from portanet.optim.optimizer import weights
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 
 X, LABELS = blobs(60)
 MODEL = nn.Sequential(nn.Standardize(), nn.Dense(3))

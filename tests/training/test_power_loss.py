@@ -18,7 +18,7 @@ from portanet._tree import tree_items
 from portanet.cli.training import _Keep
 from portanet.storage import atomic, history_file
 from portanet.storage.history_file import HistoryFile
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 
 X, LABELS = blobs(40)
 MODEL = nn.Sequential(nn.Standardize(), nn.Dense(3), nn.Dropout(0.2), nn.Dense(3))

@@ -16,7 +16,7 @@ from portanet.backends import Backend
 from portanet.errors import CheckpointError, ConfigError
 from portanet.storage.snapshot import read_snapshot
 from portanet.training.callbacks import EarlyStopping, ReduceOnPlateau
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 
 X, LABELS = blobs(90)
 IMAGES = np.random.default_rng(1).integers(0, 256, (90, 1, 6, 6)).astype(np.uint8)
@@ -216,7 +216,7 @@ def test_a_damaged_checkpoint(tmp_path: Path) -> None:
 def test_saving_takes_little_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow disk makes checkpoints rarer: a second of writing buys a hundred of computing."""
     now = [0.0]
-    monkeypatch.setattr("portanet.training.resume.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("portanet.training.checkpoints.time.monotonic", lambda: now[0])
 
     def slow(folder: Path, tree: Any) -> None:
         now[0] += 2.0

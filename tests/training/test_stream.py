@@ -19,7 +19,7 @@ from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import Rows
 from portanet.errors import ConfigError, DataError, DivergenceError
 from portanet.storage.snapshot import read_snapshot
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 from portanet.training.source import Mapped, Resident, as_source
 
 X, LABELS = blobs(90)

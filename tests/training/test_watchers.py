@@ -11,7 +11,7 @@ from helpers import blobs
 import portanet
 from portanet import Callback, nn
 from portanet.training.callbacks import ReduceOnPlateau
-from portanet.training.resume import Checkpoints
+from portanet.training.checkpoints import Checkpoints
 from portanet.training.watchers import Watchers
 
 X, LABELS = blobs(60)
