@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.metrics import LOSS, METRICS, Metric
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Row
 from portanet.training.gradient import shared
@@ -67,17 +66,3 @@ class History:
             row |= {f"valid_{name}": measured[name] for name in ("loss", task.metric.key, *self.watched)}
         self.run.history.append(row | {"seconds": seconds})
         return self.run.history[-1]
-
-
-def describe(row: Row, epochs: int, metric: Metric) -> str:
-    """A row of the history as text."""
-    parts = [f"epoch {row['epoch']}/{epochs}"]
-    parts += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
-    if (key := f"valid_{metric.key}") in row:
-        parts.append(f"valid {metric.text(row[key])}")
-    parts += [
-        f"valid {watched.title} {watched.text(row[key])}"
-        for watched in METRICS
-        if watched not in (LOSS, metric) and (key := f"valid_{watched.key}") in row
-    ]
-    return "  ".join(parts)

@@ -27,7 +27,6 @@ from portanet.training import shards
 from portanet.training.arguments import as_custom, as_path, model_path
 from portanet.training.arrays import to_host
 from portanet.training.frames import Given
-from portanet.training.history import describe
 from portanet.training.intervals import bounds
 from portanet.training.labels import known_labels
 from portanet.training.measure import measure, source_for
@@ -36,7 +35,7 @@ from portanet.training.record import record_of, report_of
 from portanet.training.source import Source
 from portanet.training.spec import TrainingSpec, chain_of
 from portanet.training.stopping import FINISHED
-from portanet.training.summary import html_table, table
+from portanet.training.summary import describe, html_table, table
 from portanet.training.tasks import Task, task_of
 from portanet.training.units import Unit
 from portanet.training.weights import TrainedParams, Weights, on_backend

@@ -11,8 +11,8 @@ from typing import Protocol
 
 from portanet._text import plain
 from portanet.training.callbacks import Callback, Row
-from portanet.training.history import describe
 from portanet.training.model import TrainedModel
+from portanet.training.summary import describe
 
 
 class Progress(Callback):

@@ -1,4 +1,4 @@
-"""A model as a table: its layers, their shapes, parameters and multiply-accumulates."""
+"""A run as text: its model as a table of layers, with parameters and multiply-accumulates; a row of its history."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from html import escape
 from typing import Any
 
 from portanet._typing import Params, Shape
+from portanet.metrics import LOSS, METRICS, Metric
 from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
+from portanet.training.callbacks import Row
 
 
 def layers(model: Layer, params: Params, input_shape: Shape) -> list[dict[str, Any]]:
@@ -41,6 +43,20 @@ def html_table(model: Layer, params: Params, input_shape: Shape) -> str:
     rows = [f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in line)}</tr>" for line in body]
     titles = "".join(f"<th>{title}</th>" for title in head)
     return f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+
+
+def describe(row: Row, epochs: int, metric: Metric) -> str:
+    """A row of the history as text."""
+    parts = [f"epoch {row['epoch']}/{epochs}"]
+    parts += [f"{shown.title} {shown.text(row[shown.key])}" for shown in (LOSS, metric)]
+    if (key := f"valid_{metric.key}") in row:
+        parts.append(f"valid {metric.text(row[key])}")
+    parts += [
+        f"valid {watched.title} {watched.text(row[key])}"
+        for watched in METRICS
+        if watched not in (LOSS, metric) and (key := f"valid_{watched.key}") in row
+    ]
+    return "  ".join(parts)
 
 
 def _lines(model: Layer, params: Params, input_shape: Shape) -> list[tuple[str, ...]]:
