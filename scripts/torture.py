@@ -45,7 +45,7 @@ def train(folder: Path, words: list[str]) -> None:
 
 def settings(rng: random.Random) -> dict[str, Any]:
     """A configuration of a run of the command line, small and of any kind."""
-    from portanet.training.named import OPTIMIZERS
+    from portanet.training.inputs.named import OPTIMIZERS
 
     preset = rng.choice(["classic", "mlp", "cnn", "own layers"])
     chosen: dict[str, Any] = {

@@ -12,8 +12,9 @@ import pytest
 from portanet import Checkpoints, ConfigError, EarlyStopping, KeepBest, ReduceOnPlateau, metrics, nn, read
 from portanet.data import Dataset
 from portanet.data.split import holdout
-from portanet.training import named, presets
+from portanet.training import presets
 from portanet.training.callbacks import CALLBACKS
+from portanet.training.inputs import named
 
 LOGITS, LABELS = np.zeros((4, 3)), np.zeros(4, np.int32)
 

@@ -26,7 +26,7 @@ from portanet.training import shards
 from portanet.training.batches import Batches
 from portanet.training.examples import Examples
 from portanet.training.gradient import Gradient
-from portanet.training.labels import put_labels
+from portanet.training.inputs.labels import put_labels
 from portanet.training.source import Source, TakeSteps, as_source
 from portanet.training.state import State
 from portanet.training.step import Step

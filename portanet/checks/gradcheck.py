@@ -23,7 +23,7 @@ from portanet.nn.losses.quantile import Quantile
 from portanet.nn.losses.regression import Huber, MeanAbsoluteError, MeanSquaredError, Poisson
 from portanet.nn.noise import Key
 from portanet.rng import WEIGHTS, generator
-from portanet.training.tasks import task_of
+from portanet.training.inputs.tasks import task_of
 from portanet.xp import device, namespace
 
 EXAMPLES = [

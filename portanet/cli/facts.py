@@ -18,7 +18,7 @@ from portanet.data import Dataset
 from portanet.data.pictures.digit import are_like_mnist
 from portanet.errors import DataError
 from portanet.storage.label import Label
-from portanet.training.frames import require_pixels
+from portanet.training.inputs.frames import require_pixels
 from portanet.training.model import TrainedModel
 from portanet.training.progress import ReadProgress
 

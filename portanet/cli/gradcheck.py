@@ -71,8 +71,8 @@ def _model(path: Path, data: str | None, rows: int, settings: dict[str, Any]) ->
     """A trained model with its loss, on the first rows of the data."""
     from portanet.checks.gradcheck import gradcheck
     from portanet.cli import facts
+    from portanet.training.inputs.units import Unit
     from portanet.training.model import load
-    from portanet.training.units import Unit
 
     run = load(path)
     found = facts.read_for(run, data or "mnist:test").rows(slice(0, rows))

@@ -10,11 +10,12 @@ from portanet.data import Dataset
 from portanet.errors import ConfigError
 from portanet.nn import CrossEntropy, Quantile
 from portanet.optim.optimizer import with_learning_rate
-from portanet.training import named, presets
+from portanet.training import presets
 from portanet.training.callbacks import Callback, EarlyStopping, KeepBest
 from portanet.training.hidden import with_hidden
+from portanet.training.inputs import named
+from portanet.training.inputs.tasks import Classify, Regress, task_named, task_of
 from portanet.training.spec import TrainingSpec
-from portanet.training.tasks import Classify, Regress, task_named, task_of
 from portanet.training.watched import watching
 
 AUTO = "auto"

@@ -22,9 +22,9 @@ from portanet.storage.model_card import ModelCard
 from portanet.training.calibration import require_calibratable
 from portanet.training.cross_validation import folds_of
 from portanet.training.fine_tune import fine_tune
+from portanet.training.inputs.tasks import Classify, Multilabel, Regress, Task, task_named
 from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
-from portanet.training.tasks import Classify, Multilabel, Regress, Task, task_named
 from portanet.training.watched import require_watched
 
 PLACES = (

@@ -63,9 +63,9 @@ def command(
     from portanet.data.pictures.source import is_of_pictures
     from portanet.errors import ConfigError
     from portanet.storage.atomic import replacing
+    from portanet.training.inputs.units import Unit
     from portanet.training.model import load
     from portanet.training.targets import target_names
-    from portanet.training.units import Unit
 
     out = None if out == Path("-") else out
     if out is not None and as_json:
@@ -144,7 +144,7 @@ def _bounds(run: TrainedModel, x: Any) -> Any:
     """The lower and the upper bounds of rows, (N, 2 K), with the decimals of predictions."""
     import numpy as np
 
-    from portanet.training.units import Unit
+    from portanet.training.inputs.units import Unit
 
     ends = run.intervals(x).reshape(len(x), 2, -1)
     return np.concatenate([Unit.of_card(run.card).rounded(ends[:, i], run.dtype) for i in range(2)], axis=1)

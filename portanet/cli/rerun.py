@@ -31,7 +31,7 @@ Pair = tuple[Any, Any]  # what the run has, and what the repetition has
 def _check_places(run: Path, places: Mapping[str, Any]) -> None:
     """Refuse a place that was changed by hand to something that no option gives."""
     from portanet.cli import reading
-    from portanet.training.tasks import Classify, Multilabel, Regress
+    from portanet.training.inputs.tasks import Classify, Multilabel, Regress
 
     tasks, image, workers = (Classify.name, Regress.name, Multilabel.name), places["image"], places["workers"]
     is_valid = {name: _is_text(places[name]) for name in places} | {

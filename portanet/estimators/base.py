@@ -26,8 +26,8 @@ from portanet.estimators.network import DenseArrays, with_dense_arrays
 from portanet.estimators.parameters import CONSTRAINTS
 from portanet.nn import Dense
 from portanet.nn.losses.loss import LossFunction
-from portanet.training.arrays import is_host, to_host
 from portanet.training.callbacks import Callback
+from portanet.training.inputs.arrays import is_host, to_host
 from portanet.training.model import TrainedModel, load
 
 

@@ -15,8 +15,8 @@ from portanet._typing import HostArray
 from portanet.backends import Backend
 from portanet.errors import DataError
 from portanet.estimators.tables import learn_table, needs_table, read_rows
-from portanet.training.arrays import is_host, to_host
-from portanet.training.offsets import subtract
+from portanet.training.inputs.arrays import is_host, to_host
+from portanet.training.inputs.offsets import subtract
 from portanet.xp import cast, namespace
 
 

@@ -25,7 +25,7 @@ from portanet.estimators.solvers import SGD, Adam
 from portanet.estimators.targets import on_host
 from portanet.estimators.training import Problem, Rows, Training, put_params
 from portanet.estimators.validation import Validation, held_out, scorer_of
-from portanet.training.arrays import to_host
+from portanet.training.inputs.arrays import to_host
 
 _STOPPED = 99  # SciPy's status after StopIteration
 STOCHASTIC = ("sgd", "adam")

@@ -17,7 +17,7 @@ from portanet.estimators.improvement import Improvement
 from portanet.estimators.saving import Saving
 from portanet.estimators.training import Rows, Training
 from portanet.estimators.validation import Validation
-from portanet.training.arguments import as_checkpoints
+from portanet.training.inputs.arguments import as_checkpoints
 
 
 @dataclass

@@ -9,7 +9,7 @@ from portanet._typing import Array
 from portanet.errors import ConfigError
 from portanet.nn import binary_cross_entropy, cross_entropy, mean_squared_error, poisson
 from portanet.nn.losses.loss import LossFunction, TaskKind
-from portanet.training.arguments import as_loss
+from portanet.training.inputs.arguments import as_loss
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from portanet._typing import HostArray
 from portanet.data.frame import is_frame, read_inputs
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Schema
-from portanet.training.frames import rows_for, say_once, without_objects
-from portanet.training.offsets import find_offsets, subtract
+from portanet.training.inputs.frames import rows_for, say_once, without_objects
+from portanet.training.inputs.offsets import find_offsets, subtract
 
 
 @dataclass(frozen=True)

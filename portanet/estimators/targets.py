@@ -15,7 +15,7 @@ from portanet import backends
 from portanet._typing import HostArray
 from portanet.data.frame import present
 from portanet.errors import ConfigError
-from portanet.training.arrays import is_host, to_host
+from portanet.training.inputs.arrays import is_host, to_host
 from portanet.xp import namespace
 
 

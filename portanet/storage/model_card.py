@@ -26,13 +26,13 @@ class ModelCard:
     columns      the names of a table's columns, in their order
     label        the name of a table's label column, or a tuple of several, one for each target or class
     offsets      what is subtracted from each column of a table, or channel of an image, in float64 before anything
-                 else: see training/offsets.py; none where nothing is
+                 else: see training/inputs/offsets.py; none where nothing is
     pixels       whether rows are bytes (uint8), as pixels are in files
     digits       whether rows are digits as MNIST has them, light on black and centred by mass, so that
                  pictures of digits become that, see data/pictures/digit.py
     target_center, target_scale
                  for each output, what a regression's number stands for: target = center + scale * number, see
-                 training/units.py; none where it is the target itself, and for classes
+                 training/inputs/units.py; none where it is the target itself, and for classes
     levels       the quantiles that a regression's outputs stand for, see nn/losses/quantile.py; none where they are
                  predictions
     margins      for each target, by how much its interval is widened, as a number of the model: see

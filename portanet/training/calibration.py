@@ -10,13 +10,13 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.errors import ConfigError
 from portanet.nn.layer import Layer
+from portanet.training.inputs.labels import row_weights
+from portanet.training.inputs.tasks import task_of
+from portanet.training.inputs.units import Unit
 from portanet.training.intervals import margins
-from portanet.training.labels import row_weights
 from portanet.training.source import Source
 from portanet.training.spec import TrainingSpec
-from portanet.training.tasks import task_of
 from portanet.training.temperature import inverse_temperature, last_dense, scaled
-from portanet.training.units import Unit
 from portanet.training.weights import TrainedParams
 
 if TYPE_CHECKING:

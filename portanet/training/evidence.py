@@ -13,10 +13,10 @@ from portanet._typing import HostArray, Shape
 from portanet.nn.layer import Layer
 from portanet.report.evidence import Evidence
 from portanet.rng import SHUFFLE, generator
-from portanet.training.arrays import to_host
+from portanet.training.inputs.arrays import to_host
+from portanet.training.inputs.units import Unit
+from portanet.training.inputs.validation import rows_at
 from portanet.training.intervals import bounds, coverage_of
-from portanet.training.units import Unit
-from portanet.training.validation import rows_at
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel

@@ -25,31 +25,31 @@ from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.rng import WEIGHTS, generator
 from portanet.storage.model_card import ModelCard
-from portanet.training.arguments import as_checkpoints, as_loss, require_model, require_params
-from portanet.training.arrays import as_array, backend_for, require_numbers, to_host
 from portanet.training.batches import Batches
 from portanet.training.calibration import put_right, require_calibratable
 from portanet.training.callbacks import Callback
 from portanet.training.checkpoints import Checkpoints
-from portanet.training.ends import outputs_of, require_reach
 from portanet.training.examples import Examples
-from portanet.training.frames import Given, as_table
 from portanet.training.gradient import team
 from portanet.training.history import History
-from portanet.training.kinds import require_rows
-from portanet.training.labels import learn_labels, put_labels, row_weights
+from portanet.training.inputs.arguments import as_checkpoints, as_loss, require_model, require_params
+from portanet.training.inputs.arrays import as_array, backend_for, require_numbers, to_host
+from portanet.training.inputs.ends import outputs_of, require_reach
+from portanet.training.inputs.frames import Given, as_table
+from portanet.training.inputs.kinds import require_rows
+from portanet.training.inputs.labels import learn_labels, put_labels, row_weights
+from portanet.training.inputs.offsets import name_of
+from portanet.training.inputs.tasks import loss_for, task_of
+from portanet.training.inputs.units import Unit, require_squares
+from portanet.training.inputs.validation import hold_out, pair_of, share_of
 from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel
-from portanet.training.offsets import name_of
 from portanet.training.progress import Progress, in_notebook
 from portanet.training.resume import Resume
 from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
 from portanet.training.stopping import Stop
-from portanet.training.tasks import loss_for, task_of
 from portanet.training.together import Alone, Together, own_device, require_same, require_shareable
-from portanet.training.units import Unit, require_squares
-from portanet.training.validation import hold_out, pair_of, share_of
 from portanet.training.watched import watched_by, with_metric
 from portanet.training.weights import TrainedParams, on_backend
 

@@ -10,8 +10,8 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.errors import DataError, ModelError
 from portanet.storage.model_card import ModelCard
-from portanet.training.tasks import middle_of
-from portanet.training.units import Unit
+from portanet.training.inputs.tasks import middle_of
+from portanet.training.inputs.units import Unit
 
 
 def coverage_of(card: ModelCard) -> float:

@@ -24,11 +24,13 @@ from portanet.storage import model_file
 from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import explained
 from portanet.training import shards
-from portanet.training.arguments import as_custom, as_path, model_path
-from portanet.training.arrays import to_host
-from portanet.training.frames import Given
+from portanet.training.inputs.arguments import as_custom, as_path, model_path
+from portanet.training.inputs.arrays import to_host
+from portanet.training.inputs.frames import Given
+from portanet.training.inputs.labels import known_labels
+from portanet.training.inputs.tasks import Task, task_of
+from portanet.training.inputs.units import Unit
 from portanet.training.intervals import bounds
-from portanet.training.labels import known_labels
 from portanet.training.measure import measure, source_for
 from portanet.training.outputs import Outputs
 from portanet.training.record import record_of, report_of
@@ -36,8 +38,6 @@ from portanet.training.source import Source
 from portanet.training.spec import TrainingSpec, chain_of
 from portanet.training.stopping import FINISHED
 from portanet.training.summary import describe, html_table, table
-from portanet.training.tasks import Task, task_of
-from portanet.training.units import Unit
 from portanet.training.weights import TrainedParams, Weights, on_backend
 
 

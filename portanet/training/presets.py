@@ -139,8 +139,8 @@ from portanet.nn import (
 )
 from portanet.optim import EMA, SGD, Adam, AdamW, cos_log, cosine_decay
 from portanet.training.callbacks import KeepBest
+from portanet.training.inputs.tasks import Task
 from portanet.training.spec import TrainingSpec
-from portanet.training.tasks import Task
 
 _ARTICLE = uniform(-0.5, 0.5)
 

@@ -14,8 +14,8 @@ from portanet._tree import tree_items, tree_map, tree_set
 from portanet._typing import HostArray, Params
 from portanet.errors import ConfigError
 from portanet.nn.layout import Layout
-from portanet.training.arrays import to_host
 from portanet.training.callbacks import Callback
+from portanet.training.inputs.arrays import to_host
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel

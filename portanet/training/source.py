@@ -26,8 +26,8 @@ from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import ConfigError
 from portanet.nn.layer import Layer
-from portanet.training.arrays import as_array, is_host, require_numbers, require_usable
-from portanet.training.offsets import find_offsets, in_a_row, is_wide, name_of, subtract
+from portanet.training.inputs.arrays import as_array, is_host, require_numbers, require_usable
+from portanet.training.inputs.offsets import find_offsets, in_a_row, is_wide, name_of, subtract
 from portanet.training.state import State, take
 from portanet.training.step import Step
 from portanet.xp import namespace

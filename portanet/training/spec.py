@@ -19,9 +19,9 @@ from portanet.nn.losses.class_weight import ClassWeight, as_class_weight, is_res
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.storage.model_card import ModelCard
-from portanet.training.arguments import OwnSettings, as_callbacks, as_dtype, as_loss, as_optimizer, as_schedule
 from portanet.training.callbacks import CALLBACKS, Callback
-from portanet.training.class_weights import class_weights
+from portanet.training.inputs.arguments import OwnSettings, as_callbacks, as_dtype, as_loss, as_optimizer, as_schedule
+from portanet.training.inputs.class_weights import class_weights
 
 _ROWS = 256  # in a batch for "auto", at least
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

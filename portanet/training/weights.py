@@ -18,8 +18,8 @@ from portanet.errors import ModelError
 from portanet.nn import BatchNorm, Dense, Layer, LayerNorm, cross_entropy
 from portanet.storage.model_card import ModelCard
 from portanet.storage.model_file import require_arrays
-from portanet.training.arguments import model_path, require_model, require_params
-from portanet.training.arrays import to_host
+from portanet.training.inputs.arguments import model_path, require_model, require_params
+from portanet.training.inputs.arrays import to_host
 from portanet.training.spec import TrainingSpec, chain_of
 
 if TYPE_CHECKING:

@@ -84,7 +84,8 @@ def test_the_help_of_train_names_every_choice() -> None:
     from portanet import backends
     from portanet.cli import options
     from portanet.cli.train import command
-    from portanet.training import named, presets
+    from portanet.training import presets
+    from portanet.training.inputs import named
 
     text = {option.name: f"{option.metavar} {getattr(option, 'help', '')}" for option in command.params}
     assert text["preset"].split()[0].split("|") == list(presets.PRESETS)

@@ -16,7 +16,7 @@ from portanet.errors import DataError
 from portanet.optim import Adam
 from portanet.storage.model_card import ModelCard
 from portanet.training.fine_tune import fine_tune
-from portanet.training.offsets import find_offsets, subtract
+from portanet.training.inputs.offsets import find_offsets, subtract
 from portanet.training.source import Mapped, Resident, Streamed, as_source
 
 DATES = 20230101 + np.arange(28)

@@ -15,8 +15,8 @@ import pytest
 from portanet.nn import Sequential
 from portanet.storage.model_card import ModelCard
 from portanet.training.fit import fit_spec
+from portanet.training.inputs.tasks import Classify, Regress, Task
 from portanet.training.presets import preset
-from portanet.training.tasks import Classify, Regress, Task
 
 RNG = np.random.default_rng(12)
 X = RNG.normal(0.0, 1.0, (120, 5)) * [1.0, 10.0, 0.1, 3.0, 1.0] + [0.0, 50.0, 0.0, 1.0, 2.0]

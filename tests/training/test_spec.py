@@ -14,9 +14,9 @@ import portanet
 from portanet import nn, optim
 from portanet.errors import ConfigError, ModelError
 from portanet.storage.model_card import ModelCard
+from portanet.training.inputs.tasks import Classify, Regress
 from portanet.training.presets import PRESETS, preset
 from portanet.training.spec import TrainingSpec
-from portanet.training.tasks import Classify, Regress
 
 X, LABELS = blobs(60)
 

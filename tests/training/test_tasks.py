@@ -27,7 +27,7 @@ from portanet.nn import (
     poisson,
 )
 from portanet.optim import Adam
-from portanet.training.tasks import Task, task_named, task_of
+from portanet.training.inputs.tasks import Task, task_named, task_of
 
 X, LABELS = blobs()
 RATE: dict[str, Any] = {"optimizer": Adam(0.1), "epochs": 30, "batch_size": 30}

@@ -19,7 +19,7 @@ from portanet.optim import SGD, Adam
 from portanet.storage.model_card import ModelCard
 from portanet.storage.model_file import save_model
 from portanet.training.fine_tune import fine_tune
-from portanet.training.units import Unit
+from portanet.training.inputs.units import Unit
 
 X, _ = blobs(120)
 RNG = np.random.default_rng(5)

@@ -12,9 +12,9 @@ from portanet._text import shown
 from portanet.errors import ConfigError, ModelError
 from portanet.nn.layer import Layer
 from portanet.optim.optimizer import is_optimizer
-from portanet.training import named
 from portanet.training.callbacks import Callback
 from portanet.training.checkpoints import Checkpoints
+from portanet.training.inputs import named
 
 
 @dataclass(frozen=True)

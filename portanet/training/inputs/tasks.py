@@ -25,8 +25,8 @@ from portanet.nn import (
     softmax,
 )
 from portanet.nn.losses.loss import Loss
-from portanet.training.label_checks import as_numbers, as_shares, last_layer
-from portanet.training.units import Unit
+from portanet.training.inputs.label_checks import as_numbers, as_shares, last_layer
+from portanet.training.inputs.units import Unit
 from portanet.xp import namespace
 
 

@@ -14,8 +14,8 @@ from portanet.data import Dataset
 from portanet.data.labels import is_no_label, listed
 from portanet.errors import DataError
 from portanet.storage.class_kind import ClassKind
-from portanet.training.arrays import to_host
-from portanet.training.frames import columns_of
+from portanet.training.inputs.arrays import to_host
+from portanet.training.inputs.frames import columns_of
 
 
 class Named(NamedTuple):

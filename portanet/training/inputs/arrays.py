@@ -12,7 +12,7 @@ from portanet.backends import Backend
 from portanet.data.memmap.rows import as_rows
 from portanet.errors import DataError
 from portanet.nn.layer import Layer
-from portanet.training.kinds import require_array
+from portanet.training.inputs.kinds import require_array
 from portanet.xp import namespace
 
 _LARGEST = float(np.finfo(np.float32).max)

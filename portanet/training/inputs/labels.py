@@ -16,10 +16,10 @@ from portanet.nn.losses.loss import Loss
 from portanet.storage.class_kind import ClassKind
 from portanet.storage.label import label_names
 from portanet.storage.model_card import ModelCard
-from portanet.training.arrays import to_host
-from portanet.training.classes import Named, as_named, by_number, codes_among, is_absent, require_present
-from portanet.training.frames import columns_of, rows_of, without_objects
-from portanet.training.tasks import task_of
+from portanet.training.inputs.arrays import to_host
+from portanet.training.inputs.classes import Named, as_named, by_number, codes_among, is_absent, require_present
+from portanet.training.inputs.frames import columns_of, rows_of, without_objects
+from portanet.training.inputs.tasks import task_of
 
 _UNKNOWN = ModelCard(())
 
