@@ -24,7 +24,7 @@ import portanet
 from portanet import Callback, nn
 from portanet.mpi.ranks import Ranks
 from portanet.mpi.team import Team
-from portanet.training import shards
+from portanet.training.steps import shards
 
 SMALL, LARGE = 64, 1_000_000  # numbers in a gradient
 REPEATS = 200

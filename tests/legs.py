@@ -17,7 +17,7 @@ import portanet
 from portanet._tree import flatten, map_leaves
 from portanet.backends import compiler
 from portanet.backends.compiler import Compiler
-from portanet.training.shards import workers
+from portanet.training.steps.shards import workers
 
 FAMILIES = {
     "numpy": ("numpy", "numpy-readonly", "numpy-traced", "numpy-fused"),

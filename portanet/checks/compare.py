@@ -22,14 +22,14 @@ from portanet.nn.layout import Layout
 from portanet.optim import Optimizer, Schedule
 from portanet.optim.optimizer import learning_rate
 from portanet.rng import WEIGHTS, generator
-from portanet.training import shards
 from portanet.training.batches import Batches
-from portanet.training.examples import Examples
-from portanet.training.gradient import Gradient
 from portanet.training.inputs.labels import put_labels
-from portanet.training.source import Source, TakeSteps, as_source
-from portanet.training.state import State
-from portanet.training.step import Step
+from portanet.training.steps import shards
+from portanet.training.steps.examples import Examples
+from portanet.training.steps.gradient import Gradient
+from portanet.training.steps.source import Source, TakeSteps, as_source
+from portanet.training.steps.state import State
+from portanet.training.steps.step import Step
 from portanet.xp import namespace
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}

@@ -14,8 +14,8 @@ from portanet.data.memmap.mapped import is_large
 from portanet.errors import ConfigError, PortanetError
 from portanet.mpi import launcher
 from portanet.mpi.ranks import Ranks, say_all
-from portanet.training.gradient import shared, team
 from portanet.training.model import TrainedModel
+from portanet.training.steps.gradient import shared, team
 
 T = TypeVar("T")
 

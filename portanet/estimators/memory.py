@@ -15,7 +15,7 @@ import numpy as np
 from portanet._settings import is_frozen
 from portanet._tree import flatten, is_array, tree_map
 from portanet.estimators.training import Rows, Training
-from portanet.training.state import State
+from portanet.training.steps.state import State
 
 _MOST = 8  # cached fits, the latest ones
 _BYTES = 2**22  # of each fit, at most

@@ -12,8 +12,8 @@ from portanet._typing import Array
 from portanet.backends.base import untraced
 from portanet.backends.steps import Metrics
 from portanet.nn.noise import Key
-from portanet.training.gradient import Gradient
-from portanet.training.state import Data, State
+from portanet.training.steps.gradient import Gradient
+from portanet.training.steps.state import Data, State
 from portanet.xp import namespace
 
 

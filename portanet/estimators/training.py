@@ -16,9 +16,9 @@ from portanet.nn import Layer
 from portanet.nn.layout import Layout
 from portanet.nn.losses.loss import LossFunction
 from portanet.rng import NOISE, generator
-from portanet.training import shards
-from portanet.training.gradient import Gradient, shard_rows, tracer_for
-from portanet.training.state import Data, State
+from portanet.training.steps import shards
+from portanet.training.steps.gradient import Gradient, shard_rows, tracer_for
+from portanet.training.steps.state import Data, State
 from portanet.training.weights import on_backend
 from portanet.xp import copied, namespace
 

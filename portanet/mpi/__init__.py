@@ -28,7 +28,7 @@ test -d runs/big && more=--resume
 srun --mpi=pmi2 portanet train rows.csv --label y --batch-size 16384 --out runs/big $more
 ```
 
-**The same bits.** The shards of a batch (`portanet.training.gradient`) are dealt to the ranks. Each rank sums one slice
+**The same bits.** The shards of a batch (training/steps/gradient.py) are dealt to the ranks. Each rank sums one slice
 of the gradient over all shards, in the order of the shards (Alltoall, add, Allgather). So model.safetensors has the
 same SHA-256 on 1, 2, 3 and 4 ranks and without MPI, with threads, traced or not, and a run resumes on another number of
 ranks. On a device, where a single process does not shard its batches, this holds from two ranks on; each rank takes one

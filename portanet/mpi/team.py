@@ -24,7 +24,7 @@ _LEAST = 4  # shards
 
 
 class Local(Protocol):
-    """The threads of one rank: `portanet.training.shards.Workers`."""
+    """The threads of one rank: `portanet.training.steps.shards.Workers`."""
 
     size: int
 

@@ -14,8 +14,8 @@ from portanet.training.inputs.labels import row_weights
 from portanet.training.inputs.tasks import task_of
 from portanet.training.inputs.units import Unit
 from portanet.training.intervals import margins
-from portanet.training.source import Source
 from portanet.training.spec import TrainingSpec
+from portanet.training.steps.source import Source
 from portanet.training.temperature import inverse_temperature, last_dense, scaled
 from portanet.training.weights import TrainedParams
 

@@ -13,10 +13,10 @@ from portanet.backends import Backend
 from portanet.errors import DivergenceError
 from portanet.nn.layer import Layer
 from portanet.nn.noise import Key
-from portanet.training.gradient import Gradient
 from portanet.training.probe import probed
-from portanet.training.state import Data, State
-from portanet.training.step import Step
+from portanet.training.steps.gradient import Gradient
+from portanet.training.steps.state import Data, State
+from portanet.training.steps.step import Step
 from portanet.xp import namespace
 
 Steps = Callable[[int], tuple[Data, tuple[int, int], float]]

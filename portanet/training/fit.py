@@ -29,8 +29,6 @@ from portanet.training.batches import Batches
 from portanet.training.calibration import put_right, require_calibratable
 from portanet.training.callbacks import Callback
 from portanet.training.checkpoints import Checkpoints
-from portanet.training.examples import Examples
-from portanet.training.gradient import team
 from portanet.training.history import History
 from portanet.training.inputs.arguments import as_checkpoints, as_loss, require_model, require_params
 from portanet.training.inputs.arrays import as_array, backend_for, require_numbers, to_host
@@ -46,8 +44,10 @@ from portanet.training.loop import Plan, train
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress, in_notebook
 from portanet.training.resume import Resume
-from portanet.training.source import Source, as_source
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
+from portanet.training.steps.examples import Examples
+from portanet.training.steps.gradient import team
+from portanet.training.steps.source import Source, as_source
 from portanet.training.stopping import Stop
 from portanet.training.together import Alone, Together, own_device, require_same, require_shareable
 from portanet.training.watched import watched_by, with_metric

@@ -14,15 +14,15 @@ from portanet.nn.layout import Layout
 from portanet.optim.optimizer import average_buffers, learning_rate, weights
 from portanet.training.batches import Batches
 from portanet.training.divergence import Search
-from portanet.training.examples import Examples
-from portanet.training.gradient import gradient_of
 from portanet.training.guard import Guard
 from portanet.training.history import History
 from portanet.training.model import TrainedModel
 from portanet.training.resume import Resume
 from portanet.training.spec import TrainingSpec
-from portanet.training.state import Data, Position, State, require_state
-from portanet.training.step import Step
+from portanet.training.steps.examples import Examples
+from portanet.training.steps.gradient import gradient_of
+from portanet.training.steps.state import Data, Position, State, require_state
+from portanet.training.steps.step import Step
 from portanet.training.stopping import DIVERGED, EARLY, FINISHED, Stop
 from portanet.training.watchers import Watchers
 from portanet.training.weights import TrainedParams

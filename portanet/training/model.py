@@ -23,7 +23,6 @@ from portanet.report.figure import Page, figure
 from portanet.storage import model_file
 from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import explained
-from portanet.training import shards
 from portanet.training.inputs.arguments import as_custom, as_path, model_path
 from portanet.training.inputs.arrays import to_host
 from portanet.training.inputs.frames import Given
@@ -34,8 +33,9 @@ from portanet.training.intervals import bounds
 from portanet.training.measure import measure, source_for
 from portanet.training.outputs import Outputs
 from portanet.training.record import record_of, report_of
-from portanet.training.source import Source
 from portanet.training.spec import TrainingSpec, chain_of
+from portanet.training.steps import shards
+from portanet.training.steps.source import Source
 from portanet.training.stopping import FINISHED
 from portanet.training.summary import describe, html_table, table
 from portanet.training.weights import TrainedParams, Weights, on_backend

@@ -10,7 +10,7 @@ from portanet._tree import from_plain, to_plain, tree_map
 from portanet.optim import Schedule
 from portanet.training.checkpoints import Checkpoints
 from portanet.training.guard import Guard
-from portanet.training.state import Position
+from portanet.training.steps.state import Position
 from portanet.training.watchers import Watchers
 
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from portanet.nn.layer import Layer
 from portanet.optim import Schedule
 from portanet.training.callbacks import Callback, Row
 from portanet.training.checkpoints import Checkpoints, made_with
-from portanet.training.gradient import not_rowwise
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
+from portanet.training.steps.gradient import not_rowwise
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
 from portanet.training.watchers import Watchers
 

@@ -12,8 +12,8 @@ from bench_peers.jobs import Data, Job
 from portanet import Backend, Callback, TrainedModel, choose, fit
 from portanet.nn import Conv2D, Dense, Flatten, Layer, MaxPool2D, ReLU, Rescale, Sequential, he_uniform, uniform
 from portanet.optim import SGD, Adam
-from portanet.training import shards
-from portanet.training.gradient import tracer_for
+from portanet.training.steps import shards
+from portanet.training.steps.gradient import tracer_for
 
 FOREVER = 10**9
 

@@ -23,7 +23,7 @@ from portanet.backends.numpy_calls import NumPyCalls
 from portanet.nn import Dense, ReLU, Sequential
 from portanet.optim import Adam
 from portanet.tracing import Statement, Traced
-from portanet.training import shards
+from portanet.training.steps import shards
 from portanet.xp import namespace
 
 

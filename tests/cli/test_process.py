@@ -140,7 +140,7 @@ def test_an_interrupted_training(tmp_path: Path) -> None:
 def test_interrupted_before_the_first_result_nothing_is_left(tmp_path: Path) -> None:
     rows(tmp_path)
     stop = (
-        "import sys\nfrom portanet.cli import main\nfrom portanet.training.gradient import Gradient\n"
+        "import sys\nfrom portanet.cli import main\nfrom portanet.training.steps.gradient import Gradient\n"
         "def stopped(*arguments, **options): raise KeyboardInterrupt\n"
         "Gradient.__call__ = stopped\nmain(['train', 'rows.csv', '--preset', 'mlp', '--quiet'])"
     )

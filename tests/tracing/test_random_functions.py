@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from portanet.backends.numpy_calls import NumPyCalls
 from portanet.tracing import Traced
-from portanet.training.shards import workers
+from portanet.training.steps.shards import workers
 from portanet.xp import namespace
 
 DTYPES = ["float32", "float64", "int32", "uint8", "bool"]

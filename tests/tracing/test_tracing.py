@@ -26,7 +26,7 @@ from portanet.backends.base import untraced
 from portanet.backends.numpy import NumPy
 from portanet.backends.numpy_calls import NumPyCalls
 from portanet.tracing import Traced
-from portanet.training.shards import workers
+from portanet.training.steps.shards import workers
 from portanet.xp import namespace
 
 X = np.arange(6.0).reshape(2, 3)

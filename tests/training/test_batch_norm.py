@@ -13,7 +13,7 @@ from portanet._tree import tree_get
 from portanet.backends import Backend
 from portanet.nn import BatchNorm, Conv2D, Dense, Flatten, LayerNorm, ReLU, Residual, Sequential, Standardize
 from portanet.optim import EMA, SGD, ClipByGlobalNorm
-from portanet.training.gradient import shard_rows
+from portanet.training.steps.gradient import shard_rows
 
 TABLE = Sequential(Dense(6), BatchNorm(), ReLU(), Residual(LayerNorm(), Dense(6), BatchNorm(momentum=0.3)), Dense(3))
 IMAGES = Sequential(Conv2D(3, 2), BatchNorm(), ReLU(), Flatten(), Dense(3))

@@ -12,9 +12,9 @@ from legs import Leg
 from portanet.nn import Dense, Dropout, Flatten, Layer, Layout, ReLU, Rescale, Sequential, Standardize, cross_entropy
 from portanet.nn.noise import Key
 from portanet.optim import AdamW
-from portanet.training.gradient import Gradient, shard_rows
-from portanet.training.shards import Serial, workers
-from portanet.training.state import Data
+from portanet.training.steps.gradient import Gradient, shard_rows
+from portanet.training.steps.shards import Serial, workers
+from portanet.training.steps.state import Data
 from portanet.xp import namespace
 
 MODEL = Sequential(Rescale(0.5), Standardize(), Dense(5), ReLU(), Dropout(0.3), Dense(3))

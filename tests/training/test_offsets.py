@@ -17,7 +17,7 @@ from portanet.optim import Adam
 from portanet.storage.model_card import ModelCard
 from portanet.training.fine_tune import fine_tune
 from portanet.training.inputs.offsets import find_offsets, subtract
-from portanet.training.source import Mapped, Resident, Streamed, as_source
+from portanet.training.steps.source import Mapped, Resident, Streamed, as_source
 
 DATES = 20230101 + np.arange(28)
 SECONDS = 1.7e9 + 60.0 * np.arange(60)

@@ -120,8 +120,8 @@ def steps_of(run: portanet.TrainedModel) -> float:
 @pytest.mark.parametrize("model", COUNTING, ids=lambda model: type(model).__name__)
 def test_buffers_are_kept_whatever_the_batch(model: Layer, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where rowwise models are cut into shards."""
-    monkeypatch.setattr("portanet.training.gradient._SHARD_MACS", 1)
-    monkeypatch.setattr("portanet.training.gradient._SHARD_ROWS", 8)
+    monkeypatch.setattr("portanet.training.steps.gradient._SHARD_MACS", 1)
+    monkeypatch.setattr("portanet.training.steps.gradient._SHARD_ROWS", 8)
     run = portanet.fit(model, X, LABELS, epochs=2, batch_size=48, backend=backend)
     assert steps_of(run) == 4.0
     with pytest.raises(ConfigError, match=r"(Counter|Chain) .*in parts"):

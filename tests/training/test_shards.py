@@ -17,7 +17,7 @@ from portanet import _machine
 from portanet.cli.remedies import with_flags
 from portanet.errors import ConfigError
 from portanet.nn import Dense, ReLU, Rescale, Sequential
-from portanet.training import shards
+from portanet.training.steps import shards
 
 
 @pytest.mark.parametrize("size", [1, 2, 4])
@@ -153,7 +153,7 @@ def test_a_forked_process_has_workers_of_its_own() -> None:
 import os
 from portanet.cli.remedies import with_flags
 from portanet.errors import ConfigError
-from portanet.training import shards
+from portanet.training.steps import shards
 shards.workers(2).run_pair(int, int)
 if (child := os.fork()) == 0:
     shards.workers(2).run_pair(int, int)

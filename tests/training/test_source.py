@@ -15,7 +15,7 @@ from portanet.backends import Backend
 from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import Rows
 from portanet.errors import ConfigError, DataError
-from portanet.training.source import Mapped, Resident, Streamed, as_source
+from portanet.training.steps.source import Mapped, Resident, Streamed, as_source
 
 X = np.random.default_rng(0).normal(0.0, 1.0, (9000, 3)).astype(np.float32)
 MODEL = nn.Sequential(nn.Standardize(), nn.Dense(2))
@@ -91,7 +91,7 @@ def test_bytes_stay_bytes_where_the_first_layer_casts_them(backend: Backend) -> 
 
 def test_a_full_batch_of_rows_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(strict := portanet.choose("strict"), "free_memory", lambda: 5e8)
-    monkeypatch.setattr("portanet.training.source._SHARE", 0.0)
+    monkeypatch.setattr("portanet.training.steps.source._SHARE", 0.0)
     with pytest.raises(ConfigError, match=r"takes 0\.00011 GB, and strict on device1 has 0\.5 GB free"):
         as_source(X, MODEL, strict, "float32").require_full_batch()
     as_source(X, MODEL, portanet.choose("numpy"), "float32").require_full_batch()

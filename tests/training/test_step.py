@@ -12,10 +12,10 @@ from portanet import Backend, fit, optim
 from portanet._tree import flatten, tree_map
 from portanet.nn import BatchNorm, Dense, Layout, ReLU, Sequential, cross_entropy
 from portanet.optim.optimizer import average_buffers
-from portanet.training.gradient import Gradient
-from portanet.training.shards import workers
-from portanet.training.state import Data, State
-from portanet.training.step import Step
+from portanet.training.steps.gradient import Gradient
+from portanet.training.steps.shards import workers
+from portanet.training.steps.state import Data, State
+from portanet.training.steps.step import Step
 from portanet.training.weights import on_backend
 
 MODEL = Sequential(Dense(6), BatchNorm(), ReLU(), Dense(3))

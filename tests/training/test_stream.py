@@ -20,7 +20,7 @@ from portanet.data.memmap.rows import Rows
 from portanet.errors import ConfigError, DataError, DivergenceError
 from portanet.storage.snapshot import read_snapshot
 from portanet.training.checkpoints import Checkpoints
-from portanet.training.source import Mapped, Resident, as_source
+from portanet.training.steps.source import Mapped, Resident, as_source
 
 X, LABELS = blobs(90)
 TABLE = X.astype(np.float32)

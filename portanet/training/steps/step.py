@@ -14,8 +14,8 @@ from portanet.backends.steps import Metrics
 from portanet.nn.noise import Key
 from portanet.optim import Optimizer
 from portanet.optim.optimizer import average_buffers
-from portanet.training.gradient import Gradient
-from portanet.training.state import Data, State, require_form
+from portanet.training.steps.gradient import Gradient
+from portanet.training.steps.state import Data, State, require_form
 from portanet.xp import namespace
 
 

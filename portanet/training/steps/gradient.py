@@ -22,10 +22,10 @@ from portanet.nn.layer import Layer
 from portanet.nn.layout import Layout
 from portanet.nn.losses.loss import LossFunction
 from portanet.nn.noise import Key
-from portanet.training import shards
 from portanet.training.inputs.tasks import task_of
-from portanet.training.shards import Workers
-from portanet.training.state import Data, take
+from portanet.training.steps import shards
+from portanet.training.steps.shards import Workers
+from portanet.training.steps.state import Data, take
 from portanet.xp import device, namespace
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from portanet._typing import Array, HostArray
-from portanet.training.source import Source, TakeSteps
-from portanet.training.state import Data
-from portanet.training.step import Step
+from portanet.training.steps.source import Source, TakeSteps
+from portanet.training.steps.state import Data
+from portanet.training.steps.step import Step
 
 
 @dataclass(frozen=True, eq=False)

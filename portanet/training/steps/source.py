@@ -28,12 +28,12 @@ from portanet.errors import ConfigError
 from portanet.nn.layer import Layer
 from portanet.training.inputs.arrays import as_array, is_host, require_numbers, require_usable
 from portanet.training.inputs.offsets import find_offsets, in_a_row, is_wide, name_of, subtract
-from portanet.training.state import State, take
-from portanet.training.step import Step
+from portanet.training.steps.state import State, take
+from portanet.training.steps.step import Step
 from portanet.xp import namespace
 
 if TYPE_CHECKING:
-    from portanet.training.examples import Examples
+    from portanet.training.steps.examples import Examples
 
 FIT_ROWS = 4096  # the rows that preprocessing is fitted to at once: the bits of its sums depend on it
 _SHARE = 0.5  # of the free memory that rows may take: a step needs the rest
