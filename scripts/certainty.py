@@ -25,10 +25,10 @@ from portanet import metrics
 from portanet.nn import Quantile, Sequential
 from portanet.storage.model_card import ModelCard
 from portanet.training import presets
-from portanet.training.calibration import put_right
 from portanet.training.fit import fit_spec
 from portanet.training.inputs.tasks import Classify, Regress
 from portanet.training.inputs.validation import hold_out
+from portanet.training.trained.calibration import put_right
 
 TEST, SPLITS = 4_000, 5
 NUMBERS = {name: TABLES[name] for name in ("diamonds", "ames", "hotel", "flights")} | {

@@ -34,7 +34,7 @@ LEVELS = [
     {"__main__"},
 ]
 # A method that gives the object to a part above it.
-UPWARD = {("training/weights.py", "portanet.estimators.as_estimator")}
+UPWARD = {("training/trained/weights.py", "portanet.estimators.as_estimator")}
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
 
 # Where each heavy library may be named: one file. Array libraries have a file each in backends/, click is cli/, and

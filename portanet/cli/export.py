@@ -94,7 +94,7 @@ def _differences(run: TrainedModel, path: Path, source: str) -> str:
     from portanet.cli import facts
     from portanet.data.source import read_cells
     from portanet.export.files import takes_columns
-    from portanet.training.verify import differences
+    from portanet.training.trained.verify import differences
 
     cells = None
     if run.card.table is not None and takes_columns(run.card):

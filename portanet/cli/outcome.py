@@ -18,12 +18,12 @@ from portanet.data import Dataset
 from portanet.metrics import RMSE, Metric
 from portanet.storage.run_folder import RunFolder
 from portanet.storage.run_record import RunRecord, write_record
-from portanet.training.evidence import evidence_of
-from portanet.training.measure import measure
 from portanet.training.model import TrainedModel
-from portanet.training.scores import baseline
-from portanet.training.summary import layers
-from portanet.training.targets import measure_targets, target_names
+from portanet.training.trained.evidence import evidence_of
+from portanet.training.trained.measure import measure
+from portanet.training.trained.scores import baseline
+from portanet.training.trained.summary import layers
+from portanet.training.trained.targets import measure_targets, target_names
 
 
 def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:

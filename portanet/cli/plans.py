@@ -19,12 +19,12 @@ from portanet.errors import ConfigError, DataError
 from portanet.nn import LOSSES, Sequential
 from portanet.storage.label import Label, as_label, in_words
 from portanet.storage.model_card import ModelCard
-from portanet.training.calibration import require_calibratable
 from portanet.training.cross_validation import folds_of
 from portanet.training.fine_tune import fine_tune
 from portanet.training.inputs.tasks import Classify, Multilabel, Regress, Task, task_named
 from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
+from portanet.training.trained.calibration import require_calibratable
 from portanet.training.watched import require_watched
 
 PLACES = (

@@ -54,9 +54,9 @@ def command(runs: tuple[Path, ...], out: Path | None, force: bool) -> None:
 def _evidence(run: Path, record: RunRecord) -> tuple[Evidence | None, str]:
     """The model's answers on the rows of the run, read again; or why there are none."""
     from portanet.cli import outcome, rerun
-    from portanet.training.evidence import evidence_of
     from portanet.training.model import load
     from portanet.training.spec import TrainingSpec
+    from portanet.training.trained.evidence import evidence_of
 
     if not record.result:
         return None, ""

@@ -19,7 +19,7 @@ def command(model: Path, as_json: bool) -> None:
     """Show a model's layers, shapes and numbers of parameters."""
     from portanet.storage.label import in_words
     from portanet.training.model import load
-    from portanet.training.summary import layers, table
+    from portanet.training.trained.summary import layers, table
 
     run = load(model)
     card, about, shape = run.card, run.about, run.input_shape

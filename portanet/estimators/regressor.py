@@ -19,7 +19,7 @@ from portanet.estimators.parameters import store_arguments
 from portanet.estimators.targets import validate_numbers
 from portanet.metrics import R2
 from portanet.nn.losses.loss import LossFunction, TaskKind
-from portanet.training.intervals import conformal
+from portanet.training.trained.intervals import conformal
 from portanet.xp import namespace
 
 

@@ -36,7 +36,7 @@ class ModelCard:
     levels       the quantiles that a regression's outputs stand for, see nn/losses/quantile.py; none where they are
                  predictions
     margins      for each target, by how much its interval is widened, as a number of the model: see
-                 training/intervals.py
+                 training/trained/intervals.py
     table        what a table's columns hold, and how its file is written, to read the next one alike
     """
 

@@ -24,12 +24,12 @@ from portanet.training.explorer_fields import fields_of
 from portanet.training.explorer_replay import replay_of
 from portanet.training.explorer_rows import ARRAY, examples_of, require_examples
 from portanet.training.inputs.arrays import to_host
-from portanet.training.intervals import coverage_of
 from portanet.training.model import TrainedModel
 from portanet.training.snapshots import Snapshots
-from portanet.training.summary import layers
-from portanet.training.targets import target_names
-from portanet.training.weights import TrainedParams
+from portanet.training.trained.intervals import coverage_of
+from portanet.training.trained.summary import layers
+from portanet.training.trained.targets import target_names
+from portanet.training.trained.weights import TrainedParams
 
 AUTO = "auto"
 _POINTS = 0.001  # that the score may fall by in int8

@@ -26,7 +26,6 @@ from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.rng import WEIGHTS, generator
 from portanet.storage.model_card import ModelCard
 from portanet.training.batches import Batches
-from portanet.training.calibration import put_right, require_calibratable
 from portanet.training.callbacks import Callback
 from portanet.training.checkpoints import Checkpoints
 from portanet.training.history import History
@@ -50,8 +49,9 @@ from portanet.training.steps.gradient import team
 from portanet.training.steps.source import Source, as_source
 from portanet.training.stopping import Stop
 from portanet.training.together import Alone, Together, own_device, require_same, require_shareable
+from portanet.training.trained.calibration import put_right, require_calibratable
+from portanet.training.trained.weights import TrainedParams, on_backend
 from portanet.training.watched import watched_by, with_metric
-from portanet.training.weights import TrainedParams, on_backend
 
 
 @explained

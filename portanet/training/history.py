@@ -12,11 +12,11 @@ from portanet._typing import HostArray
 from portanet.training.batches import Batches
 from portanet.training.callbacks import Row
 from portanet.training.inputs.tasks import Task
-from portanet.training.measure import measure
 from portanet.training.steps.gradient import shared
 from portanet.training.steps.shards import Workers
 from portanet.training.steps.source import Source
 from portanet.training.steps.state import Position
+from portanet.training.trained.measure import measure
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel

@@ -24,8 +24,8 @@ from portanet.training.steps.gradient import gradient_of
 from portanet.training.steps.state import Data, Position, State, require_state
 from portanet.training.steps.step import Step
 from portanet.training.stopping import DIVERGED, EARLY, FINISHED, Stop
+from portanet.training.trained.weights import TrainedParams
 from portanet.training.watchers import Watchers
-from portanet.training.weights import TrainedParams
 from portanet.xp import copied
 
 

@@ -29,16 +29,16 @@ from portanet.training.inputs.frames import Given
 from portanet.training.inputs.labels import known_labels
 from portanet.training.inputs.tasks import Task, task_of
 from portanet.training.inputs.units import Unit
-from portanet.training.intervals import bounds
-from portanet.training.measure import measure, source_for
-from portanet.training.outputs import Outputs
-from portanet.training.record import record_of, report_of
 from portanet.training.spec import TrainingSpec, chain_of
 from portanet.training.steps import shards
 from portanet.training.steps.source import Source
 from portanet.training.stopping import FINISHED
-from portanet.training.summary import describe, html_table, table
-from portanet.training.weights import TrainedParams, Weights, on_backend
+from portanet.training.trained.intervals import bounds
+from portanet.training.trained.measure import measure, source_for
+from portanet.training.trained.outputs import Outputs
+from portanet.training.trained.record import record_of, report_of
+from portanet.training.trained.summary import describe, html_table, table
+from portanet.training.trained.weights import TrainedParams, Weights, on_backend
 
 
 @dataclass(repr=False)

@@ -12,7 +12,7 @@ from typing import Protocol
 from portanet._text import plain
 from portanet.training.callbacks import Callback, Row
 from portanet.training.model import TrainedModel
-from portanet.training.summary import describe
+from portanet.training.trained.summary import describe
 
 
 class Progress(Callback):

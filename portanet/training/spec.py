@@ -41,7 +41,7 @@ class TrainingSpec:
     accumulate    parts that each batch is computed in
     dtype         of the parameters: "float32" or "float64"
     valid         the fraction of the rows that is held out
-    calibrate     whether probabilities are put right on the rows held out, see training/temperature.py
+    calibrate     whether probabilities are put right on the rows held out, see training/trained/temperature.py
     class_weight  how much each class counts, as in `CrossEntropy`
     log_every     epochs from one row of the history to the next
 

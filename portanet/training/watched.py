@@ -10,8 +10,8 @@ from portanet._typing import HostArray
 from portanet.errors import ConfigError
 from portanet.training.callbacks import Callback, KeepBest
 from portanet.training.inputs.tasks import Task, task_of
-from portanet.training.scores import count_of, known_metrics, metric_named
 from portanet.training.spec import TrainingSpec
+from portanet.training.trained.scores import count_of, known_metrics, metric_named
 
 if TYPE_CHECKING:
     from portanet.training.loop import Plan

@@ -13,8 +13,8 @@ from bench_peers.jobs import Array, Data, Job
 
 from portanet import choose
 from portanet.nn import Layer
-from portanet.training.outputs import block_rows
 from portanet.training.steps.gradient import shard_rows
+from portanet.training.trained.outputs import block_rows
 
 
 def run(job: Job, data: Data, pace: Pace, _: None) -> None:

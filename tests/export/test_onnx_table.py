@@ -26,7 +26,7 @@ from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Column
 from portanet.training.fit import fit_spec
 from portanet.training.presets import PRESETS
-from portanet.training.verify import differences
+from portanet.training.trained.verify import differences
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

@@ -20,8 +20,8 @@ from portanet.nn import BatchNorm, Dense, Dropout, Frozen, Layer, ReLU, Rescale,
 from portanet.nn.folding import fold_input_scale
 from portanet.storage import safetensors_file
 from portanet.storage.model_card import ModelCard
-from portanet.training import summary
 from portanet.training.spec import TrainingSpec
+from portanet.training.trained import summary
 from portanet.xp import namespace
 
 X, LABELS = blobs(48)

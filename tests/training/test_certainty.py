@@ -25,8 +25,8 @@ from portanet.nn import (
     Softplus,
 )
 from portanet.storage.model_card import ModelCard
-from portanet.training.intervals import bounds, margins
-from portanet.training.temperature import inverse_temperature, last_dense
+from portanet.training.trained.intervals import bounds, margins
+from portanet.training.trained.temperature import inverse_temperature, last_dense
 
 RNG = np.random.default_rng(7)
 X = RNG.normal(size=(400, 3))

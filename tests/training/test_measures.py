@@ -143,7 +143,7 @@ def test_r2_of_constant_targets_is_0_or_1(value: float, backend: Backend) -> Non
 
 
 def test_the_loss_of_many_blocks_is_added_in_float64(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.training.outputs.block_rows", lambda *_: 1)
+    monkeypatch.setattr("portanet.training.trained.outputs.block_rows", lambda *_: 1)
     x, labels = np.tile(X[:, :1], (500, 1)).astype(np.float32), np.tile(LABELS, 500)
     run = portanet.fit(Sequential(Dense(3)), X[:, :1], LABELS, epochs=1)
     z = run.outputs(x).astype(np.float64)

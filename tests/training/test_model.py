@@ -12,7 +12,7 @@ from helpers import blobs
 import portanet
 from portanet.backends import Backend
 from portanet.nn import Dense, ReLU, Sequential, Standardize
-from portanet.training import outputs
+from portanet.training.trained import outputs
 
 MODEL = Sequential(Standardize(), Dense(6), ReLU(), Dense(3))
 X, LABELS = blobs(50, seed=1)

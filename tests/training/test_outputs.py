@@ -14,7 +14,7 @@ import portanet
 from portanet.backends import choose
 from portanet.nn import BatchNorm, Conv2D, Dense, Dropout, Flatten, LayerNorm, MaxPool2D, ReLU, Rescale, Sequential
 from portanet.tracing import Traced
-from portanet.training.outputs import Outputs
+from portanet.training.trained.outputs import Outputs
 
 NETWORKS: list[Any] = [
     Sequential(Rescale(1 / 255), Flatten(), Dense(32), BatchNorm(), ReLU(), Dropout(0.5), Dense(3)),
@@ -24,7 +24,7 @@ NETWORKS: list[Any] = [
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.training.outputs.block_rows", lambda *_: 16)
+    monkeypatch.setattr("portanet.training.trained.outputs.block_rows", lambda *_: 16)
 
 
 def trained(network: Any, **settings: Any) -> portanet.TrainedModel:

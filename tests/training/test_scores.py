@@ -14,7 +14,7 @@ from portanet.backends import Backend
 from portanet.errors import ConfigError
 from portanet.nn import BinaryCrossEntropy, Dense, Sequential
 from portanet.training.inputs.tasks import Classify, Multilabel, Regress
-from portanet.training.scores import Answers, baseline, metric_named, scores
+from portanet.training.trained.scores import Answers, baseline, metric_named, scores
 
 X, LABELS = blobs(90)
 RNG = np.random.default_rng(5)

@@ -157,7 +157,7 @@ def test_preprocessing_after_other_layers(tmp_path: Path) -> None:
 
 
 def test_use(backend: Backend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.training.outputs.block_rows", lambda *_: 16)
+    monkeypatch.setattr("portanet.training.trained.outputs.block_rows", lambda *_: 16)
     run = train(IMAGES, IMAGE_MODEL, backend=backend)
     chosen = Rows(on_disk(tmp_path / "x.npy", IMAGES)).select(slice(5, 60))
     plain = IMAGES[5:60]

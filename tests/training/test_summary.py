@@ -21,7 +21,7 @@ from portanet.nn import (
     Sequential,
     Standardize,
 )
-from portanet.training.summary import layers, table
+from portanet.training.trained.summary import layers, table
 
 
 def rows_of(model: Layer, shape: tuple[int, ...]) -> list[tuple[Any, ...]]:

@@ -17,7 +17,7 @@ from portanet.metrics import LOSS, Metric
 from portanet.storage.model_card import ModelCard
 from portanet.training.inputs.tasks import Task
 from portanet.training.inputs.units import Unit
-from portanet.training.intervals import bounds
+from portanet.training.trained.intervals import bounds
 
 LARGE = 2**24  # outputs, 128 MiB in float64: of more, only what adds up over batches is measured unasked
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from portanet.report.figure import Page
 from portanet.report.page import page, require_packages
 from portanet.storage.run_record import RunRecord
-from portanet.training.evidence import evidence_of
 from portanet.training.inputs.validation import pair_of
-from portanet.training.summary import layers
+from portanet.training.trained.evidence import evidence_of
+from portanet.training.trained.summary import layers
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel

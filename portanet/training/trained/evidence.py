@@ -16,7 +16,7 @@ from portanet.rng import SHUFFLE, generator
 from portanet.training.inputs.arrays import to_host
 from portanet.training.inputs.units import Unit
 from portanet.training.inputs.validation import rows_at
-from portanet.training.intervals import bounds, coverage_of
+from portanet.training.trained.intervals import bounds, coverage_of
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel

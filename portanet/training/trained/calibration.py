@@ -13,11 +13,11 @@ from portanet.nn.layer import Layer
 from portanet.training.inputs.labels import row_weights
 from portanet.training.inputs.tasks import task_of
 from portanet.training.inputs.units import Unit
-from portanet.training.intervals import margins
 from portanet.training.spec import TrainingSpec
 from portanet.training.steps.source import Source
-from portanet.training.temperature import inverse_temperature, last_dense, scaled
-from portanet.training.weights import TrainedParams
+from portanet.training.trained.intervals import margins
+from portanet.training.trained.temperature import inverse_temperature, last_dense, scaled
+from portanet.training.trained.weights import TrainedParams
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel

@@ -14,9 +14,9 @@ from portanet.training.inputs.ends import shape_remedy
 from portanet.training.inputs.frames import rows_for
 from portanet.training.inputs.labels import put_labels, row_weights
 from portanet.training.inputs.units import Unit
-from portanet.training.scores import LARGE, Answers, scores
 from portanet.training.steps import shards
 from portanet.training.steps.source import Source, as_source
+from portanet.training.trained.scores import LARGE, Answers, scores
 from portanet.xp import device, namespace
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.storage.model_card import ModelCard
 from portanet.training.inputs.units import Unit
-from portanet.training.scores import Answers, scores
+from portanet.training.trained.scores import Answers, scores
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
