@@ -20,7 +20,7 @@ from portanet.export.packing import pack
 from portanet.export.rounding import round_params
 from portanet.nn import Dense
 from portanet.storage.model_card import ModelCard
-from portanet.training.explorer_fields import fields_of
+from portanet.training.explorer.fields import fields_of
 
 
 def draws(*shape: int) -> Any:

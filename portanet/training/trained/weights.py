@@ -174,7 +174,7 @@ class Weights:
         The page opens from disk, without a network. Raises ConfigError for other settings, ModelError for a layer
         that the page cannot run, DataError where the file cannot be written.
         """
-        from portanet.training.explorer import explore
+        from portanet.training.explorer.page import explore
 
         own: Any = self
         return explore(own, model_path(path, (".html",)), examples=examples, precision=precision, snapshots=snapshots)

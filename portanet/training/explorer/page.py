@@ -20,9 +20,9 @@ from portanet.export.model_graph import model_graph
 from portanet.export.rounding import FLOAT16, INT8, round_params
 from portanet.nn.losses.loss import TaskKind
 from portanet.storage import atomic
-from portanet.training.explorer_fields import fields_of
-from portanet.training.explorer_replay import replay_of
-from portanet.training.explorer_rows import ARRAY, examples_of, require_examples
+from portanet.training.explorer.fields import fields_of
+from portanet.training.explorer.replay import replay_of
+from portanet.training.explorer.rows import ARRAY, examples_of, require_examples
 from portanet.training.inputs.arrays import to_host
 from portanet.training.model import TrainedModel
 from portanet.training.snapshots import Snapshots
