@@ -22,8 +22,8 @@ from portanet.nn.layout import Layout
 from portanet.optim import Optimizer, Schedule
 from portanet.optim.optimizer import learning_rate
 from portanet.rng import WEIGHTS, generator
-from portanet.training.batches import Batches
 from portanet.training.inputs.labels import put_labels
+from portanet.training.loop.batches import Batches
 from portanet.training.steps import shards
 from portanet.training.steps.examples import Examples
 from portanet.training.steps.gradient import Gradient

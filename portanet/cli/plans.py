@@ -22,10 +22,10 @@ from portanet.storage.model_card import ModelCard
 from portanet.training.cross_validation import folds_of
 from portanet.training.fine_tune import fine_tune
 from portanet.training.inputs.tasks import Classify, Multilabel, Regress, Task, task_named
+from portanet.training.loop.watched import require_watched
 from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
 from portanet.training.trained.calibration import require_calibratable
-from portanet.training.watched import require_watched
 
 PLACES = (
     "data", "label", "classes", "image", "task", "valid", "test", "from", "freeze", "preset", "backend", "device",

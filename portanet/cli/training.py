@@ -29,11 +29,11 @@ from portanet.training import presets
 from portanet.training.callbacks import Callback, Row
 from portanet.training.checkpoints import Checkpoints
 from portanet.training.fit import fit_spec
+from portanet.training.loop.together import own_device
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
 from portanet.training.snapshots import Snapshots
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
-from portanet.training.together import own_device
 
 _COLUMNS = 19  # whose kinds are shown
 

@@ -25,10 +25,8 @@ from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.rng import WEIGHTS, generator
 from portanet.storage.model_card import ModelCard
-from portanet.training.batches import Batches
 from portanet.training.callbacks import Callback
 from portanet.training.checkpoints import Checkpoints
-from portanet.training.history import History
 from portanet.training.inputs.arguments import as_checkpoints, as_loss, require_model, require_params
 from portanet.training.inputs.arrays import as_array, backend_for, require_numbers, to_host
 from portanet.training.inputs.ends import outputs_of, require_reach
@@ -39,19 +37,21 @@ from portanet.training.inputs.offsets import name_of
 from portanet.training.inputs.tasks import loss_for, task_of
 from portanet.training.inputs.units import Unit, require_squares
 from portanet.training.inputs.validation import hold_out, pair_of, share_of
-from portanet.training.loop import Plan, train
+from portanet.training.loop.batches import Batches
+from portanet.training.loop.history import History
+from portanet.training.loop.loop import Plan, train
+from portanet.training.loop.resume import Resume
+from portanet.training.loop.together import Alone, Together, own_device, require_same, require_shareable
+from portanet.training.loop.watched import watched_by, with_metric
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress, in_notebook
-from portanet.training.resume import Resume
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
 from portanet.training.steps.examples import Examples
 from portanet.training.steps.gradient import team
 from portanet.training.steps.source import Source, as_source
 from portanet.training.stopping import Stop
-from portanet.training.together import Alone, Together, own_device, require_same, require_shareable
 from portanet.training.trained.calibration import put_right, require_calibratable
 from portanet.training.trained.weights import TrainedParams, on_backend
-from portanet.training.watched import watched_by, with_metric
 
 
 @explained

@@ -96,7 +96,7 @@ def test_killed_at_random_moments(place: Path, case: str) -> None:
     [
         ("portanet.data:read", 1),  # while the data is read
         ("portanet.cli.training:fit_spec", 1),  # before the first step
-        ("portanet.training.history:measure", 2),  # while the second row of the history is made
+        ("portanet.training.loop.history:measure", 2),  # while the second row of the history is made
         ("portanet.storage.history_file:HistoryFile.update", 1),
         ("portanet.storage.history_file:HistoryFile.update", 3),
         ("portanet.storage.snapshot:write_snapshot", 7),  # in the midst of an epoch

@@ -20,7 +20,7 @@ from portanet.data.memmap.rows import Rows
 from portanet.errors import PortanetError
 from portanet.mpi import team
 from portanet.mpi.ranks import Ranks
-from portanet.training import together, watchers
+from portanet.training.loop import together, watchers
 
 X = np.random.default_rng(0).normal(size=(210, 6)).astype(np.float32)
 LABELS = (X[:, 0] + X[:, 1] ** 2 > 1).astype(np.int32)

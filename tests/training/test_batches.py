@@ -7,7 +7,7 @@ import pytest
 
 from portanet import rng
 from portanet.backends import Backend
-from portanet.training.batches import Batches
+from portanet.training.loop.batches import Batches
 
 
 def steps_of(batches: Batches, backend: Backend, epoch: int = 0) -> list[list[int]]:

@@ -17,8 +17,8 @@ from portanet.backends import Backend
 from portanet.errors import DivergenceError
 from portanet.nn.noise import uniform
 from portanet.storage import snapshot
-from portanet.training.batches import Batches
 from portanet.training.checkpoints import Checkpoints
+from portanet.training.loop.batches import Batches
 from portanet.xp import cast, namespace
 
 X, LABELS = blobs(60)

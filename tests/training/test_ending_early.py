@@ -105,7 +105,7 @@ def test_the_row_of_a_part_of_an_epoch_is_that_of_its_rows() -> None:
         run = portanet.fit(
             plain, X, LABELS, batch_size=7, callbacks=[Presses(6)], sample_weight=given, epochs=2, **settings
         )
-        from portanet.training.batches import Batches
+        from portanet.training.loop.batches import Batches
 
         seen = Batches(90, 7, 3).order(0)[: 6 * 7]
         [whole] = portanet.fit(
@@ -123,7 +123,7 @@ def test_an_interrupted_regression_has_the_r2_of_the_rows_it_has_seen() -> None:
         nn.Sequential(nn.Dense(1)), X, X[:, 0] * 3, batch_size=7, callbacks=[Presses(6)], epochs=2, seed=3,
         task="regress", optimizer=optim.SGD(1e-30),
     )  # fmt: skip
-    from portanet.training.batches import Batches
+    from portanet.training.loop.batches import Batches
 
     seen = Batches(90, 7, 3).order(0)[: 6 * 7]
     assert run.history[-1]["r2"] == pytest.approx(run.evaluate(X[seen], X[seen, 0] * 3)["r2"], rel=1e-5)

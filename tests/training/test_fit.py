@@ -17,7 +17,7 @@ from portanet.backends import Backend
 from portanet.nn import Dense, Dropout, Flatten, ReLU, Rescale, Sequential, Standardize
 from portanet.optim import SGD, Adam, AdamW, cosine_decay
 from portanet.rng import WEIGHTS, generator
-from portanet.training.batches import Batches
+from portanet.training.loop.batches import Batches
 from portanet.training.model import TrainedModel
 from portanet.training.spec import TrainingSpec
 from portanet.training.steps import gradient

@@ -12,7 +12,7 @@ import portanet
 from portanet import Callback, nn
 from portanet.training.callbacks import ReduceOnPlateau
 from portanet.training.checkpoints import Checkpoints
-from portanet.training.watchers import Watchers
+from portanet.training.loop.watchers import Watchers
 
 X, LABELS = blobs(60)
 

@@ -12,12 +12,13 @@ from portanet.errors import DivergenceError
 from portanet.mpi.ranks import Ranks
 from portanet.nn.layout import Layout
 from portanet.optim.optimizer import average_buffers, learning_rate, weights
-from portanet.training.batches import Batches
-from portanet.training.divergence import Search
-from portanet.training.guard import Guard
-from portanet.training.history import History
+from portanet.training.loop.batches import Batches
+from portanet.training.loop.divergence import Search
+from portanet.training.loop.guard import Guard
+from portanet.training.loop.history import History
+from portanet.training.loop.resume import Resume
+from portanet.training.loop.watchers import Watchers
 from portanet.training.model import TrainedModel
-from portanet.training.resume import Resume
 from portanet.training.spec import TrainingSpec
 from portanet.training.steps.examples import Examples
 from portanet.training.steps.gradient import gradient_of
@@ -25,7 +26,6 @@ from portanet.training.steps.state import Data, Position, State, require_state
 from portanet.training.steps.step import Step
 from portanet.training.stopping import DIVERGED, EARLY, FINISHED, Stop
 from portanet.training.trained.weights import TrainedParams
-from portanet.training.watchers import Watchers
 from portanet.xp import copied
 
 

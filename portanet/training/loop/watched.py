@@ -14,7 +14,7 @@ from portanet.training.spec import TrainingSpec
 from portanet.training.trained.scores import count_of, known_metrics, metric_named
 
 if TYPE_CHECKING:
-    from portanet.training.loop import Plan
+    from portanet.training.loop.loop import Plan
 
 _VALID = "valid_"
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.training.batches import Batches
 from portanet.training.callbacks import Row
 from portanet.training.inputs.tasks import Task
+from portanet.training.loop.batches import Batches
 from portanet.training.steps.gradient import shared
 from portanet.training.steps.shards import Workers
 from portanet.training.steps.source import Source

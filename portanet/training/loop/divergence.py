@@ -13,7 +13,7 @@ from portanet.backends import Backend
 from portanet.errors import DivergenceError
 from portanet.nn.layer import Layer
 from portanet.nn.noise import Key
-from portanet.training.probe import probed
+from portanet.training.loop.probe import probed
 from portanet.training.steps.gradient import Gradient
 from portanet.training.steps.state import Data, State
 from portanet.training.steps.step import Step

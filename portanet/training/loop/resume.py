@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from portanet._tree import from_plain, to_plain, tree_map
 from portanet.optim import Schedule
 from portanet.training.checkpoints import Checkpoints
-from portanet.training.guard import Guard
+from portanet.training.loop.guard import Guard
+from portanet.training.loop.watchers import Watchers
 from portanet.training.steps.state import Position
-from portanet.training.watchers import Watchers
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel

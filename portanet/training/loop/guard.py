@@ -8,7 +8,7 @@ import numpy as np
 
 from portanet._tree import tree_map
 from portanet.backends import Backend
-from portanet.training.divergence import Search, is_finite
+from portanet.training.loop.divergence import Search, is_finite
 from portanet.training.steps.state import Position, State, Sums
 
 

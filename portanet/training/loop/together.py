@@ -18,11 +18,11 @@ from portanet.nn.layer import Layer
 from portanet.optim import Schedule
 from portanet.training.callbacks import Callback, Row
 from portanet.training.checkpoints import Checkpoints, made_with
+from portanet.training.loop.watchers import Watchers
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress
 from portanet.training.steps.gradient import not_rowwise
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
-from portanet.training.watchers import Watchers
 
 _REASONS = ("", LIMITED, INTERRUPTED)
 
