@@ -14,6 +14,7 @@ import pytest
 import portanet
 
 PACKAGE = Path(portanet.__file__).parent
+TRAINING = PACKAGE / "training"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Imports go strictly downward; files of one package may import each other.
@@ -33,9 +34,26 @@ LEVELS = [
     {"cli"},
     {"__main__"},
 ]
+# The same inside training/, by far the largest part.
+TRAINING_LEVELS = [
+    {"callbacks", "checkpoints", "stopping"},
+    {"inputs"},
+    {"spec"},
+    {"presets", "hidden", "steps"},
+    {"trained"},
+    {"model"},
+    {"progress", "snapshots", "fine_tune"},
+    {"explorer", "loop"},
+    {"fit"},
+    {"cross_validation"},
+]
 # A method that gives the object to a part above it.
-UPWARD = {("training/trained/weights.py", "portanet.estimators.as_estimator")}
+UPWARD = {
+    ("training/trained/weights.py", "portanet.estimators.as_estimator"),
+    ("training/trained/weights.py", "portanet.training.explorer.page.explore"),
+}
 LEVEL = {part: level for level, parts in enumerate(LEVELS) for part in parts}
+TRAINING_LEVEL = {part: level for level, parts in enumerate(TRAINING_LEVELS) for part in parts}
 
 # Where each heavy library may be named: one file. Array libraries have a file each in backends/, click is cli/, and
 # estimators/ is made of scikit-learn's classes.
@@ -63,9 +81,9 @@ HOMES = {
 }
 
 
-def part_of(path: Path) -> str:
-    """The part of the package a file belongs to: its folder or its own name below portanet/."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def part_of(path: Path, folder: Path = PACKAGE) -> str:
+    """The part of the package a file belongs to: its folder or its own name below portanet/, or another folder."""
+    return path.relative_to(folder).parts[0].removesuffix(".py")
 
 
 def imports(path: Path) -> Iterator[tuple[str, bool, bool]]:
@@ -104,6 +122,7 @@ every_file = pytest.mark.parametrize("path", FILES, ids=relative)
 
 def test_every_part_has_a_level() -> None:
     assert {part_of(path) for path in FILES} - {"__init__"} == set(LEVEL)
+    assert {part_of(path, TRAINING) for path in TRAINING.rglob("*.py")} - {"__init__"} == set(TRAINING_LEVEL)
 
 
 @every_file
@@ -123,6 +142,16 @@ def test_imports_go_downward(path: Path) -> None:
         if (relative(path), name) in UPWARD:
             continue
         assert other == own or LEVEL[other] < LEVEL[own], f"{relative(path)} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", sorted(TRAINING.rglob("*.py")), ids=relative)
+def test_imports_inside_training_go_downward(path: Path) -> None:
+    own = part_of(path, TRAINING)
+    for name, _, for_types in imports(path):
+        if name.startswith("portanet.training.") and not for_types and (relative(path), name) not in UPWARD:
+            other = name.split(".")[2]
+            is_below = other == own or TRAINING_LEVEL[other] < TRAINING_LEVEL[own]
+            assert is_below, f"{relative(path)} imports {name}, which is not below it"
 
 
 @every_file
