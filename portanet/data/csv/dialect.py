@@ -125,11 +125,23 @@ def _separator(lines: Sequence[str]) -> str:
     """The separator under which most rows have as many cells as the first, the most of those numbers."""
     scores = {separator: _score(lines, separator) for separator in _SEPARATORS}
     best = max(_SEPARATORS, key=lambda separator: scores[separator])
+    if best == "\t" and _are_runs(lines, scores[" "][1], scores["\t"][1]):
+        return " "
     return best if scores[best] > (0.0, 0.0, 0) else ","
 
 
+def _are_runs(lines: Sequence[str], spaced: float, tabbed: float) -> bool:
+    """Whether tabs are among the runs of spaces between cells, by the share of numbers in what each sets apart.
+
+    So it is where a tab only stands before the last cell, or where some rows have two tabs for one.
+    """
+    if not tabbed:
+        return spaced > 0.5
+    return spaced >= tabbed and len(_widths(lines, " ")) == 1 < len(_widths(lines, "\t"))
+
+
 def _score(lines: Sequence[str], separator: str) -> tuple[float, float, int]:
-    rows = list(_sample(lines[:_ROWS], Dialect(separator, quote=_quote(lines[:_ROWS], separator))))
+    rows = _rows(lines, separator)
     widths = Counter(len(cells) for cells in rows)
     if not rows or (width := max(widths, key=lambda width: (widths[width], width))) < 2:
         return 0.0, 0.0, 0
@@ -141,6 +153,14 @@ def _score(lines: Sequence[str], separator: str) -> tuple[float, float, int]:
     if separator == " ":
         return (0.5, round(numbers, 2), width) if numbers > 0.3 else (0.0, 0.0, 0)
     return (1.0 if len(rows[0]) >= width - 1 else 0.4), round(numbers, 2), width  # 0.4: marks of numbers, likely
+
+
+def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
+    return list(_sample(lines[:_ROWS], Dialect(separator, quote=_quote(lines[:_ROWS], separator))))
+
+
+def _widths(lines: Sequence[str], separator: str) -> set[int]:
+    return {len(cells) for cells in _rows(lines, separator)}
 
 
 def _is_number(cell: str, separator: str) -> bool:
