@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from portanet.data.memmap.mapped import InMemory, Parts, Progress, is_large, kep
 from portanet.data.request import Request
 from portanet.data.tables import dataset, read_rows
 from portanet.errors import DataError
+from portanet.storage.label import label_names
 from portanet.storage.schema import Dialect, Schema
 
 
@@ -58,6 +60,8 @@ def open_table(path: str | Path, request: Request, name: str) -> tuple[TextTable
     if request.table is not None:
         return _like(path, name, request, request.table)
     dialect, rows = _start(path, name, request.asked)
+    if _names_label(rows[0], request) and request.asked.header is None:
+        dialect, rows = _start(path, name, replace(request.asked, header=True))
     header = parse_header(
         name, names_of(name, rows, dialect), label=request.wanted, image=request.image, trained=request.label is None
     )
@@ -92,6 +96,12 @@ def _start(path: str | Path, name: str, asked: Asked) -> tuple[Dialect, list[lis
     if not rows:
         raise DataError(f"{name} is empty.")
     return dialect, rows
+
+
+def _names_label(first: Sequence[str], request: Request) -> bool:
+    """Whether the first row has the names of the labels, so that it is a header, though others are numbers."""
+    labels = label_names(request.wanted)
+    return bool(labels) and all(label in first and not label.isdecimal() for label in labels)
 
 
 def _parts(source: TextTable, request: Request, *, mapped: bool, progress: Progress | None) -> Parts:

@@ -60,3 +60,15 @@ def test_values_that_begin_with_a_hash(tmp_path: Path) -> None:
     assert len(data) == 30
     assert data.table is not None
     assert data.table.columns[0].values == ("#f0", "#f0f0", "#f0f0f0")
+
+
+def test_a_row_that_names_the_label_is_a_header(tmp_path: Path) -> None:
+    """Though the other names are numbers, as years are; a label's number names no column of a header."""
+    path = tmp_path / "a.csv"
+    rows = "".join(f"x{i % 3},{i * i},{i % 5},{i % 2}\n" for i in range(30))
+    path.write_text("town,1999,2000,grown\n" + rows)
+    data = read(path, label="grown")
+    assert (data.columns, len(data)) == (("town", "1999", "2000"), 30)
+    path.write_text("x1,1,2,4\n" + rows)
+    data = read(path, label="4")
+    assert (data.columns, len(data)) == (("1", "2", "3"), 31)
