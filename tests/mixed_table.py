@@ -31,6 +31,8 @@ def training_rows(count: int = 300) -> list[dict[str, str]]:
                 "zip": ("7", "8", "10")[i % 3],
                 "day": "" if i % 13 == 0 else str(np.datetime64(day, "D")),
                 "seen at": str(np.datetime64(second, "s")).replace("T", " "),
+                "month": "" if i % 17 == 0 else str(np.datetime64(day // 40, "M")),
+                "opens": "" if i % 19 == 0 else f"{second % 24}:{second % 60:02}",
                 "label": "high" if size + 3 * town + day / 2000 + 5 * (i % 3) > 60 else "low",
             }
         )
@@ -81,7 +83,11 @@ def columns_of(rows: list[dict[str, str]]) -> list[Any]:
     numbers = {name: np.array([float(row[name] or "nan") for row in rows]) for name in ("size", "grid")}
     dates = {
         name: np.array([row[name].replace(" ", "T") or "NaT" for row in rows], "datetime64[s]")
-        for name in ("day", "seen at")
+        for name in ("day", "seen at", "month")
     }
+    clock = [f"1970-01-01T{row['opens']:0>5}" if row["opens"] else "NaT" for row in rows]
+    dates["opens"] = np.array(clock, "datetime64[s]")
     found = texts | numbers | dates
-    return [found[name] for name in ("size", "grid", "colour", "town", "smoker", "zip", "day", "seen at")]
+    return [
+        found[name] for name in ("size", "grid", "colour", "town", "smoker", "zip", "day", "seen at", "month", "opens")
+    ]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from portanet._typing import HostArray
-from portanet.storage.schema import FORMS, TIME
+from portanet.storage.schema import CLOCK, FORMS, TIME
 
 _TIME = (
     r"(?:[T ]+(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?"
@@ -24,7 +24,15 @@ _FORMS = {
     "month-name day year": rf"(?:[A-Za-z]{{3,9}},? )?{_MONTH} (?P<d>\d{{1,2}}),? (?P<y>\d{{4}})",
 }
 PATTERNS = {form: re.compile(pattern + _TIME) for form, pattern in _FORMS.items()}
-PATTERNS["yearmonthday"] = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})(?P<H>)(?P<M>)(?P<S>)(?P<P>)(?P<Z>)")
+_YEAR = r"(?P<y>1[5-9]\d\d|2[01]\d\d)"
+PATTERNS["year-month"] = re.compile(rf"{_YEAR}[-/.](?P<m>\d{{1,2}})")
+PATTERNS["month/year"] = re.compile(rf"(?P<m>\d{{1,2}})[-/.]{_YEAR}")
+PATTERNS["month-name year"] = re.compile(rf"{_MONTH}[- ,]+{_YEAR}")
+PATTERNS[CLOCK] = re.compile(
+    r"(?P<H>\d{1,2})(?::(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,]\d{1,9})?)?|\.(?P<M_>\d{2})\.(?P<S_>\d{2}))"
+    r"(?P<P> ?[AaPp]\.?[Mm]\.?)?"
+)
+PATTERNS["yearmonthday"] = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})")
 PATTERNS["unix seconds"] = re.compile(r"(?P<u>[+-]?\d{1,11})(?:\.0*)?")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 EPOCH = datetime.datetime(1970, 1, 1)
@@ -48,8 +56,11 @@ def form_of(texts: Sequence[str], *, numbers: bool = False, asked: str = "") -> 
         forms.sort(key=lambda form: form == "day.month.year")
     counts = {form: sum(parse(text, form) is not None for text in texts) for form in forms}
     best = max(counts, key=lambda form: counts[form], default="")
-    if not best or 10 * counts[best] < 9 * len(texts):
+    least = 10 if best == CLOCK else 9  # of ten: where 26:10 is among them, they are lengths of time
+    if not best or 10 * counts[best] < least * len(texts):
         return ""
+    if best == CLOCK:
+        return best
     moments = (parse(text, best) for text in texts)
     timed = any(moment is not None and moment.time() != datetime.time() for moment in moments)
     return best + TIME if timed else best
@@ -76,12 +87,12 @@ def parse(text: str, form: str) -> datetime.datetime | None:
     try:
         if part.get("u"):
             return EPOCH + datetime.timedelta(seconds=int(part["u"]))
-        month = MONTHS.index(part["b"].lower()) + 1 if part.get("b") else int(part["m"])
-        hour = int(part["H"] or 0)
-        if part["P"]:
+        month = MONTHS.index(part["b"].lower()) + 1 if part.get("b") else int(part.get("m") or 1)
+        hour = int(part.get("H") or 0)
+        if part.get("P"):
             hour = hour % 12 + 12 * (part["P"].strip().lower()[0] == "p")
-        minute, second = int(part["M"] or 0), int(part["S"] or 0)
-        return datetime.datetime(year_of(part["y"]), month, int(part["d"]), hour, minute, second)
+        minute, second = int(part.get("M") or part.get("M_") or 0), int(part.get("S") or part.get("S_") or 0)
+        return datetime.datetime(year_of(part.get("y") or "1970"), month, int(part.get("d") or 1), hour, minute, second)
     except (ValueError, OverflowError):
         return None
 
@@ -92,19 +103,23 @@ def year_of(text: str) -> int:
     return year if len(text) == 4 else year + (2000 if year < 69 else 1900)
 
 
-def numbers(moments: Iterable[datetime.datetime | None], *, timed: bool) -> HostArray:
+def numbers(moments: Iterable[datetime.datetime | None], form: str) -> HostArray:
     """What `parts_of` gives of each moment: (N, 4 or 5)."""
-    rows = [parts_of(moment, timed=timed) for moment in moments]
-    return np.array(rows, np.float64).reshape(len(rows), 5 if timed else 4)
+    rows = [parts_of(moment, form) for moment in moments]
+    return np.array(rows, np.float64).reshape(len(rows), len(parts_of(None, form)))
 
 
-def parts_of(moment: datetime.datetime | None, *, timed: bool) -> list[float]:
-    """Year, month, weekday (0 is Monday), days since 1970-01-01, and the hour if `timed`; NaN without a moment."""
+def parts_of(moment: datetime.datetime | None, form: str) -> list[float]:
+    """Year, month, weekday (0 is Monday), days since 1970-01-01, and the hour if the form has a time of day.
+
+    They are NaN without a moment; a time of day alone is an hour.
+    """
+    places = slice(4, 5) if form == CLOCK else slice(5 if form.endswith(TIME) else 4)
     if moment is None:
-        return [np.nan] * (5 if timed else 4)
+        return ([np.nan] * 5)[places]
     days = (moment.date() - EPOCH.date()).days
     hour = moment.hour + moment.minute / 60 + moment.second / 3600
-    return [moment.year, moment.month, moment.weekday(), days, *([hour] if timed else [])]
+    return [moment.year, moment.month, moment.weekday(), days, hour][places]
 
 
 def of_datetimes(values: HostArray) -> list[datetime.datetime | None]:

@@ -16,7 +16,7 @@ from portanet.data.cells import LARGEST, is_gap, number_of, quoted
 from portanet.data.chunk import Chunk, Texts
 from portanet.data.columns import truth_of
 from portanet.data.labels import shortest
-from portanet.storage.schema import DATE, NUMBER, TIME, YES_NO, Column, Dialect, Schema
+from portanet.storage.schema import DATE, NUMBER, YES_NO, Column, Dialect, Schema
 
 
 @dataclass
@@ -144,16 +144,15 @@ class Matrix:
         return values
 
     def _dates(self, column: Column, chunk: Chunk, position: int) -> HostArray:
-        timed = column.form.endswith(TIME)
         if position in chunk.dates:
-            return dates.numbers(dates.of_datetimes(chunk.dates[position]), timed=timed)
+            return dates.numbers(dates.of_datetimes(chunk.dates[position]), column.form)
         cells = self._texts(chunk, position)
         counts = _counts(cells)
         moments = [dates.parse(text, column.form) for text in cells.texts]
         for code, (text, moment) in enumerate(zip(cells.texts, moments)):
             if moment is None and not self._is_gap(column, text, int(counts[code])):
                 self._fault(column, int(counts[code]), text)
-        rows: HostArray = dates.numbers([*moments, None], timed=timed)[cells.codes]
+        rows: HostArray = dates.numbers([*moments, None], column.form)[cells.codes]
         return rows
 
     def _is_gap(self, column: Column, text: str, count: int) -> bool:

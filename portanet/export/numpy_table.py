@@ -15,7 +15,7 @@ from portanet.data.csv.dialect import DECLARED, HASH, split
 from portanet.data.csv.header import distinct
 from portanet.data.dates import parse, parts_of
 from portanet.data.labels import shortest
-from portanet.storage.schema import TIME, Dialect
+from portanet.storage.schema import Dialect
 
 # Defined by the exported file.
 ROW_SHAPE: tuple[int, ...] = ()
@@ -92,10 +92,10 @@ def date(cell: Any, form: str) -> Any:
     if getattr(cell, "tzinfo", None) is not None:
         cell = cell.astimezone(datetime.UTC)
     text = shortest(str(cell).strip())
-    moment = parse(text, form if isinstance(cell, (str, int, float, np.number)) else "year-month-day")
+    moment = parse(text, form if isinstance(cell, (str, int, float, np.number, datetime.time)) else "year-month-day")
     if moment is None and not is_gap(text, DIALECT):
         raise ValueError
-    return parts_of(moment, timed=form.endswith(TIME))
+    return parts_of(moment, form)
 
 
 def read(path: str) -> Any:

@@ -12,7 +12,7 @@ from portanet.data.csv import dialect as dialects
 from portanet.data.csv import header
 from portanet.export import numpy_table
 from portanet.export.source_text import source_of, sources
-from portanet.storage.schema import CATEGORY, DATE, NUMBER, TIME, YES_NO, Column, Dialect, Schema
+from portanet.storage.schema import CATEGORY, CLOCK, DATE, NUMBER, TIME, YES_NO, Column, Dialect, Schema
 
 IMPORTS = ("datetime", "io", "re")
 """The modules for reading a table, besides those of any model."""
@@ -66,7 +66,7 @@ def _constants(table: Schema) -> Iterator[str]:
     yield f"DECLARED = {_pattern(dialects.DECLARED)}"
     yield f"INTEGER = {_pattern(cells.INTEGER)}"
     yield f"TRUTHS = {columns.TRUTHS!r}"
-    yield f"TIME = {TIME!r}"
+    yield f"CLOCK, TIME = {CLOCK!r}, {TIME!r}"
     yield f"LONGEST = {dates.LONGEST!r}"
     yield f"EPOCH = datetime.datetime({dates.EPOCH:%Y, %-m, %-d})"
     yield f"MONTHS = {dates.MONTHS!r}"

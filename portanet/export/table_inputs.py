@@ -12,7 +12,7 @@ from portanet.data.labels import shortest
 from portanet.export.calendar import EARLIEST, LATEST, Traced, date_parts
 from portanet.export.graph import Graph
 from portanet.storage.model_card import ModelCard
-from portanet.storage.schema import CATEGORY, DATE, NUMBER, TIME, YES_NO, Column, Schema
+from portanet.storage.schema import CATEGORY, CLOCK, DATE, NUMBER, TIME, YES_NO, Column, Schema
 
 _SHOWN = 8  # values of a category in a sentence
 
@@ -80,6 +80,8 @@ def told(column: Column) -> str:
     """Return a description of an input."""
     if column.kind == NUMBER:
         return f"a number{f' in {column.sign}' if column.sign else ''}; NaN is missing"
+    if column.form == CLOCK:
+        return "a time of day: seconds since midnight, or datetime64[s] in integers; NaT is missing"
     if column.kind == DATE:
         return "seconds since 1970-01-01 00:00, as datetime64[s] in integers; NaT is missing"
     names = ", ".join(map(repr, column.values[:_SHOWN]))
@@ -112,8 +114,8 @@ def _date(graph: Graph, column: Column, name: str) -> Sequence[str]:
     )  # fmt: skip
     seconds = graph.add(column.name, "Cast", name, to="float64")
     seconds = graph.add(column.name, "Where", inside, seconds, constant("missing", np.nan, np.float64))
-    parts = date_parts(Traced(graph, column.name, seconds), timed=column.form.endswith(TIME))
-    return [part.name for part in parts]
+    parts = date_parts(Traced(graph, column.name, seconds), timed=column.form.endswith((CLOCK, TIME)))
+    return [part.name for part in parts[-len(column.parts) :]]
 
 
 _WRITERS: dict[str, Callable[[Graph, Column, str], Sequence[str]]] = {

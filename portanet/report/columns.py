@@ -8,7 +8,7 @@ from portanet._typing import HostArray
 from portanet.report.chart import number
 from portanet.report.evidence import Evidence
 from portanet.storage.run_record import Object, RunRecord
-from portanet.storage.schema import Column
+from portanet.storage.schema import CLOCK, DATE, Column
 
 _SHOWN = 60
 
@@ -56,6 +56,6 @@ def _summary(column: Column, values: HostArray) -> str:
         return few if len(column.values) <= 3 else f"{few} and {len(column.values) - 3} more"
     if not len(values):
         return ""
-    if "year" in column.form:
+    if column.kind == DATE and column.form != CLOCK:
         return f"{values.min():.0f} to {values.max():.0f}"
     return f"{number(float(values.min()))} to {number(float(values.max()))}, median {number(float(np.median(values)))}"

@@ -18,9 +18,11 @@ ID, TEXT, CONSTANT, DROP = "id", "text", "constant", "drop"
 KINDS = (NUMBER, CATEGORY, YES_NO, DATE, ID, TEXT, CONSTANT, DROP)
 FORMS = (
     "year-month-day", "day.month.year", "month/day/year", "day month-name year", "month-name day year",
-    "yearmonthday", "unix seconds", "datetime64",
+    "year-month", "month/year", "month-name year", "hour:minute", "yearmonthday", "unix seconds", "datetime64",
 )  # fmt: skip
 """How dates are written: see data/dates.py."""
+CLOCK = "hour:minute"
+"""The form of a time of day without a date."""
 CHOSEN = (NUMBER, CATEGORY, DATE, ID, DROP, *FORMS[:-1])
 """The kinds that a column may be told to have; a date's form says that it is a date, written so."""
 TIME = " time"
@@ -80,6 +82,8 @@ class Column:
     @property
     def parts(self) -> tuple[str, ...]:
         """The names of the matrix columns that it gives."""
+        if self.form == CLOCK:
+            return (f"{self.name}.hour",)
         if self.kind == DATE:
             hour = (f"{self.name}.hour",) if "time" in self.form else ()
             return (*(f"{self.name}.{part}" for part in ("year", "month", "weekday", "days")), *hour)

@@ -93,7 +93,7 @@ def test_inputs_are_named_typed_and_told(run: TrainedModel, tmp_path: Path) -> N
     number = kind.DOUBLE if run.dtype == "float64" else kind.FLOAT
     assert types == {
         "size": number, "grid": kind.DOUBLE, "colour": kind.STRING, "town": kind.STRING, "smoker": kind.STRING,
-        "zip": kind.STRING, "day": kind.INT64, "seen at": kind.INT64,
+        "zip": kind.STRING, "day": kind.INT64, "seen at": kind.INT64, "month": kind.INT64, "opens": kind.INT64,
     }  # fmt: skip
     for value in (*model.graph.input, *model.graph.output):
         assert value.type.tensor_type.shape.dim[0].dim_param == "N"
@@ -113,7 +113,9 @@ def test_the_example_of_a_data_frame_runs(run: TrainedModel, tmp_path: Path, mon
     run.save("model.onnx")
     mixed_table.write(tmp_path / "new.csv", mixed_table.new_rows())
     frame = pd.read_csv("new.csv", parse_dates=["seen at"], dtype={"zip": str})
-    frame["day"] = frame["day"].astype("datetime64[s]")
+    for name in ("day", "month"):
+        frame[name] = frame[name].astype("datetime64[s]")
+    frame["opens"] = pd.to_datetime("1970-01-01 " + frame["opens"])
     [example] = re.findall(r"```py\n(.*?)```", portanet.export.__doc__ or "", re.DOTALL)
     names: dict[str, Any] = {"frame": frame, "onnxruntime": pytest.importorskip("onnxruntime")}
     exec(example, names)

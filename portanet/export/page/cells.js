@@ -1,7 +1,7 @@
 // Cells of a CSV as the network's numbers, read as portanet/data reads them.
 
 const TIME_OF_DAY = "(?:[T ]+(?<H>\\d{1,2}):(?<M>\\d{2})(?::(?<S>\\d{2})(?:[.,]\\d{1,9})?)?(?<P> ?[AaPp]\\.?[Mm]\\.?)?(?: ?(?:Z|UTC|[+-]\\d{2}:?\\d{2}))?)?";
-const MONTH_NAME = "(?<name>[A-Za-z]{3})[a-z]*\\.?", WEEKDAY = "(?:[A-Za-z]{3,9},? )?";
+const MONTH_NAME = "(?<name>[A-Za-z]{3})[a-z]*\\.?", WEEKDAY = "(?:[A-Za-z]{3,9},? )?", YEAR = "(?<y>1[5-9]\\d\\d|2[01]\\d\\d)";
 const YEAR_FIRST = "(?<y>\\d{4})(?<s>[-/.])(?<m>\\d{1,2})\\k<s>(?<d>\\d{1,2})";
 const DATE_FORMS = {
   "year-month-day": YEAR_FIRST + TIME_OF_DAY,
@@ -10,6 +10,10 @@ const DATE_FORMS = {
   "month/day/year": `(?<m>\\d{1,2})(?<s>[-/.])(?<d>\\d{1,2})\\k<s>(?<y>\\d{4}|\\d{2})${TIME_OF_DAY}`,
   "day month-name year": `${WEEKDAY}(?<d>\\d{1,2})[- ]${MONTH_NAME}[- ,]+(?<y>\\d{4}|\\d{2})${TIME_OF_DAY}`,
   "month-name day year": `${WEEKDAY}${MONTH_NAME} (?<d>\\d{1,2}),? (?<y>\\d{4})${TIME_OF_DAY}`,
+  "year-month": `${YEAR}[-/.](?<m>\\d{1,2})`,
+  "month/year": `(?<m>\\d{1,2})[-/.]${YEAR}`,
+  "month-name year": `${MONTH_NAME}[- ,]+${YEAR}`,
+  "hour:minute": "(?<H>\\d{1,2})(?::(?<M>\\d{2})(?::(?<S>\\d{2})(?:[.,]\\d{1,9})?)?|\\.(?<minutes>\\d{2})\\.(?<seconds>\\d{2}))(?<P> ?[AaPp]\\.?[Mm]\\.?)?",
   "yearmonthday": "(?<y>\\d{4})(?<m>\\d{2})(?<d>\\d{2})",
   "unix seconds": "(?<u>[+-]?\\d{1,11})(?:\\.0*)?",
 };
@@ -20,26 +24,26 @@ const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 function momentOf(text, form) {
   const match = text.length <= 60 && new RegExp(`^(?:${DATE_FORMS[form.replace(" time", "")]})$`).exec(text);
   if (!match) return null;
-  const { y, m, d, name, H, M, S, P, u } = match.groups, moment = new Date(0);
+  const { y = "1970", m = 1, d = 1, name, H = 0, M, S, minutes = 0, seconds = 0, P, u } = match.groups, moment = new Date(0);
   if (u) {
     moment.setTime(1000 * Number(u));
     return moment.getUTCFullYear() >= 1 ? moment : null;
   }
   const year = Number(y) + (y.length === 4 ? 0 : Number(y) < 69 ? 2000 : 1900);
   const month = name ? MONTHS.indexOf(name.toLowerCase()) : Number(m) - 1, later = P?.trim()[0].toLowerCase() === "p";
-  const [hour, minute, second] = [P ? (Number(H) % 12) + 12 * later : Number(H ?? 0), Number(M ?? 0), Number(S ?? 0)];
+  const [hour, minute, second] = [P ? (Number(H) % 12) + 12 * later : Number(H), Number(M ?? minutes), Number(S ?? seconds)];
   moment.setUTCFullYear(year, month, Number(d)); // a day beyond the end of the month changes the month
   if (year < 1 || moment.getUTCMonth() !== month || hour > 23 || minute > 59 || second > 59) return null;
   moment.setUTCHours(hour, minute, second);
   return moment;
 }
 
-// Year, month, weekday from Monday, days since 1970 and hour, as in portanet/data/dates.py.
+// Year, month, weekday from Monday, days since 1970 and hour, or the hour alone, as in portanet/data/dates.py.
 function momentParts(moment, parts) {
   if (!moment || Number.isNaN(moment.getTime())) return new Array(parts).fill(NaN);
   const hour = moment.getUTCHours() + moment.getUTCMinutes() / 60 + moment.getUTCSeconds() / 3600;
   const days = Math.floor(moment.getTime() / 864e5);
-  return [moment.getUTCFullYear(), moment.getUTCMonth() + 1, (moment.getUTCDay() + 6) % 7, days, hour].slice(0, parts);
+  return [moment.getUTCFullYear(), moment.getUTCMonth() + 1, (moment.getUTCDay() + 6) % 7, days, hour].slice(...(parts === 1 ? [4] : [0, parts]));
 }
 
 // A reader of CSV rows for a table: columns are found by name and read as in training.

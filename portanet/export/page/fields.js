@@ -31,7 +31,17 @@ function menuInput(field, id, changed) {
   return { head: element("label", { for: id }, field.name), input: menu, sync: (row) => { menu.value = row[field.first] || 0; } };
 }
 
+function clockInput(field, id, changed) {
+  const time = element("input", { type: "time", id,
+    onchange: () => changed(momentParts(time.value ? new Date(`1970-01-01T${time.value}Z`) : null, 1)) });
+  return { head: element("label", { for: id }, field.name), input: time, sync: (row) => {
+    const hour = row[field.first];
+    time.value = Number.isNaN(hour) ? "" : new Date(Math.round(hour * 3600) * 1e3).toISOString().slice(11, 16);
+  } };
+}
+
 function dateInput(field, id, changed) {
+  if (field.parts === 1) return clockInput(field, id, changed);
   const day = element("input", { type: field.parts > 4 ? "datetime-local" : "date", id,
     onchange: () => changed(momentParts(day.value ? new Date(`${day.value}${day.value.includes("T") ? "" : "T00:00"}Z`) : null, field.parts)) });
   return { head: element("label", { for: id }, field.name), input: day, sync: (row) => {
