@@ -8,6 +8,7 @@ from dataclasses import replace
 from portanet._text import plain
 from portanet.data import dates
 from portanet.data.cells import number_of, quoted
+from portanet.data.signs import is_unit
 from portanet.data.tally import MOST, Tally, names_an_id
 from portanet.errors import ConfigError
 from portanet.storage import schema as kinds
@@ -54,7 +55,7 @@ def _text(column: Column, tally: Tally) -> Column:
     truths = tuple(sorted(texts, key=truth_of))
     if [truth_of(text) for text in truths] == [1, 2]:
         return replace(column, kind=kinds.YES_NO, values=truths)
-    if tally.sign:
+    if tally.sign and not (is_unit(tally.sign) and tally.is_id and tally.is_distinct):
         return replace(column, sign=tally.sign, wide=tally.wide, why=f"in {tally.sign}")
     if _is_spoilt(tally) and not tally.holds_codes:
         return replace(column, wide=tally.wide, why="nine of ten cells are numbers")
@@ -72,7 +73,8 @@ def _text(column: Column, tally: Tally) -> Column:
 def _in_detail(why: str, tally: Tally) -> str:
     """Why a column is no number, though it seems to hold some: they are codes, or have several signs."""
     details = ["codes with leading zeros"] if tally.holds_codes else []
-    if tally.signs:
+    all_numbers = 10 * (tally.signs.total() + tally.numbers) >= 9 * tally.present
+    if tally.signs and (all_numbers or not all(map(is_unit, tally.signs))):
         signs = [sign for sign, _ in tally.signs.most_common(3)] + ["no sign"] * (tally.numbers > 0)
         details.append(f"numbers in {', '.join(signs)}")
     return ", ".join(filter(None, [why, *details]))

@@ -1,4 +1,4 @@
-"""Numbers with the sign of a currency or of percent: $24,680, -1.200,50 €, 12 USD, (30 £), 20%."""
+"""Numbers with the sign of a currency or of percent, or a unit: $24,680, -1.200,50 €, 12 USD, (30 £), 20%, 5 km."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ _CODES = (
     "RON|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|VND|ZAR"
 )
 _SIGN = rf"[A-Z]{{0,3}}[$¢£¤¥₠-⃀]|%|(?:{_CODES})(?![A-Za-z])|kr|zł|Kč"
-_SIGNED = re.compile(rf"\(?[+-]? ?(?:(?P<before>{_SIGN}) ?[+-]?[\d.,]+|[\d.,]+ ?(?P<after>{_SIGN}))\)?")
+_WORD = r"°?[^\W\d_]{1,12}[23²³]?\.?"
+_UNIT = rf"(?!(?:st|nd|rd|th)$)(?:(?:sq|cu|fl)\.? )?{_WORD}(?:/{_WORD})?|°"
+_SIGNED = re.compile(rf"\(?[+-]? ?(?:(?P<before>{_SIGN}) ?[+-]?[\d.,]+|[\d.,]+ ?(?P<after>{_SIGN}|{_UNIT}))\)?")
 
 
 def sign_of(text: str) -> str:
-    """The sign before or behind the digits of a text; "" where there is none, or more than that."""
+    """The sign before or behind the digits of a text, or the unit; "" where there is none, or more than that."""
     found = _SIGNED.fullmatch(text.strip())
     return (found["before"] or found["after"]) if found else ""
+
+
+def is_unit(sign: str) -> bool:
+    """Whether what stands beside a number is a unit, such as km, and not the sign of a currency or of percent."""
+    return not re.fullmatch(_SIGN, sign)
 
 
 def without_sign(text: str, sign: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.data.cells import as_floats, is_gap, signed_number
 from portanet.data.chunk import Chunk, Texts
+from portanet.data.signs import is_unit
 from portanet.storage.schema import Dialect
 
 MOST = 2**16
@@ -27,7 +28,7 @@ class Tally:
     """Counts over the cells of one column, chunk after chunk.
 
     numbers   cells that hold a number; `low` to `high` are their values
-    signs     how many cells hold a number beside a sign, by the sign
+    signs     how many cells hold a number beside a sign, or a unit, by that
     rising    whether they are whole and rise by one from row to row, from `first` in the first row of all
     texts     how often each text occurs that is not missing; empty where there are more than MOST
     as_text   whether every chunk was text
@@ -116,8 +117,13 @@ class Tally:
 
     @property
     def sign(self) -> str:
-        """The sign of nine of ten cells at least; "" where no sign has so many."""
-        return next((sign for sign, count in self.signs.items() if 10 * count >= 9 * self.present), "")
+        """The sign of nine of ten cells at least, or the unit where the others are numbers too; "" where there is none.
+
+        With two units, or words, a column remains text: who wrote them knows best what becomes of them.
+        """
+        sign, count = next(iter(self.signs.most_common(1)), ("", 0))
+        fits = not is_unit(sign) or count + self.numbers == self.present
+        return sign if sign and fits and 10 * count >= 9 * self.present else ""
 
     @property
     def is_distinct(self) -> bool:

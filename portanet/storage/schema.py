@@ -67,7 +67,7 @@ class Column:
     form    how a date is written
     wide    whether float32 would make one of two of its numbers
     why     what its kind follows from
-    sign    of a currency or of percent, which stands beside its numbers
+    sign    of a currency or of percent, or a unit, which stands beside its numbers
     """
 
     name: str
@@ -208,7 +208,7 @@ _IS_VALID: dict[type[Any], dict[str, Callable[[Any], bool]]] = {
         "form": lambda value: value == "" or (_is_text(value) and value.removesuffix(TIME) in FORMS),
         "wide": _is_truth,
         "why": _is_text,
-        "sign": lambda value: _is_text(value) and len(value) <= 8,
+        "sign": lambda value: _is_text(value) and len(value) <= 40,
     },
     Dialect: {
         "separator": lambda value: _is_text(value) and len(value) == 1 and value not in "\"'\r\n\0",

@@ -1,4 +1,4 @@
-"""Currencies and percent beside numbers: read as numbers of one unit, and never as those of two."""
+"""Currencies, percent and units beside numbers: read as numbers of one unit, and never as those of two."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ WRITTEN: dict[str, tuple[Callable[[float], str], str]] = {
     "losses": (lambda v: f"({v - 1e4:,.2f} £)".replace("-", "") if v < 1e4 else f"{v - 1e4:,.2f} £", "£"),
     "minus": (lambda v: f"${v - 1e4:,.2f}".replace("$-", "-$"), "$"),
     "percent": (lambda v: f"{v}%", "%"),
+    "unit": (lambda v: f"{v} km", "km"),
+    "unit of thousands": (lambda v: f"{v:,.2f} mi.", "mi."),
+    "area": (lambda v: f"{v}m²", "m²"),
+    "two words": (lambda v: f"{v:.2f} sq. ft.", "sq. ft."),
+    "ratio": (lambda v: f"{v} km/l", "km/l"),
+    "negative": (lambda v: f"{v - 1e4:.2f}°C", "°C"),
 }
 
 
@@ -43,13 +49,13 @@ def notes(data: Dataset) -> str:
 @pytest.mark.parametrize("name", WRITTEN)
 def test_a_column_with_a_sign_holds_numbers(name: str, tmp_path: Path) -> None:
     write, sign = WRITTEN[name]
-    expected = AMOUNTS - 1e4 * (name in ("losses", "minus"))
+    expected = AMOUNTS - 1e4 * (name in ("losses", "minus", "negative"))
     for source in table(tmp_path / "t.csv", price=[write(value) for value in AMOUNTS]):
         data = read(source)
         assert data.table is not None
         [column] = data.table.columns
         assert (column.kind, column.sign) == ("number", sign)
-        np.testing.assert_allclose(data.x[:, 0], np.round(expected, 2) if name != "percent" else expected)
+        np.testing.assert_allclose(data.x[:, 0], np.round(expected, 2))
         assert f"price (in {sign})" in notes(data)
         assert Schema.from_dict(data.table.to_dict()) == data.table
 
@@ -101,6 +107,29 @@ def test_two_currencies_are_not_one_number(tmp_path: Path) -> None:
             read(source, kinds={"price": "number"})
 
 
+def test_a_column_of_two_units_or_of_words_is_text(tmp_path: Path) -> None:
+    """It was read so before units were, and is not refused: what becomes of them is for the user to say."""
+    two = [f"{value} {'km/kg' if i == 7 else 'kmpl'}" for i, value in enumerate(AMOUNTS)]
+    words = ["on request" if i == 7 else f"{value} bhp" for i, value in enumerate(AMOUNTS)]
+    classes = [f"{1 + i % 3}{('st', 'nd', 'rd')[i % 3]}" for i in range(len(AMOUNTS))]
+    for source in table(tmp_path / "t.csv", two=two, words=words, klass=classes):
+        data = read(source)
+        assert data.table is not None
+        assert [column.kind for column in data.table.columns] == ["id", "id", "category"]
+        assert "two (every value is different, numbers in kmpl, km/kg)" in notes(data)
+        assert "klass" not in notes(data)
+        chosen = read(source, kinds={"two": "number"}, coerce=True)
+        assert np.isnan(chosen.x[:, 0]).sum() == 1
+
+
+def test_distinct_codes_under_the_name_of_an_identifier_are_one(tmp_path: Path) -> None:
+    codes = [f"{100 + 7 * i}A" for i in range(len(AMOUNTS))]
+    for source in table(tmp_path / "t.csv", id=codes, n=AMOUNTS):
+        data = read(source)
+        assert data.table is not None
+        assert [column.kind for column in data.table.columns] == ["id", "number"]
+
+
 def test_labels_with_a_sign_are_numbers_to_predict(tmp_path: Path) -> None:
     for source in table(tmp_path / "t.csv", price=[f"${value:,.2f}" for value in AMOUNTS], n=AMOUNTS):
         for task in ("auto", "regress"):
@@ -117,7 +146,26 @@ def test_labels_with_a_sign_are_numbers_to_predict(tmp_path: Path) -> None:
 
 
 def test_text_beside_digits_is_no_sign() -> None:
-    for text in ("5 km", "T 8364", "$", "%", "5 USDT", "A5", "$5-10", "1/2", "50% off", "", "($5", "USD EUR 5"):
+    for text in (
+        "5th",
+        "km 5",
+        "5_a",
+        "2h 50m",
+        "5 to 6",
+        "5 x 6",
+        "1 km (new)",
+        "T 8364",
+        "$",
+        "%",
+        "5 USDT",
+        "A5",
+        "$5-10",
+        "1/2",
+        "50% off",
+        "",
+        "($5",
+        "USD EUR 5",
+    ):
         sign = sign_of(text)
         assert not sign or number_of(text, Dialect(), sign) is None, text
 
