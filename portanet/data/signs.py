@@ -10,8 +10,12 @@ _CODES = (
 )
 _SIGN = rf"[A-Z]{{0,3}}[$¢£¤¥₠-⃀]|%|(?:{_CODES})(?![A-Za-z])|kr|zł|Kč"
 _WORD = r"°?[^\W\d_]{1,12}[23²³]?\.?"
-_UNIT = rf"(?!(?:st|nd|rd|th)$)(?:(?:sq|cu|fl)\.? )?{_WORD}(?:/{_WORD})?|°"
-_SIGNED = re.compile(rf"\(?[+-]? ?(?:(?P<before>{_SIGN}) ?[+-]?[\d.,]+|[\d.,]+ ?(?P<after>{_SIGN}|{_UNIT}))\)?")
+_NONE = r"(?!(?:st|nd|rd|th|e)$)(?<![\d.,](?=[A-Z]$))"  # 12A is a code, not 12 ampere
+_UNIT = rf"{_NONE}(?:(?:sq|cu|fl)\.? )?{_WORD}(?:/{_WORD})?|°"
+_DIGITS = r"[\d.,](?:[\d.,'\u2019\u00a0\u202f ]*[\d.,])?"
+_SIGNED = re.compile(
+    rf"\(?[+-]? ?(?:(?P<before>{_SIGN}) ?[+-]?{_DIGITS}|{_DIGITS}[ \u00a0\u202f]?(?P<after>{_SIGN}|{_UNIT}))\)?"
+)
 
 
 def sign_of(text: str) -> str:

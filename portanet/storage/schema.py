@@ -28,6 +28,9 @@ CHOSEN = (NUMBER, CATEGORY, DATE, ID, DROP, *FORMS[:-1])
 TIME = " time"
 """Ends the name of a form that has a time of day too."""
 
+THOUSANDS = "'\u2019\u00a0\u202f "
+"""Apostrophes and spaces that stand between thousands; a comma or a point does too."""
+
 _MOST = 2**17  # columns, and categories of one
 
 
@@ -37,7 +40,7 @@ class Dialect:
 
     separator  one character, or " " for runs of spaces and tabs
     decimal    "." or ","
-    thousands  "," "." or "" for none
+    thousands  "," "." a space or an apostrophe, or "" for none
     quote      '"' or "'"
     header     whether the first row holds the names of the columns; otherwise they are numbered from 1
     encoding   such as utf-8, by Python's name
@@ -213,7 +216,7 @@ _IS_VALID: dict[type[Any], dict[str, Callable[[Any], bool]]] = {
     Dialect: {
         "separator": lambda value: _is_text(value) and len(value) == 1 and value not in "\"'\r\n\0",
         "decimal": lambda value: value in (".", ","),
-        "thousands": lambda value: value in ("", ",", "."),
+        "thousands": lambda value: value in ("", ",", ".", *THOUSANDS),
         "quote": lambda value: value in ('"', "'"),
         "header": _is_truth,
         "encoding": is_encoding,

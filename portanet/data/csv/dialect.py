@@ -13,7 +13,7 @@ from typing import Any
 
 from portanet.data.cells import NUMBER, is_missing
 from portanet.data.signs import sign_of, without_sign
-from portanet.storage.schema import Dialect
+from portanet.storage.schema import THOUSANDS, Dialect
 
 _ROWS = 200
 _LETTERS, _COLUMNS = 2**14, 1000  # of a row that are looked at
@@ -27,6 +27,7 @@ _MARKS = (
 _THOUSANDS = {
     mark: re.compile(rf"[+-]?\d{{1,3}}(\{mark}\d{{3}})+(\{point}\d+)?") for mark, point in ((",", "."), (".", ","))
 }
+_GAPS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}({mark}\d{{3}})+([.,]\d+)?") for mark in THOUSANDS}
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+\.")
 HASH = re.compile(r"#(?!N/A|[A-Z]+(?:/0)?[!?])")
@@ -152,7 +153,8 @@ def _score(lines: Sequence[str], separator: str) -> tuple[float, float, int]:
     numbers = sum(_is_number(cell, separator) for cell in cells) / max(1, len(cells))
     if separator == " ":
         return (0.5, round(numbers, 2), width) if numbers > 0.3 else (0.0, 0.0, 0)
-    return (1.0 if len(rows[0]) >= width - 1 else 0.4), round(numbers, 2), width  # 0.4: marks of numbers, likely
+    lacks = max(0, width - len(rows[0]))  # one is a name of rows, or a decimal comma; more are marks of numbers, likely
+    return (1.0, 0.9, 0.4)[min(lacks, 2)], round(numbers, 2), width
 
 
 def _rows(lines: Sequence[str], separator: str) -> list[list[str]]:
@@ -165,7 +167,7 @@ def _widths(lines: Sequence[str], separator: str) -> set[int]:
 
 def _is_number(cell: str, separator: str) -> bool:
     cell = _without_any_sign(cell)
-    if NUMBER.fullmatch(cell):
+    if NUMBER.fullmatch(cell) or any(pattern.fullmatch(cell) for pattern in _GAPS.values()):
         return True
     return separator != "," and bool(_DECIMAL_COMMA.fullmatch(cell) or _THOUSANDS["."].fullmatch(cell))
 
@@ -208,6 +210,9 @@ def _is_value(cell: str) -> bool:
 
 def _digits(rows: Sequence[Sequence[str]], separator: str, asked: str | None) -> tuple[str, str]:
     """The decimal and the thousands mark; where one decimal mark is asked for, the other one may stand between them."""
+    if gap := _gap(rows, separator):
+        rows = [[cell.replace(gap, "") for cell in row] for row in rows]
+        return _digits(rows, separator, asked)[0], gap
     cells = [_without_any_sign(cell) for row in rows for cell in row if "," in cell or "." in cell]
     commas = sum(bool(_THOUSANDS[","].fullmatch(cell)) for cell in cells)
     comma = sum(bool(_DECIMAL_COMMA.fullmatch(cell)) and not _THOUSANDS[","].fullmatch(cell) for cell in cells)
@@ -222,6 +227,24 @@ def _digits(rows: Sequence[Sequence[str]], separator: str, asked: str | None) ->
         grouped = both or any(map(_THOUSANDS["."].fullmatch, cells))
         return ",", "." if grouped else ""
     return ".", "," if commas else ""
+
+
+def _gap(rows: Sequence[Sequence[str]], separator: str) -> str:
+    """A space or an apostrophe between thousands, where all cells of a column are numbers with it; "" where none is.
+
+    Digits of one length with spaces, nine at least, are phone numbers and the like.
+    """
+    for mark, pattern in _GAPS.items():
+        if mark == separator or not any(mark in cell for row in rows for cell in row):
+            continue
+        for column in zip(*(row for row in rows if len(row) == len(rows[0])), strict=True):
+            cells = [_without_any_sign(cell) for cell in column if not is_missing(cell)]
+            marked = [cell for cell in cells if pattern.fullmatch(cell)]
+            others = [cell for cell in cells if mark not in cell]
+            alike = mark == " " and len(set(map(len, marked))) == 1 and len(marked[0]) > 9
+            if marked and not alike and len(marked) + len(others) == len(cells) and all(map(_is_value, others)):
+                return mark
+    return ""
 
 
 def told(dialect: Dialect) -> str:
