@@ -11,11 +11,11 @@ offsets. A cell that cannot be read is an error with its row and column.
 Tables are `.csv .tsv .txt .data` files, compressed or not, stdin (`-`), `.parquet` files (extra `parquet`) and data
 frames. Separator, decimal mark, header and encoding are detected, or set by arguments. Each column is a number, a
 category, a date, an identifier, a constant or free text; the last three are left out with a note. Numbers may have the
-sign of a currency or of percent, or a unit, all the same one, and spaces or apostrophes between thousands; digits behind a zero, such as 01067, are categories.
-`portanet data describe houses.csv --label price` shows the kinds, and `kinds={"area": "category"}`
-(`--column area=category`) overrides them; a date may be told its form, such as `day.month.year`. Months (2020-01)
-and times of day (14:30) are dates too. The layer `Columns` turns the columns into features: robust scaling, a flag for
-missing cells, one-hot codes or an embedding of categories.
+sign of a currency or of percent, or a unit, all the same one, and spaces or apostrophes between thousands; digits
+behind a zero, such as 01067, are categories. `portanet data describe houses.csv --label price` shows the kinds, and
+`kinds={"area": "category"}` (`--column area=category`) overrides them; a date may be told its form, such as
+`day.month.year`. Months (2020-01) and times of day (14:30) are dates too. The layer `Columns` turns the columns into
+features: robust scaling, a flag for missing cells, one-hot codes or an embedding of categories.
 
 ```python
 import pandas as pd

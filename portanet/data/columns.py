@@ -74,7 +74,8 @@ def _in_detail(why: str, tally: Tally) -> str:
     """Why a column is no number, though it seems to hold some: they are codes, or have several signs."""
     details = ["codes with leading zeros"] if tally.holds_codes else []
     all_numbers = 10 * (tally.signs.total() + tally.numbers) >= 9 * tally.present
-    if tally.signs and (all_numbers or not all(map(is_unit, tally.signs))):
+    sign, count = next(iter(tally.signs.most_common(1)), ("", 0))
+    if sign and (not is_unit(sign) or (all_numbers and 2 * count >= tally.present)):
         signs = [sign for sign, _ in tally.signs.most_common(3)] + ["no sign"] * (tally.numbers > 0)
         details.append(f"numbers in {', '.join(signs)}")
     return ", ".join(filter(None, [why, *details]))

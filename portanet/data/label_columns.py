@@ -176,7 +176,9 @@ def _without_signs(codes: HostArray, texts: Sequence[str], dialect: Dialect) -> 
         for column in codes.reshape(len(codes), -1).T
     ]
     known = sorted({sign or "no sign" for column in used for sign in column})
-    line = f" in {', '.join(known)}" if any(signs) else ""
+    are_numbers = all(sign or number_of(text, dialect) is not None or is_gap(text.strip(), dialect)
+                      for sign, text in zip(signs, texts))  # fmt: skip
+    line = f" in {', '.join(known)}" if any(signs) and are_numbers else ""
     if any(len(column) > 1 for column in used):
         return list(texts), line
     mark = {".": ",", ",": "."}[dialect.decimal]

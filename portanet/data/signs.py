@@ -10,7 +10,7 @@ _CODES = (
 )
 _SIGN = rf"[A-Z]{{0,3}}[$¢£¤¥₠-⃀]|%|(?:{_CODES})(?![A-Za-z])|kr|zł|Kč"
 _WORD = r"°?[^\W\d_]{1,12}[23²³]?\.?"
-_NONE = r"(?!(?:st|nd|rd|th|e)$)(?<![\d.,](?=[A-Z]$))"  # 12A is a code, not 12 ampere
+_NONE = r"(?!(?:st|nd|rd|th|e)$)(?<![\d.,](?=[A-Z]$))(?<!\. )"  # such as 12A, a code, and 1. White, of a list
 _UNIT = rf"{_NONE}(?:(?:sq|cu|fl)\.? )?{_WORD}(?:/{_WORD})?|°"
 _DIGITS = r"[\d.,](?:[\d.,'\u2019\u00a0\u202f ]*[\d.,])?"
 _SIGNED = re.compile(

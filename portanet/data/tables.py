@@ -68,8 +68,10 @@ def _read_columns(source: Source, request: Request, sink: Sink, keep: bool) -> F
             place = {name: i for i, name in enumerate(source.names)}
             positions = tuple(place[column.name] for column in schema.used)
             if not positions:
+                kinds = f"kinds={ {schema.columns[-1].name: NUMBER}!r}"
                 raise DataError(
-                    f"{source.name} has no column to learn from; {'; '.join(columns.told(schema.columns))}."
+                    f"{source.name} has no column to learn from; {'; '.join(columns.told(schema.columns))}.",
+                    remedy=f"where one counts all the same, say what it holds, as in {kinds}",
                 )
         checks = {position: check(column, source.dialect) for position, column in zip(positions, schema.used)}
         checks |= checks_of(source, request)

@@ -122,6 +122,12 @@ def test_a_column_of_two_units_or_of_words_is_text(tmp_path: Path) -> None:
         assert np.isnan(chosen.x[:, 0]).sum() == 1
 
 
+def test_labels_of_which_a_few_are_numbers_with_units_are_text(tmp_path: Path) -> None:
+    kinds = [("2seater", "suv", "pickup")[i % 3] for i in range(len(AMOUNTS))]
+    for source in table(tmp_path / "t.csv", kind=kinds, n=AMOUNTS):
+        assert read(source, label="kind", task="auto").notes[-1] == "kind holds text: learnt as a class"
+
+
 def test_distinct_codes_under_the_name_of_an_identifier_are_one(tmp_path: Path) -> None:
     codes = [f"{100 + 7 * i}A" for i in range(len(AMOUNTS))]
     for source in table(tmp_path / "t.csv", id=codes, n=AMOUNTS):
@@ -158,6 +164,7 @@ def test_text_beside_digits_is_no_sign() -> None:
         "$",
         "%",
         "12A",
+        "1. White",
         "0e",
         "A5",
         "$5-10",
