@@ -41,7 +41,7 @@ def _number(column: Column, tally: Tally) -> Column:
     if tally.low == tally.high and not tally.missing and tally.rows >= _FEW_ROWS:
         return replace(column, kind=kinds.CONSTANT, why=f"every value is {tally.low:g}")
     if tally.rows >= _FEW_ROWS and not tally.missing and tally.whole:
-        if tally.rising:
+        if tally.rising and not (column.name.strip().lower().endswith("year") and 1000 <= tally.low < 3000):
             return replace(column, kind=kinds.ID, why=f"integers that rise by one from {tally.first:.0f}")
         if tally.is_id and tally.is_distinct:
             return replace(column, kind=kinds.ID, why="distinct integers under such a name")

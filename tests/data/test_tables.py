@@ -390,3 +390,10 @@ def test_kinds_are_decided_on_the_rows_to_train_on(
     unlabelled = as_text(frame.assign(label=["NA", *labels[1:]]))
     with pytest.raises(DataError, match="no label"):
         read(written(tmp_path, unlabelled), held_out=0.2, mapped=mapped)
+
+
+def test_years_that_rise_by_one_are_numbers(tmp_path: Path) -> None:
+    """As in a series with a row a year, whose trend they hold; other columns that rise so number the rows."""
+    path = tmp_path / "t.csv"
+    path.write_text("Year,week,label\n" + "".join(f"{1990 + i},{i},{'ab'[i % 2]}\n" for i in range(30)))
+    assert read(path).columns == ("Year",)
