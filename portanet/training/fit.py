@@ -28,10 +28,9 @@ from portanet.storage.model_card import ModelCard
 from portanet.training.callbacks import Callback
 from portanet.training.checkpoints import Checkpoints
 from portanet.training.inputs.arguments import as_checkpoints, as_loss, require_model, require_params
-from portanet.training.inputs.arrays import as_array, backend_for, require_numbers, to_host
+from portanet.training.inputs.arrays import as_array, backend_for, require_numbers, require_rows, to_host
 from portanet.training.inputs.ends import outputs_of, require_reach
 from portanet.training.inputs.frames import Given, as_table
-from portanet.training.inputs.kinds import require_rows
 from portanet.training.inputs.labels import learn_labels, put_labels, row_weights
 from portanet.training.inputs.offsets import name_of
 from portanet.training.inputs.tasks import loss_for, task_of

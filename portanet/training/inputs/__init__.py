@@ -1,7 +1,7 @@
 """What `fit` is given, checked and turned into what training takes: settings, rows, labels.
 
     settings  named, arguments: names stand for values, and impossible values are refused
-    rows      kinds, arrays, frames: arrays of any library, and columns by name; offsets: what float32 would merge;
+    rows      arrays, frames: arrays of any library, and columns by name; offsets: what float32 would merge;
               ends: whether rows and loss fit the model
     labels    units, label_checks, tasks: what a loss takes as labels, and what a model's outputs stand for; classes,
               labels, class_weights: names of classes as numbers

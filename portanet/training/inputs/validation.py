@@ -15,9 +15,8 @@ from portanet.data.memmap.rows import as_rows
 from portanet.data.split import SPLIT_SEED, stratified
 from portanet.errors import ConfigError, DataError
 from portanet.rng import SPLIT, generator
-from portanet.training.inputs.arrays import is_host, to_host
+from portanet.training.inputs.arrays import is_host, require_array, to_host
 from portanet.training.inputs.classes import Named, as_named
-from portanet.training.inputs.kinds import require_array
 from portanet.xp import namespace
 
 Rows = tuple[Any, Any, Any]
