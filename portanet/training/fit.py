@@ -31,8 +31,9 @@ from portanet.training.inputs.arguments import as_checkpoints, as_loss, require_
 from portanet.training.inputs.arrays import as_array, backend_for, require_numbers, require_rows, to_host
 from portanet.training.inputs.ends import outputs_of, require_reach
 from portanet.training.inputs.frames import Given, as_table
-from portanet.training.inputs.labels import learn_labels, put_labels, row_weights
+from portanet.training.inputs.labels import learn_labels, put_labels
 from portanet.training.inputs.offsets import name_of
+from portanet.training.inputs.row_weights import row_weights
 from portanet.training.inputs.tasks import loss_for, task_of
 from portanet.training.inputs.units import Unit, require_squares
 from portanet.training.inputs.validation import hold_out, pair_of, share_of

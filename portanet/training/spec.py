@@ -21,7 +21,7 @@ from portanet.optim import Adam, Optimizer, Schedule, constant
 from portanet.storage.model_card import ModelCard
 from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.inputs.arguments import OwnSettings, as_callbacks, as_dtype, as_loss, as_optimizer, as_schedule
-from portanet.training.inputs.class_weights import class_weights
+from portanet.training.inputs.row_weights import class_weights
 
 _ROWS = 256  # in a batch for "auto", at least
 _NOTHING: Mapping[str, Any] = MappingProxyType({})

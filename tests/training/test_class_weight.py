@@ -12,7 +12,7 @@ from helpers import blobs
 import portanet
 from portanet.errors import ConfigError
 from portanet.nn import CrossEntropy, Dense, Sequential
-from portanet.training.inputs.class_weights import class_weights
+from portanet.training.inputs.row_weights import class_weights
 from portanet.training.spec import TrainingSpec
 
 X, _ = blobs(60)

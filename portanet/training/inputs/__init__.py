@@ -4,7 +4,7 @@
     rows      arrays, frames: arrays of any library, and columns by name; offsets: what float32 would merge;
               ends: whether rows and loss fit the model
     labels    units, label_checks, tasks: what a loss takes as labels, and what a model's outputs stand for; classes,
-              labels, class_weights: names of classes as numbers
+              labels: names of classes as numbers; row_weights: how much each row counts
     both      validation: rows held out, with their labels
 
 Nothing in this folder knows a trained model.

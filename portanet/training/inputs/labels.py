@@ -1,4 +1,4 @@
-"""Labels and sample weights, checked once on the host: a device would silently accept a bad label."""
+"""Labels, checked once on the host: a device would silently accept a bad label."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from portanet._typing import Array, HostArray
 from portanet.backends import Backend
 from portanet.data import Dataset
 from portanet.data.labels import listed
-from portanet.errors import ConfigError, DataError, ModelError
+from portanet.errors import DataError, ModelError
 from portanet.nn.losses.loss import Loss
 from portanet.storage.class_kind import ClassKind
 from portanet.storage.label import label_names
@@ -103,30 +103,3 @@ def _numbers(labels: Any, card: ModelCard = _UNKNOWN) -> HostArray:
     if values.dtype.kind == "O" and values.ndim == 1:
         require_present(np.fromiter(map(is_absent, values), bool, len(values)))
     return values
-
-
-def row_weights(sample_weight: Any, class_weight: Sequence[float], labels: HostArray, outputs: int) -> HostArray | None:
-    """Return the weight of each row in float64, times that of its class; None where all rows count the same.
-
-    Only their ratios count, so they are divided by a power of two that brings the largest below 1: they fit any dtype,
-    and none loses a bit. Raises DataError unless sample weights are one number >= 0 for each row, not all 0.
-    """
-    if class_weight and len(class_weight) != outputs:
-        raise ConfigError(f"class_weight must have one number for each of the {outputs} classes, got {class_weight}.")
-    if sample_weight is None and not class_weight:
-        return None
-    count = len(labels)
-    weights = np.ones(count) if sample_weight is None else to_host(sample_weight)
-    numeric = weights.shape == (count,) and weights.dtype.kind in "buif"
-    if not numeric or not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-        raise DataError(f"sample_weight must be {count} numbers of at least 0, and not all 0.")
-    weights = _below_1(weights)
-    if class_weight and labels.ndim == 1:
-        weights = _below_1(weights * _below_1(np.asarray(class_weight))[labels])
-    return weights
-
-
-def _below_1(weights: HostArray) -> HostArray:
-    wide = weights.astype(np.float64)
-    scaled: HostArray = np.ldexp(wide, -int(np.frexp(wide.max(initial=0.0))[1]))
-    return scaled

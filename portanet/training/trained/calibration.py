@@ -10,7 +10,7 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.errors import ConfigError
 from portanet.nn.layer import Layer
-from portanet.training.inputs.labels import row_weights
+from portanet.training.inputs.row_weights import row_weights
 from portanet.training.inputs.tasks import task_of
 from portanet.training.inputs.units import Unit
 from portanet.training.spec import TrainingSpec

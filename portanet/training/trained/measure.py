@@ -12,7 +12,8 @@ from portanet.errors import DataError, ModelError
 from portanet.training.inputs.arrays import as_array
 from portanet.training.inputs.ends import shape_remedy
 from portanet.training.inputs.frames import rows_for
-from portanet.training.inputs.labels import put_labels, row_weights
+from portanet.training.inputs.labels import put_labels
+from portanet.training.inputs.row_weights import row_weights
 from portanet.training.inputs.units import Unit
 from portanet.training.steps import shards
 from portanet.training.steps.source import Source, as_source
