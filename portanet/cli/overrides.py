@@ -15,7 +15,7 @@ from portanet.training.callbacks import Callback, EarlyStopping, KeepBest
 from portanet.training.hidden import with_hidden
 from portanet.training.inputs import named
 from portanet.training.inputs.tasks import Classify, Regress, task_named, task_of
-from portanet.training.loop.watched import watching
+from portanet.training.loop.watchers import watching
 from portanet.training.spec import TrainingSpec
 
 AUTO = "auto"

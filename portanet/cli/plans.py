@@ -22,7 +22,7 @@ from portanet.storage.model_card import ModelCard
 from portanet.training.cross_validation import folds_of
 from portanet.training.fine_tune import fine_tune
 from portanet.training.inputs.tasks import Classify, Multilabel, Regress, Task, task_named
-from portanet.training.loop.watched import require_watched
+from portanet.training.loop.watchers import require_watched
 from portanet.training.model import TrainedModel, load
 from portanet.training.spec import TrainingSpec
 from portanet.training.trained.calibration import require_calibratable

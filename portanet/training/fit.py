@@ -42,7 +42,7 @@ from portanet.training.loop.history import History
 from portanet.training.loop.loop import Plan, train
 from portanet.training.loop.resume import Resume
 from portanet.training.loop.together import Alone, Together, own_device, require_same, require_shareable
-from portanet.training.loop.watched import watched_by, with_metric
+from portanet.training.loop.watchers import watched_by, with_metric
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress, in_notebook
 from portanet.training.spec import TrainingSpec, chain_of, require_whole

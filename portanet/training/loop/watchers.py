@@ -1,17 +1,25 @@
-"""All callbacks of a run, called as one."""
+"""All callbacks of a run, called as one, and the metrics that they watch on held-out rows."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from portanet.training.callbacks import Callback, Row
+from portanet._typing import HostArray
+from portanet.errors import ConfigError
+from portanet.training.callbacks import Callback, KeepBest, Row
+from portanet.training.inputs.tasks import Task, task_of
+from portanet.training.spec import TrainingSpec
+from portanet.training.trained.scores import count_of, known_metrics, metric_named
 
 if TYPE_CHECKING:
+    from portanet.training.loop.loop import Plan
     from portanet.training.model import TrainedModel
+
+_VALID = "valid_"
 
 
 @dataclass(frozen=True)
@@ -64,3 +72,53 @@ class Watchers:
         names = [type(callback).__name__ for callback in self.callbacks]
         for i, name in enumerate(names):
             yield f"{name}-{names[:i].count(name)}", self.callbacks[i]
+
+
+def watching(callbacks: Sequence[Callback], name: Any, task: Task) -> tuple[Callback, ...]:
+    """Return the callbacks, of which those that restore the best weights watch this metric of the held-out rows.
+
+    Where none does, KeepBest is added. ConfigError for a metric that the task does not have.
+    """
+    monitor = _VALID + metric_named(name, task).key
+    if not any(isinstance(callback, KeepBest) for callback in callbacks):
+        return *callbacks, KeepBest(monitor)
+    return tuple(
+        replace(callback, monitor=monitor) if isinstance(callback, KeepBest) else callback for callback in callbacks
+    )
+
+
+def with_metric(spec: TrainingSpec, name: Any, *, held_out: bool) -> TrainingSpec:
+    """Return the spec whose callbacks watch this metric; None leaves them. ConfigError without rows held out."""
+    if name is None:
+        return spec
+    task = task_of(spec.loss)
+    callbacks = watching(spec.callbacks, name, task)
+    require_watched(callbacks, task, held_out=held_out)
+    return replace(spec, callbacks=callbacks)
+
+
+def watched_by(plan: Plan, targets: HostArray) -> list[str]:
+    """Return the keys of the metrics that a run's callbacks watch on held-out rows, and a history has not by itself.
+
+    Raises ConfigError for one that several targets have in several units.
+    """
+    watched = {str(getattr(callback, "monitor", "")) for callback in plan.watchers.callbacks}
+    found = [metric for metric in known_metrics(task_of(plan.spec.loss))[1:-1] if _VALID + metric.key in watched]
+    if count_of(targets) > 1 and (units := [metric.key for metric in found if metric.has_unit]):
+        raise ConfigError(
+            f"{units[0]} is in the unit of each target, and several have no mean of it.", remedy='watch metric="r2"'
+        )
+    return [metric.key for metric in found]
+
+
+def require_watched(callbacks: Sequence[Callback], task: Task, *, held_out: bool) -> None:
+    """Raise ConfigError for a callback that watches what the history will not have: now, and not after an epoch."""
+    own, *further, loss = (metric.key for metric in known_metrics(task))
+    keys = [loss, own, *further]
+    known = [loss, own, *((_VALID + key for key in keys) if held_out else ())]
+    for callback in callbacks:
+        if (monitor := getattr(callback, "monitor", loss)) not in known:
+            raise ConfigError(
+                f"{type(callback).__name__} watches {monitor!r}, which is not measured; {', '.join(known)} are",
+                remedy="" if held_out else "hold out rows to watch, as with valid=0.1",
+            )
