@@ -52,8 +52,8 @@ def command(
     from portanet.errors import ConfigError
     from portanet.metrics import LOSS
     from portanet.training.model import load
+    from portanet.training.trained.measure import measure_targets
     from portanet.training.trained.scores import known_metrics
-    from portanet.training.trained.targets import measure_targets
 
     run = load(model, backend=backends.choose(backend, device))
     trained_on = run.about.get("data", {}).get("name", "data unknown")

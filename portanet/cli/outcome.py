@@ -20,10 +20,9 @@ from portanet.storage.run_folder import RunFolder
 from portanet.storage.run_record import RunRecord, write_record
 from portanet.training.model import TrainedModel
 from portanet.training.trained.evidence import evidence_of
-from portanet.training.trained.measure import measure
+from portanet.training.trained.measure import measure, measure_targets, target_names
 from portanet.training.trained.scores import baseline
 from portanet.training.trained.summary import layers
-from portanet.training.trained.targets import measure_targets, target_names
 
 
 def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:

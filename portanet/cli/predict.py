@@ -65,7 +65,7 @@ def command(
     from portanet.storage.atomic import replacing
     from portanet.training.inputs.units import Unit
     from portanet.training.model import load
-    from portanet.training.trained.targets import target_names
+    from portanet.training.trained.measure import target_names
 
     out = None if out == Path("-") else out
     if out is not None and as_json:

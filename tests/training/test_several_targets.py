@@ -14,7 +14,7 @@ from portanet.errors import CheckpointError, ConfigError, DataError
 from portanet.nn import Columns, Dense, Quantile, Sequential, Standardize
 from portanet.optim import Adam
 from portanet.storage.model_card import ModelCard
-from portanet.training.trained.targets import measure_targets, target_names
+from portanet.training.trained.measure import measure_targets, target_names
 
 NAMES = ["height", "weight"]
 RNG = np.random.default_rng(4)

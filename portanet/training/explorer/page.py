@@ -27,8 +27,8 @@ from portanet.training.inputs.arrays import to_host
 from portanet.training.model import TrainedModel
 from portanet.training.snapshots import Snapshots
 from portanet.training.trained.intervals import coverage_of
+from portanet.training.trained.measure import target_names
 from portanet.training.trained.summary import layers
-from portanet.training.trained.targets import target_names
 from portanet.training.trained.weights import TrainedParams
 
 AUTO = "auto"
