@@ -19,8 +19,8 @@ from portanet.metrics import RMSE, Metric
 from portanet.storage.run_folder import RunFolder
 from portanet.storage.run_record import RunRecord, write_record
 from portanet.training.model import TrainedModel
-from portanet.training.trained.evidence import evidence_of
 from portanet.training.trained.measure import measure, measure_targets, target_names
+from portanet.training.trained.report import evidence_of
 from portanet.training.trained.scores import baseline
 from portanet.training.trained.summary import layers
 

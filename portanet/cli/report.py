@@ -56,7 +56,7 @@ def _evidence(run: Path, record: RunRecord) -> tuple[Evidence | None, str]:
     from portanet.cli import outcome, rerun
     from portanet.training.model import load
     from portanet.training.spec import TrainingSpec
-    from portanet.training.trained.evidence import evidence_of
+    from portanet.training.trained.report import evidence_of
 
     if not record.result:
         return None, ""

@@ -14,7 +14,7 @@ pytest.importorskip("playwright")
 
 from portanet import TrainedModel, fit, nn, read
 from portanet.report.beside import write_beside
-from portanet.training.trained.record import record_of
+from portanet.training.trained.report import record_of
 
 HOSTILE = '<script>document.title = "run"</script><img src=x onerror="document.title = 1">'
 LIGHT, DARK = {"color_scheme": "light"}, {"color_scheme": "dark"}

@@ -7,7 +7,7 @@ import pytest
 
 import portanet
 from portanet import nn
-from portanet.training.trained.evidence import evidence_of
+from portanet.training.trained.report import evidence_of
 
 RNG = np.random.default_rng(0)
 
@@ -63,7 +63,7 @@ def test_only_the_column_that_decides_matters() -> None:
 
 
 def test_many_rows_are_thinned_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("portanet.training.trained.evidence._ROWS", 5)
+    monkeypatch.setattr("portanet.training.trained.report._ROWS", 5)
     x, labels = np.arange(41.0)[:, None], np.arange(41) % 2
     run = portanet.fit(nn.Sequential(nn.Dense(2)), x, labels, epochs=1)
     evidence = evidence_of(run, "given", x, labels)

@@ -1,9 +1,10 @@
-"""What a trained model answers on labelled rows, as a report takes it."""
+"""The report of a trained model: its record, its answers on labelled rows, and the page of both."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,15 @@ from portanet._tree import tree_get
 from portanet._typing import HostArray, Shape
 from portanet.nn.layer import Layer
 from portanet.report.evidence import Evidence
+from portanet.report.figure import Page
+from portanet.report.page import page, require_packages
 from portanet.rng import SHUFFLE, generator
+from portanet.storage.run_record import RunRecord
 from portanet.training.inputs.arrays import to_host
 from portanet.training.inputs.units import Unit
-from portanet.training.inputs.validation import rows_at
+from portanet.training.inputs.validation import pair_of, rows_at
 from portanet.training.trained.intervals import bounds, coverage_of
+from portanet.training.trained.summary import layers
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
@@ -27,6 +32,26 @@ _FEW = 5
 _SHUFFLED = 1000  # of those, for the importance of columns
 _CELLS = 200_000  # that are answered with one column shuffled
 _COLUMNS = 500
+
+
+def record_of(run: TrainedModel, name: str) -> RunRecord:
+    """The record of a model's training, as run.json and history.jsonl hold it."""
+    result = run.about.get("scores", {}) | {
+        "steps": run.about.get("steps", run.steps), "backend": run.backend.name, "device": run.backend.device,
+        "dtype": run.dtype, "seed": run.spec.seed,
+    }  # fmt: skip
+    if run.history:
+        key = run.task.metric.key
+        result |= {"seconds": run.seconds, "stopped": run.stopped, f"train_{key}": run.history[-1].get(key)}
+    return RunRecord(
+        name=name,
+        preset=run.about.get("preset"),
+        result=result,
+        spec=run.spec.to_dict(),
+        data=run.about.get("data", {}) | {"classes": list(run.card.classes)},
+        layers=layers(run.model, run.params, run.input_shape),
+        history=run.history,
+    )
 
 
 def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evidence:
@@ -53,6 +78,17 @@ def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evi
         metric=run.task.metric, score=_score(run, logits, numbers), importance=importance, filters=_filters(run),
         bounds=bounds(run.wide(logits), run.card) if coverage_of(run.card) else None, coverage=coverage_of(run.card),
     )  # fmt: skip
+
+
+def report_of(run: TrainedModel, path: str | Path | None, x: Any = None, labels: Any = None) -> Page | Path:
+    """The report of a model, measured on these rows, or on those that it was validated on; with a path, written."""
+    require_packages()
+    name = "report" if path is None else Path(path).stem
+    rows, (x, labels) = ("given", (x, labels)) if x is not None else ("validation", pair_of(run.held_out))
+    shown = Page(name, page(record_of(run, name), None if x is None else evidence_of(run, rows, x, labels)))
+    if path is None:
+        return shown
+    return shown.write_html(Path(path) / "report.html" if Path(path).is_dir() else path)
 
 
 def _classes(run: TrainedModel) -> tuple[str, ...]:
