@@ -25,9 +25,8 @@ from portanet.rng import WEIGHTS, generator
 from portanet.training.inputs.labels import put_labels
 from portanet.training.loop.batches import Batches
 from portanet.training.steps import shards
-from portanet.training.steps.examples import Examples
 from portanet.training.steps.gradient import Gradient
-from portanet.training.steps.source import Source, TakeSteps, as_source
+from portanet.training.steps.source import Examples, Source, TakeSteps, as_source
 from portanet.training.steps.state import State
 from portanet.training.steps.step import Step
 from portanet.xp import namespace

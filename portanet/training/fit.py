@@ -46,9 +46,8 @@ from portanet.training.loop.watchers import watched_by, with_metric
 from portanet.training.model import TrainedModel
 from portanet.training.progress import Progress, in_notebook
 from portanet.training.spec import TrainingSpec, chain_of, require_whole
-from portanet.training.steps.examples import Examples
 from portanet.training.steps.gradient import team
-from portanet.training.steps.source import Source, as_source
+from portanet.training.steps.source import Examples, Source, as_source
 from portanet.training.stopping import Stop
 from portanet.training.trained.calibration import put_right, require_calibratable
 from portanet.training.trained.weights import TrainedParams, on_backend

@@ -20,8 +20,8 @@ from portanet.training.loop.resume import Resume
 from portanet.training.loop.watchers import Watchers
 from portanet.training.model import TrainedModel
 from portanet.training.spec import TrainingSpec
-from portanet.training.steps.examples import Examples
 from portanet.training.steps.gradient import gradient_of
+from portanet.training.steps.source import Examples
 from portanet.training.steps.state import Data, Position, State, require_state
 from portanet.training.steps.step import Step
 from portanet.training.stopping import DIVERGED, EARLY, FINISHED, Stop

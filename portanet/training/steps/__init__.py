@@ -4,8 +4,7 @@
     state     what changes from step to step, and the rows of one step
     gradient  the loss of a batch and its gradient: forward, backward, the sum over its shards
     step      the gradient, then the optimizer's update: one pure function, which a backend may compile
-    source    the rows, wherever they lie; it knows how steps read them
-    examples  these rows with labels and weights
+    source    the rows, wherever they lie, and how steps read them with their labels and weights
 
 Each file needs only those above it. What a step costs and how it is made fast: `portanet.tracing`.
 """

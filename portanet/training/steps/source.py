@@ -5,6 +5,8 @@
     Resident  an array that the backend computes on
     Mapped    rows of a memory map, read when they are needed, for a backend that computes in host memory
     Streamed  rows that stay on the host; each step's rows are sent to the device when it comes
+
+`Examples` are these rows with their labels and weights: what steps are taken on.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +30,9 @@ from portanet.errors import ConfigError
 from portanet.nn.layer import Layer
 from portanet.training.inputs.arrays import as_array, is_host, require_numbers, require_usable
 from portanet.training.inputs.offsets import find_offsets, in_a_row, is_wide, name_of, subtract
-from portanet.training.steps.state import State, take
+from portanet.training.steps.state import Data, State, take
 from portanet.training.steps.step import Step
 from portanet.xp import namespace
-
-if TYPE_CHECKING:
-    from portanet.training.steps.examples import Examples
 
 FIT_ROWS = 4096  # the rows that preprocessing is fitted to at once: the bits of its sums depend on it
 _SHARE = 0.5  # of the free memory that rows may take: a step needs the rest
@@ -202,6 +201,27 @@ class Mapped(Streamed):
 
     def require_full_batch(self) -> None:
         pass
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Rows of a source; `targets` are their labels on the device, and without weights every row counts the same."""
+
+    source: Source
+    labels: HostArray
+    targets: Array
+    weights: Array | None
+
+    def compile(self, step: Step) -> TakeSteps:
+        """Return a function that takes runs of steps on these rows."""
+        return self.source.compile(step, self)
+
+    def batch(self, rows: HostArray | None, numbers: Array | None = None) -> Data:
+        """The data of one step: these rows, whose `numbers` may be on the device already; without rows, all."""
+        data = Data(self.source.batch(rows), self.targets, self.weights)
+        if rows is None:
+            return data
+        return data.with_labels(self.source.backend.put(rows, "int32") if numbers is None else numbers)
 
 
 def as_source(
