@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from reprlib import repr as brief
+from typing import Any
+
+_LISTED = 8  # values in a message, at most
 
 
 def plain(text: object, most: int | None = 40) -> str:
@@ -11,6 +15,12 @@ def plain(text: object, most: int | None = 40) -> str:
     shown = str(text)
     shown = shown if shown.isprintable() else repr(shown)[1:-1]
     return shown if most is None or len(shown) <= most else f"{shown[:most]}..."
+
+
+def listed(values: Sequence[Any], show: Callable[[Any], str] = plain) -> str:
+    """Return the first values in a line, each as `show` writes it, and how many more there are."""
+    more = f" and {len(values) - _LISTED} more" if len(values) > _LISTED else ""
+    return ", ".join(map(show, values[:_LISTED])) + more
 
 
 def shown(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from portanet._text import plain
+from portanet._text import listed, plain
 from portanet.data import dates
 from portanet.data.cells import number_of, quoted
 from portanet.data.signs import is_unit
@@ -153,7 +153,4 @@ def told(columns: Sequence[Column]) -> list[str]:
             continue
         title = f"taken as {column.kind}" if column.parts else "left out"
         lines.setdefault(title, []).append(f"{plain(column.name) or 'a column without a name'} ({column.why})")
-    return [
-        f"{title}: {', '.join(names[:8])}{f' and {len(names) - 8} more' if len(names) > 8 else ''}"
-        for title, names in lines.items() if names
-    ]  # fmt: skip
+    return [f"{title}: {listed(names, str)}" for title, names in lines.items() if names]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from portanet._text import plain
+from portanet._text import listed, plain
 from portanet._typing import HostArray
 from portanet.data.fingerprint import fingerprint
 from portanet.data.memmap.rows import as_rows
@@ -100,10 +100,8 @@ class Dataset:
     def require_targets(self) -> HostArray:
         """The targets; raises DataError where the source has no labels."""
         if self.targets is None:
-            names = [plain(column.name) for column in self.table.columns] if self.table else []
-            shown = (
-                f" ({', '.join(names[:8])}{f' and {len(names) - 8} more' if len(names) > 8 else ''})" if names else ""
-            )
+            names = [column.name for column in self.table.columns] if self.table else []
+            shown = f" ({listed(names)})" if names else ""
             raise DataError(
                 f"{self.name} has no labels.",
                 remedy=f"name a table's label column{shown} with label=NAME, or use data that has labels",

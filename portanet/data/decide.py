@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from portanet._text import plain
+from portanet._text import listed
 from portanet._typing import HostArray
 from portanet.data.cells import quoted
 from portanet.data.chunk import Chunk, Chunks
@@ -68,4 +68,4 @@ def require_kinds(chosen: Mapping[str, str], names: Sequence[str]) -> None:
         if kind not in CHOSEN:
             raise ConfigError(f"the column {quoted(name)} cannot be {kind!r}; it can be {', '.join(CHOSEN)}.")
         if name not in names:
-            raise DataError(f"unknown column {quoted(name)}; the columns: {', '.join(map(plain, names[:8]))}.")
+            raise DataError(f"unknown column {quoted(name)}; the columns: {listed(names)}.")

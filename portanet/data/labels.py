@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from portanet._text import plain
+from portanet._text import listed, plain
 from portanet._typing import HostArray
 from portanet.data.cells import INTEGER, NUMBER, as_floats, is_missing, quoted
 from portanet.errors import ConfigError, DataError
@@ -157,8 +157,3 @@ def _discover(name: str, texts: list[str]) -> tuple[list[str], list[str]]:
 
 def _first(codes: HostArray, code: int) -> int:
     return int(np.argmax(codes == code)) + 1
-
-
-def listed(classes: Sequence[str]) -> str:
-    """The first classes in a line, and their number."""
-    return ", ".join(map(plain, classes[:12])) + (f", ... ({len(classes)} in all)" if len(classes) > 12 else "")

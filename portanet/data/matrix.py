@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from portanet._text import plain
+from portanet._text import listed, plain
 from portanet._typing import HostArray
 from portanet.data import dates
 from portanet.data.categories import codes_of
@@ -42,8 +42,7 @@ class Seen:
             f"{plain(name)} ({', '.join(f'{plain(word)} {count:,}' for word, count in words.most_common(3))})"
             for name, words in self.words.items()
         ]
-        more = f" and {len(columns) - 8} more columns" if len(columns) > 8 else ""
-        return [f"taken as missing: {', '.join(columns[:8])}{more}"] if columns else []
+        return [f"taken as missing: {listed(columns, str)}"] if columns else []
 
     def told(self) -> list[str]:
         """A line for each column."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from portanet._text import plain
+from portanet._text import listed, plain
 from portanet._typing import HostArray, Shape
 from portanet.data.cells import as_float32, as_floats, as_uint8
 from portanet.data.dataset import Dataset
@@ -58,7 +58,7 @@ def _arrays(archive: zipfile.ZipFile, part: str, name: str) -> tuple[HostArray, 
     members = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if info.filename[-4:] == ".npy"}
     rows, wanted = _one_of(members, _ROWS[part], name), ", ".join(_ROWS[part][:-1]) or _ROWS[part][0]
     if rows is None:
-        found = ", ".join(map(plain, sorted(members)[:8])) or "none"
+        found = listed(sorted(members)) or "none"
         more = f" or {_ROWS[part][-1]}" if len(_ROWS[part]) > 1 else ""
         raise DataError(f"{name} has no array {wanted}{more}; its arrays: {found}.")
     labels = _one_of(members, _LABELS.get(rows.lower(), _USUAL), name)

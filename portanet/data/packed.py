@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from portanet._text import plain
+from portanet._text import listed, plain
 from portanet.data.files import expansion_limit, reading
 from portanet.errors import DataError
 
@@ -127,7 +127,7 @@ def _zip(file: BinaryIO, name: str) -> Any:
     if {"[Content_Types].xml", "content.xml"} & {member.filename for member in members}:
         raise DataError(f"{name} is a workbook of a spreadsheet program; save its sheet as CSV.")
     if len(members) != 1:
-        names = ", ".join(plain(member.filename) for member in members[:8])
+        names = listed([member.filename for member in members])
         raise DataError(f"{name} holds {len(members)} files{f' ({names})' if names else ''}, not one table; unpack it.")
     try:
         return archive.open(members[0])

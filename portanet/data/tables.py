@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from portanet._text import plain
+from portanet._text import listed
 from portanet._typing import HostArray
 from portanet.data import columns
 from portanet.data.cell_values import CellValues
@@ -135,8 +135,8 @@ def _require_all_labels(source: Source, request: Request) -> None:
     """Raise DataError where some of several labels are there, and others are not."""
     wanted, there = label_names(request.wanted), label_names(source.header.label)
     if request.labelled and there and (missing := [name for name in wanted if name not in there]):
-        labels = ", ".join(map(quoted, wanted[:8]))
-        raise DataError(f"{source.name} has no column {quoted(missing[0])}, which is one of the labels {labels}.")
+        which = f"which is one of the labels {listed(wanted, quoted)}"
+        raise DataError(f"{source.name} has no column {quoted(missing[0])}, {which}.")
 
 
 def _consumed(chunks: list[Chunk]) -> Iterator[Chunk]:
@@ -171,8 +171,7 @@ def _ids(source: Source, request: Request) -> Ids | None:
     if name is None or name not in source.names:
         if request.id is None:
             return None
-        shown = ", ".join(map(plain, source.names[:8]))
-        raise DataError(f"{source.name} has no column {quoted(request.id)}; its columns: {shown}.")
+        raise DataError(f"{source.name} has no column {quoted(request.id)}; its columns: {listed(source.names)}.")
     position = source.names.index(name)
     try:
         cells = [chunk.texts[position] for chunk in source.read([position])]
@@ -186,6 +185,5 @@ def _left_out(source: Source, request: Request) -> list[str]:
     table = request.table.columns if request.table else ()
     known = {column.name for column in table} | {*label_names(source.header.label), request.id}
     others = [name for name in source.names if name not in known]
-    more = f" and {len(others) - 3} more" if len(others) > 3 else ""
-    shown = f"{', '.join(map(quoted, others[:3]))}{more}"
-    return [f"{source.name}: left out, as the model has no such column: {shown}"] if others else []
+    note = f"{source.name}: left out, as the model has no such column: {listed(others, quoted)}"
+    return [note] if others else []

@@ -11,6 +11,7 @@ from sklearn.utils._array_api import get_namespace
 from sklearn.utils.validation import validate_data
 
 from portanet import backends
+from portanet._text import listed
 from portanet._typing import HostArray
 from portanet.backends import Backend
 from portanet.errors import DataError
@@ -100,11 +101,10 @@ def _require_finite(estimator: Any, x: Any, sparse: bool = False) -> None:
 
 
 def _where(estimator: Any, mask: Any, sparse: bool) -> str:
-    """Name the columns of a mask, at most three."""
+    """Name the columns of a mask."""
     if sparse:
         return ""
     names = getattr(estimator, "feature_names_in_", None)
-    indices = np.flatnonzero(mask)
-    columns = [repr(names[index]) if names is not None else str(index) for index in indices[:3].tolist()]
-    more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
-    return f" in column{'s' if len(indices) > 1 else ''} {', '.join(columns)}{more}"
+    indices = np.flatnonzero(mask).tolist()
+    columns = listed(indices, str if names is None else lambda index: repr(names[index]))
+    return f" in column{'s' if len(indices) > 1 else ''} {columns}"

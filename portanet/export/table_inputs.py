@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from portanet._text import listed
 from portanet.data.cells import INTEGER
 from portanet.data.columns import TRUTHS
 from portanet.data.labels import shortest
@@ -13,8 +14,6 @@ from portanet.export.calendar import EARLIEST, LATEST, Traced, date_parts
 from portanet.export.graph import Graph
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import CATEGORY, CLOCK, DATE, NUMBER, TIME, YES_NO, Column, Schema
-
-_SHOWN = 8  # values of a category in a sentence
 
 
 def add_columns(graph: Graph, card: ModelCard, table: Schema) -> str:
@@ -84,9 +83,7 @@ def told(column: Column) -> str:
         return "a time of day: seconds since midnight, or datetime64[s] in integers; NaT is missing"
     if column.kind == DATE:
         return "seconds since 1970-01-01 00:00, as datetime64[s] in integers; NaT is missing"
-    names = ", ".join(map(repr, column.values[:_SHOWN]))
-    more = f" and {len(column.values) - _SHOWN} more" if len(column.values) > _SHOWN else ""
-    return f"text: {names}{more}; any other is missing or new"
+    return f"text: {listed(column.values, repr)}; any other is missing or new"
 
 
 def _number(graph: Graph, column: Column, name: str) -> Sequence[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from portanet._text import listed
 from portanet.mpi.launcher import mpi
 
 WAITING = ""
@@ -70,8 +71,7 @@ def verdict(notices: dict[int, str], size: int, seconds: float, place: Callable[
             f"portanet: all {size} ranks waited for each other for {seconds:g} s, so they end: messages do not arrive, "
             "or the ranks made different calls."
         )
-    names = ", ".join(silent[:8]) + (f" and {len(silent) - 8} more" if len(silent) > 8 else "")
     return min(notices), (
-        f"portanet: {names} did not answer for {seconds:g} s, so all ranks end: killed, hung, or still busy; if it is "
-        f"busy, allow more time, such as timeout={2 * seconds:g}."
+        f"portanet: {listed(silent, str)} did not answer for {seconds:g} s, so all ranks end: killed, hung, or still "
+        f"busy; if it is busy, allow more time, such as timeout={2 * seconds:g}."
     )

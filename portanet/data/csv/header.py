@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from portanet._text import plain
+from portanet._text import listed
 from portanet._typing import Shape
 from portanet.data.cells import is_text, quoted
 from portanet.errors import DataError
@@ -111,8 +111,7 @@ def matched(file: str, names: tuple[str, ...], schema: Schema, label: Label, ask
     labels = label_positions(file, names, wanted, trained=asked is None) if wanted else ()
     place = {name: i for i, name in enumerate(names)}
     if missing := [name for name in used if name not in place]:
-        shown = ", ".join(map(quoted, missing[:8])) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
-        raise DataError(f"{file} has no column {shown}, which the model needs.")
+        raise DataError(f"{file} has no column {listed(missing, quoted)}, which the model needs.")
     return Header(names, tuple(place[name] for name in used), labels)
 
 
@@ -142,9 +141,7 @@ def label_position(file: str, names: tuple[str, ...], label: str | None, *, trai
             remedy=f'name the label by its number, as in label="{len(names)}"',
         )
     close = difflib.get_close_matches(label, names, 1)
-    more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-    known = f"; its columns: {', '.join(map(plain, names[:8]))}{more}."
-    hint = f"; did you mean {quoted(close[0])}?" if close else known
+    hint = f"; did you mean {quoted(close[0])}?" if close else f"; its columns: {listed(names)}."
     raise DataError(f"{file} has no column {label!r}{hint}")
 
 

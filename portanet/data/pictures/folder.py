@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from portanet._text import plain
+from portanet._text import listed, plain
 from portanet.data.pictures.decode import SUFFIXES
 from portanet.errors import DataError
 
 _PARTS = {"train": ("train", "training"), "test": ("test", "testing")}
 _VALID = ("valid", "validation", "val", "dev")
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -70,9 +69,9 @@ def of_classes(name: str, folder: Path, part: str = "") -> Listing:
     if "train" in parts and (part or others):
         chosen = parts.get(part or "train")
         if chosen is None:
-            raise DataError(f"{name}: there is no folder {part!r} in it; there are {_listed(folders)}.")
+            raise DataError(f"{name}: there is no folder {part!r} in it; there are {listed(folders)}.")
         if not part and (rest := [child for child in folders if child != chosen]):
-            notes = (f"{name}: its folder {plain(chosen)} is read, and not {_listed(rest)}, which can be named alone",)
+            notes = (f"{name}: its folder {plain(chosen)} is read, and not {listed(rest)}, which can be named alone",)
         folder = folder / chosen
         folders = _folders(folder)
     elif part:
@@ -85,7 +84,7 @@ def of_classes(name: str, folder: Path, part: str = "") -> Listing:
             "class into a separate folder, or list files and labels in a CSV file."
         )
     if empty := [child for child in folders if child not in classes]:
-        notes += (f"{name}: without a picture, so no class: {_listed(empty)}",)
+        notes += (f"{name}: without a picture, so no class: {listed(empty)}",)
     files = tuple(f"{child}/{file}" for child, inside in classes.items() for file in inside)
     labels = tuple(child for child, inside in classes.items() for _ in inside)
     return Listing(name, folder, files, labels, notes=(*notes, *_others(name, folder, classes)))
@@ -142,9 +141,4 @@ def _others(name: str, folder: Path, classes: dict[str, tuple[str, ...]]) -> tup
         f"{child}/{entry.name}" for child in classes for entry in _entries(folder / child)
         if not (is_picture(entry.name) or entry.name.startswith(".") or _is_folder(entry))
     ]  # fmt: skip
-    return (f"{name}: left out, as they are no pictures: {_listed(others)}",) if others else ()
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(map(plain, names[:_SHOWN])) + more
+    return (f"{name}: left out, as they are no pictures: {listed(others)}",) if others else ()

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from portanet._text import listed
 from portanet._typing import HostArray
 from portanet.data import Dataset
-from portanet.data.labels import is_no_label, listed
+from portanet.data.labels import is_no_label
 from portanet.errors import DataError
 from portanet.storage.class_kind import ClassKind
 from portanet.training.inputs.arrays import to_host

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from portanet._text import listed
 from portanet._typing import Array, HostArray
 from portanet.backends import Backend
 from portanet.data import Dataset
-from portanet.data.labels import listed
 from portanet.errors import DataError, ModelError
 from portanet.nn.losses.loss import Loss
 from portanet.storage.class_kind import ClassKind

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from portanet._text import plain
+from portanet._text import listed
 from portanet._typing import HostArray
 from portanet.data.cells import INTEGER
 from portanet.errors import ConfigError, DataError
@@ -37,7 +37,7 @@ def class_weights(
         elif numbered and INTEGER.fullmatch(str(key)) and 0 <= int(key) < outputs:
             weights[int(key)] = weight
         else:
-            known = ", ".join(map(plain, classes[:12])) if classes else f"0 to {outputs - 1}"
+            known = listed(classes) if classes else f"0 to {outputs - 1}"
             raise ConfigError(f"class_weight names the class {key!r}; the classes are {known}.")
     return tuple(weights)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from portanet import _peers
 from portanet._calls import explained
-from portanet._text import shown
+from portanet._text import listed, shown
 from portanet._tree import Path, tree_items, tree_map, tree_set
 from portanet._typing import HostArray, Params, Shape
 from portanet.backends import Backend, choose
@@ -132,7 +132,7 @@ class Weights:
             elif entry.is_fixed:
                 tree_set(params, entry.path, entry.array)
             else:
-                there = ", ".join(sorted(left)[:6]) or "nothing"
+                there = listed(sorted(left)) or "nothing"
                 raise ModelError(f"the state dict has no {entry.name}, which {entry.owner} needs; there is {there}.")
         if left:
             raise ModelError(f"the state dict has {min(left)}, which belongs to no layer of the network.")
