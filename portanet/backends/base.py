@@ -88,6 +88,13 @@ class Backend:
         """
         return self.put(array, dtype)
 
+    def put_row_numbers(self, numbers: HostArray) -> Array:
+        """Row numbers in int32, from which the rows of the steps are cut.
+
+        numbers  a host array
+        """
+        return self.put(numbers, "int32")
+
     def send(self, array: Any, dtype: Any = None) -> Array:
         """The same as `put`, without waiting for the device: for rows that the next training step needs.
 

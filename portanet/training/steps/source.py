@@ -133,7 +133,7 @@ class Resident(Source):
         return self.x if rows is None else take(self.x, self.backend.put(rows, "int32"))
 
     def numbers(self, order: HostArray) -> Any:
-        return self.backend.put(order, "int32")
+        return self.backend.put_row_numbers(order)
 
     def compile(self, step: Step, examples: Examples) -> TakeSteps:
         steps, data = self.backend.compile(step, step.per_array()), examples.batch(None)
