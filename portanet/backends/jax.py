@@ -43,7 +43,7 @@ class Jax(Backend):
     def put(self, array: Any, dtype: Any = None) -> Array:
         return self._jax.device_put(np.array(array, dtype=dtype), self._device)
 
-    def put_row_numbers(self, numbers: HostArray) -> HostArray:
+    def put_row_numbers(self, numbers: HostArray) -> Any:
         return numbers.astype(np.int32)  # a program takes them from the host; to cut a part here costs 0.2 ms
 
     def free_memory(self) -> int:
