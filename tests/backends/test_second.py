@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,29 @@ def test_a_half_that_is_not_begun_is_taken_back() -> None:
         box[second._PRESENT] = 0
     assert (out == x + 1).all()
     assert box[second._STATE] == second._FREE
+
+
+def test_without_a_free_core_it_sleeps_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it were awake, and the system did not run it."""
+    call, _, _ = sums()
+    time.sleep(0.05)
+    one, woken = second.second(), SimpleQueue[None]()
+    monkeypatch.setattr(one, "_calls", woken)
+    one.box[second._PRESENT], one._awake, one._wakes = 1, True, 0
+    try:
+        for _ in range(second._SOME):
+            one.wake()
+            run(call)
+        one.wake()
+    finally:
+        one.box[second._PRESENT], one._awake = 0, False
+    for _ in range(second._AGAIN - 2):
+        one.wake()
+    assert woken.empty()
+    for _ in range(2):
+        one.wake()
+    assert not woken.empty()
+    one._awake = False
 
 
 def test_the_thread_takes_part() -> None:

@@ -17,7 +17,7 @@ from legs import kernels_at_once
 from portanet.backends import c_kernels
 from portanet.backends.numpy_calls import NumPyCalls
 from portanet.tracing import Traced, passes
-from portanet.training import shards
+from portanet.training.steps import shards
 from portanet.xp import namespace
 
 FLOATS, INTEGERS = ["float32", "float64"], ["int32", "int64", "uint8", "int8", "uint32", "bool"]

@@ -3,7 +3,8 @@
 To wake a sleeping thread takes tens of microseconds, and with Python on both sides the interpreter's lock comes on top.
 This thread waits awake, without the lock, for a millisecond after each half that it was given. A half that it has not
 begun when the caller is done with the first is computed by the caller, which so does not wait for a thread that the
-system does not run.
+system does not run. Where that happens often there is no free core, and a thread that waits awake takes time from the
+others: it then sleeps for a while.
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ import numpy as np
 from portanet.backends.c_calls.call import CCall, HostArray, as_words, c_call, compiled, pointer
 from portanet.backends.trial import TRIES, Trial
 
-_STATE, _FUNCTION, _WORDS, _PRESENT = 0, 8, 9, 16  # of the box that both threads see; each in its own cache line
+_STATE, _FUNCTION, _WORDS, _GIVEN, _LEFT, _PRESENT = 0, 8, 9, 10, 11, 16  # of the box, in three cache lines
 _FREE, _POSTED, _TAKEN, _DONE, _OWNED = range(5)
 _SECONDS = 1e-3  # that it stays awake: more than what lies between two halves in a short step
 _SPINS = 2048  # to find out how many take so long
-_AGAIN = 2048  # calls from one comparison to the next
+_AGAIN = 2048  # calls from one comparison to the next, and those in which the thread sleeps if no core was free
+_SOME = 64  # calls that tell whether one is
 
 _WAIT = """
 #if defined(__x86_64__) || defined(__i386__)
@@ -43,18 +45,23 @@ int (*const second)(const word *) = (int (*)(const word *))w[3].p;
 const bool there = __atomic_load_n(box + {_PRESENT}, __ATOMIC_ACQUIRE)
 && __atomic_compare_exchange_n(box, &none, {_OWNED}, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 if (there) {{
+++box[{_GIVEN}];
 box[{_FUNCTION}] = w[3].n; box[{_WORDS}] = w[4].n;
 __atomic_store_n(box, {_POSTED}, __ATOMIC_RELEASE);
 }}
 const int refused = first((const word *)w[2].p);
-if (!there || __atomic_compare_exchange_n(box, &posted, {_OWNED}, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+if (!there || __atomic_compare_exchange_n(box, &posted, {_OWNED}, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {{
+box[{_LEFT}] += there;
 second((const word *)w[4].p);
-else for (long long spins = 1; __atomic_load_n(box, __ATOMIC_ACQUIRE) != {_DONE}; ++spins) {{{_WAIT}
+}} else for (long long spins = 1; __atomic_load_n(box, __ATOMIC_ACQUIRE) != {_DONE}; ++spins) {{{_WAIT}
 if (spins % 1024 == 0) sched_yield();
 }}
 if (there) __atomic_store_n(box, {_FREE}, __ATOMIC_RELEASE);
 return refused;"""
-"""Two calls at once: the box, and of each the function and the address of its words. Returns what the first returns."""
+"""Two calls at once: the box, and of each the function and the address of its words. Returns what the first returns.
+
+It counts the halves that were given to a thread that was there, and those of them that were left to the caller.
+"""
 
 SERVE = f"""long long *const box = (long long *)w[0].p;
 __atomic_store_n(box + {_PRESENT}, 1, __ATOMIC_RELEASE);
@@ -86,20 +93,33 @@ class Second:
     def __init__(self) -> None:
         self.box = _box()
         self._words = as_words([self.box.ctypes.data, _SPINS])
+        self._spins, self._wakes, self._rested = _SPINS, 0, 0
         self._awake, self._calls = True, SimpleQueue[None]()
         self._thread = threading.Thread(target=self._work, name="portanet-second", daemon=True)
         self._thread.start()
         atexit.register(self.stop)
 
     def wake(self) -> None:
-        """Let it wait for a half, if it sleeps."""
-        if not self._awake:
+        """Let it wait for a half, if it sleeps; unless no core was free lately."""
+        self._wakes += 1
+        if self._wakes % _SOME == 0 and self._wakes > self._rested:
+            self._look()
+        if not self._awake and self._wakes > self._rested:
             self._awake = True
+            self._words[1] = self._spins
             self._calls.put(None)
+
+    def _look(self) -> None:
+        """Let it sleep for a while if a quarter of the halves was left to the callers."""
+        given, left = self.box[_GIVEN], self.box[_LEFT]
+        self.box[_GIVEN] = self.box[_LEFT] = 0
+        if given and left >= given / 4:
+            self._rested = self._wakes + _AGAIN
+            self._words[1] = 0
 
     def stop(self) -> None:
         """Let it sleep from now on: what it looks at may be freed at the process's end."""
-        self._words[1] = 0
+        self._words[1] = self._spins = 0
         deadline = time.monotonic() + 1
         while self._awake and self._thread.is_alive() and time.monotonic() < deadline:  # a forked process has none
             time.sleep(1e-4)
@@ -113,7 +133,7 @@ class Second:
             start = time.perf_counter()
             serve(words.ctypes.data)
             took.append(time.perf_counter() - start)
-        words[1] = round(_SPINS * _SECONDS / min(took))
+        words[1] = self._spins = round(_SPINS * _SECONDS / min(took))
         while True:
             self._awake = False
             self._calls.get()
