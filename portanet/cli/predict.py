@@ -47,9 +47,9 @@ def command(
 ) -> None:  # fmt: skip
     """Write a model's predictions to a CSV file.
 
-    It holds File,Label for pictures, ImageId,Label for other images, as Kaggle takes it, and Row,Label for tables, or
-    in place of the row's number the table's identifier under its own name. A number has its own name in place of Label,
-    and of several labels each has a column of its name. One object has them all, as "predictions", with --json.
+    It holds File,Label for pictures, and ImageId,Label for other images, as Kaggle takes it. For a table it begins with
+    the identifier under its own name, or with Row, the number; then comes the label under its name, or a column for
+    each of several. With --json one object has them all, as "predictions".
 
     MODEL is a model.safetensors or the run folder that holds one. DATA is as for train, with or without labels, which
     are left out, as columns are that the model does not have; or pictures, and folders of them. A model of MNIST gets
@@ -113,7 +113,7 @@ def command(
         write_answers(
             file, chain([first], blocks), identifier=identifier, ids=ids, classes=shares,
             columns=bounds, label_last=is_of_pictures(rows), targets=targets,
-            label=run.card.title(numbers=not run.task.is_classification),
+            label=run.card.title,
         )  # fmt: skip
 
 

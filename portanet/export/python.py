@@ -114,7 +114,7 @@ def _facts(graph: Graph, card: ModelCard, table: Schema | None) -> list[str]:
         f"ROW_DTYPE = np.{source.dtype}",
         f"LABELS = {list(label_names(card.label)) or ['label']!r}",
         f"TARGETS = {list(_targets(graph, card))!r}  # several for each row",
-        f"LABEL = {card.title(numbers=any(value.name == 'prediction' for value in graph.outputs))!r}",
+        f"LABEL = {card.title!r}",
         f"CLASS = {_class(graph, card)!r}  # that is there or not, where there is one alone",
         f"FIRST = {'ImageId' if card.has_images else 'Row'!r}",
         f"IDENTIFIER = {identifier(table.columns) if table else None!r}  # the column that stands in place of numbers",

@@ -81,9 +81,10 @@ class ModelCard:
             return names if count > 1 else ()
         return tuple(f"output {number}" for number in range(1, count + 1))
 
-    def title(self, *, numbers: bool) -> str:
-        """Return the title of predictions: of numbers the name that a table has given them; else "Label"."""
-        named = numbers and isinstance(self.label, str) and not self.has_images
+    @property
+    def title(self) -> str:
+        """The title of predictions: the name that a table has given them; else "Label", as of images on Kaggle."""
+        named = isinstance(self.label, str) and not self.has_images
         return str(self.label) if named else "Label"
 
     @property

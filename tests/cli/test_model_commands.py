@@ -49,7 +49,7 @@ def test_evaluate_says_what_train_said(cli: Call) -> None:
 
 
 def test_evaluate_counts_what_predict_gets_right(cli: Call) -> None:
-    answers = [row["Label"] for row in table(cli("predict", "flowers", "flowers.csv").out)]
+    answers = [row["label"] for row in table(cli("predict", "flowers", "flowers.csv").out)]
     right = np.mean([a == b for a, b in zip(answers, truth("flowers.csv"), strict=True)])
     assert cli("evaluate", "flowers", "flowers.csv", "--json").json["accuracy"] == right > 0.8
 
@@ -101,8 +101,8 @@ def test_predict_writes_a_submission_for_images(cli: Call) -> None:
 
 def test_predict_names_the_classes_of_a_table(cli: Call) -> None:
     rows = table(cli("predict", "flowers", "bare.csv").out)
-    assert list(rows[0]) == ["Row", "Label"]
-    assert {row["Label"] for row in rows} == set(SPECIES)
+    assert list(rows[0]) == ["Row", "label"]
+    assert {row["label"] for row in rows} == set(SPECIES)
 
 
 def test_a_table_without_names_has_rows_and_no_images(cli: Call) -> None:
@@ -112,11 +112,11 @@ def test_a_table_without_names_has_rows_and_no_images(cli: Call) -> None:
 
 def test_probabilities_add_up_and_agree_with_the_label(cli: Call) -> None:
     rows = table(cli("predict", "flowers", "bare.csv", "--probabilities").out)
-    assert list(rows[0]) == ["Row", "Label", *(f"probability_{name}" for name in SPECIES)]
+    assert list(rows[0]) == ["Row", "label", *(f"probability_{name}" for name in SPECIES)]
     for row in rows:
         shares = {name: float(row[f"probability_{name}"]) for name in SPECIES}
         assert sum(shares.values()) == pytest.approx(1, abs=1e-5)
-        assert max(shares, key=lambda name: shares[name]) == row["Label"]
+        assert max(shares, key=lambda name: shares[name]) == row["label"]
 
 
 def test_predict_never_replaces_a_file_unasked(cli: Call) -> None:

@@ -65,16 +65,16 @@ def test_more_columns_are_left_out_with_a_note(cli: Call) -> None:
 
 def test_an_identifier_is_carried_along(cli: Call) -> None:
     names: list[object] = [f'{i:03}, "plant"' for i in range(90)]
-    expected = [row["Label"] for row in table(cli("predict", "flowers", "bare.csv").out)]
+    expected = [row["label"] for row in table(cli("predict", "flowers", "bare.csv").out)]
     data = rewritten("flowers.csv", "own.csv", name=names, label=[""] * 90)
     answer = cli("predict", "flowers", data, "--id", "name")
     rows = table(answer.out)
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.startswith("name,Label\n")
+    assert answer.out.startswith("name,label\n")
     assert [row["name"] for row in rows] == names
-    assert [row["Label"] for row in rows] == expected
+    assert [row["label"] for row in rows] == expected
     shares = table(cli("predict", "flowers", data, "--id", "name", "--probabilities").out)
-    assert list(shares[0])[:3] == ["name", "Label", "probability_setosa"]
+    assert list(shares[0])[:3] == ["name", "label", "probability_setosa"]
     assert cli("predict", "flowers", data, "--id", "name", "--out", "answers.csv").code == 0
     assert Path("answers.csv").read_text() == answer.out
 

@@ -14,7 +14,7 @@ def test_classes(cli: Call) -> None:
     rows = list(csv.DictReader(io.StringIO(cli("predict", "flowers", "flowers.csv", "--probabilities").out)))
     found = cli("predict", "flowers", "flowers.csv", "--json").json
     assert found == {
-        "rows": 90, "predictions": [row["Label"] for row in rows], "classes": ["setosa", "versicolor", "virginica"],
+        "rows": 90, "predictions": [row["label"] for row in rows], "classes": ["setosa", "versicolor", "virginica"],
     }  # fmt: skip
     found = cli("predict", "flowers", "flowers.csv", "--json", "--probabilities").json
     expected = [[float(row[f"probability_{name}"]) for name in found["classes"]] for row in rows]

@@ -188,7 +188,7 @@ def test_whoever_reads_may_stop_reading(tmp_path: Path) -> None:
             assert process.stdout is not None
             assert process.stderr is not None
             if words[0] == "predict":
-                assert process.stdout.readline() == "Row,Label\n"
+                assert process.stdout.readline() == "Row,label\n"
             process.stdout.close()
             assert process.stderr.read() == ""
         assert process.returncode in (0, 1)

@@ -111,8 +111,7 @@ def test_it_trains_as_it_comes_and_predicts(cli: Call, name: str) -> None:
     rows = rows_of(cli("predict", "run", name))
     assert len(rows) == 60
     identifier = next((column.name for column in table.columns if column.kind == "id"), "Row")
-    title = label if name in ("california.csv", "bike.csv") else "Label"  # of numbers, and of classes
-    assert list(rows[0]) == [identifier, title]
+    assert list(rows[0]) == [identifier, label]
     Path("packed.csv.gz").write_bytes(gzip.compress(content.encode()))
     assert rows_of(cli("predict", "run", "packed.csv.gz")) == rows
 
@@ -129,11 +128,11 @@ def test_identifiers_go_with_the_answers_as_the_file_has_them(cli: Call, monkeyp
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(new.encode())))
     assert cli("predict", "run", "-").out == answer.out
     Path("new.csv").write_text("a,b\n1,2\n")
-    assert list(rows_of(cli("predict", "run", "new.csv"))[0]) == ["Row", "Label"]
+    assert list(rows_of(cli("predict", "run", "new.csv"))[0]) == ["Row", "label"]
     named = cli("train", "train.csv", "--column", "a=id", *SHORT[:-1], "other")
     assert named.code == 0
     assert next(iter(rows_of(cli("predict", "other", "train.csv"))[1].items())) == ("a", "1")
-    assert list(rows_of(cli("predict", "other", "train.csv", "--id", "code"))[0]) == ["code", "Label"]
+    assert list(rows_of(cli("predict", "other", "train.csv", "--id", "code"))[0]) == ["code", "label"]
 
 
 def test_the_form_of_a_date_is_a_kind(cli: Call) -> None:

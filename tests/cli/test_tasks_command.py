@@ -21,7 +21,7 @@ BASE = ("--backend", "numpy", "--quiet")
 
 
 def labels(text: str) -> list[str]:
-    """The predictions: of numbers under their own name, of classes under Label."""
+    """The predictions, under the name of the label."""
     return [list(row.values())[1] for row in csv.DictReader(io.StringIO(text))]
 
 

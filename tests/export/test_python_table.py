@@ -48,8 +48,8 @@ def test_a_file_is_answered_as_by_portanet(run: TrainedModel, folder: Path, caps
     mixed_table.write(folder / "new.csv", mixed_table.new_rows(zero="0"))
     here, there = both(folder, "new.csv", capsys)
     assert here == there
-    assert here.startswith("Row,Label\n1,")
-    assert {line.partition(",")[2] for line in here.split()} == {"Label", "high", "low"}
+    assert here.startswith("Row,label\n1,")
+    assert {line.partition(",")[2] for line in here.split()} == {"label", "high", "low"}
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 40])
@@ -130,7 +130,8 @@ def test_files_are_written_as_the_one_that_was_learnt_from(
     np.testing.assert_array_equal(matrix, known.x)
     here, there = both(tmp_path, "new.txt", capsys)
     assert here == there
-    assert here.startswith({"decimal comma": "id,Label", "row names": "column 1,Label"}.get(name, "Row,Label"))
+    first = {"decimal comma": "id", "row names": "column 1"}.get(name, "Row")
+    assert here.startswith(f"{first},{model.card.label}\n")
 
 
 def test_another_encoding_and_dates_that_are_no_text(tmp_path: Path) -> None:
