@@ -29,9 +29,9 @@ answers = session.run(None, {each.name: column(frame[each.name], each.type) for 
 
 Its metadata describes, in JSON, the `inputs`, the `outputs` with their unit, and the names of `classes`. The text of a
 category must match exactly (LabelEncoder of the domain ai.onnx.ml; ONNX's own operators do not compare text): without
-surrounding spaces, and integers as 7 or 7.0, not 07. Dates are numbers because no operator of opset 17 parses text. The
-outputs are `label` (N,), of the type of the classes, and `probabilities` (N, K); or `prediction`, with `lower` and
-`upper` for a model with intervals.
+surrounding spaces, and integers as 7 or 7.0, which also stand for a category 07. Dates are numbers because no operator
+of opset 17 parses text. The outputs are `label` (N,), of the type of the classes, and `probabilities` (N, K); or
+`prediction`, with `lower` and `upper` for a model with intervals.
 
 `predict.py` reads files as `portanet predict` does, with the separator, decimal mark, missing values and date formats
 of the training file. `predict(table)` takes a dict of columns, a data frame or a list of dicts, whose cells may be

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from portanet._text import listed
+from portanet.data import categories
 from portanet.data.cells import INTEGER
 from portanet.data.columns import TRUTHS
 from portanet.data.labels import shortest
@@ -60,10 +61,10 @@ def input_dtype(column: Column, *, wide: bool) -> str:
 def codes_of(column: Column) -> dict[str, int]:
     """Return the known texts of a category with their codes.
 
-    Besides its values they are whole numbers with ".0", as frames write them where a value is missing, and for yes/no
-    the other words for these, in lower and upper case and with a capital.
+    Besides its values they are numbers for codes, as 1067 for 01067, whole numbers with ".0", as frames write them
+    where a value is missing, and for yes/no the other words for these, in lower and upper case and with a capital.
     """
-    codes = {text: code for code, text in enumerate(column.values, 1)}
+    codes = categories.codes_of(column.values)
     for text, code in list(codes.items()):
         if INTEGER.fullmatch(text) and shortest(f"{text}.0") == text:
             codes.setdefault(f"{text}.0", code)
