@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
@@ -99,8 +100,7 @@ class Columns(Layer):
             raise ModelError(f"Columns needs the rows of a table, got shape {input_shape}; put Flatten() before it.")
         if self.kinds and len(self.kinds) != input_shape[0]:
             raise ModelError(f"Columns has kinds for {len(self.kinds)} columns, got rows of {input_shape[0]}.")
-        flags = self.kinds.count(GAPS)
-        return (self._scaled(input_shape[0]) + flags + self.embedding * len(self.tables),)
+        return (self._scaled(input_shape[0]) + len(self.flagged) + self.embedding * len(self.tables),)
 
     def runs(self, columns: int) -> Iterator[Run]:
         """The neighbouring columns of one kind."""
@@ -119,6 +119,11 @@ class Columns(Layer):
         if isinstance(kind, str):
             return 1
         return 0 if kind > self.one_hot else 1 if kind == 2 else kind
+
+    @cached_property
+    def flagged(self) -> list[int]:
+        """The columns with a flag."""
+        return [column for column, kind in enumerate(self.kinds) if kind == GAPS]
 
     @cached_property
     def tables(self) -> list[tuple[int, int, int]]:
@@ -173,12 +178,14 @@ class Columns(Layer):
         x, xp = cast(x, params["center" if "center" in params else "embedding"].dtype), namespace(x)
         parts, cache = [], _Kept(xp.isnan(x))
         if "center" in params:
-            s = (self._features(x, params["center"]) - params["center"]) * params["factor"]
+            z = self._features(x)
+            s = (xp.where(xp.isnan(z), params["center"], z) - params["center"]) * params["factor"]
             s = xp.minimum(xp.maximum(s, -FAR), FAR)
             root = 1.0 / xp.sqrt(1.0 + s * s / 9.0)
             parts.append(s * root)
             cache = cache._replace(slope=root * root * root * params["factor"])
-        parts += [xp.astype(cache.missing[:, a:b], x.dtype) for kind, a, b in self.runs(x.shape[1]) if kind == GAPS]
+        if self.flagged:
+            parts.append(xp.astype(xp.isnan(_columns(x, self.flagged)), x.dtype))
         if self.tables:
             picked = self._picked(x, params["common"])
             vectors = xp.take(params["embedding"], xp.reshape(picked, (-1,)), axis=0)
@@ -203,39 +210,44 @@ class Columns(Layer):
         for kind, start, stop in self.runs(missing.shape[1]):
             width = (stop - start) * self._width(kind)
             if isinstance(kind, str):
-                parts.append(
-                    dy[:, start_of_features : start_of_features + width]
-                    * slope[:, start_of_features : start_of_features + width]
-                )
+                place = slice(start_of_features, start_of_features + width)
+                parts.append(dy[:, place] * slope[:, place])
             else:
                 parts.append(xp.zeros((dy.shape[0], stop - start), dtype=dy.dtype, device=device(dy)))
             start_of_features += width
         return xp.where(missing, 0.0, xp.concat(parts, axis=1)), grads
 
-    def _features(self, x: Array, center: Array) -> Array:
-        """The numbers and the indicators of categories, with the median in place of gaps."""
-        xp, parts = namespace(x), []
-        for kind, start, stop in self.runs(x.shape[1]):
-            block = x[:, start:stop]
+    def _features(self, x: Array) -> Array:
+        """The numbers and the indicators of categories, all at once; NaN in gaps of numbers."""
+        if all(isinstance(kind, str) for kind in self.kinds):
+            return x
+        xp, (columns, *codes) = namespace(x), zip(*self._indicators, strict=True)
+        z, (plus, minus) = _columns(x, columns), (xp.asarray(own, dtype=x.dtype, device=device(x)) for own in codes)
+        at_plus, at_minus = ((z >= code) & (z < code + 1.0) for code in (plus, minus))
+        return xp.where(xp.isnan(plus), z, xp.astype(at_plus, x.dtype) - xp.astype(at_minus, x.dtype))
+
+    @cached_property
+    def _indicators(self) -> list[tuple[int, float, float]]:
+        """The column of each scaled feature, and the codes where it is 1 and -1, else 0; both NaN for a number."""
+        found: list[tuple[int, float, float]] = []
+        for column, kind in enumerate(self.kinds):
             if isinstance(kind, str):
-                parts.append(block)
+                found.append((column, math.nan, math.nan))
             elif kind == 2 <= self.one_hot:
-                codes = _codes(block, kind)
-                parts.append(xp.astype(codes == 1, x.dtype) - xp.astype(codes == 2, x.dtype))
+                found.append((column, 1.0, 2.0))
             elif kind <= self.one_hot:
-                numbers = xp.arange(1, kind + 1, dtype=xp.int32, device=device(x))
-                indicators = xp.astype(_codes(block, kind)[:, :, None] == numbers[None, None, :], x.dtype)
-                parts.append(xp.reshape(indicators, (x.shape[0], (stop - start) * kind)))
-        z = xp.concat(parts, axis=1)
-        return xp.where(xp.isnan(z), center, z)
+                found += [(column, float(code), math.nan) for code in range(1, kind + 1)]
+        return found
 
     def _picked(self, x: Array, common: Array) -> Array:
         """The row of each category's vector, (N, columns with one)."""
-        xp, parts = namespace(x), []
-        for column, count, start in self.tables:
-            row = _codes(x[:, column], count) + start
-            parts.append(xp.where(xp.take(common, row, axis=0) > 0.5, row, start))
-        return xp.stack(parts, axis=1)
+        xp, (columns, counts, starts) = namespace(x), zip(*self.tables, strict=True)
+        shared = [start for _, count, start in self.tables for _ in range(count + 1)]
+        own = xp.arange(len(shared), dtype=xp.int32, device=device(x))
+        own = xp.where(common > 0.5, own, _integers(shared, x))
+        codes = _codes(_columns(x, columns), xp.asarray(counts, dtype=x.dtype, device=device(x)))
+        rows = xp.reshape(codes + _integers(starts, x), (-1,))
+        return xp.reshape(xp.take(own, rows, axis=0), tuple(codes.shape))
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:
@@ -256,10 +268,20 @@ class _Kept(NamedTuple):
 FAR = 1e6  # further out, where the features are 3 to the last bit, squares would overflow
 
 
-def _codes(x: Array, count: int) -> Array:
-    """Codes in int32; 0 for NaN, and for what is not a code of 1 to `count`."""
+def _columns(x: Array, numbers: Sequence[int]) -> Array:
+    """The columns with these numbers."""
+    return namespace(x).take(x, _integers(numbers, x), axis=1)
+
+
+def _integers(values: Sequence[int], like: Array) -> Array:
+    xp = namespace(like)
+    return xp.asarray(values, dtype=xp.int32, device=device(like))
+
+
+def _codes(x: Array, counts: Array) -> Array:
+    """Codes in int32; 0 for NaN, and for what is not a code of 1 to the count of its column."""
     xp = namespace(x)
-    return xp.astype(xp.where((x >= 0) & (x < count + 1), x, 0.0), xp.int32)
+    return xp.astype(xp.where((x >= 0) & (x < counts + 1), x, 0.0), xp.int32)
 
 
 def _one_hot(picked: Array, start: int, count: int, like: Array) -> Array:

@@ -81,6 +81,32 @@ def test_far_numbers_are_three() -> None:
     np.testing.assert_allclose(y, [[-3.0], [3.0], [3.0]], rtol=1e-6)
 
 
+def test_features_are_those_of_each_column_alone() -> None:
+    """Whatever stands beside a column, and whatever it holds, no bit of its features differs."""
+    kinds = (4, "number", 1, "number?", 2, 9, 3, "number?", 12)
+    x = RNG.normal(2.0, 3.0, (300, len(kinds))).astype(np.float32)  # codes that are none, too
+    x[RNG.random(x.shape) < 0.6] //= 1.0
+    x[RNG.random(x.shape) < 0.1] = np.nan
+    whole = Columns(kinds)
+    params = tree(fitted(whole, np.nan_to_num(np.clip(x, 0.0, 1.0) // 1.0)), lambda array: array.astype(np.float32))
+    found = {name: [] for name in ("scaled", "flags", "vectors")}  # type: dict[str, list[Host]]
+    feature = row = 0
+    for column, kind in enumerate(kinds):
+        layer = Columns((kind,))
+        own = {}
+        if width := layer._scaled(1):
+            own = {name: params[name][feature : feature + width] for name in ("center", "factor")}
+        if layer.tables:
+            own = {name: params[name][row : row + kind + 1] for name in ("common", "embedding")}
+            row += kind + 1
+        y = layer.forward(own, x[:, column : column + 1])[0]
+        found["vectors" if layer.tables else "scaled"].append(y if layer.tables else y[:, :width])
+        found["flags"].append(y[:, width:] if "number?" in layer.kinds else y[:, :0])
+        feature += width
+    expected = np.concatenate([part for parts in found.values() for part in parts], axis=1)
+    assert whole.forward(params, x)[0].tobytes() == expected.tobytes()
+
+
 @pytest.mark.parametrize("unseen", [0, NAN, 11, -1, 3])
 def test_missing_rare_and_new_values_share_a_vector(unseen: float) -> None:
     """Code 3 is in one training row alone, and 11 in no row of the table that the model was made for."""
