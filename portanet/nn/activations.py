@@ -264,13 +264,13 @@ class Mish(Layer):
         xp = namespace(x)
         e = xp.exp(xp.minimum(x, 20.0))
         n = e * (e + 2.0)
-        gate = n / (n + 2.0)
-        return x * gate, (x, e, n, gate)
+        return x * (n / (n + 2.0)), (x, e)
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
-        x, e, n, gate = cache
+        x, e = cache  # to compute n again takes less time than to read it
+        n = e * (e + 2.0)
         dgate = 4.0 * e * (e + 1.0) / ((n + 2.0) * (n + 2.0))
-        return dy * (gate + x * dgate), {}
+        return dy * (n / (n + 2.0) + x * dgate), {}
 
 
 _A, _B = math.sqrt(2.0 / math.pi), 0.044715
