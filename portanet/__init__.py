@@ -119,8 +119,8 @@ In this order; each file is about a page:
    backward pass; its arrays are passed in, and it keeps no state between calls.
 3. nn/losses/: cross-entropy with its gradient; then nn/conv2d.py and nn/batch_norm.py.
 4. nn/layout.py, optim/sgd.py, optim/adam.py: all weights are one flat vector; an optimizer is two functions over it.
-5. training/: steps/gradient.py, steps/step.py, loop/loop.py: a gradient, a step, and the loop around it. spec.py has
-   the settings, steps/source.py the rows.
+5. training/: its docstring goes from `fit` to the step, with the loop written out. Then steps/gradient.py,
+   steps/step.py, loop/loop.py: a gradient, a step, and the loop around it.
 6. xp/, backends/: how one source runs on five libraries. Only files in `backends/` name CuPy, PyTorch or JAX, and no
    file in `nn/` or `optim/` asks which library it runs on; a test enforces this.
 7. tracing/: why it is fast. After some plain steps one is traced, and from then on straight code is replayed.

@@ -17,7 +17,9 @@ import portanet.backends
 import portanet.estimators
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["backends", "checks", "cli", "data", "estimators", "export", "mpi", "report", "storage", "tracing"]
+PAGES = [
+    "backends", "checks", "cli", "data", "estimators", "export", "mpi", "report", "storage", "tracing", "training",
+]  # fmt: skip
 PARAMETER = re.compile(r"^(?P<name>[\w*][\w*, /]*?) {2,}(?P<text>\S.*)$")
 
 
@@ -50,9 +52,8 @@ def main(target: Path) -> None:
     pdoc.render.env.filters["as_markdown"] = as_markdown
     for package in (portanet, portanet.backends, portanet.estimators):
         vars(package).update({name: getattr(package, name) for name in package.__all__})  # pdoc looks for no lazy names
-    inner = rf"!portanet\.({'|'.join(PAGES)})\..+"  # their files are for readers of the code
-    modules = [f"portanet.{name}" for name in [*PAGES, "training.presets"]]
-    pdoc.pdoc("portanet", *modules, inner, output_directory=target)
+    inner = rf"!portanet\.({'|'.join(PAGES)})\.(?!presets$).+"  # their other files are for readers of the code
+    pdoc.pdoc("portanet", *(f"portanet.{name}" for name in PAGES), inner, output_directory=target)
     print(target / "index.html")
 
 
