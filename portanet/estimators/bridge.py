@@ -18,7 +18,7 @@ from portanet.storage.class_kind import ClassKind
 from portanet.storage.model_card import ModelCard
 from portanet.training.model import TrainedModel
 from portanet.training.spec import TrainingSpec, chain_of
-from portanet.training.trained.weights import TrainedParams
+from portanet.training.trained.params import TrainedParams
 from portanet.xp import namespace
 
 _KINDS = {"i": ClassKind.INTEGER, "u": ClassKind.INTEGER, "b": ClassKind.BOOLEAN, "f": ClassKind.NUMBER,

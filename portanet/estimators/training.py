@@ -19,7 +19,7 @@ from portanet.rng import NOISE, generator
 from portanet.training.steps import shards
 from portanet.training.steps.gradient import Gradient, shard_rows, tracer_for
 from portanet.training.steps.state import Data, State
-from portanet.training.trained.weights import on_backend
+from portanet.training.trained.params import on_backend
 from portanet.xp import copied, namespace
 
 _WARMUP = 5  # plain calls before a step is traced: a fit has some hundred steps, and later fits reuse its programs

@@ -17,7 +17,7 @@ from portanet.nn import Dense, Sequential
 from portanet.rng import WEIGHTS, generator
 from portanet.training.model import TrainedModel
 from portanet.training.spec import require_whole
-from portanet.training.trained.weights import TrainedParams
+from portanet.training.trained.params import TrainedParams
 
 
 @explained

@@ -12,22 +12,21 @@ import numpy as np
 
 from portanet._calls import explained
 from portanet._settings import to_dict, with_python_numbers
-from portanet._tree import tree_items, tree_set
+from portanet._tree import tree_items
 from portanet._typing import HostArray, Params
 from portanet.backends import Backend
 from portanet.data import Dataset
 from portanet.data.fingerprint import fingerprint
 from portanet.data.pictures.digit import are_like_mnist
-from portanet.errors import BackendError, ModelError
+from portanet.errors import BackendError
 from portanet.mpi.ranks import Ranks, as_ranks
 from portanet.nn.layer import Layer
 from portanet.nn.losses.loss import LossFunction
 from portanet.optim import Adam, Optimizer, Schedule, constant
-from portanet.rng import WEIGHTS, generator
 from portanet.storage.model_card import ModelCard
 from portanet.training.callbacks import Callback
 from portanet.training.checkpoints import Checkpoints
-from portanet.training.inputs.arguments import as_checkpoints, as_loss, require_model, require_params
+from portanet.training.inputs.arguments import as_checkpoints, as_loss, require_model
 from portanet.training.inputs.arrays import as_array, backend_for, require_numbers, require_rows, to_host
 from portanet.training.inputs.ends import outputs_of, require_reach
 from portanet.training.inputs.frames import Given, as_table
@@ -50,7 +49,7 @@ from portanet.training.steps.gradient import team
 from portanet.training.steps.source import Examples, Source, as_source
 from portanet.training.stopping import Stop
 from portanet.training.trained.calibration import put_right, require_calibratable
-from portanet.training.trained.weights import TrainedParams, on_backend
+from portanet.training.trained.params import TrainedParams, first_params
 
 
 @explained
@@ -197,7 +196,8 @@ def fit_spec(
     if ranks:
         require_shareable(model, chosen)
     outputs, task = outputs_of(model, tuple(x.shape[1:]), spec.loss), task_of(spec.loss)
-    kept, size = as_checkpoints(checkpoints), None if full else int(spec.batch_size)
+    kept = as_checkpoints(checkpoints)
+    size = None if full else int(spec.batch_size)
     with chosen.session(spec.dtype), _advising(chosen, size or x.shape[0]):
         source = as_source(x, model, chosen, spec.dtype, offsets=None if base is None else base.offsets)
         if full:
@@ -218,7 +218,7 @@ def fit_spec(
             pixels=name_of(x.dtype) == "uint8", target_center=unit.center, target_scale=unit.scale,
             levels=getattr(spec.loss, "levels", ()), table=given.table(known), digits=are_like_mnist(rows),
         )  # fmt: skip
-        start = TrainedParams(_initial(model, source, params, spec.seed, spec.dtype), card)
+        start = TrainedParams(first_params(model, source, params, spec.seed, spec.dtype), card)
         workers = ranks.threads() if ranks and workers is None else workers
         run = TrainedModel(model, start, spec, chosen, card, workers=chosen.threads(workers), held_out=valid)
         held_out = None if valid is None else run.labelled(*pair_of(valid), place=True)
@@ -273,27 +273,3 @@ def _unit(
     if base is not None and base.target_scale:
         return Unit.of_card(base)
     return task.unit(labels, weights)
-
-
-def _initial(model: Layer, source: Source, params: Params | None, seed: int, dtype: str) -> Params:
-    """The first parameters on the backend: those given, or drawn on the host, preprocessing fitted to the rows."""
-    host = model.init(generator(seed, WEIGHTS), source.shape[1:])
-    if params is not None:
-        return on_backend(_like(host, params), source.backend, dtype)
-    if model.needs_fit:
-        host = model.fit(host, source.host_blocks())
-    return on_backend(host, source.backend, dtype)
-
-
-def _like(expected: Params, given: Params) -> Params:
-    """`given` on the host; ModelError unless its names and shapes are those expected."""
-    require_params(given)
-    found = dict(tree_items(given))
-    for path, array in tree_items(expected):
-        if path not in found or tuple(found[path].shape) != array.shape:
-            got = f"shape {tuple(found[path].shape)}" if path in found else "nothing"
-            raise ModelError(f"params must hold {'.'.join(path)} of shape {array.shape} for this model, got {got}.")
-    host: Params = {}
-    for path, _ in tree_items(expected):
-        tree_set(host, path, to_host(found[path]))
-    return host

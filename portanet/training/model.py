@@ -36,9 +36,10 @@ from portanet.training.stopping import FINISHED
 from portanet.training.trained.intervals import bounds
 from portanet.training.trained.measure import measure, source_for
 from portanet.training.trained.outputs import Outputs
+from portanet.training.trained.params import TrainedParams, on_backend
 from portanet.training.trained.report import record_of, report_of
 from portanet.training.trained.summary import describe, html_table, table
-from portanet.training.trained.weights import TrainedParams, Weights, on_backend
+from portanet.training.trained.weights import Weights
 
 
 @dataclass(repr=False)

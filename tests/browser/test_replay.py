@@ -11,7 +11,7 @@ import pytest
 
 from portanet import Dataset, Snapshots, fit, nn
 from portanet.export.rounding import round_params
-from portanet.training.trained.weights import TrainedParams
+from portanet.training.trained.params import TrainedParams
 
 pytest.importorskip("playwright")
 

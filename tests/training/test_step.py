@@ -16,7 +16,7 @@ from portanet.training.steps.gradient import Gradient
 from portanet.training.steps.shards import workers
 from portanet.training.steps.state import Data, State
 from portanet.training.steps.step import Step
-from portanet.training.trained.weights import on_backend
+from portanet.training.trained.params import on_backend
 
 MODEL = Sequential(Dense(6), BatchNorm(), ReLU(), Dense(3))
 OPTIMIZERS = [

@@ -28,8 +28,8 @@ from portanet.training.model import TrainedModel
 from portanet.training.snapshots import Snapshots
 from portanet.training.trained.intervals import coverage_of
 from portanet.training.trained.measure import target_names
+from portanet.training.trained.params import TrainedParams
 from portanet.training.trained.summary import layers
-from portanet.training.trained.weights import TrainedParams
 
 AUTO = "auto"
 _POINTS = 0.001  # that the score may fall by in int8

@@ -25,7 +25,7 @@ from portanet.training.steps.source import Examples
 from portanet.training.steps.state import Data, Position, State, require_state
 from portanet.training.steps.step import Step
 from portanet.training.stopping import DIVERGED, EARLY, FINISHED, Stop
-from portanet.training.trained.weights import TrainedParams
+from portanet.training.trained.params import TrainedParams
 from portanet.xp import copied
 
 

@@ -16,8 +16,8 @@ from portanet.training.inputs.units import Unit
 from portanet.training.spec import TrainingSpec
 from portanet.training.steps.source import Source
 from portanet.training.trained.intervals import margins
+from portanet.training.trained.params import TrainedParams
 from portanet.training.trained.temperature import inverse_temperature, last_dense, scaled
-from portanet.training.trained.weights import TrainedParams
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel

@@ -21,6 +21,7 @@ from portanet.storage.model_file import require_arrays
 from portanet.training.inputs.arguments import model_path, require_model, require_params
 from portanet.training.inputs.arrays import to_host
 from portanet.training.spec import TrainingSpec, chain_of
+from portanet.training.trained.params import on_backend
 
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
@@ -31,18 +32,6 @@ _NAMES: list[tuple[type[Layer], dict[str, str]]] = [
     (LayerNorm, {"scale": "weight", "shift": "bias"}),
 ]
 _COUNTERS = "num_batches_tracked"  # of PyTorch's BatchNorm, which no array here follows
-
-
-class TrainedParams(dict[str, Any]):
-    """The arrays of a trained model, by child name, with its card: `fit` continues from them in the same units.
-
-    A plain dict of the same arrays has no offsets and no unit of targets; `fit` then takes those of the new rows and
-    targets.
-    """
-
-    def __init__(self, params: Params, card: ModelCard) -> None:
-        super().__init__(params)
-        self.card = card
 
 
 class Weights:
@@ -178,14 +167,6 @@ class Weights:
 
         own: Any = self
         return explore(own, model_path(path, (".html",)), examples=examples, precision=precision, snapshots=snapshots)
-
-
-def on_backend(params: Params, backend: Backend, dtype: str) -> Params:
-    """Host arrays by name, copied to the backend in this dtype."""
-    moved: Params = {}
-    for path, array in tree_items(params):
-        tree_set(moved, path, backend.put(array, dtype))
-    return moved
 
 
 def _shape(given: Any) -> Shape:
