@@ -89,7 +89,7 @@ class Backend:
         return self.put(array, dtype)
 
     def put_row_numbers(self, numbers: HostArray) -> Array | HostArray:
-        """Row numbers in int32, from which the rows of the steps are cut.
+        """Return row numbers in int32, from which the rows of the steps are cut.
 
         numbers  a host array
         """
