@@ -6,37 +6,20 @@ import csv
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from csv_files import Write, read_table
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from portanet.data.cells import is_gap
 from portanet.data.csv import frames
-from portanet.data.dataset import Dataset
-from portanet.data.source import read
 from portanet.errors import DataError
 from portanet.storage.schema import Dialect
-
-Write = Callable[..., Path]
-
-
-def read_table(path: Path, *, regress: bool = False, **settings: Any) -> Dataset:
-    return read(path, task="regress" if regress else "classify", **settings)
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes) -> Path:
-        path = tmp_path / "digits.csv"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
 
 
 def test_pixels_become_images(write: Write) -> None:

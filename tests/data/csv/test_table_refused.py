@@ -3,35 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from csv_files import Write, read_table
 
 from portanet.data import tables
 from portanet.data.cells import cell_error
 from portanet.data.csv import frames
-from portanet.data.dataset import Dataset
-from portanet.data.source import read
 from portanet.errors import DataError
-
-Write = Callable[..., Path]
-
-
-def read_table(path: Path, *, regress: bool = False, **settings: Any) -> Dataset:
-    return read(path, task="regress" if regress else "classify", **settings)
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    def write(content: str | bytes) -> Path:
-        path = tmp_path / "digits.csv"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
 
 HEAD = "label,pixel0,pixel1,pixel2,pixel3\n"
 PLACE = r"digits\.csv: row 2 \(line 3\)"
