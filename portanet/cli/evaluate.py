@@ -52,7 +52,6 @@ def command(
     from portanet.errors import ConfigError
     from portanet.metrics import LOSS
     from portanet.training.model import load
-    from portanet.training.trained.measure import measure_targets
     from portanet.training.trained.scores import known_metrics
 
     run = load(model, backend=backends.choose(backend, device))
@@ -67,9 +66,8 @@ def command(
     rows = facts.read_for(run, source, label, **reading.arguments(reading.places(asked)))
     for note in rows.notes:
         echo(f"portanet: {note}", err=True)
-    result: dict[str, Any] = run.evaluate(rows)
-    targets = measure_targets(run, rows)
-    result |= {"targets": targets} if targets else {}
+    result = run.evaluate(rows)
+    targets = result.get("targets", {})
     if details:
         result |= _details(run, rows.x, rows.require_targets())
     if as_json:

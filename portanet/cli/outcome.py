@@ -19,7 +19,7 @@ from portanet.metrics import RMSE, Metric
 from portanet.storage.run_folder import RunFolder
 from portanet.storage.run_record import RunRecord, write_record
 from portanet.training.model import TrainedModel
-from portanet.training.trained.measure import measure, measure_targets, target_names
+from portanet.training.trained.measure import measure, target_names
 from portanet.training.trained.report import evidence_of
 from portanet.training.trained.scores import baseline
 from portanet.training.trained.summary import layers
@@ -29,6 +29,7 @@ def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
     """The scores, the steps and the seconds of the run, with the places of its files."""
     score, names = run.task.metric.key, {"valid": job.validation, "test": job.tests}
     measures = {name: run.evaluate(data) if data else {} for name, data in names.items()}
+    targets = {name: values.pop("targets") for name, values in measures.items() if "targets" in values}
     labels = job.training.require_targets()
     simple = {name: baseline(run.task, labels, data.require_targets()) if data else {} for name, data in names.items()}
     return {
@@ -40,14 +41,13 @@ def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
         **{f"{name}_{score}": values.get(score) for name, values in measures.items()},
         "scores": measures,
         "baseline": simple,
-        **_of_targets(job, run, names),
+        **_of_targets(job, run, names, targets),
     }  # fmt: skip
 
 
-def _of_targets(job: Job, run: TrainedModel, rows: dict[str, Dataset | None]) -> dict[str, Any]:
-    """The scores of each of several targets, beside its baseline; nothing for one target."""
+def _of_targets(job: Job, run: TrainedModel, rows: dict[str, Dataset | None], found: dict[str, Any]) -> dict[str, Any]:
+    """The scores of each of several targets, as `found`, beside its baseline; nothing for one target."""
     learnt, names = job.training.require_targets(), target_names(run)
-    found = {name: measure_targets(run, data) for name, data in rows.items() if data}
     simple = {
         name: {
             target: baseline(run.task, learnt[:, [i]], data.require_targets()[:, [i]]) for i, target in enumerate(names)

@@ -23,7 +23,7 @@ class Folds:
     """Models of a cross-validation, with what each scores on its own fold, as `TrainedModel.evaluate` gives it."""
 
     models: tuple[TrainedModel, ...]
-    scores: tuple[dict[str, float | int], ...]
+    scores: tuple[dict[str, Any], ...]
 
     @property
     def mean(self) -> dict[str, float]:
@@ -42,7 +42,11 @@ class Folds:
         return f"{len(self.models)} folds: {', '.join(lines)}"
 
     def _values(self) -> dict[str, list[float]]:
-        keys = [key for key in self.scores[0] if key != "samples" and all(key in row for row in self.scores)]
+        keys = [
+            key
+            for key in self.scores[0]
+            if key not in ("samples", "targets") and all(key in row for row in self.scores)
+        ]
         return {key: [row[key] for row in self.scores] for key in keys}
 
 

@@ -34,7 +34,7 @@ from portanet.training.steps import shards
 from portanet.training.steps.source import Source
 from portanet.training.stopping import FINISHED
 from portanet.training.trained.intervals import bounds
-from portanet.training.trained.measure import measure, source_for
+from portanet.training.trained.measure import measure, measure_targets, source_for
 from portanet.training.trained.outputs import Outputs
 from portanet.training.trained.params import TrainedParams, on_backend
 from portanet.training.trained.report import record_of, report_of
@@ -172,7 +172,7 @@ class TrainedModel(Weights):
         return found[:, :, 0] if found.shape[2] == 1 else found
 
     @explains
-    def evaluate(self, x: Any, labels: Any = None) -> dict[str, float | int]:
+    def evaluate(self, x: Any, labels: Any = None) -> dict[str, Any]:
         """Return the mean loss and metrics over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ..., ...}.
 
         x       rows of the kinds that `fit` takes, or a Dataset, which has its labels
@@ -181,14 +181,14 @@ class TrainedModel(Weights):
 
         The loss is that of training: with class weights the mean by the weights of the rows' classes, in which a row of
         weight 0 does not count (0 where none does). The metrics count all rows alike. The loss of a regression is in
-        the unit of the run, that of standardised targets, as in the history; R2 has none, and errors ("rmse", "mae",
-        "median_error") are in the target's; of several targets R2 is the mean over them, and errors, whose units
-        differ, are left out. Metrics that these rows do not define are left out too, such as "roc_auc" where all are of
-        one class, and of more than 2^24 outputs all but metric and loss. Raises DataError for labels that the model
-        does not know, ModelError for rows of another shape.
+        the unit of the run, that of standardised targets; R2 has none, and errors ("rmse", "mae", "median_error") are
+        in the target's. Of several targets R2 is the mean, and "targets" has the metrics of each by name. Metrics that
+        these rows do not define are left out, such as "roc_auc" where all are of one class, and of more than 2^24
+        outputs all but metric and loss. Raises DataError for unknown labels, ModelError for rows of another shape.
         """
         with self.backend.session(self.dtype):
-            return measure(self, *self.labelled(x, labels), None)
+            found = measure(self, *self.labelled(x, labels), None)
+        return found | ({"targets": each} if (each := measure_targets(self, x, labels)) else {})
 
     def labelled(self, x: Any, labels: Any = None, *, place: bool = False) -> tuple[Source, HostArray]:
         """Return rows and labels as `measure` takes them.

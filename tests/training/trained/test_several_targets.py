@@ -88,6 +88,7 @@ def test_scores_of_each_are_those_of_its_own_column(levels: tuple[float, ...]) -
             low, high = run.intervals(X)[:, :, i].T
             assert found[name]["coverage"] == pytest.approx(np.mean((low <= true[:, i]) & (true[:, i] <= high)))
             assert found[name]["width"] == pytest.approx(np.mean(high - low))
+    assert run.evaluate(X, Y)["targets"] == found
     units = {"rmse", "mae", "median_error", "width"}
     assert not set(run.evaluate(X, Y)) & units
     assert run.evaluate(X, Y)["r2"] == pytest.approx(np.mean([scores["r2"] for scores in found.values()]))
