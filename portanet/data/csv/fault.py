@@ -18,6 +18,12 @@ from portanet.storage.schema import Dialect
 _CELLS = 2**22  # that are looked at
 _SHOWN = 8  # faults in a message
 
+_QUOTES = {
+    "": "a quote ends inside of a cell; in a cell with quotes around it, one of its own is written twice",
+    "unexpected end of data": "a quote begins a cell, and none ends it before the end of the file",
+}
+"""What the csv module's errors mean, by how they begin."""
+
 Check = Callable[[str], str | None]
 """What is wrong with a cell; None where nothing is."""
 
@@ -69,7 +75,8 @@ def find_faults(
                 if faults and left < 0:
                     break
         except csv.Error as error:
-            faults["csv"] = Fault(row + 1, rows.line_num + text.skipped, f": {error}", 1)
+            words = _QUOTES.get(str(error).partition("'")[0].strip(), str(error))
+            faults["csv"] = Fault(row + 1, rows.line_num + text.skipped, f": {words}", 1)
     return _error(name, list(faults.values())) if faults else None
 
 

@@ -54,6 +54,11 @@ def names_of(file: str, rows: Sequence[Sequence[str]], dialect: Dialect) -> tupl
     full = max((i for row in body for i, cell in enumerate(row[:width], 1) if cell.strip()), default=0)
     if not dialect.header:
         return tuple(str(number) for number in range(1, full + 1))
+    if len(head) == 1 and full > 2:
+        raise DataError(
+            f"{file} begins with the line {quoted(head[0])} of one cell, and the rows below it have {full}.",
+            remedy="leave out what stands above the names of the columns",
+        )
     if not dialect.comments and head[0].startswith("#"):
         head[0] = head[0].lstrip("# ")
     if dialect.separator in " \t" and body and all(len(row) == len(head) + 1 for row in body):
@@ -111,7 +116,9 @@ def matched(file: str, names: tuple[str, ...], schema: Schema, label: Label, ask
     labels = label_positions(file, names, wanted, trained=asked is None) if wanted else ()
     place = {name: i for i, name in enumerate(names)}
     if missing := [name for name in used if name not in place]:
-        raise DataError(f"{file} has no column {listed(missing, quoted)}, which the model needs.")
+        close = _close(missing[0], [name for name in names if name not in used])
+        hint = f"; it has {quoted(close[0])}" if close else ""
+        raise DataError(f"{file} has no column {listed(missing, quoted)}, which the model needs{hint}.")
     return Header(names, tuple(place[name] for name in used), labels)
 
 
@@ -140,9 +147,15 @@ def label_position(file: str, names: tuple[str, ...], label: str | None, *, trai
             f"{file} has no header, so its columns are numbered from 1 to {len(names)}, and none is {quoted(label)}.",
             remedy=f'name the label by its number, as in label="{len(names)}"',
         )
-    close = difflib.get_close_matches(label, names, 1)
+    close = _close(label, names)
     hint = f"; did you mean {quoted(close[0])}?" if close else f"; its columns: {listed(names)}."
     raise DataError(f"{file} has no column {label!r}{hint}")
+
+
+def _close(wanted: str, names: Sequence[str]) -> list[str]:
+    """The name that may be meant: one that differs in upper and lower case alone, or else in few letters."""
+    alike = [name for name in names if name.strip().lower() == wanted.strip().lower()]
+    return alike[:1] or difflib.get_close_matches(wanted, names, 1)
 
 
 def _pixels(names: tuple[str, ...], rest: tuple[int, ...]) -> tuple[int, ...]:

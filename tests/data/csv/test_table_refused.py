@@ -41,7 +41,7 @@ REFUSED = {
     "short first row": (f"{HEAD}1,0,0,0\n2,0,0,0,0\n", r"row 1 \(line 2\): 4 cells"),
     "short rows": (f"{HEAD}1,0,0,0\n2,0,0,0\n", r"row 1 \(line 2\): 4 cells"),
     "empty labels": (f"{HEAD},0,0,0,0\n  ,0,0,0,0\n", r"digits\.csv: none of the 2 rows has a label"),
-    "open quote": (f'{HEAD}1,0,0,0,0\n"2,0,0,0,0\n', r"row 2 \(line 3\): unexpected end of data"),
+    "open quote": (f'{HEAD}1,0,0,0,0\n"2,0,0,0,0\n', r"row 2 \(line 3\): a quote begins a cell"),
     "NUL in a header": ("label,\x00a\n1,1\n", "UTF-8"),
     "NUL in a number": (f"{HEAD}1,0,0,0,0\n2,1\x002,0,0,0\n", "NUL"),
     "NUL in a label": (f"{HEAD}1,0,0,0,0\n2\x00,1,0,0,0\n", "NUL"),
@@ -131,3 +131,29 @@ def test_only_regular_files_are_opened(tmp_path: Path) -> None:
     for name in ("pipe.csv", "folder.csv", "zero.csv", "absent.csv"):
         with pytest.raises(DataError, match=name):
             read_table(tmp_path / name)
+
+
+def test_a_name_in_other_letters_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("size,label\n1,x\n2.5,y\n")
+    known = read(tmp_path / "t.csv").table
+    (tmp_path / "t.csv").write_text("SIZE\n1\n2.5\n")
+    with pytest.raises(DataError, match="has no column 'size', which the model needs; it has 'SIZE'"):
+        read(tmp_path / "t.csv", table=known)
+
+
+@pytest.mark.parametrize(
+    ("content", "facts"),
+    [
+        ("Sales of 2020\n\na,b,label\n1,2,x\n3,4,y\n", ("'Sales of 2020'", "above the names")),
+        ('a,b,label\n1,"say \\"hi\\", he",x\n', ("row 1 (line 2)", "written twice")),
+        ('a,b,label\n1,2,x\n3,"4,y\n5,6,x\n', ("row 2", "none ends it")),
+        ("a,b,Label\n1,2,x\n", ("has no column 'label'; did you mean 'Label'?",)),
+    ],
+    ids=["title", "backslash", "open quote", "case"],
+)
+def test_what_people_do_is_named(tmp_path: Path, content: str, facts: tuple[str, ...]) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    with pytest.raises(DataError) as caught:
+        read(path, label="label")
+    assert [fact for fact in facts if fact not in f"{caught.value} {caught.value.remedy}"] == []
