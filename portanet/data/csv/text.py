@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -117,7 +118,10 @@ def find_dialect(path: str | Path, asked: Asked) -> tuple[Dialect, list[list[str
         while (cut := len(start) > size) and start.count(b"\n", 0, size) < 3 and size < _LONGEST:
             size *= 4
             start += file.read(max(0, size + 1 - len(start)))
-    encoding = asked.encoding or encoding_of(start)
+        encoding = asked.encoding or encoding_of(start)
+        if asked.encoding is None and start.isascii() and b"\0" not in start:
+            blocks = iter(partial(file.read, _START), b"")
+            encoding = encoding_of(next((block for block in blocks if not block.isascii()), start))
     reader = _text(io.BytesIO(start[:size]), encoding, str(path))
     text = reader.read()
     asked = replace(asked, separator=asked.separator or reader.declared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,16 @@ def test_a_row_that_names_the_label_is_a_header(tmp_path: Path) -> None:
     path.write_text("x1,1,2,4\n" + rows)
     data = read(path, label="4")
     assert (data.columns, len(data)) == (("1", "2", "3"), 31)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_the_first_accent_decides_the_encoding_wherever_it_is(tmp_path: Path, encoding: str, suffix: str) -> None:
+    path = tmp_path / f"a.csv{suffix}"
+    lines = ["town,label", *(f"{'north of the river' * 8},{'xy'[i % 2]}" for i in range(9000)), "Köln,x"]
+    content = "\n".join(lines).encode(encoding)
+    path.write_bytes(gzip.compress(content) if suffix else content)
+    table = read(path).table
+    assert table is not None
+    assert table.dialect is not None
+    assert ("Köln" in table.columns[0].values, table.dialect.encoding) == (True, encoding)
