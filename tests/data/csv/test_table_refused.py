@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from csv_files import Write, read_table
 
+from portanet import read
 from portanet.data import tables
 from portanet.data.cells import cell_error
 from portanet.data.csv import frames
