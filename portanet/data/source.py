@@ -224,7 +224,7 @@ def _suffix(path: str) -> str:
     """The suffix of a file, of what is in it where it is compressed."""
     inner = Path(path.lower())
     if inner.suffix == ".zip" and not inner.with_suffix("").suffix:  # as a site calls what it packs
-        return Path(name_inside(path).lower() or "table.csv").suffix
+        return Path(name_inside(path).lower()).suffix or ".csv"  # pandas' to_csv packs "a" into a.zip
     return inner.with_suffix("").suffix or inner.suffix if inner.suffix in SUFFIXES else inner.suffix
 
 
