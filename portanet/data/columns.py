@@ -139,8 +139,8 @@ def _forced(column: Column, tally: Tally, kind: str) -> Column:
 
 
 def identifier(columns: Sequence[Column]) -> str | None:
-    """The identifier column: one chosen as such, else by its name, else the first possible one."""
-    ids = [column for column in columns if column.kind == kinds.ID]
+    """The identifier column: one chosen as such, else by its name, else the first possible one without gaps."""
+    ids = [column for column in columns if column.kind == kinds.ID and (column.why == _ASKED or not column.gaps)]
     best = min(ids, key=lambda column: (column.why != _ASKED, not names_an_id(column.name)), default=None)
     return None if best is None else best.name
 

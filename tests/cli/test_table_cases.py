@@ -135,6 +135,13 @@ def test_identifiers_go_with_the_answers_as_the_file_has_them(cli: Call, monkeyp
     assert list(rows_of(cli("predict", "other", "train.csv", "--id", "code"))[0]) == ["code", "label"]
 
 
+def test_a_column_with_gaps_names_no_rows(cli: Call) -> None:
+    lines = [f"{f'{i} Nm at {9000 - i}' if i else ''},{i * 0.5},{'ab'[i % 2]}" for i in range(40)]
+    Path("train.csv").write_text("\n".join(["torque,b,label", *lines]))
+    assert "left out: torque (every value is different)" in cli("train", "train.csv", *SHORT).err
+    assert list(rows_of(cli("predict", "run", "train.csv"))[0]) == ["Row", "label"]
+
+
 def test_the_form_of_a_date_is_a_kind(cli: Call) -> None:
     lines = [f"{i % 12 + 1}/{i * 5 % 12 + 1}/2020,{i},{'pq'[i % 2]}" for i in range(40)]
     Path("days.csv").write_text("\n".join(["day,n,label", *lines]))
