@@ -256,7 +256,7 @@ def told(dialect: Dialect) -> str:
     if dialect.decimal == ",":
         words.append("decimal comma")
     if dialect.thousands:
-        words.append(f"{dialect.thousands!r} between thousands")
+        words.append(f"{'a space' if dialect.thousands.isspace() else repr(dialect.thousands)} between thousands")
     if dialect.quote != '"':
         words.append("quoted by '")
     if not dialect.header:

@@ -48,7 +48,7 @@ def test_spaces_and_apostrophes_between_thousands(tmp_path: Path, mark: str, dec
     data = read(path)
     assert data.columns == ("area",)
     np.testing.assert_allclose(data.x[:, 0], values, rtol=1e-6)
-    assert f"{mark!r} between thousands" in data.notes[0]
+    assert f"{'a space' if mark.isspace() else repr(mark)} between thousands" in data.notes[0]
     assert data.table is not None
     assert Schema.from_dict(data.table.to_dict()) == data.table
 
