@@ -90,9 +90,9 @@ def task_for(task: str, data: Dataset) -> str:
     if several and task != Regress.name and set(np.unique(data.require_targets())) <= {0.0, 1.0}:
         return Multilabel.name
     if several and task == Classify.name:
-        raise ConfigError("several labels of numbers are learnt as numbers.", remedy='write task="regress"')
+        raise ConfigError("several labels of numbers are a regression.", remedy='write task="regress"')
     if task == Multilabel.name:
-        raise ConfigError("several classes at once need several labels.", remedy="name each with label=NAME")
+        raise ConfigError("task multilabel needs several labels of yes and no.", remedy="name each with label=NAME")
     return (Classify() if data.classes else Regress()).name if task == AUTO else task
 
 

@@ -107,7 +107,7 @@ def explained(what: str) -> Iterator[None]:
         raise
     except UnknownNameError as error:
         remedy = f"if it is your own, give load its class: custom=[{error.name or '...'}]"
-        raise CheckpointError(f"{what}: {_line(error)}", remedy=remedy) from error
+        raise CheckpointError(f"{what}: {error.message}", remedy=remedy) from error
     except Exception as error:
         raise CheckpointError(f"{what}: {_line(error)}") from error
 

@@ -253,9 +253,6 @@ def _require_monitor(callback: Callback, monitor: object) -> None:
     if str(monitor).startswith("val_"):
         valid = f"valid_{str(monitor).removeprefix('val_')}"
         raise ConfigError(f"{type(callback).__name__}: monitor {monitor!r} is Keras' name", remedy=f"watch {valid!r}")
-    if str(monitor).startswith("val_"):
-        remedy = f"watch 'valid_{str(monitor).removeprefix('val_')}'"
-        raise ConfigError(f"{type(callback).__name__}: the history has no entry {monitor!r}.", remedy=remedy)
 
 
 def _is_integer(value: object, least: int) -> bool:

@@ -102,7 +102,7 @@ def model_path(value: Any, exports: Collection[str] = ()) -> Path:
     if ending != "safetensors" and path.suffix not in exports and (ending.isalpha() or ending in ("h5", "hdf5", "7z")):
         formats = ", ".join((".safetensors", *exports))
         remedy = f"save it as {path.stem}.safetensors"
-        raise ConfigError(f"a model is saved as {formats}, and {path.name} says .{ending}", remedy=remedy)
+        raise ConfigError(f"cannot save a model as {path.name}: the suffix must be one of {formats}", remedy=remedy)
     return path
 
 

@@ -15,7 +15,7 @@ def as_numbers(given: HostArray, count: int, outputs: int) -> HostArray:
     shaped = given[:, None] if given.ndim == 1 and outputs == 1 else given
     if shaped.shape != (count, outputs) or given.dtype.kind not in "buif":
         wanted = f"{outputs} number{'s' if outputs > 1 else ''} for each of the {count} rows"
-        remedy = "make one axis of them, as in numpy.ravel(labels)" if outputs == 1 and given.size == count else ""
+        remedy = "flatten them, as in numpy.ravel(labels)" if outputs == 1 and given.size == count else ""
         if given.dtype.kind in "OUST":
             remedy = "make numbers of them, as in labels.astype(float); text names classes for cross_entropy"
         raise DataError(f"labels must be {wanted}, got shape {given.shape} of {given.dtype}", remedy=remedy)

@@ -91,8 +91,8 @@ class Classify(Task):
             return as_shares(given)
         if given.shape != (count,):
             raise DataError(
-                f"labels must be one number for each of the {count} rows, got shape {given.shape}",
-                remedy="make one axis of them, as in numpy.ravel(labels)" if given.size == count else "",
+                f"labels must be one number for each of the {count} rows, got shape {given.shape}.",
+                remedy="flatten them, as in numpy.ravel(labels)" if given.size == count else "",
             )
         if given.dtype.kind not in "ui":
             raise DataError(
