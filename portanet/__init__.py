@@ -12,7 +12,7 @@ digits = read("mnist:article")
 start = uniform(-0.5, 0.5)
 model = Sequential(Rescale(1 / 255), Flatten(), Dense(16, initializer=start), ReLU(), Dense(10, initializer=start))
 run = fit(model, digits, optimizer=SGD(0.2), epochs=350, batch_size="full")
-print(run.history[340]["accuracy"])  # at iteration 340, from its own forward pass
+print(run.history[340]["accuracy"])  # training accuracy at iteration 340, before its update
 run.save("article.safetensors")
 ```
 
@@ -119,11 +119,11 @@ In this order; each file is about a page:
    backward pass; its arrays are passed in, and it keeps no state between calls.
 3. nn/losses/: cross-entropy with its gradient; then nn/conv2d.py and nn/batch_norm.py.
 4. nn/layout.py, optim/sgd.py, optim/adam.py: all weights are one flat vector; an optimizer is two functions over it.
-5. training/: its docstring goes from `fit` to the step, with the loop written out. Then steps/gradient.py,
+5. training/: its docstring leads from `fit` to the step, with the loop in ten lines. Then steps/gradient.py,
    steps/step.py, loop/loop.py: a gradient, a step, and the loop around it.
 6. xp/, backends/: how one source runs on five libraries. Only files in `backends/` name CuPy, PyTorch or JAX, and no
    file in `nn/` or `optim/` asks which library it runs on; a test enforces this.
-7. tracing/: why it is fast. After some plain steps one is traced, and from then on straight code is replayed.
+7. tracing/: why it is fast. After some plain steps one is traced, and later steps replay it as straight-line code.
 """
 
 from __future__ import annotations

@@ -1,25 +1,26 @@
-"""Training: from layers and rows to a trained model. How `fit` works, in the order in which to read it.
+"""Training: how `fit` turns layers and rows into a trained model.
 
-`fit` (fit.py) puts the parts together. Each needs only those above it:
+The parts, in the order in which to read them; each imports only those above it:
 
 | part | what it does |
 |---|---|
-| callbacks.py, checkpoints.py, stopping.py | what may watch a run, save it, or end it early |
-| inputs/ | settings, rows and labels as they were given, checked and turned into what training takes |
-| spec.py; presets.py, hidden.py | all settings of a run in one value; ready-made ones, with other hidden layers |
-| steps/ | one step: some rows, their gradient, new weights |
-| trained/, model.py | what a model answers and how it is measured; `TrainedModel`, which has it all, and `load` |
-| progress.py, snapshots.py, fine_tune.py | callbacks that show a run or keep its weights; a model to start from |
-| explorer/ | a trained model as a page that runs it |
-| loop/ | the loop around the steps: a row of the history, a checkpoint, and again |
-| fit.py, cross_validation.py | the front door, and a model for each fold |
+| callbacks.py, checkpoints.py, stopping.py | watch a run, save it, end it early |
+| inputs/ | the arguments of `fit`, checked and converted: settings, rows and labels |
+| spec.py; presets.py, hidden.py | all settings of a run in one object; ready-made ones, with other hidden layers |
+| steps/ | one step: the gradient of a batch, and the optimizer's update |
+| trained/, model.py | predictions and metrics; `TrainedModel`, which has them as methods, and `load` |
+| progress.py, snapshots.py, fine_tune.py | callbacks that show a run or keep its weights; fine-tuning |
+| explorer/ | a trained model as an HTML page that runs it |
+| loop/ | the loop over the steps, with a row of the history and a checkpoint in between |
+| fit.py, cross_validation.py | `fit` itself, and one model for each fold |
 
 ## From `fit` to the step
 
-`fit` makes a `TrainingSpec` of its settings. `fit_spec` makes a `Source` of the rows and numbers of the labels, a
-`TrainedModel` with its first parameters, and the `Plan` of the run. `train` (loop/loop.py) takes steps until the epochs
-are over; a backend may compile them, trace them, or call them as they are. A step computes the gradient of a batch
-(steps/gradient.py), and the optimizer's `update` makes new weights of it. Without the checks, the loop is this:
+`fit` collects its settings in a `TrainingSpec`. `fit_spec` makes a `Source` of the rows, converts the labels to
+numbers, and makes a `TrainedModel` with initial parameters and the `Plan` of the run. `train` (loop/loop.py) takes
+steps until the epochs are over; a backend may compile the steps, trace them, or call them unchanged. A step computes
+the gradient of a batch (steps/gradient.py), and the optimizer's `update` computes the new weights. Without the checks,
+this is the loop:
 
 ```python
 import numpy as np
@@ -48,10 +49,10 @@ for number in range(20 * batches.steps):
     state, sums = step(state, data, rows, key, optimizer.learning_rate)
 
 outputs, _ = model.forward(layout.unpack(state.flat, state.buffers), x)
-print(f"right: {(outputs.argmax(axis=1) == data.labels).mean():.2f}")
+print(f"accuracy: {(outputs.argmax(axis=1) == data.labels).mean():.2f}")
 ```
 
 ```
-right: 0.99
+accuracy: 0.99
 ```
 """

@@ -1,4 +1,4 @@
-"""The front door: `fit` takes a model, rows and labels, and returns a trained model."""
+"""`fit`: train a model on rows and labels."""
 
 from __future__ import annotations
 
@@ -81,61 +81,62 @@ def fit(
     time_limit: float | None = None,
     communicator: Any = None,
 ) -> TrainedModel:
-    """Train `model` on rows `x` (N, ...) with their `labels`, or on a Dataset, which has both, and return it trained.
+    """Train `model` on rows `x` (N, ...) and their `labels`, or on a Dataset, which has both; return the trained model.
 
-    Rows are read and never changed; of a memory map no more are read at once than a step takes.
+    Rows are never changed. From a memory map only the rows of one step are read at a time.
 
-    model          the layers; a Dense with units=None gets one for each output of the data
-    x              an array, a frame of pandas or polars, whose columns the model then knows by name, or a Dataset;
-                   in front of `Columns()` a frame is read as a table, with text, dates and gaps, as `read` does it
-    labels         integers (N,) are class numbers from 0, as in PyTorch and Keras; text, truth values, categories
-                   and bytes are classes in ascending order, one for each output, and `predict` answers with them;
-                   or class probabilities (N, K); for a regression, numbers (N,) or (N, K); for binary_cross_entropy
-                   (N, K) ones and zeros
-    valid          a Dataset, or rows and labels, to measure on at every logging point, never trained on; or the share
-                   of the rows to hold out for that, 0.1 for a tenth, in which classes keep their proportions: the same
-                   rows for every seed, and as `portanet train` holds out
-    metric         what early stopping and the best epoch watch on the rows of `valid`, in its own direction: "roc_auc",
-                   "log_loss", "balanced_accuracy", "f1", "average_precision"; "rmse", "mae", "median_error"; "loss"
+    model          the layers; a Dense with units=None gets one unit for each output of the data
+    x              an array, a pandas or polars frame, whose column names the model keeps, or a Dataset; if the model
+                   begins with `Columns()`, a frame is read as a table, with text, dates and gaps, as `read` does
+    labels         class numbers (N,) from 0, as in PyTorch and Keras; or text, booleans, categories or bytes (N,),
+                   which are classes in ascending order, one for each output, and which `predict` returns; or class
+                   probabilities (N, K); for a regression, numbers (N,) or (N, K); for binary_cross_entropy, ones and
+                   zeros (N, K)
+    valid          validation rows, measured at every logging point and never trained on: a Dataset, or rows and
+                   labels; or the fraction of the rows to hold out, such as 0.1. Held-out rows are stratified by class,
+                   the same for every seed, and the same as those of `portanet train`
+    metric         the validation metric for early stopping and the best epoch: "roc_auc", "log_loss",
+                   "balanced_accuracy", "f1", "average_precision"; "rmse", "mae", "median_error"; "loss"
     task           "classify", "regress", "multilabel" or "count": the kind of labels; a loss implies it
-    loss           what training minimises, or its name, such as "mse"; the usual one of the task by default,
-                   cross_entropy without either; targets of a regression are standardised for it: see below
-    optimizer      how a gradient becomes a step; its first setting is the learning rate, as in `Adam(0.001)`. Or a
-                   name, such as "sgd", for one with a rate that usually suits it
-    schedule       (step, steps) -> the factor of the learning rate; its length is that of the run. Or the name of one
-                   with its default settings, such as "cosine_decay"
-    epochs         how many times training goes through the rows
+    loss           the loss to minimise, or its name, such as "mse"; by default that of the task, and cross_entropy
+                   without a task. The targets of a regression are standardised for it: see below
+    optimizer      an optimizer, whose first argument is the learning rate, as in `Adam(0.001)`; or a name, such as
+                   "sgd", for one with its usual rate
+    schedule       (step, steps) -> the factor of the learning rate over the run; or a name, such as "cosine_decay",
+                   for one with default settings
+    epochs         passes over the rows
     batch_size     rows in a step, shuffled each epoch; "full" takes all rows in every step, in their order;
-                   "auto" makes equal batches of at least 256, where there are as many
-    sample_weight  (N,) how much each row counts; normalised to sum 1 over each batch; `loss` in the history is the
-                   mean by these weights, times those of the classes if the loss has any, as `valid_loss` is
-    params         arrays to start from in place of new ones, such as those of `load(path).params`
-    accumulate     parts that each batch is computed in, one after the other, to need less memory at once
-    backend        a Backend or its name; without one, the library that the arrays belong to
-    dtype          "float32" or "float64": what weights are stored and computed in
+                   "auto" makes equal batches of at least 256 rows, if there are that many
+    sample_weight  (N,) the weight of each row, normalised to sum 1 over each batch. `loss` and `valid_loss` in the
+                   history are means with these weights, times those of the classes if there are any
+    params         initial arrays instead of random ones, such as `load(path).params`
+    accumulate     compute each batch in this many parts, one after the other, to need less memory
+    backend        a Backend or its name; by default the library that the arrays belong to
+    dtype          "float32" or "float64": the dtype of the weights and of the computation
     seed           for weights, shuffling and noise
     class_weight   a number for each class; a dict of numbers by class, in which an omitted class counts 1; or
                    "balanced": inverse class frequency
-    calibrate      whether to scale the probabilities of classes so that they fit the rows of `valid`, in the last
-                   Dense: the answers stay the same, and how sure they are comes true
+    calibrate      whether to calibrate class probabilities on the rows of `valid` by temperature scaling of the last
+                   Dense; the predicted classes stay the same
     log_every      epochs from one row of the history to the next
-    callbacks      called with each step and row, in this order; by default a notebook shows the progress, [] is silent
+    callbacks      called in this order; by default a notebook shows the progress, [] shows nothing
     checkpoints    a folder to save the run in while it trains, and to resume from: see `Checkpoints`
-    workers        threads that share a batch on NumPy; by default one for each core, or fewer where a container's quota
+    workers        threads that share a batch on NumPy; by default one for each core, or fewer if a container's quota
                    or OMP_NUM_THREADS says so; the result is the same
-    time_limit     seconds after which training stops, with the model that it has by then
-    communicator   of MPI, such as mpi4py.MPI.COMM_WORLD: its processes, which all make this call, share each batch and
-                   return the same model; or `Ranks(communicator, ...)` with settings: see `portanet.mpi`
+    time_limit     seconds after which training stops and returns the model so far
+    communicator   an MPI communicator, such as mpi4py.MPI.COMM_WORLD: its processes all make this call, share each
+                   batch and return the same model; or `Ranks(communicator, ...)` with settings: see `portanet.mpi`
 
-    Targets of a regression are learned as deviations from their mean, divided by their standard deviation, both in
-    float64 and by `sample_weight` (counts: divided by their mean); the model's card keeps them, and `predict` gives
-    numbers in the target's own unit. The losses in the history are in standardised units; R2 has none. A model that
-    ends in a layer without weights, such as Softplus or Rescale, and a loss with `own_unit` take targets unchanged.
-    The weights and the order of the rows follow from `seed` alone, on every backend. Ctrl-C stops training after the
-    step, and the model so far is returned: `stopped` says so, and with checkpoints the next call resumes. A second
-    Ctrl-C raises KeyboardInterrupt. The last finite model of a run that diverges is the `model` of its DivergenceError.
-    Raises DataError for rows or labels that cannot be used, ModelError where rows and layers do not fit, and
-    ConfigError for impossible settings.
+    The targets of a regression are standardised: minus their mean, divided by their standard deviation, both weighted
+    by `sample_weight` and in float64 (counts are divided by their mean). The model keeps both, and `predict` returns
+    the target's own unit. Losses in the history are in standard deviations. A model that ends in a layer without
+    weights, such as Softplus or Rescale, and a loss with `own_unit` take targets unchanged.
+
+    Initial weights and the order of the rows depend on `seed` alone, on every backend. Ctrl-C stops training after the
+    current step and returns the model so far: `stopped` says so, and with checkpoints the next call resumes. A second
+    Ctrl-C raises KeyboardInterrupt. If a run diverges, the last finite model is the `model` of the DivergenceError.
+    Raises DataError for rows or labels that cannot be used, ModelError if rows and layers do not fit, and ConfigError
+    for impossible settings.
     """
     require_model(model)
     require_rows(x, labels)

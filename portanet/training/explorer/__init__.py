@@ -1,9 +1,9 @@
-"""A trained model as a page that runs it in a browser: what Python gives to the page of `portanet.export`.
+"""A trained model as an HTML page that runs it in a browser: the data that `portanet.export` puts into the page.
 
-    fields  a field of its form for each column of a table
-    rows    examples to choose from
+    fields  the form: a field for each column of a table
+    rows    example rows to choose from
     replay  the weights of a run's snapshots
-    page    all of it, with the model in as few bits as keep its score
+    page    the whole page, with weights in the lowest precision that keeps the score
 
-`TrainedModel.explore` calls `page`.
+`TrainedModel.explore` calls `page.explore`.
 """

@@ -1,11 +1,11 @@
-"""What `fit` is given, checked and turned into what training takes: settings, rows, labels.
+"""The arguments of `fit`, checked and converted: settings, rows and labels.
 
-    settings  named, arguments: names stand for values, and impossible values are refused
-    rows      arrays, frames: arrays of any library, and columns by name; offsets: what float32 would merge;
-              ends: whether rows and loss fit the model
-    labels    units, label_checks, tasks: what a loss takes as labels, and what a model's outputs stand for; classes,
-              labels: names of classes as numbers; row_weights: how much each row counts
-    both      validation: rows held out, with their labels
+    settings    named: optimizers, losses and schedules by name; arguments: validation of all settings
+    rows        arrays: arrays of any library; frames: columns by name; offsets: columns centred in float64, because
+                float32 would merge their values; ends: whether rows and loss fit the model
+    labels      tasks: the labels that a loss takes, and what a model's outputs mean; classes, labels: class names as
+                numbers; label_checks, units: numeric labels and their scale; row_weights: sample and class weights
+    validation  rows held out, with their labels
 
-Nothing in this folder knows a trained model.
+Nothing in this folder imports the trained model.
 """

@@ -1,11 +1,11 @@
-"""What a model offers once it is trained: the parts of `TrainedModel` (training/model.py), and more for commands.
+"""Parts of `TrainedModel` (training/model.py), and functions of a trained model for the commands.
 
-    answers    outputs: the last layer's, block by block; intervals: bounds that hold a fraction of the targets
-    scores     scores, measure: every metric of a task, of one target or several, in one pass over the rows
-    certainty  temperature, calibration: probabilities and intervals put right on rows that were held out
-    weights    params: the arrays, to start from and trained; weights: those from other programs and for them
-    words      summary: its layers as a table; report: its record, its answers, and the page of both
-    exports    verify: how far the answers of an ONNX file are from its own
+    predictions  outputs: the last layer's, block by block; intervals: bounds that hold a fraction of the targets
+    metrics      scores, measure: every metric of a task, for one target or several, in one pass over the rows
+    calibration  temperature: of probabilities; calibration: that and the intervals, fitted to held-out rows
+    weights      params: the arrays, initial and trained; weights: import and export of arrays
+    text         summary: the layers as a table; report: the HTML report of a model
+    exports      verify: an exported ONNX file compared with the model
 
-They know the model as a type alone, and it calls them.
+They import the model for its type only; it calls them.
 """
