@@ -1,8 +1,8 @@
-"""The array libraries: `choose("cupy")` gives a Backend, one library on one device.
+"""Backends: `choose("cupy")` returns a Backend, one array library on one device.
 
-A Backend moves arrays between the host and the device and runs training steps there. What is computed in between is
-written against the array API and never asks which backend it is. This package is the only one that names CuPy, PyTorch
-or JAX, one file each.
+A Backend moves arrays between the host and the device and runs training steps there. The layers, losses and optimizers
+are written against the array API and never ask which backend runs them. Only this package names CuPy, PyTorch or JAX,
+in one file each.
 
 ## The five backends
 
@@ -16,26 +16,26 @@ or JAX, one file each.
 
 On the CPU, NumPy and PyTorch cut large batches into shards for two or more threads.
 
-`auto`, the default of the command line and of `choose`, takes CuPy where a kernel runs and NumPy elsewhere, and says
-which and why; a backend that is named is used or refused, never replaced. `fit` computes in the library of its arrays,
-`load` on NumPy, unless `backend=` names another. One seed gives the same initial weights, the same order of the rows
-and the same noise on every backend. On NumPy the same command gives the same bytes on the same machine, NumPy and BLAS,
-whatever the number of threads.
+`auto`, the default of the command line and of `choose`, takes CuPy if it can run a kernel and NumPy otherwise, and says
+which and why. A backend that you name is never replaced by another: if it cannot run, that is an error. `fit` computes
+in the library of its arrays, `load` on NumPy, unless `backend=` names another. One seed gives the same initial weights,
+the same order of the rows and the same noise on every backend. On NumPy the same command gives the same bytes on the
+same machine, NumPy and BLAS, whatever the number of threads.
 
-**No GPU has run portanet yet.** The CuPy that ran is the real package, 14.2: its Python, its Cython and the source of
-its CUDA kernels. What was emulated is the device: stand-ins for the CUDA libraries compile those kernels for the CPU.
-That shows that CuPy accepts every call and computes the right numbers, and it counts launches, synchronisations and
-copies exactly. It cannot show a GPU's speed, races between threads or streams, how a GPU rounds, or its memory limits.
-If you have an NVIDIA card, this takes a few minutes, and what it prints is welcome as an issue:
+**portanet has not run on a GPU yet.** The tests ran the real CuPy 14.2: its Python, its Cython and the source of its
+CUDA kernels. Only the device was emulated: replacements of the CUDA libraries compile the kernels for the CPU. This
+shows that CuPy accepts every call and computes the right numbers, and it counts launches, synchronisations and copies
+exactly. It cannot show a GPU's speed, races between threads or streams, how a GPU rounds, or its memory limits.
+If you have an NVIDIA card, these commands take a few minutes; please open an issue with their output:
 
 ```console
 python -m pip install '.[cuda13]' nox
 portanet doctor --backend cupy    # five training steps beside NumPy in float64
-nox -s gpu                        # the tests that carry the mark gpu, and the CPU and the GPU side by side
+nox -s gpu                        # the tests marked gpu, and a benchmark of the CPU beside the GPU
 ```
 
-What one training step costs on a GPU when the data are already there (`pytest tests/test_budgets.py` on the emulated
-device holds these numbers):
+What one training step costs on a GPU when the data are already there (checked by `pytest tests/test_budgets.py` on the
+emulated device):
 
 | step | kernel launches | synchronisations | copies from the host | allocations |
 |---|---|---|---|---|
@@ -49,8 +49,9 @@ device holds these numbers):
 | each BatchNorm layer, in addition to its network | 6 to 9 | 0 | 0 | 0 |
 | each LayerNorm layer, in addition to its network | 8 | 0 | 0 | 0 |
 
-An epoch of mini-batches adds one copy, of the order of its rows. Rows that do not fit the device add one copy a step,
-and one for each run of steps in place of that of the epoch: at most two a step, and no synchronisation.
+Each epoch of mini-batches adds one copy: the shuffled row numbers. If the rows do not fit into the device's memory,
+there is one copy for each step's rows, and one of row numbers for each run of steps instead of each epoch: at most two
+copies a step, and no synchronisation.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "PREFERRED", "Backend", "choose", "name_of", "of", "wheels"]
 
-# Each backend is a module of its name; they are imported when they are needed, since that takes NumPy's time.
+# Each backend is a module of its name, imported on first use: importing one imports NumPy, which takes time.
 _CLASSES = {"numpy": "NumPy", "cupy": "CuPy", "torch": "Torch", "jax": "Jax", "strict": "Strict"}
 
 NAMES = tuple(_CLASSES)
@@ -101,7 +102,7 @@ def _class(name: str) -> Any:
 
 
 def wheels() -> dict[str, tuple[str, ...]]:
-    """The distributions that each optional library may be installed as, by its usual name."""
+    """The PyPI distributions that provide each optional library, by the usual one's name."""
     kinds = map(_class, NAMES[1:])
     names = [kind.wheels or (kind.package,) for kind in kinds]
     return {several[-1]: several for several in names}
@@ -109,15 +110,15 @@ def wheels() -> dict[str, tuple[str, ...]]:
 
 @explained
 def choose(name: str = "auto", device: str | None = None, *, trace: bool = True, fuse: bool = True) -> Backend:
-    """The backend of this name, checked to work.
+    """The backend of this name, after a check that it works.
 
-    name    "numpy", "cupy", "torch", "jax" or "strict"; "auto" takes CuPy where it runs a kernel, and NumPy elsewhere
-    device  in the library's words, such as "cpu", "cuda" or "cuda:1"; its usual device by default
+    name    "numpy", "cupy", "torch", "jax" or "strict"; "auto" is CuPy if it can run a kernel, and NumPy otherwise
+    device  the library's name of a device, such as "cpu", "cuda" or "cuda:1"; by default the library's default
     trace   whether functions are traced and replayed. False calls them directly, with the same bits, which helps to
             debug a layer; JAX compiles its steps in any case, and array-api-strict never traces
-    fuse    whether NumPy and CuPy join neighbouring calls of traced steps into kernels; the bits are the same without
+    fuse    whether NumPy and CuPy join neighbouring calls of traced steps into kernels; the bits are the same
 
-    Raises BackendError, with the remedy, where the named one cannot run: it never falls back to another.
+    Raises BackendError, with the remedy, if the backend cannot run; it never falls back to another.
     """
     if device is not None and not isinstance(device, str):
         if getattr(type(device), "__name__", "") != "device":  # of PyTorch

@@ -5,18 +5,18 @@ portanet train                                    # the preset mlp on MNIST: tra
 portanet train --preset classic                   # the article's network, full batch, 350 iterations
 portanet train --preset cnn                       # a convolutional network, with shifted and rotated images
 portanet train houses.csv --label price           # a table, with the preset table: layers and settings of RealMLP
-portanet train houses.csv --label price --label area  # several numbers at once, or several labels of yes and no
+portanet train houses.csv --label price --label area  # several targets: numbers, or yes/no labels (multi-label)
 portanet train houses.csv --label price --folds 5  # cross-validation: mean and spread of the scores over five folds
-portanet data describe houses.csv --label price   # the kind of each column, and which are left out
+portanet data describe houses.csv --label price   # the kind of each column, and the columns left out
 portanet train --backend cupy                     # on a GPU; also torch, jax, strict, numpy
-portanet train houses.csv --label price --resume  # resume an interrupted run: its command, with --resume
+portanet train houses.csv --label price --resume  # resume an interrupted run: repeat its command with --resume
 portanet train new.csv --from runs/mlp-1          # start from a trained model; --freeze 0,1,2 freezes layers
 portanet evaluate runs/mlp-1 mnist:test --details # accuracy and loss, precision and recall of each class
-portanet predict runs/mlp-1 test.csv --out submission.csv  # predictions, with a table's identifier
-portanet export runs/mlp-1 --to html              # a page to draw digits or fill in columns, and watch the network
+portanet predict runs/mlp-1 test.csv --out submission.csv  # one prediction a line, after the row's id
+portanet export runs/mlp-1 --to html              # a page to draw digits or enter values, and to watch the network
 portanet export runs/mlp-1 --to onnx              # for onnxruntime; --to python: one file that needs only NumPy
 portanet report runs/mlp-1                        # write its report again
-portanet summary runs/mlp-1                       # layers, shapes, parameters
+portanet summary runs/mlp-1                       # layers, shapes, numbers of parameters
 portanet bench                                    # the training speed of this machine's backends
 portanet doctor                                   # what is installed and what works here
 ```
@@ -28,10 +28,10 @@ worst mistakes, the importance of a table's columns. `portanet report A B C` sho
 one JSON object with the result; `portanet COMMAND --help` shows every option.
 
 With `--folds 5` the folder, `runs/NAME-folds-N`, contains one run folder for each fold, `fold-1` to `fold-5`, trained
-on all other rows and tested on its own, and `folds.json` with mean and standard deviation of the scores: the numbers of
-`portanet.cross_validate`. Classes keep their proportions, each row is in one fold, the same for every seed. Kinds and
-categories of columns are decided on all rows; `--valid` holds out a fraction of the other rows inside of each fold.
-`--resume` trains the folds that are not finished.
+on all other rows and tested on its own, and `folds.json` with the mean and the standard deviation of the scores, as
+`portanet.cross_validate` computes them. Folds are stratified by class and the same for every seed. The kinds and
+categories of columns are decided on all rows; `--valid` holds out a fraction of each fold's training rows. `--resume`
+trains the folds that are not finished.
 
 `--class-weight balanced` makes rare classes count as much as common ones. `--patience 5` stops when the validation
 loss (or the metric of `--metric`) has not improved for five epochs, and keeps the best weights. `--accumulate 4`
@@ -113,7 +113,7 @@ def commands() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 an error of the user's, 2 usage, 130 interrupted."""
+    """Run the command line and exit: 0 on success, 1 on an error, 2 on wrong usage, 130 if interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
     _escape_unknown_characters()
@@ -167,7 +167,7 @@ def _discard_stderr() -> None:
 
 
 def _drop_output(stream: TextIO) -> None:
-    """Let what is still to be written to a stream go nowhere."""
+    """Discard the unwritten output of a stream."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

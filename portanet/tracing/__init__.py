@@ -1,9 +1,9 @@
-"""Functions of arrays, traced once as a plain list of ops, and replayed from then on.
+"""Tracing: a function of arrays is recorded once as a list of ops, and replayed from then on.
 
-The mathematics is written for readers: layers, dicts of parameters, a new array for each result. For a small batch all
-that Python takes longer than the arithmetic. `Traced(function)` calls the function with Tracers in place of its arrays,
-which compute as always and note each call; passes transform the list; what is left becomes straight Python code. JAX's
-`jit` is the same idea, with a compiler behind it. An example, from the function to the code:
+The maths is written for readers: layers, dicts of parameters, a new array for each result. With small batches Python's
+overhead takes longer than the arithmetic. `Traced(function)` calls the function with Tracers in place of its arrays,
+which compute as usual and record each call. Passes optimise the list of calls, and the rest becomes straight-line
+Python code. JAX's `jit` is the same idea, with a compiler behind it. An example, from the function to the code:
 
 >>> import numpy as np
 >>> from portanet import choose
@@ -17,7 +17,7 @@ which compute as always and note each call; passes transform the list; what is l
 ...     xp.exp(y)
 ...     return xp.maximum(y + bias, 0.0)
 
-The trace, of a weight that is the same array in every call, and of rows (leaf 1 of the arguments) that differ:
+The trace, if the weight is the same array in every call and the rows (leaf 1 of the arguments) differ:
 
 >>> library = choose("numpy").library()
 >>> weight, x = np.ones((2, 3), np.float32), np.ones((4, 3), np.float32)
@@ -35,7 +35,7 @@ The trace, of a weight that is the same array in every call, and of rows (leaf 1
 %8 = maximum(%7, 0.0)
 return(%8)
 
-Computed from constants alone is constant too, and the exponentials are not read:
+Results computed from constants alone are constants too. The exponentials are never read, so they are removed:
 
 >>> ops = passes.dead_code(passes.constants(trace.ops))
 >>> print(show(ops))
@@ -49,8 +49,8 @@ Computed from constants alone is constant too, and the exponentials are not read
 %8 = maximum(%7, 0.0)
 return(%8)
 
-Each result is written into an array that is there already, an elementwise one into that of its argument; the
-transpose of an array that stays is made once. (`passes.vectors` writes gradients where the vector of all has them.)
+Each result is written into an existing array; an elementwise result overwrites its argument. The transpose of an array
+that is the same in every call is made once. (`passes.vectors` writes gradients directly into the optimizer's vector.)
 
 >>> ops = passes.views(passes.buffers(passes.vectors(ops, library), library))
 >>> print(show(ops))
@@ -64,8 +64,8 @@ transpose of an array that stays is made once. (`passes.vectors` writes gradient
 %8 = maximum(%7, 0.0) -> buffer 0
 return(%8)
 
-The code is what one would write by hand; c5 holds zeros, and the caller gets a copy of the buffer, since it may keep
-what it gets:
+The code is what you would write by hand. c5 holds zeros, and the caller gets a copy of the buffer, since the next call
+overwrites the buffer:
 
 >>> replay, source = emit(ops, library, leaves=2)
 >>> print(source)
@@ -80,8 +80,8 @@ def code(c0, c1, dot, c3, add, c5, maximum, copy):
 >>> bool((replay(weight, x) == layer(weight, x)).all())
 True
 
-Where the library has kernels, a pass (fuse.py) joins neighbouring elementwise calls into one loop before results get
-their buffers, and the code goes on with them once they are compiled. Nothing between the calls is written to memory:
+If the library has kernels, a pass (fuse.py) joins neighbouring elementwise calls into one loop before results get their
+buffers, and the code uses the kernels once they are compiled. Intermediate results are never written to memory:
 
 >>> print(show(passes.fuse(passes.dead_code(passes.constants(trace.ops)), library)))
 %0 = input(0) -> same array
@@ -93,7 +93,7 @@ their buffers, and the code goes on with them once they are compiled. Nothing be
 %8 = add+maximum(%5, %3)
 return(%8)
 
-A guard (guard.py) lets this code run for arguments of the same kind only; others are traced for themselves.
+A guard (guard.py) lets this code run only for arguments of the same shapes and dtypes; others get their own trace.
 
 ## The code of a network
 
@@ -120,33 +120,33 @@ def code(c0, c1, copyto, c3, c4, dot, c6, add, c8, maximum, copy):
     return replay
 ```
 
-Every result is written into the same array each time, views are made once, constants are computed once, and gradients
-are written where the optimizer's vector has them. A layer of your own is traced like any other; one that asks for the
-value of an array, calls NumPy itself, or brings arrays from elsewhere is called without tracing.
+Every result is written into the same array in each call, views and constants are made once, and gradients are written
+directly into the optimizer's vector. Your own layers are traced like any other; a layer that reads the value of an
+array, calls NumPy itself, or uses arrays that are not arguments is called without tracing.
 `choose("numpy", trace=False)` and `portanet train --no-trace` switch tracing off, to the same bits.
 
 ## Kernels
 
-Then neighbouring elementwise calls become one loop, a kernel (fuse.py): Adam is one pass over the weights instead of
-ten. On NumPy the machine's own `cc` compiles the loops, in the background while the first steps run without them, and
-the cache folder keeps them for this compiler and this processor; they are loaded only from folders that no other user
-can write. The C text holds the calls, their dtypes and the layout of the arrays, never a number or a name from a file.
+Neighbouring elementwise calls become one loop, a kernel (fuse.py): Adam is one pass over the weights instead of ten.
+On NumPy the machine's own `cc` compiles the loops in the background, while the first steps run without them. The cache
+folder keeps them for this compiler and this processor; they are loaded only from folders that no other user can write.
+The C source contains the calls, their dtypes and the layout of the arrays, never a number or a name from a file.
 
 Every operation in a kernel is exactly rounded or on integers, and the compiler may not reorder or contract it, so the
-bits are those of the steps without; powers and exponentials stay NumPy's own. Without a compiler steps run as traced,
-and `portanet doctor` says why; `PORTANET_CC` names another compiler, and empty it forbids all;
-`choose("numpy", fuse=False)` switches kernels off.
+bits are the same as without kernels; powers and exponentials stay NumPy's own. Without a compiler, traced steps run
+without kernels, and `portanet doctor` says why. `PORTANET_CC` names another compiler, and an empty one switches kernels
+off, as `choose("numpy", fuse=False)` does.
 
-Then also the calls between kernels are made from C (backends/c_calls): reductions and exponentials by NumPy's own inner
+The calls between kernels are made from C too (backends/c_calls): reductions and exponentials by NumPy's own inner
 loops, products by the BLAS that NumPy is linked with. Each is checked against NumPy's call before it is used. A step
-becomes a few calls from Python, `run(c3)` in the code, and each gives up the interpreter's lock only once, which
-another thread waits for. Where a step is not cut into shards, a second thread takes halves of its large calls, if that
-is faster in the first steps; the halves are the same for any number of threads, and so are the bits.
+becomes a few calls from Python, `run(c3)` in the code, and each releases the GIL once. If a step is not cut into
+shards, a second thread computes half of each large call when measurements show that this is faster; the halves are the
+same for any number of threads, and so are the bits.
 
-On CuPy the same loops are ElementwiseKernels, with exponentials
-too, built without contraction to fused multiply-adds; their bits have been compared on the emulated device alone. There
-each call is a launch, so a trace is rewritten where that leaves fewer (rewrites.py): two kernels both compute what one
-would have to keep for the other, and two equal sums are one.
+On CuPy the same loops are ElementwiseKernels, with exponentials too, compiled without fused multiply-adds; their bits
+have been compared on the emulated device only. There each call is a launch, so a trace is rewritten if that saves
+launches (rewrites.py): a cheap result is computed again in each kernel that reads it, and two equal reductions become
+one.
 """
 
 from portanet.tracing.kernel import Kernel
