@@ -82,8 +82,8 @@ def _held_out(model: Path) -> Dataset | None:
     try:
         record = read_record(model)
         job = rerun.job_of(TrainingSpec.from_dict(record.spec), rerun.places_of(model, record))
-        learnt = job.training.name
-        return job.validation or replace(job.training, name=f"{learnt}, its training data")
+        learned = job.training.name
+        return job.validation or replace(job.training, name=f"{learned}, its training data")
     except PortanetError as error:
         say(f"no examples in the page, which --examples DATA would give: {error}")
         return None

@@ -44,7 +44,7 @@ def require_foldable(places: Mapping[str, Any], time_limit: float | None, ranks:
     others = {
         "--test": (places["test"], "each fold is tested on its own rows"),
         "--valid DATA": (places["valid"], "hold out a fraction of the other rows instead, as with --valid 0.2"),
-        "--from": (places["from"], "that model may have learnt from the rows that a fold is tested on"),
+        "--from": (places["from"], "that model may have learned from the rows that a fold is tested on"),
         "--time-limit": (time_limit, "it is for one run"),
     }
     for option, (value, why) in others.items():

@@ -13,16 +13,16 @@ _SHOWN = 60  # columns, and letters of what one holds
 _SAMPLE = 100_000  # rows whose numbers are summed up
 
 
-def lines(table: Schema, x: Any, most: int = _SHOWN, *, learnt: bool = False) -> list[str]:
+def lines(table: Schema, x: Any, most: int = _SHOWN, *, learned: bool = False) -> list[str]:
     """A line for each of `most` columns: its name, its kind, and its values or why it is left out.
 
-    Of those that are `learnt` alone where that is said.
+    Of those that are `learned` alone where that is said.
     """
     sample = np.asarray(x[: min(len(x), _SAMPLE), ...])
     place, rows = 0, []
     for column in table.columns:
         parts = len(column.parts)
-        if parts or not learnt:
+        if parts or not learned:
             rows.append((plain(column.name), column.kind, _holds(column, sample[:, place : place + parts])))
         place += parts
     shown = rows[:most]

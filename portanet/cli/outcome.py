@@ -47,10 +47,10 @@ def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
 
 def _of_targets(job: Job, run: TrainedModel, rows: dict[str, Dataset | None], found: dict[str, Any]) -> dict[str, Any]:
     """The scores of each of several targets, as `found`, beside its baseline; nothing for one target."""
-    learnt, names = job.training.require_targets(), target_names(run)
+    labels, names = job.training.require_targets(), target_names(run)
     simple = {
         name: {
-            target: baseline(run.task, learnt[:, [i]], data.require_targets()[:, [i]]) for i, target in enumerate(names)
+            target: baseline(run.task, labels[:, [i]], data.require_targets()[:, [i]]) for i, target in enumerate(names)
         } for name, data in rows.items() if data
     }  # fmt: skip
     return {"targets": found, "targets_baseline": simple} if names else {}

@@ -131,8 +131,8 @@ def prepare(
     require_calibratable(spec, made, held_out=validation is not None)
     spec = weighted(replace(spec, layers=made.layers).for_rows(len(training)), class_weight, training)
     if base is not None and _answers_else(base, training, spec):
-        learnt = in_words(label) if isinstance(label, tuple) else f"{len(training.classes) or 'no'} classes"
-        notes.append(f"the last layer is new, for {source}: {learnt}")
+        learned = in_words(label) if isinstance(label, tuple) else f"{len(training.classes) or 'no'} classes"
+        notes.append(f"the last layer is new, for {source}: {learned}")
     notes.append(f"{short_repr(spec.optimizer, ['learning_rate'])}, {short_repr(spec.schedule)}")
     return Job(spec, places, card, training, validation, tests, made, params, notes)
 

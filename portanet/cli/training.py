@@ -144,7 +144,7 @@ def run_job(
     held_out = f", {len(job.validation)} held out" if job.validation else ""
     say(f"{job.places['data']}: {len(job.training)} rows to train on{held_out}")
     table = job.training.table
-    for note in [*(kinds.lines(table, job.training.x, _COLUMNS, learnt=True) if table else ()), *job.notes]:
+    for note in [*(kinds.lines(table, job.training.x, _COLUMNS, learned=True) if table else ()), *job.notes]:
         if notes:
             say(note)
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

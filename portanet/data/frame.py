@@ -90,7 +90,7 @@ def read_frame(frame: Any, request: Request) -> Dataset:
 
 
 def read_inputs(frame: Any) -> Dataset:
-    """The rows of a frame that has no label: its columns are learnt, or left out with a note, whatever their names."""
+    """The rows of a frame that has no label: its columns are learned, or left out with a note, whatever their names."""
     return read_frame(frame, Request(default_label="", labelled=False))
 
 

@@ -26,7 +26,7 @@ class Labels:
     """The labels of rows: `codes` of their `texts`.
 
     Rows without a label are left out where one label is wanted: an empty cell is none, nor is a word of `missing=`, nor
-    another word for a missing value, of which `Absent.require_no_words` tells where classes are learnt.
+    another word for a missing value, of which `Absent.require_no_words` tells where classes are learned.
     """
 
     def __init__(self, source: Source, request: Request) -> None:
@@ -147,7 +147,7 @@ def checks_of(source: Source, request: Request) -> dict[int, Check]:
     return dict.fromkeys(source.header.labels, check) if request.labelled else {}
 
 
-def learnt(
+def learned(
     source: Source, codes: HostArray, texts: Sequence[str], request: Request
 ) -> tuple[HostArray, tuple[str, ...], list[str]]:
     """Labels as a loss takes them, their classes, and a line that says which task they make where it is not named."""
@@ -192,12 +192,12 @@ def _of_several(
     truths = np.array([columns.truth_of(text.strip()) for text in texts])
     names = ", ".join(map(quoted, label_names(source.header.label)))
     if truths[codes].all():
-        line = f"{names} hold yes or no: learnt as several classes at once"
+        line = f"{names} hold yes or no: learned as several classes at once"
         return (truths[codes] - 1).astype(np.float32), (), [line]
     plain, line = _without_signs(codes, texts, source.dialect)
     targets = None if request.yes_no else targets_of(codes, plain, source.dialect)
     if targets is not None:
-        return targets, (), [f"{names} hold numbers{line}: learnt as {codes.shape[1]} numbers"]
+        return targets, (), [f"{names} hold numbers{line}: learned as {codes.shape[1]} numbers"]
     numbers = [number_of(text, source.dialect) is not None for text in texts]
     fits = (truths > 0 if request.yes_no else np.array(numbers))[codes]
     if fits.all():
@@ -212,16 +212,16 @@ def _of_several(
 
 
 def is_number_task(name: str, texts: Sequence[str], dialect: Dialect) -> tuple[bool, str]:
-    """Whether labels are learnt as numbers where no task is named; and which it is, and why, in words."""
+    """Whether labels are learned as numbers where no task is named; and which it is, and why, in words."""
     values = [number_of(text, dialect) for text in texts if not is_gap(text.strip(), dialect)]
     numbers = {value for value in values if value is not None}
     if not values or len(numbers) == 0 or None in values:
-        return False, f"{name} holds text: learnt as a class"
+        return False, f"{name} holds text: learned as a class"
     if not all(value.is_integer() for value in numbers):
-        return True, f"{name} holds fractions: learnt as a number"
-    count = f"{len(numbers):,} value{'s' if len(numbers) > 1 else ''}"
+        return True, f"{name} holds fractions: learned as a number"
+    count = f"{len(numbers):,} distinct integer{'s' if len(numbers) > 1 else ''}"
     is_number = len(numbers) > _CLASSES
-    return is_number, f"{name} holds integers of {count}: learnt as a {'number' if is_number else 'class'}"
+    return is_number, f"{name} holds {count}: learned as a {'number' if is_number else 'class'}"
 
 
 def targets_of(codes: HostArray, texts: Sequence[str], dialect: Dialect) -> HostArray | None:

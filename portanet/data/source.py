@@ -141,7 +141,7 @@ def read(
 
 
 def read_cells(source: Any, table: Schema, *, label: Label = None) -> dict[str, HostArray]:
-    """The cells of a table's learnt columns by name, (N,) each: text, float64 or `datetime64[s]`, see `CellValues`.
+    """The cells of a table's learned columns by name, (N,) each: text, float64 or `datetime64[s]`, see `CellValues`.
 
     source  as for `read`: a text or Parquet file, or a data frame
     table   a trained model's schema of its columns
@@ -254,7 +254,7 @@ def _locate(source: str) -> tuple[str, str]:
     if exists:
         raise DataError(f"{source}: the part {part!r} is unknown; it is train or test.")
     close = difflib.get_close_matches(source.lower(), _BUILT_IN, 1)
-    hint = f"did you mean {close[0]!r}?" if close else f"built in are {', '.join(_BUILT_IN)}."
+    hint = f"did you mean {close[0]!r}?" if close else f"the built-in data sets are {', '.join(_BUILT_IN)}."
     raise DataError(f"{source or 'An empty name'} does not exist; {hint}")
 
 

@@ -19,7 +19,7 @@ from portanet.data.checks import Check, check
 from portanet.data.chunk import Chunk
 from portanet.data.dataset import Dataset, Ids
 from portanet.data.decide import decided
-from portanet.data.label_columns import Absent, Labels, checks_of, learnt
+from portanet.data.label_columns import Absent, Labels, checks_of, learned
 from portanet.data.matrix import Matrix
 from portanet.data.memmap.mapped import Found, Parts, Sink
 from portanet.data.request import Request, Source
@@ -117,7 +117,7 @@ def _training_rows(source: Source, request: Request, cheap: bool, chunks: Iterab
     rows = np.flatnonzero(np.concatenate(present))
     if request.held_out:
         try:
-            targets, classes, _ = learnt(source, np.concatenate(labels.codes), list(labels.texts), request)
+            targets, classes, _ = learned(source, np.concatenate(labels.codes), list(labels.texts), request)
         except (DataError, ValueError):
             return None
         parts = split_rows(targets if classes else None, len(targets), request.held_out)
@@ -158,7 +158,7 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
         notes += _left_out(source, request)
     if parts.targets is None or not request.labelled:
         return Dataset(source.name, x, None, (), names, None, table, tuple(notes), _ids(source, request))
-    targets, classes, why = learnt(source, parts.targets, parts.texts, request)
+    targets, classes, why = learned(source, parts.targets, parts.texts, request)
     absent = Absent(**parts.about["absent"])
     if classes:
         absent.require_no_words(source.name, request.classes)

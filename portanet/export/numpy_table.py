@@ -99,7 +99,7 @@ def date(cell: Any, form: str) -> Any:
 
 
 def read(path: str) -> Any:
-    """Return the columns of a file by name, written as the one that was learnt from; or the rows of a .npy file."""
+    """Return the columns of a file by name, written as the one that was learned from; or the rows of a .npy file."""
     if path.endswith(".npy"):
         return np.load(path, allow_pickle=False)
     text = io.StringIO(DECLARED.sub("", text_of(path)), newline="")

@@ -64,7 +64,7 @@ class Dialect:
 class Column:
     """One column of a table, in the file.
 
-    kind    number, category, yes/no or date, which are learnt; id, text, constant or drop, which are left out
+    kind    number, category, yes/no or date, which are learned; id, text, constant or drop, which are left out
     values  the categories in their order: the code of values[0] is 1, and 0 stands for missing or never seen
     gaps    whether a value was missing in training
     form    how a date is written
@@ -124,7 +124,7 @@ class Schema:
 
     @property
     def used(self) -> tuple[Column, ...]:
-        """The columns that are learnt."""
+        """The columns that are learned."""
         return tuple(column for column in self.columns if column.parts)
 
     @property

@@ -66,23 +66,23 @@ TABLES: dict[str, tuple[str, str, list[str]]] = {
             "Age ",
             "number",
             "missing",
-            "Survived holds integers of 2",
+            "Survived holds 2 distinct integers",
         ],
     ),
     "wine.csv": (
         text(ACIDS, lambda i: [7 + i % 9 / 10, f"0.{i % 10}5", 4 + i % 4], ";"),
         "quality",
-        ["separated by ';'", "integers of 4 values: learnt as a class"],
+        ["separated by ';'", "4 distinct integers: learned as a class"],
     ),
     "california.csv": (
         text(BLOCKS, california),
         "median_house_value",
-        ["integers of 60 values: learnt as a number", "ocean_proximity", "category"],
+        ["60 distinct integers: learned as a number", "ocean_proximity", "category"],
     ),
     "iris.data": (
         text("", lambda i: [5 + i % 7 / 10, f"3.{i % 9}", f"1.{i % 5}", ["setosa", "virginica"][i % 2]]),
         "4",
-        ["no header: columns are numbered from 1", "4 holds text: learnt as a class"],
+        ["no header: columns are numbered from 1", "4 holds text: learned as a class"],
     ),
     "adult.csv": (text("", adult, ", "), "6", ["no header", "missing", "2 classes: <=50K 30, >50K 30"]),
     "wdbc.csv": (

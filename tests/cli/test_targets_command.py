@@ -103,7 +103,7 @@ def test_the_result_names_each(cli: Call, houses: Path) -> None:
     lines = answer.out.splitlines()
     assert "(mean of 2 targets)" in next(line for line in lines if line.startswith("validation R2"))
     assert [line.split()[0] for line in lines if line.startswith("  ")] == list(NAMES)
-    assert "learnt as 2 numbers" in answer.err
+    assert "learned as 2 numbers" in answer.err
     page = Path("said/report.html").read_text()
     for name in NAMES:
         assert f"Predicted against true: {name}" in page
@@ -189,7 +189,7 @@ def test_several_of_yes_and_no_are_several_classes(cli: Call, marks: np.ndarray[
     sklearn = pytest.importorskip("sklearn.metrics")
     words = ("marks.csv", "--label", "red", "--label", "blue", "--epochs", 30, "--backend", "numpy", "--out", "m")
     answer = cli("train", *words)
-    assert "learnt as several classes at once" in answer.err
+    assert "learned as several classes at once" in answer.err
     model = portanet.load("m")
     assert (model.task.name, model.card.classes, model.card.label) == ("multilabel", ("red", "blue"), ("red", "blue"))
     head, cells = table(cli("predict", "m", "marks.csv", "--probabilities"))

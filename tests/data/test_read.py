@@ -64,7 +64,7 @@ def test_upper_case_suffix_and_colon_in_a_name(here: Path) -> None:
         ("MNIST", "did you mean 'mnist'"),
         ("mnist:tset", "did you mean 'mnist:test'"),
         ("mnist:train", "does not exist"),
-        ("absent.csv", r"absent\.csv does not exist; built in are mnist, mnist:article, mnist:test"),
+        ("absent.csv", r"absent\.csv does not exist; the built-in data sets are mnist, mnist:article, mnist:test"),
         ("absent.csv:test", "does not exist"),
         ("", "does not exist"),
         (":test", "does not exist"),

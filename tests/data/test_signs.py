@@ -125,7 +125,7 @@ def test_a_column_of_two_units_or_of_words_is_text(tmp_path: Path) -> None:
 def test_labels_of_which_a_few_are_numbers_with_units_are_text(tmp_path: Path) -> None:
     kinds = [("2seater", "suv", "pickup")[i % 3] for i in range(len(AMOUNTS))]
     for source in table(tmp_path / "t.csv", kind=kinds, n=AMOUNTS):
-        assert read(source, label="kind", task="auto").notes[-1] == "kind holds text: learnt as a class"
+        assert read(source, label="kind", task="auto").notes[-1] == "kind holds text: learned as a class"
 
 
 def test_distinct_codes_under_the_name_of_an_identifier_are_one(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_labels_with_a_sign_are_numbers_to_predict(tmp_path: Path) -> None:
         for task in ("auto", "regress"):
             data = read(source, label="price", task=task)
             np.testing.assert_allclose(data.targets, np.round(AMOUNTS, 2), rtol=1e-6)
-        assert "learnt as a number in $" in notes(read(source, label="price", task="auto"))
+        assert "learned as a number in $" in notes(read(source, label="price", task="auto"))
         assert len(read(source, label="price", task="classify").classes) > 20
         two = read(source, label=["price", "n"], task="regress")
         np.testing.assert_allclose(two.targets, np.stack([np.round(AMOUNTS, 2), AMOUNTS], axis=1), rtol=1e-6)

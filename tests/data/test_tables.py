@@ -270,9 +270,9 @@ def test_what_decides_the_task(tmp_path: Path) -> None:
 
     assert task([f"k{i % 30}" for i in range(60)])[0]
     assert task([True, False] * 5)[0]
-    assert task([i % 20 for i in range(60)]) == (True, "y holds integers of 20 values: learnt as a class")
-    assert task([i % 21 for i in range(60)]) == (False, "y holds integers of 21 values: learnt as a number")
-    assert task([0.5, 1.0] * 5) == (False, "y holds fractions: learnt as a number")
+    assert task([i % 20 for i in range(60)]) == (True, "y holds 20 distinct integers: learned as a class")
+    assert task([i % 21 for i in range(60)]) == (False, "y holds 21 distinct integers: learned as a number")
+    assert task([0.5, 1.0] * 5) == (False, "y holds fractions: learned as a number")
 
 
 def test_pixels_stay_pixels(tmp_path: Path) -> None:

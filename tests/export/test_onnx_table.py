@@ -76,7 +76,7 @@ def test_no_rows_have_no_answers(run: TrainedModel, tmp_path: Path) -> None:
 
 
 def test_every_column_counts(run: TrainedModel, tmp_path: Path) -> None:
-    """A column that did not reach the network would agree with a model that has not learnt from it."""
+    """A column that did not reach the network would agree with a model that has not learned from it."""
     answer = load_onnx(run.save(tmp_path / "model.onnx"))
     columns = mixed_table.columns_of(mixed_table.training_rows(40))
     before = answer(columns)["probabilities"]

@@ -22,7 +22,7 @@ _PIXEL = re.compile(r"pixel(0|[1-9][0-9]{0,8})")
 
 @dataclass(frozen=True)
 class Header:
-    """`names` in the file's order, the positions of the `labels`, and those of what is learnt: `inputs` in x's order.
+    """`names` in the file's order, the positions of the `labels`, and those of what is learned: `inputs` in x's order.
 
     `image` is the shape of a row whose inputs are pixels.
     """

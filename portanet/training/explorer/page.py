@@ -43,7 +43,7 @@ def explore(
 ) -> TrainedModel:  # fmt: skip
     """Write the page; return the model as the page has it, with its rounded parameters.
 
-    examples   labelled rows that the model has not learnt from: some are in the page, and `auto` measures on them
+    examples   labelled rows that the model has not learned from: some are in the page, and `auto` measures on them
     precision  int8, float16 or float32; auto is int8 where the score stays within 0.1 points, else float16
     snapshots  arrays by the number of steps before them, as `Snapshots.kept` has them, to replay the training
 
