@@ -40,9 +40,9 @@ to run, and more from machine to machine.
 
 Kernels make Adam on 100,000 weights 3.2 times as fast as the traced calls (44 and 142 µs), on a million 3.8 times.
 The matrix products alone, by the same BLAS on both cores, take 13.1 of the 20.4 ms of a step with all images, and 0.84
-of the time of the predictions (`python scripts/bench.py --jobs full,predict --rounds 3`): there PyTorch's own products
-decide. The peers' Adam keeps subnormal numbers for pixels that are always 0, which portanet's does not: that is why
-NumPy by hand takes twice as long in batches.
+of the time of the predictions (`python scripts/bench.py --jobs full,predict --rounds 3`), so the speed of predictions
+depends on the BLAS. For pixels that are always 0 Adam's running sums become subnormal numbers in the peers, but not in
+portanet; this is why NumPy by hand takes twice as long in batches.
 
 `portanet bench` times the presets on your machine's backends, and with `--plain` also without tracing.
 """

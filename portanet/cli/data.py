@@ -39,7 +39,7 @@ def kaggle(folder: Path, force: bool) -> None:
 @options.as_json
 @options.debug
 def describe(source: str, label: str | tuple[str, ...] | None, as_json: bool, **asked: Any) -> None:
-    """Show what the columns of a table hold: which are learned as what, which are left out, and why.
+    """Show the kind of each column of a table, and which columns are left out and why.
 
     DATA is a text file, compressed or not, a Parquet file, or - for stdin. Nothing is trained.
     """

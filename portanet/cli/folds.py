@@ -1,4 +1,4 @@
-"""portanet train --folds: a run for each fold of the rows, which is tested on it, and mean and spread of the scores."""
+"""portanet train --folds: one run for each fold, tested on that fold, and the mean and spread of the scores."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def _without_path(name: str) -> str:
 
 
 def _beside(simple: dict[str, float], measures: dict[str, float], metric: Metric) -> str:
-    """What always answering alike would have come to, on rows that were not trained on."""
+    """The score of the constant baseline on the same rows, in parentheses."""
     if not simple:
         return ""
     if RMSE.key not in simple:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace the file that --out names, or runs.html, if it exists.")
 @options.debug
 def command(runs: tuple[Path, ...], out: Path | None, force: bool) -> None:
-    """Write a run's report again, as one HTML file; of several runs, one that lays them side by side.
+    """Write a run's report again, as one HTML file; of several runs, one that compares them side by side.
 
     RUN is the folder of a run. Its data is read again to show what the model answers, so call it from the
     folder where the run was started; where the data is gone, the report says so and shows the rest. The file

@@ -58,7 +58,7 @@ _GROUPS = {
 @click.option(
     "--task", type=click.Choice(["auto", "classify", "regress", "multilabel"]), default="auto", show_default=True,
     help="Learn the label as a class or a number; auto: text, and integers of up to 20 distinct values, are classes; "
-    "several labels are numbers, or classes of yes and no each.",
+    "several labels are numbers, or multi-label if all are yes and no.",
 )  # fmt: skip
 @options.backend
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
@@ -117,7 +117,7 @@ _GROUPS = {
 @click.option("--test", metavar="DATA", help="Data to report on once, at the end.")
 @click.option(
     "--folds", type=options.Whole(), metavar="K",
-    help="Cross-validation: train K times, each time test on another K-th of the rows; report mean and spread.",
+    help="Cross-validation: train K times, each time tested on another K-th of the rows; report mean and spread.",
 )  # fmt: skip
 @click.option(
     "--from",
@@ -143,7 +143,7 @@ _GROUPS = {
 )  # fmt: skip
 @click.option(
     "--rank-timeout", type=options.Seconds(), default="10m", show_default=True, metavar="SECONDS",
-    help="On many processes: end all where one does not answer for this time.",
+    help="On many processes: end all if one does not answer for this time.",
 )  # fmt: skip
 @click.option(
     "--config", "tables", type=click.Path(path_type=Path), metavar="FILE.toml", is_eager=True, callback=config.take,

@@ -1,4 +1,4 @@
-"""What portanet train does, in order: read, choose, split, train, measure, write."""
+"""The steps of `portanet train`: read the data, choose the preset, split, train, measure, write."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from portanet.training.progress import Progress
 from portanet.training.snapshots import Snapshots
 from portanet.training.stopping import INTERRUPTED, LIMITED, Stop
 
-_COLUMNS = 19  # whose kinds are shown
+_COLUMNS = 19  # shown with their kinds, at most
 
 
 class _Keep(Callback):
@@ -137,8 +137,8 @@ def run_job(
 ) -> tuple[dict[str, Any], Metric]:  # fmt: skip
     """Train and write the run folder; the result, and its metric.
 
-    again  how to continue after an interruption, where it is a part of something else
-    notes  whether to say what its columns and settings are
+    again  the command that resumes after an interruption; by default that of this run
+    notes  whether to print the notes on columns and settings
     """
     kept = Snapshots() if snapshots else None
     held_out = f", {len(job.validation)} held out" if job.validation else ""

@@ -38,7 +38,7 @@ class Callback:
         """
 
     def advance(self, step: int) -> None:
-        """Steps are submitted; the device may be a little behind, since nothing is read from it.
+        """Steps have been submitted; the device may not have finished them, since nothing is read from it.
 
         step  how many steps are submitted so far
 
@@ -76,13 +76,13 @@ class Callback:
 
 @dataclass
 class KeepBest(Callback):
-    """End with the weights of the logging point at which an entry of the history was best; of equal ones the last.
+    """End with the weights of the logging point at which an entry of the history was best; of ties, the last.
 
     monitor  the entry of the history, such as "valid_loss"; lower is better if it ends in "loss"
 
-    An entry of the training rows, such as "loss", is a mean over the steps of an epoch, and the weights those after it,
-    as in Keras with restore_best_weights=True; it does not tell when a model begins to overfit.
-    Raises ConfigError where the history has no such entry.
+    An entry of the training rows, such as "loss", is a mean over the steps of an epoch, while the weights are those
+    after the epoch, as in Keras with restore_best_weights=True; it does not show when a model begins to overfit.
+    Raises ConfigError if the history has no such entry.
     """
 
     monitor: str = "valid_loss"
@@ -161,11 +161,11 @@ class ReduceOnPlateau(Callback):
 
     monitor    as for KeepBest, of the training rows too
     factor     above 0 and below 1
-    patience   logging points without improvement that are still waited for
+    patience   logging points without improvement that are tolerated
     threshold  an improvement must be larger: lower than best * (1 - threshold), or higher than best * (1 + threshold)
-    cooldown   logging points after a cut that do not count
+    cooldown   logging points after a reduction that do not count
 
-    It waits, compares and cuts as torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError for impossible
+    It behaves as torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError for impossible
     settings, and where the history has no such entry.
     """
 

@@ -120,13 +120,13 @@ class TrainedModel(Weights):
     def predict(self, x: Any, *, codes: bool = False) -> npt.NDArray[Any]:
         """The prediction for each row, on the host.
 
-        The labels (N,) of classes as they were in training: text, truth values, the integers 3 and 7 of a file or
-        a Dataset, as in `Dataset.labels`; class numbers int32 where it was trained on those, and with `codes`.
-        Ones and zeros (N, K) int32 for several classes at once; for a regression model the numbers in the unit of its
-        targets, (N, K) float64; both are (N,) where the model has one output.
+        For a classifier the labels (N,), of the same type as in training: text, booleans, integers as in
+        `Dataset.labels`; or class numbers (int32) if it was trained on those, or with `codes`. For a multi-label model
+        ones and zeros (N, K), int32. For a regression model numbers in the unit of the targets, (N, K), float64. Both
+        are (N,) if the model has one output.
 
-        x      an array, a frame or a Dataset; columns with names are matched with those of the training by name. Or the
-               path of a picture or of a folder of them, or a list of paths, for a model of images: see `portanet.read`
+        x      an array, a frame or a Dataset, whose columns are matched by name with those of the training; for a model
+               of images also the path of a picture or of a folder of pictures, or a list of paths: see `portanet.read`
         codes  whether to return class numbers, which index `card.classes`, as in `Dataset.targets`
 
         Raises ModelError for rows of another shape.
@@ -159,10 +159,10 @@ class TrainedModel(Weights):
 
     @explains
     def intervals(self, x: Any) -> npt.NDArray[Any]:
-        """The lower and the upper bound of each row's target, in its unit, on the host: (N, 2), of several (N, 2, K).
+        """The lower and upper bound of each target, in its unit, on the host: (N, 2), or (N, 2, K) for K targets.
 
-        Of a model trained with `nn.Quantile`. They hold the fraction of targets between the first and the last level:
-        this is made sure of on the rows of `valid`, without which they are the network's own quantiles.
+        For a model trained with `nn.Quantile`. The bounds are its first and last level, calibrated on the rows of
+        `valid` so that they hold that fraction of targets; without `valid` they are not calibrated.
 
         x  as for `predict`
 
@@ -179,12 +179,12 @@ class TrainedModel(Weights):
         labels  of the kinds that `fit` takes, matched with the classes of the model by name, whatever their order and
                 however many of them occur here
 
-        The loss is that of training: with class weights the mean by the weights of the rows' classes, in which a row of
-        weight 0 does not count (0 where none does). The metrics count all rows alike. The loss of a regression is in
-        the unit of the run, that of standardised targets; R2 has none, and errors ("rmse", "mae", "median_error") are
-        in the target's. Of several targets R2 is the mean, and "targets" has the metrics of each by name. Metrics that
-        these rows do not define are left out, such as "roc_auc" where all are of one class, and of more than 2^24
-        outputs all but metric and loss. Raises DataError for unknown labels, ModelError for rows of another shape.
+        The loss is that of training: with class weights a weighted mean (0 if all weights are 0). The metrics count all
+        rows alike. The loss of a regression is in standard deviations of the target, errors ("rmse", "mae",
+        "median_error") in the target's unit. For several targets R2 is the mean, and "targets" has the metrics of each
+        by name. Metrics that are not defined for these rows are left out, such as "roc_auc" if all are of one class;
+        for more than 2^24 outputs only metric and loss are computed. Raises DataError for unknown labels, ModelError
+        for rows of another shape.
         """
         with self.backend.session(self.dtype):
             found = measure(self, *self.labelled(x, labels), None)

@@ -68,10 +68,10 @@ scripts/tables.json; `--peers` and `--realmlp` repeat them. portanet is given ra
 
 Its error is lower than MLP's on 13 of the 15 tables, and within the deviation of the splits on the others; lower than
 HistGradientBoosting's on 9; lower than RealMLP-TD-S's or at most 1 % higher on 12 of 15. Of the three misses concrete
-is 1.1, hotel 1.9 and mlc_churn 2.9 % behind, each less than the deviation of the splits. To fit and predict takes 0.48
-to 0.59 of RealMLP-TD-S's processor time (the first split of scripts/tables.py as a data frame, `fit(..., workers=1)`
-beside `n_threads=1`, imports left out, the least of several runs beside other programs: credit 8.0 of 16.8 seconds,
-concrete 2.3 of 4.1, ames 8.5 of 14.3), of which products of matrices are two thirds; `portanet train` and `predict`
+is 1.1, hotel 1.9 and mlc_churn 2.9 % behind, each less than the deviation of the splits. Fitting and predicting takes
+0.48 to 0.59 of RealMLP-TD-S's processor time: 8.0 of 16.8 seconds on credit, 2.3 of 4.1 on concrete, 8.5 of 14.3 on
+ames (the first split of scripts/tables.py as a data frame, `fit(..., workers=1)` and `n_threads=1`, without imports,
+the minimum of several runs beside other programs). Matrix products are two thirds of it. `portanet train` and `predict`
 need some 2.5 seconds more to start.
 
 ## Certainty

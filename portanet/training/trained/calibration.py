@@ -1,4 +1,4 @@
-"""What is put right after training, on the rows that were held out: probabilities, and intervals."""
+"""Calibration of probabilities and intervals on the held-out rows, after training."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def require_calibratable(spec: TrainingSpec, model: Layer, *, held_out: bool) -> None:
-    """Raise ConfigError where probabilities cannot be put right: for want of rows, or of a Dense that gives them.
+    """Raise ConfigError if probabilities cannot be calibrated: without held-out rows, or without a last Dense.
 
     spec, model  of the run; one that does not ask for it may be any
     held_out     whether there are rows to do it on

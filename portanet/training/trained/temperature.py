@@ -1,4 +1,4 @@
-"""Temperature: how sure a classifier is, put right on rows it was not trained on."""
+"""Temperature scaling: calibrates the probabilities of a classifier on rows that it was not trained on."""
 
 from __future__ import annotations
 
