@@ -23,26 +23,30 @@ strict   device1  float32     8.6e-08   6.5e-08   3.3e-07   6.3e-07   1.8e-06   
 `nox -s bench` measures portanet beside the best hand-written NumPy, scikit-learn, PyTorch and JAX, with the same dtype,
 batches and initial weights. Each peer runs in a separate process with the number of threads that is fastest for it; all
 take turns, and the table shows medians over rounds. These rows are from `python scripts/bench.py --rounds 5`, the part
-that measures the peers (Intel Xeon with AVX-512, 2 cores, OpenBLAS 0.3.31, NumPy 2.4.6, PyTorch 2.13.0, JAX 0.10.2,
-scikit-learn 1.9.1), with kernels in C. A ratio above 1 means that portanet is faster; ratios vary by a tenth from run
-to run, and more from machine to machine.
+that measures the peers (AMD EPYC of the fourth generation, 2 cores, OpenBLAS 0.3.31, NumPy 2.4.6, PyTorch 2.13.0, JAX
+0.10.2, scikit-learn 1.9.1), with kernels in C. In brackets: the time divided by portanet's, so above 1 portanet is
+faster. Ratios vary by a tenth from run to run, and more from machine to machine.
 
 | job | portanet | `--no-trace` | NumPy by hand | PyTorch | JAX | scikit-learn |
 |---|---|---|---|---|---|---|
-| all 42,000 images, 784-16-10, ms | 19.6 | 32.6 (1.66) | 21.3 (1.10) | 24.1 (1.24) | 35.8 (1.81) | 39.3 (2.03) |
-| its peak memory, MiB | 112 | 88 | 74 | 494 (4.4) | 500 (4.5) | 410 (3.7) |
-| batches of 128, 784-128-10, Adam, µs | 383 | 899 (2.31) | 775 (2.02) | 679 (1.77) | 421 (1.10) | 1,173 (3.07) |
-| the same with `--backend jax` | 505 | | | | 421 (0.83) | |
-| the same with `--backend torch`, PyTorch by hand | 581 | | | 591 (1.02) | | |
-| batches of 32, 784-32-10, Adam, µs | 65 | 187 (2.87) | 184 (2.88) | 309 (4.86) | 93 (1.42) | 316 (4.93) |
-| batches of 128, two convolutions of 5x5, Adam, ms | 7.35 | 13.9 (1.88) | | 12.6 (1.67) | 31.8 (4.26) | |
-| 70,000 predictions, 784-256-128-10, rows a second | 599,110 | | | 595,149 (1.02) | | 431,309 (1.41) |
+| all 42,000 images, 784-16-10, ms | 20.5 | 28.2 (1.48) | 20.4 (1.04) | 47 (2.36) | 29.2 (1.49) | 43.7 (2.29) |
+| its peak memory, MiB | 113 | 87 | 74 | 492 (4.3) | 498 (4.4) | 411 (3.6) |
+| the same with `--backend jax`, ms | 33 | | | | 29.2 (0.85) | |
+| batches of 128, 784-128-10, Adam, µs | 555 | 1,002 (1.86) | 868 (1.55) | 919 (1.60) | 479 (0.79) | 1,209 (2.12) |
+| the same with `--backend jax` | 558 | | | | 479 (0.97) | |
+| the same with `--backend torch`, PyTorch by hand | 995 | | | 721 (0.79) | | |
+| batches of 32, 784-32-10, Adam, µs | 66.3 | 204 (3.13) | 115 (1.73) | 384 (5.77) | 91.5 (1.38) | 296 (4.50) |
+| batches of 128, two convolutions of 5x5, Adam, ms | 10.8 | 15.9 (1.51) | | 14 (1.28) | 37.4 (3.57) | |
+| 70,000 predictions, 784-256-128-10, rows a second | 394,177 | | | 344,904 (1.13) | | 218,660 (1.75) |
 
-Kernels make Adam on 100,000 weights 3.2 times as fast as the traced calls (44 and 142 µs), on a million 3.8 times.
-The matrix products alone, by the same BLAS on both cores, take 13.1 of the 20.4 ms of a step with all images, and 0.84
-of the time of the predictions (`python scripts/bench.py --jobs full,predict --rounds 3`), so the speed of predictions
-depends on the BLAS. For pixels that are always 0 Adam's running sums become subnormal numbers in the peers, but not in
-portanet; this is why NumPy by hand takes twice as long in batches.
+Kernels make Adam on 100,000 weights 3.0 times as fast as the traced calls (47 and 139 µs), on a million 5.7 times. The
+matrix products alone, by the same BLAS on both cores, take 14.3 of the 20.5 ms of a step with all images, 295 of the
+555 µs of a batch of 128, and 0.96 of the time of the predictions.
+For pixels that are always 0 Adam's running sums become subnormal numbers in the peers, but not in portanet; this is part
+of what NumPy by hand takes longer in batches.
+
+On an Intel Xeon with AVX-512 and 2 cores the same command gave for PyTorch 1.24 (all images), 1.77, 4.86, 1.67
+(convolutions) and 1.02 (predictions), and for JAX 1.81, 1.10, 1.42 and 4.26: there PyTorch's own products are faster.
 
 `portanet bench` times the presets on your machine's backends, and with `--plain` also without tracing.
 """
