@@ -41,9 +41,8 @@ faster. Ratios vary by a tenth from run to run, and more from machine to machine
 
 Kernels make Adam on 100,000 weights 3.0 times as fast as the traced calls (47 and 139 µs), on a million 5.7 times. The
 matrix products alone, by the same BLAS on both cores, take 14.3 of the 20.5 ms of a step with all images, 295 of the
-555 µs of a batch of 128, and 0.96 of the time of the predictions.
-For pixels that are always 0 Adam's running sums become subnormal numbers in the peers, but not in portanet; this is part
-of what NumPy by hand takes longer in batches.
+555 µs of a batch of 128, and 0.96 of the time of the predictions. For pixels that are always 0 Adam's running sums
+become subnormal numbers in the peers, but not in portanet: this is part of what NumPy by hand takes longer in batches.
 
 On an Intel Xeon with AVX-512 and 2 cores the same command gave for PyTorch 1.24 (all images), 1.77, 4.86, 1.67
 (convolutions) and 1.02 (predictions), and for JAX 1.81, 1.10, 1.42 and 4.26: there PyTorch's own products are faster.
