@@ -1,4 +1,4 @@
-"""Rows and files a block at a time, in constant memory."""
+"""Reading rows and files in blocks, in constant memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BLOCK_BYTES = 2**22  # read at once: large enough that a call costs nothing, sma
 
 @dataclass(frozen=True)
 class Blocks:
-    """Consecutive rows, read when asked for: by position from several threads, or in order, any number of times."""
+    """Consecutive blocks of rows, read on demand: by position, also from several threads, or in order, repeatedly."""
 
     read: Callable[[slice], Any]
     rows: int

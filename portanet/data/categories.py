@@ -8,9 +8,9 @@ from portanet.data.labels import shortest
 
 
 def codes_of(values: Sequence[str]) -> dict[str, int]:
-    """The code of each category, from 1, by its text, and by its number's shortest form, as 1067 for 01067.
+    """The code of each category, from 1, by its text and by the shortest form of its number, such as 1067 for 01067.
 
-    So codes are known that a spreadsheet or a data frame has made numbers of, unless another category is that number.
+    This recognises codes that a spreadsheet or a data frame has turned into numbers. The exact text takes precedence.
     """
     codes = {text: code for code, text in enumerate(values, 1)}
     return {shortest(text): code for text, code in reversed(codes.items())} | codes

@@ -1,4 +1,4 @@
-"""What the cells of a table hold, by the schema of a model: text, numbers and moments, before they become numbers."""
+"""The cell values of a table by a model's schema: text, numbers and dates, before they are encoded."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from portanet.storage.schema import DATE, NUMBER, Column
 class CellValues(Matrix):
     """Turns chunks into rows of objects, one for each column that the schema uses.
 
-    A number is a float, NaN where it is missing; a moment a `datetime64[s]`, NaT where it is; a category its text as
-    the source has it, without spaces around it.
+    A number is a float, NaN if missing; a date is a `datetime64[s]`, NaT if missing; a category is its original text,
+    stripped of surrounding spaces.
     """
 
     def rows(self, chunk: Chunk) -> HostArray:
-        """The rows of a chunk (N, columns); a cell that is not what its column holds is missing, counted in `seen`."""
+        """The rows of a chunk (N, columns); a cell of the wrong kind becomes missing and is counted in `seen`."""
         cells = np.empty((chunk.rows, len(self.positions)), object)
         for place, (column, position) in enumerate(zip(self.schema.used, self.positions)):
             cells[:, place] = self._cells(column, chunk, position)
@@ -40,7 +40,7 @@ class CellValues(Matrix):
 
 
 def _in_rows(cells: Texts, values: list[object]) -> HostArray:
-    """The value of each row's text; the last for the code -1."""
+    """The value of each row's text; the last value is for the code -1."""
     found = np.empty(len(values), object)
     found[:] = values
     return found[cells.codes]

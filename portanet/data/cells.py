@@ -16,11 +16,11 @@ NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 INTEGER = re.compile(r"[+-]?[0-9]{1,300}")
 
 MISSING = frozenset({"", "?", "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "nat", "null", "none"})
-"""Texts for a missing value, in lower case: the same for numbers, categories and labels."""
+"""Texts that mean a missing value, in lower case: the same for numbers, categories and labels."""
 
 LARGEST = float(np.finfo(np.float32).max)
 
-# From here on float32 rounds to infinity: half a step above its largest number.
+# From this value on, half a step above the largest float32, conversion to float32 gives infinity.
 _OVERFLOW = 2.0**128 - 2.0**103
 
 
@@ -30,17 +30,17 @@ def quoted(text: str) -> str:
 
 
 def is_missing(text: str) -> bool:
-    """Whether a cell is empty or one of the texts for a missing value, in upper or lower case."""
+    """Whether a cell is empty or one of the texts for a missing value, ignoring case."""
     return text.strip().lower() in MISSING
 
 
 def is_gap(text: str, dialect: Dialect) -> bool:
-    """Whether a cell's text is a missing value."""
+    """Whether a cell is missing: by its text, by a lone "-", or by the dialect's own missing values."""
     return is_missing(text) or text == "-" or text.lower() in (dialect.missing or ())
 
 
 def number_of(text: str, dialect: Dialect, sign: str = "") -> float | None:
-    """The number in a cell, written as its file writes numbers, with the sign or without; None where there is none."""
+    """The number in a cell in the file's number format, with or without the sign; None if the cell is not a number."""
     text = without_sign(text, sign) if sign else text.strip()
     mark = dialect.thousands or (sign and {".": ",", ",": "."}[dialect.decimal])
     if mark and mark in text:
@@ -52,7 +52,7 @@ def number_of(text: str, dialect: Dialect, sign: str = "") -> float | None:
 
 
 def signed_number(text: str, dialect: Dialect) -> tuple[float | None, str]:
-    """The number in a cell, and the sign of any currency or of percent beside it; "" where there is none."""
+    """The number in a cell, or None, and its currency sign, percent sign or unit, or ""."""
     number = number_of(text, dialect)
     if number is not None or not (sign := sign_of(text)):
         return number, ""
@@ -61,12 +61,12 @@ def signed_number(text: str, dialect: Dialect) -> tuple[float | None, str]:
 
 
 def is_text(text: str) -> bool:
-    """Whether text that was decoded with "surrogateescape" was UTF-8."""
+    """Whether text decoded with "surrogateescape" was valid UTF-8."""
     return text.isascii() or not any("\udc80" <= letter <= "\udcff" for letter in text)
 
 
 def as_uint8(values: HostArray) -> HostArray | None:
-    """The values as uint8, or None where one of them is not a whole number from 0 to 255."""
+    """The values as uint8, or None if one of them is not a whole number from 0 to 255."""
     if values.dtype == np.uint8:
         return values
     with np.errstate(invalid="ignore"):
@@ -75,16 +75,16 @@ def as_uint8(values: HostArray) -> HostArray | None:
 
 
 def as_float32(values: HostArray) -> HostArray | None:
-    """The values as float32, or None where one is NaN, infinite, or too large for float32."""
+    """The values as float32, or None if one is NaN, infinite, or too large for float32."""
     with np.errstate(over="ignore", invalid="ignore"):
         single = values.astype(np.float32, copy=False)
     return single if bool(np.isfinite(single).all()) else None
 
 
 def as_floats(values: HostArray) -> HostArray | None:
-    """The values (N, ...) as float32 where that keeps those of each column apart, else as float64.
+    """The values (N, ...) as float32 if the values of each column stay distinct, else as float64.
 
-    Whole numbers must stay exact, such as the date 20230101. None where a value is NaN, infinite, or too large for
+    Whole numbers, such as the date 20230101, must also stay exact. None if a value is NaN, infinite, or too large for
     float32.
     """
     single = as_float32(values)
@@ -94,7 +94,7 @@ def as_floats(values: HostArray) -> HostArray | None:
 
 
 def _are_apart(single: HostArray, values: HostArray) -> bool:
-    """Whether float32 keeps the whole numbers of the values exactly, and no two others of a column become one."""
+    """Whether float32 keeps whole numbers exact and merges no two distinct values of a column."""
     changed = single != values
     if not changed.any():
         return True
@@ -108,7 +108,7 @@ def _are_apart(single: HostArray, values: HostArray) -> bool:
 
 @lru_cache(1024)
 def cell_error(cell: str, *, pixel: bool) -> str | None:
-    """What is wrong with a table's cell that should hold a number; None where nothing is wrong."""
+    """The fault of a cell that should hold a number; None if it is valid."""
     text = cell.strip(" \t")
     if not text:
         return "the cell is empty"

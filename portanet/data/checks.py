@@ -1,4 +1,4 @@
-"""What is wrong with a cell of a table, in words."""
+"""Checks of table cells, which describe faults in words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from portanet.data.signs import sign_of
 from portanet.storage.schema import DATE, NUMBER, Column, Dialect
 
 Check = Callable[[str], str | None]
-"""What is wrong with a cell; None where nothing is."""
+"""Returns the fault of a cell; None if it is valid."""
 
 
 def check(column: Column, dialect: Dialect) -> Check:
-    """What is wrong with a cell of a column of a table."""
+    """The check for the cells of a column."""
 
     def number(cell: str) -> str | None:
         return None if is_gap(cell.strip(), dialect) else number_error(cell, dialect, column.sign)
@@ -28,7 +28,7 @@ def check(column: Column, dialect: Dialect) -> Check:
 
 
 def number_error(cell: str, dialect: Dialect, sign: str = "") -> str | None:
-    """What is wrong with a cell that should hold a number, written as its file writes numbers, in this sign or none."""
+    """The fault of a cell that should hold a number in the file's format, with this sign or none; None if valid."""
     value = number_of(cell, dialect, sign)
     if value is None and sign:
         return f"{quoted(cell)} is not a number in {sign}"
@@ -40,9 +40,9 @@ def number_error(cell: str, dialect: Dialect, sign: str = "") -> str | None:
 
 
 def label_check(regress: bool | None, classes: Sequence[str], dialect: Dialect, *, some: bool = False) -> Check:
-    """What is wrong with a label: a number to predict, or a class, of which some may look like a missing label.
+    """The check for labels: numbers to predict, or classes, some of which may look like a missing label.
 
-    some  whether only some rows need one: a missing one is no fault then
+    some  whether rows may lack a label, so that a missing one is not a fault
     """
 
     def number(cell: str) -> str | None:

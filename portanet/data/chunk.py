@@ -1,4 +1,4 @@
-"""Chunk: some rows of a table, column by column, before the kinds of its columns are decided."""
+"""Chunk: some rows of a table, stored by column, before the kinds of its columns are decided."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from portanet.data.cells import as_uint8
 
 
 class Texts(NamedTuple):
-    """Cells of text: that of row i is `texts[codes[i]]`, and missing where the code is -1."""
+    """Text cells, dictionary-encoded: row i has `texts[codes[i]]`, or is missing if the code is -1."""
 
     codes: HostArray
     texts: Sequence[str]
@@ -21,12 +21,12 @@ class Texts(NamedTuple):
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of a table with the names of its columns, in the order of its source.
+    """Rows of a table. Columns are known by their position in the source.
 
-    numbers   (N, K) values of the columns that hold nothing but numbers; NaN where one is missing
-    position  of each such column among `numbers`, by its position in the source
-    texts     the other columns, by their position in the source
-    dates     columns of NumPy's datetime64
+    numbers   (N, K) values of the columns that hold only numbers; NaN if missing
+    position  the column in `numbers` of each of these, by its position in the source
+    texts     the text columns, by their position in the source
+    dates     the columns of NumPy's datetime64, by their position in the source
     """
 
     rows: int
@@ -43,7 +43,7 @@ class Chunk:
 
 
 class Chunks(Protocol):
-    """A table that can be read any number of times, some rows at a time."""
+    """A table that can be read repeatedly, in chunks of rows."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -53,11 +53,11 @@ class Chunks(Protocol):
         """The chunks, with the columns at these positions as text."""
 
     def padded(self, columns: Iterable[int]) -> set[int]:
-        """Those of these columns of integers in which a cell begins with a zero, which it would lose as a number."""
+        """Those of these integer columns in which a cell has a leading zero, which a number would lose."""
 
 
 def smallest(values: HostArray) -> HostArray:
-    """The same values in the smallest of uint8, float32 and float64 that holds all exactly."""
+    """The same values in the smallest of uint8, float32 and float64 that represents all of them exactly."""
     if (small := as_uint8(values)) is not None:
         return small
     if values.dtype == np.float32:

@@ -1,4 +1,4 @@
-"""Which kind each column of a table is, decided on the rows to train on."""
+"""Inferring the kind of each column of a table from its training rows."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from portanet.errors import ConfigError
 from portanet.storage import schema as kinds
 from portanet.storage.schema import Column, Dialect
 
-_FEW_ROWS = 5  # below, whole numbers that rise by one may be anything
-_FEW = 20  # values of a column that are categories, however many of its cells they fill
-_WORDS = 4  # of a cell, in the mean, from which text is free
+_FEW_ROWS = 5  # with fewer rows, whole numbers that rise by one prove nothing
+_FEW = 20  # with at most this many distinct values, a text column is always categories
+_WORDS = 4  # mean number of words per cell from which a column is free text
 _ASKED = "as asked"
 
 TRUTHS = (("no", "n", "false", "f", "off", "0"), ("yes", "y", "true", "t", "on", "1"))
-"""The words of the kind yes/no, in lower case, in the order of its codes."""
+"""The texts of the kind yes/no, in lower case, in the order of its codes."""
 
 
 def decide(name: str, tally: Tally, dialect: Dialect, forced: str | None = None) -> Column:
-    """The column with its kind, and why it has that; `forced` is the kind that the user chose."""
+    """The column with its kind and the reason for it; `forced` is the kind that the user chose."""
     column = Column(name, gaps=tally.missing > 0)
     if forced is not None:
         return _forced(column, tally, forced)
@@ -71,7 +71,7 @@ def _text(column: Column, tally: Tally) -> Column:
 
 
 def _in_detail(why: str, tally: Tally) -> str:
-    """Why a column is no number, though it seems to hold some: they are codes, or have several signs."""
+    """`why`, with the reason why numbers in the column do not count: leading zeros, or different signs."""
     details = ["codes with leading zeros"] if tally.holds_codes else []
     all_numbers = 10 * (tally.signs.total() + tally.numbers) >= 9 * tally.present
     sign, count = next(iter(tally.signs.most_common(1)), ("", 0))
@@ -82,13 +82,13 @@ def _in_detail(why: str, tally: Tally) -> str:
 
 
 def _doubt(name: str, texts: Sequence[str], form: str) -> str:
-    """What to do where no date tells the day from the month, in words; "" where one does."""
+    """A hint on how to swap day and month if no date decides their order, else ""."""
     other = dates.other_order(texts, form)
     return f"{form}, though no row decides; for the other order kinds={ {name: other}!r}" if other else ""
 
 
 def _is_spoilt(tally: Tally) -> bool:
-    """Whether numbers of many values have some text among them: nine of ten cells at least are numbers."""
+    """Whether the column is numeric except for some text: at least nine of ten cells are numbers, of many values."""
     many = not tally.as_text or len(tally.texts) > _FEW or 2 * len(tally.texts) > tally.present
     return many and 10 * tally.numbers >= 9 * tally.present
 
@@ -99,7 +99,7 @@ def _is_prose(tally: Tally) -> bool:
 
 
 def in_order(texts: Iterable[str]) -> tuple[str, ...]:
-    """Categories in the order of their values: numbers by size, before other text by its letters."""
+    """Sorted categories: numbers by value, then other text alphabetically."""
     plain_marks = Dialect()
 
     def key(text: str) -> tuple[bool, float, str]:
@@ -110,7 +110,7 @@ def in_order(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def truth_of(text: str) -> int:
-    """1 for a no, 2 for a yes, 0 for other texts: the codes of the kind yes/no."""
+    """The code of the kind yes/no: 1 for a no, 2 for a yes, 0 for other texts."""
     lowered = text.lower()
     return next((code for code, words in enumerate(TRUTHS, 1) if lowered in words), 0)
 
@@ -139,14 +139,14 @@ def _forced(column: Column, tally: Tally, kind: str) -> Column:
 
 
 def identifier(columns: Sequence[Column]) -> str | None:
-    """The identifier column: one chosen as such, else by its name, else the first possible one without gaps."""
+    """The identifier column: the one chosen by the user, else by its name, else the first without missing cells."""
     ids = [column for column in columns if column.kind == kinds.ID and (column.why == _ASKED or not column.gaps)]
     best = min(ids, key=lambda column: (column.why != _ASKED, not names_an_id(column.name)), default=None)
     return None if best is None else best.name
 
 
 def told(columns: Sequence[Column]) -> list[str]:
-    """A line for all columns that are left out, and one for those of each kind that is not plain; and why."""
+    """A line on the columns left out, and a line for each kind that is not plain, with the reasons."""
     lines: dict[str, list[str]] = {"left out": []}
     for column in columns:
         if column.parts and column.why in ("", _ASKED):

@@ -19,7 +19,7 @@ from portanet.storage.schema import Schema
 
 
 class Ids(NamedTuple):
-    """The column that says which row is which: its name, and its cells (N,) as text."""
+    """The column that identifies rows: its name, and its cells (N,) as text."""
 
     name: str
     texts: HostArray
@@ -29,18 +29,18 @@ class Ids(NamedTuple):
 class Dataset:
     """Rows `x` (N, ...), their labels if there are any, and the names that go with them.
 
-    name     of the source, for messages
-    x        uint8 for pixels that are whole numbers from 0 to 255, else float32, or float64 where float32 would make
-             one value of two, such as 20230101 and 20230102; images are (N, channels, height, width), tables
-             (N, columns); a memory map, or `Rows` of one, where the set is large
-    targets  the labels (N,) as a loss takes them: int32 indices into `classes`, or where `classes` is empty float32
-             or float64 numbers to predict, (N, K) of several labels; None without labels
+    name     the name of the source, for messages
+    x        uint8 for pixels that are whole numbers from 0 to 255, else float32, or float64 if float32 would merge
+             values such as 20230101 and 20230102; images are (N, channels, height, width), tables (N, columns); a
+             memory map, or `Rows` of one, if the data are large
+    targets  the labels (N,) as a loss takes them: int32 indices into `classes`, or, if `classes` is empty, float32 or
+             float64 numbers to predict; (N, K) for several labels; None without labels
     classes  the name of each class, as text: ("0", ..., "9")
     columns  the names of a table's columns in x's order; None for images
     label    the name of a table's label column, or a tuple of several
-    table    which columns the source has, what they hold, and which are left out
-    notes    what people should know of how it was read, a line each
-    ids      the identifier of each row, as its source has it, of rows to predict; the paths of pictures, as "File"
+    table    the schema: the columns of the source and their kinds, including those left out
+    notes    notes for the user on how the data were read, a line each
+    ids      the identifiers of rows to predict, as in the source; for pictures their paths, named "File"
 
     `labels` are the targets as the source has them, and as `TrainedModel.predict` returns them. Raises DataError for
     targets that are not indices into `classes`.
@@ -71,7 +71,7 @@ class Dataset:
         object.__setattr__(self, "targets", targets)
 
     def __repr__(self) -> str:
-        """The name, and the number and shape of rows, without the arrays."""
+        """The name, the number of rows and their shape, without the arrays."""
         shape = " x ".join(map(str, self.x.shape[1:])) or "1"
         kind = "no labels" if self.targets is None else f"{len(self.classes)} classes" if self.classes else "numbers"
         return f"Dataset({plain(self.name)!r}: {len(self):,} rows of {shape} {self.x.dtype}, {kind})"
@@ -82,7 +82,7 @@ class Dataset:
     def rows(self, index: HostArray | slice) -> Dataset:
         """A selection of rows; those of a memory map are read when they are needed.
 
-        index  row numbers in the order wanted, a mask (N,), or a slice
+        index  row indices in the desired order, a mask (N,), or a slice
         """
         mapped = as_rows(self.x)
         x: Any = self.x[index] if mapped is None else mapped.select(index)
@@ -92,13 +92,13 @@ class Dataset:
 
     @cached_property
     def labels(self) -> HostArray | None:
-        """The labels (N,) as the source has them: text, whole numbers, truth values or numbers; of several (N, K)."""
+        """The labels (N,), or (N, K), as the source has them: text, integers, booleans or numbers."""
         if self.targets is None or not self.classes:
             return self.targets
         return ClassKind.of_names(self.classes).labels(self.classes)[self.targets]
 
     def require_targets(self) -> HostArray:
-        """The targets; raises DataError where the source has no labels."""
+        """The targets; raises DataError if the source has no labels."""
         if self.targets is None:
             names = [column.name for column in self.table.columns] if self.table else []
             shown = f" ({listed(names)})" if names else ""
@@ -109,7 +109,7 @@ class Dataset:
         return self.targets
 
     def require_labels(self) -> HostArray:
-        """The labels; raises DataError where the source has none."""
+        """The labels; raises DataError if the source has none."""
         targets, labels = self.require_targets(), self.labels
         return targets if labels is None else labels
 

@@ -1,4 +1,4 @@
-"""Dates and times in common forms, and as numbers."""
+"""Parsing dates and times in common formats, and encoding them as numbers."""
 
 from __future__ import annotations
 
@@ -36,17 +36,18 @@ PATTERNS["yearmonthday"] = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})")
 PATTERNS["unix seconds"] = re.compile(r"(?P<u>[+-]?\d{1,11})(?:\.0*)?")
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 EPOCH = datetime.datetime(1970, 1, 1)
-LONGEST = 60  # letters
-_TRIED = 50  # texts
+LONGEST = 60  # characters
+_TRIED = 50  # texts examined first
 
 PATTERNS["datetime64"] = PATTERNS["year-month-day"]
 
 
 def form_of(texts: Sequence[str], *, numbers: bool = False, asked: str = "") -> str:
-    """The form in which at least nine of ten texts are dates, the most of them; "" where there is none.
+    """The format that fits most texts, and at least nine of ten of them; "" if there is none.
 
-    With `numbers` also whole numbers such as 20230101, and seconds since 1970. Of 1/2/2023 a slash makes the month
-    come first, a point or a dash the day, unless one of the texts decides, or a form is `asked` for.
+    With `numbers` also whole numbers such as 20230101, and seconds since 1970. If no text decides the order of day and
+    month, the month comes first with a slash, as in 1/2/2023, and the day with a point or a dash. `asked` is the only
+    format to try.
     """
     sample = texts[:_TRIED]
     forms = [form for form in FORMS[:-1] if numbers or form not in ("yearmonthday", "unix seconds")]
@@ -56,7 +57,7 @@ def form_of(texts: Sequence[str], *, numbers: bool = False, asked: str = "") -> 
         forms.sort(key=lambda form: form == "day.month.year")
     counts = {form: sum(parse(text, form) is not None for text in texts) for form in forms}
     best = max(counts, key=lambda form: counts[form], default="")
-    least = 10 if best == CLOCK else 9  # of ten: where 26:10 is among them, they are lengths of time
+    least = 10 if best == CLOCK else 9  # of ten: a text such as 26:10 shows that they are durations
     if not best or 10 * counts[best] < least * len(texts):
         return ""
     if best == CLOCK:
@@ -70,7 +71,7 @@ _ORDERS = ("day.month.year", "month/day/year")
 
 
 def other_order(texts: Sequence[str], form: str) -> str:
-    """The form with day and month the other way round, where all texts of a form are dates of that too; else ""."""
+    """The format with day and month swapped, if all texts of this format fit that too; else ""."""
     order = form.removesuffix(TIME)
     other = _ORDERS[order == _ORDERS[0]]
     pairs = [(parse(text, order), parse(text, other)) for text in texts] if order in _ORDERS else []
@@ -79,7 +80,7 @@ def other_order(texts: Sequence[str], form: str) -> str:
 
 
 def parse(text: str, form: str) -> datetime.datetime | None:
-    """The moment of a text of this form, without its time zone; None for any other text."""
+    """The date and time in a text of this format, without its time zone; None if it does not fit."""
     match = PATTERNS[form.removesuffix(TIME)].fullmatch(text.strip()) if len(text) <= LONGEST else None
     if match is None:
         return None
@@ -98,13 +99,13 @@ def parse(text: str, form: str) -> datetime.datetime | None:
 
 
 def year_of(text: str) -> int:
-    """A year of two digits lies within 1969 and 2068, as POSIX has it."""
+    """The year; two digits mean 1969 to 2068, as in POSIX."""
     year = int(text)
     return year if len(text) == 4 else year + (2000 if year < 69 else 1900)
 
 
 def numbers(moments: Iterable[datetime.datetime | None], form: str) -> HostArray:
-    """What `parts_of` gives of each moment: (N, 4 or 5)."""
+    """The `parts_of` each moment, as rows of an array."""
     rows = [parts_of(moment, form) for moment in moments]
     return np.array(rows, np.float64).reshape(len(rows), len(parts_of(None, form)))
 
@@ -112,7 +113,7 @@ def numbers(moments: Iterable[datetime.datetime | None], form: str) -> HostArray
 def parts_of(moment: datetime.datetime | None, form: str) -> list[float]:
     """Year, month, weekday (0 is Monday), days since 1970-01-01, and the hour if the form has a time of day.
 
-    They are NaN without a moment; a time of day alone is an hour.
+    They are NaN for a missing moment; a time of day alone gives only the hour.
     """
     places = slice(4, 5) if form == CLOCK else slice(5 if form.endswith(TIME) else 4)
     if moment is None:
@@ -123,6 +124,6 @@ def parts_of(moment: datetime.datetime | None, form: str) -> list[float]:
 
 
 def of_datetimes(values: HostArray) -> list[datetime.datetime | None]:
-    """The moments in an array of NumPy's datetime64."""
+    """The moments in an array of NumPy's datetime64; None for NaT."""
     found: list[datetime.datetime | None] = values.astype("datetime64[s]").astype(object).tolist()
     return [moment if isinstance(moment, datetime.datetime) else None for moment in found]

@@ -1,4 +1,4 @@
-"""The schema of a table to train on, decided on its training rows."""
+"""Deciding the schema of a table from its training rows."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import CATEGORY, CHOSEN, DATE, DROP, FORMS, NUMBER, Column, Dialect, Schema
 
 TrainingRows = Callable[[Iterable[Chunk]], HostArray | None]
-"""Which rows of a table (N,) are to train on, by its labels; None where all are."""
+"""Returns a mask (N,) of the training rows of a table, by its labels; None if all are."""
 
 
 def decided(
     source: Chunks, labels: Collection[int], chosen: Mapping[str, str], dialect: Dialect, training: TrainingRows, *,
     keep: bool,
 ) -> tuple[Schema, list[Chunk] | None]:  # fmt: skip
-    """The schema of a table to train on, and its chunks where they are to be kept for the next walk over them.
+    """The schema of a table to train on, and its chunks if `keep`, for the next pass.
 
-    `chosen` are the kinds that columns were told to have; the others are decided on the `training` rows.
+    `chosen` are the kinds that the user set, by column name; the others are decided from the `training` rows.
     """
     require_kinds(chosen, source.names)
     as_text = {
@@ -48,22 +48,22 @@ def decided(
         if mixed <= as_text:
             return Schema(tuple(columns.values()), dialect), chunks
         as_text |= mixed
-    raise AssertionError  # the loop has no end
+    raise AssertionError  # the loop ends only by returning
 
 
 def _needs_text(column: Column, tally: Tally) -> bool:
-    """Whether a column that some chunks hold as numbers is of a kind that depends on their text."""
+    """Whether a column that is numeric in some chunks has a kind that depends on its text."""
     return bool(tally.texts or tally.overflow) and not tally.as_text and column.kind not in (NUMBER, DROP)
 
 
 def _may_hold_codes(column: Column, tally: Tally, chosen: Mapping[str, str]) -> bool:
-    """Whether what was read as integers may have been codes such as 01067."""
+    """Whether a column read as integers may hold codes such as 01067."""
     integers = column.kind == NUMBER and tally.whole and tally.low >= 0 and not tally.as_text
     return integers and column.name not in chosen
 
 
 def require_kinds(chosen: Mapping[str, str], names: Sequence[str]) -> None:
-    """Refuse unknown kinds, and those of unknown columns."""
+    """Refuse unknown kinds and unknown columns."""
     for name, kind in chosen.items():
         if kind not in CHOSEN:
             raise ConfigError(f"the column {quoted(name)} cannot be {kind!r}; it can be {', '.join(CHOSEN)}.")

@@ -1,4 +1,4 @@
-"""Files, opened so that every failure is one clear DataError."""
+"""Opening files so that every failure is one clear DataError."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SMALL = 2**26
 
 
 def require_regular(path: str | Path) -> None:
-    """Refuse anything but a regular file before opening it: a folder, a pipe or an endless device."""
+    """Refuse a folder, a pipe or a device before it is opened."""
     with _explained(path):
         mode = os.stat(path).st_mode
     if stat.S_ISDIR(mode):
@@ -26,22 +26,22 @@ def require_regular(path: str | Path) -> None:
 
 @contextmanager
 def reading(path: str | Path) -> Iterator[BinaryIO]:
-    """The bytes of a regular file."""
+    """Open a regular file for reading bytes."""
     require_regular(path)
     with _explained(path), open(path, "rb") as file:
         yield file
 
 
 def require_free(path: str | Path, *, force: bool) -> None:
-    """Refuse to overwrite a file, except with `force`."""
+    """Refuse to overwrite a file without `force`."""
     if Path(path).exists() and not force:
         raise DataError(f"{path} exists already.", remedy="choose another name, or overwrite it with force=True")
 
 
 def expansion_limit(size: int) -> int:
-    """The most bytes that `size` compressed bytes may expand to before they count as a bomb.
+    """The most bytes that `size` compressed bytes may expand to before they count as a decompression bomb.
 
-    Images compress five to fifty times; a bomb reaches a thousand.
+    Images compress by a factor of 5 to 50; a bomb reaches 1000.
     """
     return max(_SMALL, 200 * size)
 

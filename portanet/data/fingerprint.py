@@ -1,4 +1,4 @@
-"""A digest of rows that does not depend on where they lie."""
+"""A digest of rows that does not depend on whether they are in memory or mapped."""
 
 from __future__ import annotations
 

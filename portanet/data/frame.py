@@ -1,4 +1,4 @@
-"""Data frames, of pandas or of any library with named columns, as tables."""
+"""Data frames of pandas, or of any library with named columns, as tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portanet.data.tables import dataset, read_rows
 from portanet.errors import DataError
 from portanet.storage.schema import CATEGORY, Dialect
 
-_FEW = 20  # numbers that are categories in a short frame too
+_FEW = 20  # distinct numbers that may be categories even in a short frame
 
 
 def is_frame(source: Any) -> bool:
@@ -48,17 +48,17 @@ class FrameTable:
             yield _chunk(frame, set(as_text))
 
     def padded(self, columns: Iterable[int]) -> set[int]:
-        """None: what a frame holds as numbers has no zeros before them."""
+        """The empty set: numbers in a frame have no leading zeros."""
         return set()
 
     def explained(self, error: Exception, checks: Mapping[int, Check] | None, valid_rows: int) -> DataError:
-        """The error with the first row, from 1, of what is wrong in each column."""
+        """The DataError with the first faulty row, from 1, of each column."""
         faults = []
         for position, check in (checks or {}).items():
             row = count = 0
             for chunk in self.read([position]):
                 cells = chunk.texts[position]
-                wrong = [*map(check, cells.texts), check("")]  # the last for a cell that is missing, of code -1
+                wrong = [*map(check, cells.texts), check("")]  # the last is for a missing cell, with code -1
                 rows = [i for i, code in enumerate(cells.codes) if wrong[code]]
                 if rows and not count:
                     first = f"row {row + rows[0] + 1}, column {self.names[position]!r}: {wrong[cells.codes[rows[0]]]}"
@@ -69,7 +69,7 @@ class FrameTable:
 
 
 def read_frames(name: str, columns: Iterable[Any], frames: Any, request: Request) -> Dataset:
-    """The rows of frames that a function gives, any number of times."""
+    """The rows of the frames that `frames()` yields at each call."""
     names = distinct([str(column).strip() for column in columns])
     if request.table is not None:
         header = matched(name, names, request.table, request.default_label, request.label)
@@ -90,7 +90,7 @@ def read_frame(frame: Any, request: Request) -> Dataset:
 
 
 def read_inputs(frame: Any) -> Dataset:
-    """The rows of a frame that has no label: its columns are learned, or left out with a note, whatever their names."""
+    """The rows of a frame without a label: every column is an input, or left out with a note, whatever its name."""
     return read_frame(frame, Request(default_label="", labelled=False))
 
 
@@ -116,7 +116,7 @@ def _column(frame: Any, position: int) -> Any:
 
 
 def _numbered_categories(frame: Any, names: Sequence[str]) -> dict[str, str]:
-    """The kind of columns that pandas says are categories though they hold numbers, of which many rows share one."""
+    """The kind category for columns of pandas' categorical dtype whose categories are numbers, if values repeat."""
     kinds = {}
     for position, name in enumerate(names):
         column = _column(frame, position)
@@ -128,9 +128,7 @@ def _numbered_categories(frame: Any, names: Sequence[str]) -> dict[str, str]:
 
 
 def _values(frame: Any, position: int) -> HostArray:
-    """A column as a NumPy array: numbers, datetime64 or objects; durations are seconds, periods begin with their first
-    moment.
-    """
+    """A column as a NumPy array: numbers, datetime64 or objects; a duration in seconds, a period as its start."""
     column = _column(frame, position)
     kind = getattr(column.dtype, "kind", "")
     if str(column.dtype).startswith("period["):
@@ -138,7 +136,7 @@ def _values(frame: Any, position: int) -> HostArray:
     if kind == "m":
         lengths = np.asarray(column.to_numpy("timedelta64[ns]"))
         return np.where(np.isnat(lengths), np.nan, lengths.astype(np.float64) / 1e9)
-    if kind in "iuf" and not isinstance(column.dtype, np.dtype):  # pandas' own numbers
+    if kind in "iuf" and not isinstance(column.dtype, np.dtype):  # pandas' extension dtypes
         return np.asarray(column.to_numpy(np.float64, na_value=np.nan))
     values = np.asarray(column)
     if values.dtype.kind == "O" and kind == "M":  # with a time zone
@@ -156,7 +154,7 @@ def _texts(values: HostArray) -> Texts:
 
 
 def present(value: Any) -> Any:
-    """Return a value, or None where it says of itself that it is missing, as pandas' NA and NaT do."""
+    """Return a value, or None for pandas' NA and NaT."""
     return None if type(value).__name__ in ("NAType", "NaTType") else value
 
 

@@ -42,9 +42,9 @@ def read_folder(
     mapped: bool | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The images and labels of a folder's part "train" or "test", in files named as MNIST's are.
+    """The images and labels of a folder's part "train" or "test", in files named like MNIST's.
 
-    The images are `mapped` instead of read into memory where that is said, or where their file is large.
+    With `mapped`, or by default if their file is large, the images are a memory map.
     """
     images = read_images(_find(folder, part, "images", 3), mapped=mapped, progress=progress)
     name = name or str(folder)
@@ -57,9 +57,9 @@ def read_folder(
 
 
 def read_images(path: str | Path, *, mapped: bool | None = None, progress: Progress | None = None) -> HostArray:
-    """Images (N, 1, H, W), or (N, C, H, W) from a file of four dimensions: uint8, or else float32.
+    """Images (N, 1, H, W), or (N, C, H, W) from a file of four dimensions: uint8 if possible, else float32.
 
-    A file of uint8 that is not compressed is `mapped` as it is, another one from the cache.
+    With `mapped`, an uncompressed file of uint8 is mapped directly, others from the cache.
     """
     if is_large(path) if mapped is None else mapped:
         try:
@@ -81,7 +81,7 @@ def _require_images(path: str | Path, ndim: int) -> None:
 
 
 def _smallest(array: HostArray, path: str | Path) -> HostArray:
-    """As uint8 if they are whole numbers in its range, else float32; raises DataError for a value not finite there."""
+    """The array as uint8 if it is integers in that range, else as float32; raises DataError if one is not finite."""
     whole = as_uint8(array) if array.dtype.kind in "iu" else None
     images = as_float32(array) if whole is None else whole
     if images is None:
@@ -90,7 +90,7 @@ def _smallest(array: HostArray, path: str | Path) -> HostArray:
 
 
 def _mapped(path: str | Path, progress: Progress | None) -> HostArray:
-    """The images as a memory map, of the file itself where that can be."""
+    """The images as a memory map, of the file itself if possible."""
     with _stream(path) as (stream, limit):
         shape, dtype = _declared(stream, limit, str(path))
         _require_images(path, len(shape))
@@ -115,7 +115,7 @@ def _mapped(path: str | Path, progress: Progress | None) -> HostArray:
 
 
 def read_labels(path: str | Path) -> HostArray:
-    """Labels (N,) as the file has them."""
+    """The labels (N,), unchanged."""
     array = read_idx(path)
     if array.ndim != 1:
         raise DataError(f"{path}: labels need 1 dimension, the file has {array.ndim}.")
@@ -123,7 +123,7 @@ def read_labels(path: str | Path) -> HostArray:
 
 
 def read_idx(path: str | Path) -> HostArray:
-    """The array in an IDX file; DataError where the file is not exactly one."""
+    """The array in an IDX file; raises DataError for a file that is invalid, cut short or too long."""
     with _stream(path) as (stream, limit):
         return decode(stream, limit, str(path))
 
@@ -135,7 +135,7 @@ def unpack(file: BinaryIO, size: int, name: str) -> HostArray:
 
 
 def decode(file: Stream, limit: int, name: str) -> HostArray:
-    """The array in an IDX stream that can hold `limit` bytes at most; never reads more than it declares."""
+    """The array in an IDX stream of at most `limit` bytes; never reads more than the header declares."""
     shape, dtype = _declared(file, limit, name)
     array = np.empty(shape, dtype)
     _require_whole(file, shape, dtype, _fill(file, array), name)
@@ -144,7 +144,7 @@ def decode(file: Stream, limit: int, name: str) -> HostArray:
 
 @contextlib.contextmanager
 def _stream(path: str | Path) -> Iterator[tuple[Stream, int]]:
-    """The bytes of a file, unpacked where it is gzipped, and how many there can be."""
+    """The bytes of a file, decompressed if gzipped, and the most bytes there can be."""
     with reading(path) as file:
         size = os.fstat(file.fileno()).st_size
         packed = file.read(2) == b"\x1f\x8b"
@@ -152,7 +152,7 @@ def _stream(path: str | Path) -> Iterator[tuple[Stream, int]]:
         if not packed:
             yield file, size
             return
-        if size > _TAIL:  # Python skips zeros behind the data one by one
+        if size > _TAIL:  # Python skips zeros after gzip data one by one
             file.seek(-_TAIL, os.SEEK_END)
             if not any(file.read(_TAIL)):
                 raise DataError(f"{path} ends in over {_TAIL:,} zero bytes; fetch the file again.")
@@ -170,7 +170,7 @@ def _unpacking(name: str) -> Iterator[None]:
 
 
 def _declared(file: Stream, limit: int, name: str) -> tuple[Shape, np.dtype[Any]]:
-    """The shape and dtype that the stream begins with."""
+    """The shape and dtype in the header of the stream."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in _DTYPES or not 1 <= magic[3] <= 4:
         raise DataError(f"{name} is not an IDX file: it begins with {magic.hex(' ') or 'nothing'}.")
@@ -185,7 +185,7 @@ def _declared(file: Stream, limit: int, name: str) -> tuple[Shape, np.dtype[Any]
 
 
 def _rows(file: Stream, shape: Shape, dtype: np.dtype[Any], name: str) -> Iterator[HostArray]:
-    """The array that follows the header, some megabytes at a time."""
+    """Yield the array that follows the header, in blocks of some megabytes."""
     size = max(1, _CHUNK // (math.prod(shape[1:]) * dtype.itemsize))
     found = 0
     for start in range(0, shape[0], size):
@@ -198,7 +198,7 @@ def _rows(file: Stream, shape: Shape, dtype: np.dtype[Any], name: str) -> Iterat
 
 
 def _fill(file: Stream, array: HostArray) -> int:
-    """How many bytes of the array the stream gave."""
+    """Fill the array from the stream, and return the number of bytes read."""
     view, filled = array.reshape(-1).view(np.uint8).data, 0
     while block := file.read(min(BLOCK_BYTES, len(view) - filled)):
         view[filled : filled + len(block)] = block
@@ -207,7 +207,7 @@ def _fill(file: Stream, array: HostArray) -> int:
 
 
 def _require_whole(file: Stream, shape: Shape, dtype: np.dtype[Any], found: int, name: str) -> None:
-    """Raise DataError unless the array is complete, and the stream ends after it."""
+    """Raise DataError unless the array is complete and the stream ends after it."""
     declared = math.prod(shape) * dtype.itemsize
     if found < declared or file.read(1):
         held = f"only {found}" if found < declared else "more"

@@ -1,4 +1,4 @@
-"""Files in the format of Kaggle's digit recognizer, and its submissions."""
+"""Writing files in the format of Kaggle's digit recognizer, and submissions."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ROWS = 2000
 
 
 def write_kaggle(folder: str | Path, *, force: bool = False) -> tuple[Path, Path]:
-    """Write train.csv (the 42,000 images of mnist:article) and test.csv (the 10,000, without labels).
+    """Write train.csv (the 42,000 images of mnist:article) and test.csv (the 10,000 test images, without labels).
 
-    The paths come back; files that exist already are replaced under `force` only.
+    Returns the paths; existing files are replaced only with `force`.
     """
     train, test = Path(folder, "train.csv"), Path(folder, "test.csv")
     for path in (train, test):
@@ -53,13 +53,14 @@ def write_answers(
     targets: Sequence[str] = (),
     label: str = "Label",
 ) -> None:
-    """Write `ImageId,Label` with one line for each label, numbered from 1: a submission as Kaggle takes it.
+    """Write `ImageId,Label` with one line for each label, numbered from 1: a Kaggle submission.
 
-    `ids` stand in place of the numbers. `answers` are labels, some at a time, each time with the probabilities
-    (N, classes) of `classes`, which become one column `probability_NAME` each, or with the numbers (N, C) of `columns`.
-    The rows of a table are better called something else than `ImageId`, such as `Row`. With `label_last` the label
-    stands behind the probabilities. `label` is the title of the labels; `targets` are those of several, of which each
-    row has a list.
+    answers     batches of labels, each with the probabilities (N, classes) of `classes`, which become columns
+                `probability_NAME`, or with the numbers (N, C) of `columns`, or with None
+    identifier  the title of the first column, such as `Row` for the rows of a table
+    ids         the cells of the first column, in place of numbers from 1
+    label_last  whether the label comes after the probabilities
+    label       the title of the labels; for several, `targets` are their titles, and each row has a list of labels
     """
     text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")  # names may be any bytes
     write_row = _row_writer(text)
@@ -77,7 +78,7 @@ def write_answers(
 
 
 def _row_writer(text: io.TextIOWrapper) -> Callable[[list[Any]], Any]:
-    """Return what writes a row. Readers end a line at a carriage return too, which csv quotes in no cell."""
+    """Return a function that writes a row. It quotes rows with a carriage return, which readers take for a line end."""
     plain, quoted = csv.writer(text, lineterminator="\n"), csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
 
     def write(cells: list[Any]) -> None:
@@ -98,7 +99,7 @@ def _write_images(path: Path, digits: Dataset, labels: HostArray | None) -> None
 
 
 def _lines(values: HostArray) -> bytes:
-    """Numbers from 0 to 255 as lines of text: cells of fixed width from a table, then without the padding."""
+    """Numbers from 0 to 255 as lines of text: fixed-width cells from a lookup table, then the padding removed."""
     cells = np.full((len(values), values.shape[1] + 1), b"\n", "S4")
     cells[:, 0] = _FIRST[values[:, 0]]
     cells[:, 1:-1] = _NEXT[values[:, 1:]]

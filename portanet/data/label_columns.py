@@ -1,4 +1,4 @@
-"""The labels of a table's rows: text and numbers as classes or targets."""
+"""The labels of a table's rows: text and numbers, as classes or targets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from portanet.errors import DataError
 from portanet.storage.label import in_words, label_names
 from portanet.storage.schema import Dialect
 
-_CLASSES = 20  # whole numbers of so many values are classes, unless the task is named
+_CLASSES = 20  # integers with at most this many distinct values are classes, unless the task is given
 
 
 class Labels:
-    """The labels of rows: `codes` of their `texts`.
+    """The labels of rows: `codes` into their `texts`.
 
-    Rows without a label are left out where one label is wanted: an empty cell is none, nor is a word of `missing=`, nor
-    another word for a missing value, of which `Absent.require_no_words` tells where classes are learned.
+    With a single label column, rows without a label are left out: those with an empty cell, a text of `missing=`, or
+    another text for a missing value. For classes `Absent.require_no_words` refuses the last.
     """
 
     def __init__(self, source: Source, request: Request) -> None:
@@ -37,7 +37,7 @@ class Labels:
         self._all_wanted = not request.labelled or len(source.header.labels) != 1
 
     def add(self, chunk: Chunk, positions: Sequence[int]) -> Chunk:
-        """Take the labels of the next rows, of one column, or of several as codes (N, K), and return rows to learn."""
+        """Add the labels of the next rows, (N,) or (N, K), and return the rows to learn from."""
         if not self._all_wanted and not (present := self.present(chunk, positions, count=True)).all():
             chunk = chunk.where(present)
         codes = [self._codes(chunk.texts[position]) for position in positions]
@@ -46,7 +46,7 @@ class Labels:
         return chunk
 
     def present(self, chunk: Chunk, positions: Sequence[int], *, count: bool = False) -> HostArray:
-        """Return which rows (N,) have a label; with `count` those that have none are counted."""
+        """Return a mask (N,) of the rows with a label; with `count` the others are counted."""
         if self._all_wanted:
             return np.ones(chunk.rows, bool)
         cells = chunk.texts[positions[0]]
@@ -76,7 +76,7 @@ class Labels:
         return np.array([*codes, missing], np.int32)[cells.codes]
 
     def require(self, source: Source, request: Request, checks: Mapping[int, Check]) -> None:
-        """DataError with all faults where a label is missing, or not a number where such are to be predicted."""
+        """Raise DataError with all faults if a label is missing, or is not a number in a regression."""
         wrong = label_check(request.regress, (), source.dialect)
         if request.regress is False:
             self.absent.require_no_words(source.name, request.classes)
@@ -94,10 +94,10 @@ class Labels:
 
 @dataclass
 class Absent:
-    """The rows that have no label.
+    """Counts of the rows without a label. Rows are numbered from 1.
 
-    count  of them; the `first` is numbered from 1, as all `rows` so far are
-    words  how many have a word for a missing number as their label, of which `word` is the one in row `first_word`
+    count  the rows without a label among all `rows` so far; `first` is the first one
+    words  the rows with a text for a missing value as their label; `first_word` is the first one, with the text `word`
     """
 
     rows: int = 0
@@ -121,19 +121,19 @@ class Absent:
         self.rows += len(absent)
 
     def require_some(self, name: str) -> None:
-        """Raise DataError where no row has a label."""
+        """Raise DataError if no row has a label."""
         if self.rows and self.count == self.rows:
             raise DataError(f"{name}: none of the {self.rows:,} rows has a label.")
 
     def require_no_words(self, name: str, classes: Sequence[str] | None) -> None:
-        """Raise DataError for words that may be classes, unless all `classes` are known."""
+        """Raise DataError for texts that may be a class or a missing value."""
         if self.words:
             remedy = leave_out(self.word) if classes else either_remedy(self.word)
             what = without_label(self.words, self.first_word)
             raise DataError(f"{name}: {what} ({quoted(self.word)}).", remedy=remedy)
 
     def told(self) -> list[str]:
-        """A line that says how many rows were left out, if any were."""
+        """A line with the number of rows left out; empty if there are none."""
         if not self.count:
             return []
         one = self.count == 1
@@ -142,7 +142,7 @@ class Absent:
 
 
 def checks_of(source: Source, request: Request) -> dict[int, Check]:
-    """What may be wrong with the cells of the label columns, if labels are wanted."""
+    """The checks for the label columns, if labels are wanted."""
     check = label_check(request.regress, request.classes or (), source.dialect, some=len(source.header.labels) == 1)
     return dict.fromkeys(source.header.labels, check) if request.labelled else {}
 
@@ -150,7 +150,7 @@ def checks_of(source: Source, request: Request) -> dict[int, Check]:
 def learned(
     source: Source, codes: HostArray, texts: Sequence[str], request: Request
 ) -> tuple[HostArray, tuple[str, ...], list[str]]:
-    """Labels as a loss takes them, their classes, and a line that says which task they make where it is not named."""
+    """Labels as a loss takes them, their classes, and a line on the task that was inferred, if none was given."""
     if codes.ndim == 2 and not request.regress:
         return _of_several(source, codes, texts, request)
     regress, why = request.regress, []
@@ -169,7 +169,7 @@ def learned(
 
 
 def _without_signs(codes: HostArray, texts: Sequence[str], dialect: Dialect) -> tuple[list[str], str]:
-    """Labels without their signs where those of each column have the same; and which signs they have, in words."""
+    """Labels without their signs, if each column has a single sign; and the signs, in words."""
     signs = [signed_number(text, dialect)[1] for text in texts]
     used = [
         {signs[code] for code in np.unique(column).tolist() if not is_gap(texts[code].strip(), dialect)}
@@ -188,7 +188,7 @@ def _without_signs(codes: HostArray, texts: Sequence[str], dialect: Dialect) -> 
 def _of_several(
     source: Source, codes: HostArray, texts: Sequence[str], request: Request
 ) -> tuple[HostArray, tuple[str, ...], list[str]]:
-    """Targets (N, K) of several labels: 1 for yes and 0 for no where all are that, else numbers."""
+    """Targets (N, K) of several labels: 1 for yes and 0 for no if all are yes/no, else numbers."""
     truths = np.array([columns.truth_of(text.strip()) for text in texts])
     names = ", ".join(map(quoted, label_names(source.header.label)))
     if truths[codes].all():
@@ -212,7 +212,7 @@ def _of_several(
 
 
 def is_number_task(name: str, texts: Sequence[str], dialect: Dialect) -> tuple[bool, str]:
-    """Whether labels are learned as numbers where no task is named; and which it is, and why, in words."""
+    """Whether labels are learned as numbers if no task is given; and the task with the reason, in words."""
     values = [number_of(text, dialect) for text in texts if not is_gap(text.strip(), dialect)]
     numbers = {value for value in values if value is not None}
     if not values or len(numbers) == 0 or None in values:
@@ -225,7 +225,7 @@ def is_number_task(name: str, texts: Sequence[str], dialect: Dialect) -> tuple[b
 
 
 def targets_of(codes: HostArray, texts: Sequence[str], dialect: Dialect) -> HostArray | None:
-    """Labels as numbers to predict, or None where one is not a number, or too large."""
+    """Labels as numbers to predict, or None if one is too large or not a number."""
     values = [number_of(text, dialect) for text in texts]
     if any(value is None for value in values):
         return None

@@ -1,4 +1,4 @@
-"""Class names to indices. Every reader names its classes by the same rules, so names match across formats."""
+"""Encoding class names as indices, by the same rules in every reader, so that names match across formats."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def encode(
     """Labels (N,) as int32 indices into the classes, and the classes; row i is labelled `texts[codes[i]]`.
 
     Without `classes` they are the distinct labels: whole numbers in numeric order, others in text order.
-    With them, every label must be among them. A text for a missing value is not a class unless it is among them, and an
-    infinite number never is: DataError says how many rows have no label.
+    With `classes`, every label must be one of them. A text for a missing value is a class only if it is in `classes`,
+    and an infinite number never is; raises DataError with the number of such rows.
     """
     names = [text.strip() for text in texts]
     require_labels(name, names, codes, classes or ())
@@ -45,9 +45,9 @@ def encode(
 def encode_array(
     name: str, values: HostArray, *, regress: bool | None = False, classes: Sequence[str] | None = None
 ) -> tuple[HostArray, tuple[str, ...]]:
-    """The same for labels that came as an array; for `regress` float32 or float64 targets and no classes.
+    """The same for labels given as an array; with `regress`, float32 or float64 targets and no classes.
 
-    Where `regress` is None, numbers that are not all whole are targets.
+    If `regress` is None, numbers are targets unless all are whole.
     """
     if regress is None:
         regress = values.dtype.kind == "f" and bool((values != np.trunc(values)).any())
@@ -92,7 +92,7 @@ def is_no_label(text: str) -> bool:
 
 
 def require_labels(name: str, names: Sequence[str], codes: HostArray, classes: Sequence[str]) -> None:
-    """Raise DataError that says how many rows have no label; a text for a missing value is one where it is a class."""
+    """Raise DataError with the number of rows without a label; a text in `classes` is always a label."""
     absent = np.array([is_no_label(text) and text not in classes for text in names], bool)
     if absent.any():
         word = quoted(names[codes[int(np.argmax(absent[codes]))]])
@@ -102,27 +102,27 @@ def require_labels(name: str, names: Sequence[str], codes: HostArray, classes: S
 
 
 def either_remedy(word: str) -> str:
-    """What to do about a word that may be a class, or mean that there is none."""
+    """The remedy for a text that may be a class or a missing label."""
     return f"{leave_out(word)}, or name all classes with classes=... if {quoted(word)} is one"
 
 
 def leave_out(word: str) -> str:
-    """How to leave out the rows that have this label."""
+    """The remedy that leaves out the rows with this label."""
     return f"leave them out with missing={word!r}" if is_missing(word) else "leave them out"
 
 
 def _without_label(rows: HostArray) -> str:
-    """How many rows have no label, and which is the first."""
+    """The number of rows without a label and the first of them, in words, by a mask of rows."""
     return without_label(int(rows.sum()), int(np.argmax(rows)) + 1)
 
 
 def without_label(count: int, first: int) -> str:
-    """How many rows have no label, and which is the first, in words."""
+    """The number of rows without a label and the first of them, in words."""
     return f"row {first} has no label" if count == 1 else f"{count:,} rows have no label, the first is row {first}"
 
 
 def class_names(classes: Sequence[object] | None) -> tuple[str, ...] | None:
-    """Classes as text, from names or whole numbers; raises ConfigError for a single text, and for repeats."""
+    """Classes as text, from names or integers; raises ConfigError for a single text, and for duplicates."""
     if classes is None:
         return None
     if isinstance(classes, str):

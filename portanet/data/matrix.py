@@ -1,4 +1,4 @@
-"""Chunks of a table as rows of a matrix, by the schema that was decided on the rows to train on."""
+"""Encoding chunks of a table as rows of a matrix, by a schema."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from portanet.storage.schema import DATE, NUMBER, YES_NO, Column, Dialect, Schem
 
 @dataclass
 class Seen:
-    """Values of a table that the training table did not have, by column.
+    """Values of a table that did not occur in training, by column.
 
-    new     how often each value came that is not among the categories, a few of them
-    gaps    how many values were missing where none was in training
-    bare    how many numbers had no sign, and what sign they were taken to have
-    faults  how many cells are not of the column's kind, and the first one's text
-    words   how often each word was taken as missing
+    new     counts of values that are not among the categories, for a few of them
+    gaps    the number of missing values in columns that had none in training
+    bare    the number of numbers without a sign, and the sign that was assumed
+    faults  the number of cells not of the column's kind, and the text of the first
+    words   counts of the texts that were taken as missing
     """
 
     new: dict[str, Counter[str]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Seen:
     words: dict[str, Counter[str]] = field(default_factory=dict)
 
     def told_words(self) -> list[str]:
-        """One line of the words that were taken as missing, if there were any."""
+        """A line on the texts that were taken as missing, if there are any."""
         columns = [
             f"{plain(name)} ({', '.join(f'{plain(word)} {count:,}' for word, count in words.most_common(3))})"
             for name, words in self.words.items()
@@ -68,7 +68,7 @@ def _cells(count: int) -> str:
 class Matrix:
     """Turns chunks into rows of float32 or float64.
 
-    positions  of the schema's used columns in the source
+    positions  the positions in the source of the columns that the schema uses
     """
 
     def __init__(self, schema: Schema, positions: Sequence[int], dialect: Dialect) -> None:
@@ -79,7 +79,7 @@ class Matrix:
         self._codes = {column.name: codes_of(column.values) for column in schema.used}
 
     def rows(self, chunk: Chunk) -> HostArray:
-        """The rows of a chunk (N, D); a cell that is not what its column holds is NaN, and counted in `seen`."""
+        """The rows of a chunk (N, D); a cell not of its column's kind becomes NaN and is counted in `seen`."""
         x = np.empty((chunk.rows, len(self.schema.names)), self.dtype)
         place, targets, sources = 0, [], []
         for column, position in zip(self.schema.used, self.positions):
@@ -102,7 +102,7 @@ class Matrix:
         return x
 
     def _texts(self, chunk: Chunk, position: int) -> Texts:
-        """A column as text, of a source that knows it as numbers too."""
+        """A column as text, also if the source has it as numbers or dates."""
         if position in chunk.texts:
             return chunk.texts[position]
         values = chunk.numbers[:, chunk.position[position]] if position in chunk.position else chunk.dates[position]
@@ -155,7 +155,7 @@ class Matrix:
         return rows
 
     def _is_gap(self, column: Column, text: str, count: int) -> bool:
-        """Whether a cell is missing; a word that says so is counted."""
+        """Whether a cell is missing; texts for a missing value are counted."""
         if not is_gap(text := text.strip(), self.dialect):
             return False
         if text and count:
@@ -185,5 +185,5 @@ class Matrix:
 
 
 def _counts(cells: Texts) -> HostArray:
-    """How often each text occurs."""
+    """The number of occurrences of each text."""
     return np.bincount(cells.codes[cells.codes >= 0], minlength=len(cells.texts))

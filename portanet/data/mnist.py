@@ -40,7 +40,7 @@ def mnist() -> Dataset:
 def mnist_article() -> Dataset:
     """42,000 of the training images: those whose index modulo 10 is 0 to 6.
 
-    As many as Kaggle's train.csv has, by a rule that needs no random numbers.
+    Kaggle's train.csv has the same number; this rule needs no random numbers.
     """
     digits = mnist()
     chosen = np.flatnonzero(np.arange(len(digits)) % 10 < 7)
@@ -77,7 +77,7 @@ def _find(place: Path, name: str) -> HostArray | None:
 
 
 def _keep(place: Path, images: HostArray) -> None:
-    with open(place, "wb") as file:  # NumPy would put .npy behind the name
+    with open(place, "wb") as file:  # given a path, NumPy would append .npy
         np.save(file, images, allow_pickle=False)
 
 

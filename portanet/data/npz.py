@@ -1,4 +1,4 @@
-"""NumPy's .npz files: rows with their labels under one of the usual pairs of names, or Keras' four arrays."""
+"""NumPy's .npz files: rows and labels under one of the usual pairs of names, or the four arrays of Keras."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from portanet.errors import DataError
 
 _ROWS = {"train": ("x", "images", "x_train", "data", "features", "arr_0"), "test": ("x_test",)}
 _LABELS = {"x_train": ("y_train",), "x_test": ("y_test",), "arr_0": ("arr_1",)}
-_USUAL = ("labels", "y", "target", "targets", "label")  # of the others
+_USUAL = ("labels", "y", "target", "targets", "label")  # label names for the other names of rows
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
 
 
@@ -37,7 +37,7 @@ def read_npz(
     classes: Sequence[str] | None = None,
     labelled: bool = True,
 ) -> Dataset:
-    """One part, "train" or "test": images from arrays of 3 or 4 dimensions, a table without names from 2."""
+    """One part, "train" or "test": images from arrays of 3 or 4 dimensions, a table without column names from 2."""
     name = name or str(path)
     with reading(path) as file:
         try:
@@ -67,7 +67,7 @@ def _arrays(archive: zipfile.ZipFile, part: str, name: str) -> tuple[HostArray, 
 
 
 def _one_of(members: Mapping[str, Any], names: Sequence[str], file: str) -> str | None:
-    """The array of one of the names, in upper or lower case; raises DataError where two match."""
+    """The member with one of the names, ignoring case, or None; raises DataError if two match."""
     found = [member for member in members if member.lower() in names]
     if len(found) > 1:
         raise DataError(f"{file} has the arrays {found[0]} and {found[1]}, and either could be meant; rename one.")
@@ -104,6 +104,6 @@ def _rows(name: str, x: HostArray, image: Shape | None) -> HostArray:
 
 
 def _images(rows: HostArray) -> HostArray | None:
-    # A picture of floats from 0 to 1 may hold only zeros and ones; as uint8 it would be scaled as pixels are.
+    # A float image with values from 0 to 1 may contain only zeros and ones; as uint8 it would be scaled as pixels.
     whole = None if rows.dtype.kind == "f" else as_uint8(rows)
     return as_float32(rows) if whole is None else whole

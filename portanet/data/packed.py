@@ -1,4 +1,4 @@
-"""Files as bytes, decompressed if necessary, up to a plausible size."""
+"""Opening files as bytes, decompressed if necessary, up to a plausible size."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from portanet.errors import DataError
 
 SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zip")
 _MAGIC = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zXZ\0": ".xz", b"\x28\xb5\x2f\xfd": ".zst", b"PK\3\4": ".zip"}
-_STDIN = 2**34  # bytes of stdin, at most
+_STDIN = 2**34  # bytes, at most
 _ZEROS = 2**16  # bytes
 _DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
 
 
 @contextlib.contextmanager
 def unpacked(path: str | Path) -> Iterator[BinaryIO]:
-    """The bytes of a regular file, decompressed if it is compressed, by its first bytes and not by its name.
+    """The bytes of a regular file, decompressed if necessary, as its first bytes show, not its name.
 
-    Raises DataError for damage, for an archive of several files, and where it expands to an implausible size.
+    Raises DataError for a damaged file, an archive of several files, and an implausible size.
     """
     with reading(path) as file:
         head = file.read(8)
@@ -51,7 +51,7 @@ def unpacked(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def read_so_far(stream: BinaryIO) -> tuple[int, int]:
-    """How many bytes of a file that `unpacked` opened are read, and how many there are."""
+    """The bytes read so far of a file opened by `unpacked`, and its size; both compressed."""
     raw: Any = getattr(stream, "raw", None)
     file = raw.file if isinstance(raw, _Bounded) else stream
     return file.tell(), os.fstat(file.fileno()).st_size
@@ -71,7 +71,7 @@ def stdin_as_file() -> Iterator[Path]:
 
 
 class _Bounded(io.RawIOBase):
-    """The bytes of a stream, of which there may be `limit`."""
+    """The bytes of a stream, at most `limit` of them."""
 
     file: BinaryIO
 
@@ -95,13 +95,13 @@ def _explained(path: str | Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not isinstance(error, _DAMAGE) and type(error).__name__ != "ZstdError":  # of a package that may be missing
+        if not isinstance(error, _DAMAGE) and type(error).__name__ != "ZstdError":  # its package may be missing
             raise
         raise DataError(f"{path} is damaged or cut short ({plain(error, 200)}); fetch it again.") from error
 
 
 def _require_no_zeros(path: str | Path, file: BinaryIO, size: int) -> None:
-    """Python skips zeros behind gzip data one by one."""
+    """Refuse a gzip file that ends in many zeros, which Python would skip one by one."""
     if size > _ZEROS:
         file.seek(-_ZEROS, os.SEEK_END)
         if not any(file.read(_ZEROS)):
@@ -131,7 +131,7 @@ def _zip(file: BinaryIO, name: str) -> Any:
         raise DataError(f"{name} holds {len(members)} files{f' ({names})' if names else ''}, not one table; unpack it.")
     try:
         return archive.open(members[0])
-    except RuntimeError as error:  # as for a password
+    except RuntimeError as error:  # for example, a password is needed
         raise DataError(f"{name} cannot be unpacked ({plain(error, 200)}); unpack it.") from error
 
 

@@ -14,11 +14,11 @@ from portanet.data.frame import read_frames
 from portanet.data.request import Request
 from portanet.errors import DataError
 
-_CELLS = 2**21  # of a chunk
+_CELLS = 2**21  # per chunk
 
 
 def read_parquet(path: str | Path, request: Request, *, name: str) -> Dataset:
-    """The rows of a Parquet file; DataError where pyarrow is missing, and where it cannot read the file."""
+    """The rows of a Parquet file; raises DataError if pyarrow is missing or cannot read the file."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -35,7 +35,7 @@ def read_parquet(path: str | Path, request: Request, *, name: str) -> Dataset:
                     yield batch.to_pandas()
 
             return read_frames(name, columns, frames, request)
-        except (ArrowException, OSError) as error:  # OSError too, where the bytes are not those of a Parquet file
+        except (ArrowException, OSError) as error:  # pyarrow raises OSError for invalid bytes
             raise DataError(f"{name} is not a Parquet file, or it is damaged ({plain(error, 200)}).") from error
 
 

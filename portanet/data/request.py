@@ -1,4 +1,4 @@
-"""Request: how a table is to be read, and Source: a table that can be read so."""
+"""Request: the settings for reading a table, and Source: a table that can be read with them."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from portanet.storage.schema import Dialect, Schema
 
 @dataclass(frozen=True)
 class Request:
-    """How a table is to be read: what the caller says of it, and what a trained model knows.
+    """Settings for reading a table, from the caller and from a trained model.
 
-    label    the label's column, or several; `default_label` is that of a model, which may be missing
+    label    the label column, or several; `default_label` is that of a model, which may be missing
     image    the shape of a row's pixels
-    digits   whether pictures become digits as MNIST has them
-    regress  whether labels are numbers to predict; None to decide it by what they are
+    digits   whether to prepare pictures as digits of MNIST
+    regress  whether labels are numbers to predict; None to infer it from the labels
     yes_no   whether each of several labels is a yes or a no
-    classes  those of a model
-    table    the model's schema, by which columns are matched by name
-    asked    what is said of a text file's dialect
-    kinds    the kinds that columns were told to have
-    coerce   whether a cell that does not fit its column is missing
-    labelled whether labels are wanted; what a label column holds does not matter else
-    held_out the fraction of the rows that will be held out, as `holdout` does: kinds are decided on the others
-    id       the column whose cells become `Dataset.ids`; by default the identifier of a model whose rows are read
-             without labels, if it is there
-    cells    whether the rows are what the cells of the model's columns hold, as `CellValues` has them, and not numbers
+    classes  the classes of a model
+    table    the schema of a model, whose columns are matched by name
+    asked    the user's settings for a text file's dialect
+    kinds    the kinds set by the user, by column name
+    coerce   whether a cell not of its column's kind counts as missing
+    labelled whether labels are wanted; otherwise a label column is ignored
+    held_out the fraction of the rows that `holdout` will hold out: kinds are decided on the others
+    id       the column whose cells become `Dataset.ids`; by default, for rows without labels, the identifier column of
+             the model, if it is there
+    cells    whether rows are the cell values of the model's columns, see `CellValues`, in place of numbers
     """
 
     label: Label = None
@@ -55,27 +55,28 @@ class Request:
 
     @property
     def wanted(self) -> Label:
-        """The label that is named, or else that of a model."""
+        """The label of the request, else that of the model."""
         return self.default_label if self.label is None else self.label
 
 
 class Source(Chunks, Protocol):
-    """A table whose columns are known, and that can say where it is wrong."""
+    """A table whose columns are known, and that can locate its faults."""
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """The name of the table in messages."""
 
     @property
     def dialect(self) -> Dialect:
-        """How its cells are written."""
+        """The format of its cells."""
 
     @property
     def header(self) -> Header:
-        """What its columns are for."""
+        """The roles of its columns."""
 
     def explained(self, error: Exception, checks: Mapping[int, Check] | None, valid_rows: int) -> DataError:
-        """The error with the places of all faults.
+        """The DataError with the positions of all faults.
 
-        `checks` are those of columns, None where it is not decided what they hold; the first rows are valid.
+        `checks` maps positions of columns to their checks, None while kinds are undecided. The first `valid_rows` are
+        known to be valid.
         """

@@ -71,43 +71,42 @@ def read(
 ) -> Dataset:
     """The rows of `mnist`, `mnist:article`, `mnist:test`, a text or Parquet file, `FOLDER`, `FILE.npz`, a data frame.
 
-    A table's text file may be compressed (.gz .bz2 .xz .zst .zip); "-" is stdin. A `:test` names a part of a folder or
-    an .npz file. Pictures (PNG, JPEG, WebP, BMP, GIF; extra `images`) come from a folder with a folder for each class,
-    from a text file with a column of their paths, or as a picture or a list of them, which have no labels.
+    A table's text file may be compressed (.gz .bz2 .xz .zst .zip); "-" is stdin. `:test` selects the test part of a
+    folder or an .npz file. Pictures (PNG, JPEG, WebP, BMP, GIF; extra `images`) come from a folder with a subfolder for
+    each class, or from a text file with a column of paths; a picture or a list of pictures has no labels.
 
-    source         its name or path, or a list of pictures, or a data frame
-    label          a table's label column; a list of several for targets (N, K) of numbers, or of ones and zeros where
-                   all hold yes or no
+    source         a name or path, a list of pictures, or a data frame
+    label          a table's label column; a list of several gives targets (N, K), which are numbers, or ones and zeros
+                   if all are yes or no
     default_label  the label column, or several, unless `label` is given; it may be missing, as in rows to predict
-    image          (C, H, W) of a table's rows of pixels, or that pictures are resized to; by default what most of them
-                   have
+    image          the shape (C, H, W) of a table's rows of pixels, or that pictures are resized to; by default the most
+                   frequent shape of the pictures
     task           "classify", "regress", or "auto": text, and integers of up to 20 distinct values, are classes;
-                   "multilabel" for several labels of yes or no. Several labels are numbers, or that, unless "regress"
-                   is said
-    classes        those of a trained model, or all there are where one looks missing, such as "NA": labels are matched
-                   with them by name
+                   "multilabel" for several labels of yes or no. By default several labels are numbers, or yes and no
+                   if all are
+    classes        the classes of a trained model, or all classes if one looks like a missing value, such as "NA";
+                   labels are matched by name
     columns        the names of a trained model's columns
-    table          a trained model's schema of its columns, `card.table`, in place of `columns`
-    separator      between cells, such as ";"; " " for runs of spaces. Found from the file by default, as are the next
-                   three
-    decimal        "." or ","
+    table          the schema of a trained model, `card.table`, in place of `columns`
+    separator      the separator of cells, such as ";"; " " for runs of spaces. It is detected by default, as are the
+                   next three settings
+    decimal        the decimal mark, "." or ","
     header         whether the first row names the columns; otherwise they are numbered from 1
-    encoding       such as "cp1252"
-    missing        more texts for a missing value, besides nothing, "?", "-", "NA", "NaN", "null" and the like
-    kinds          "number", "category", "date" or its form such as "day.month.year", "id" or "drop" for columns by
-                   name, in place of what is found
-    coerce         whether a cell that does not fit its column counts as missing; otherwise it is an error
-    digits         whether pictures become digits as MNIST has them, as for a model with `card.digits`
+    encoding       the encoding, such as "cp1252"
+    missing        further texts for a missing value, besides "", "?", "-", "NA", "NaN", "null" and the like
+    kinds          "number", "category", "date" or its format such as "day.month.year", "id" or "drop", by column name,
+                   in place of the detected kind
+    coerce         whether a cell not of its column's kind counts as missing; otherwise it is an error
+    digits         whether to prepare pictures as digits of MNIST, as for a model with `card.digits`
     labelled       whether labels are wanted; otherwise a label column is left out, whatever it holds
     held_out       the fraction that `fit(valid=...)` will hold out: kinds of columns are decided on the other rows
-    id             a column to keep beside the rows, as `Dataset.ids`; with `labelled=False` that of a trained model is
-                   kept without being named
-    mapped         whether rows stay on disk, as they do for a file of more than 256 MB, or an eighth of the free
-                   memory. The map is made in the cache the first time
-    progress       called with (bytes done, bytes in all) while that map is made
+    id             a column to return as `Dataset.ids`; with `labelled=False` it defaults to the identifier column of a
+                   trained model
+    mapped         whether rows stay on disk; by default for a file of more than 256 MB, or an eighth of the free
+                   memory. The map is written to the cache the first time
+    progress       called with (bytes done, bytes in total) while the map is written
 
-    Raises DataError, which says what is wrong with the source, and where, and ConfigError for settings that cannot be
-    used.
+    Raises DataError with the faults of the source and their positions, and ConfigError for invalid settings.
     """
     if task not in _TASKS:
         raise ConfigError(f"task must be {', '.join(map(repr, _TASKS))}, got {task!r}.")
@@ -141,7 +140,7 @@ def read(
 
 
 def read_cells(source: Any, table: Schema, *, label: Label = None) -> dict[str, HostArray]:
-    """The cells of a table's learned columns by name, (N,) each: text, float64 or `datetime64[s]`, see `CellValues`.
+    """The cells of a model's input columns by name, (N,) each: text, float64 or `datetime64[s]`, see `CellValues`.
 
     source  as for `read`: a text or Parquet file, or a data frame
     table   a trained model's schema of its columns
@@ -208,7 +207,7 @@ def _read(source: Any, request: Request, *, mapped: bool | None, progress: Progr
 
 
 def _listing(name: str, path: str, part: str, request: Request) -> Listing | None:
-    """The pictures that a path leads to; None where it leads to something else."""
+    """The pictures at a path; None if it is something else."""
     if Path(path).is_dir():
         if not holds_pictures(Path(path)):
             return None
@@ -221,9 +220,9 @@ def _listing(name: str, path: str, part: str, request: Request) -> Listing | Non
 
 
 def _suffix(path: str) -> str:
-    """The suffix of a file, of what is in it where it is compressed."""
+    """The suffix of a file, without that of the compression."""
     inner = Path(path.lower())
-    if inner.suffix == ".zip" and not inner.with_suffix("").suffix:  # as a site calls what it packs
+    if inner.suffix == ".zip" and not inner.with_suffix("").suffix:  # such as a site's archive.zip
         return Path(name_inside(path).lower()).suffix or ".csv"  # pandas' to_csv packs "a" into a.zip
     return inner.with_suffix("").suffix or inner.suffix if inner.suffix in SUFFIXES else inner.suffix
 
@@ -241,7 +240,7 @@ def _require_no_id(source: str, request: Request) -> None:
 
 
 def _locate(source: str) -> tuple[str, str]:
-    """The path and the part, if one is named; a colon in the name of an existing file does not start a part."""
+    """The path and the part, if one is given; a colon in the name of an existing file does not separate a part."""
     try:
         if source and Path(source).exists():
             return source, ""

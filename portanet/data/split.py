@@ -1,4 +1,4 @@
-"""Rows set aside for validation."""
+"""Holding out rows for validation."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from portanet.errors import ConfigError
 from portanet.rng import SPLIT, generator
 
 SPLIT_SEED = 2026
-"""Of the rows held out: its own, so that runs with other seeds are measured on the same rows."""
+"""A separate seed for the rows held out, so that runs with other seeds are measured on the same rows."""
 
 
 def holdout(dataset: Dataset, share: float, seed: int = SPLIT_SEED) -> tuple[Dataset, Dataset]:
-    """The rows to train on and the rows held out: a fraction below 1 of them, or a whole number of rows.
+    """The rows to train on and the rows held out: a fraction below 1, or a whole number of rows.
 
-    Classes keep their proportions; without classes, or without labels, the choice is plainly random.
+    Classes keep their proportions; without classes or labels, rows are chosen at random.
     """
     parts = split_rows(dataset.require_targets() if dataset.classes else None, len(dataset), share, seed)
     if parts is None:
@@ -32,10 +32,10 @@ def holdout(dataset: Dataset, share: float, seed: int = SPLIT_SEED) -> tuple[Dat
 def split_rows(
     classes: HostArray | None, count: int, share: float, seed: int = SPLIT_SEED
 ) -> tuple[HostArray, HostArray] | None:
-    """The numbers of the rows to train on and of those held out; None where there would be none of one kind.
+    """The indices of the rows to train on and of those held out; None if one of them would be empty.
 
-    classes  the class number of each row, or None for a choice that is plainly random
-    count    of the rows
+    classes  the class index of each row, or None to choose at random
+    count    the number of rows
     """
     size = round(share * count) if 0 < share < 1 else share
     if not (0 < size < count and size == round(size)):
@@ -45,10 +45,10 @@ def split_rows(
 
 
 def stratified(labels: HostArray, count: int, rng: np.random.Generator) -> tuple[HostArray, HostArray]:
-    """Row numbers to keep and exactly `count` row numbers to hold out, each in ascending order.
+    """Row indices to keep and exactly `count` row indices to hold out, each in ascending order.
 
-    A class of n among N rows gives count n / N rows; what rounding down leaves over goes one each to the
-    largest fractions (Hamilton 1792), on a tie to the smaller label.
+    A class with n of N rows gives count n / N rows, rounded down; the remaining rows go one each to the classes with
+    the largest fractions (Hamilton 1792), on a tie to the smaller label.
     """
     groups, sizes = np.unique(labels, return_counts=True)
     quotas, fractions = np.divmod(sizes * count, len(labels))

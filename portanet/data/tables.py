@@ -1,4 +1,4 @@
-"""Tables of any source as a Dataset: the kinds of their columns are decided on the rows to train on, or a model's."""
+"""Tables of any source as a Dataset, with kinds of columns from a model or decided on the training rows."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from portanet.storage.schema import DATE, NUMBER, Schema
 
 
 def read_rows(source: Source, request: Request, sink: Sink, *, keep: bool) -> Found:
-    """Give all rows to the sink; their labels come back, and what is known of the columns as JSON data.
+    """Add all rows to the sink, and return their labels and the schema of the columns as JSON data.
 
-    With `keep` the chunks are kept in memory while the kinds are decided, so that the source is read once.
+    With `keep` the chunks stay in memory while the kinds are decided, so that the source is read once.
     """
     _require_all_labels(source, request)
     read = _read_pixels if source.header.image else _read_columns
@@ -100,9 +100,9 @@ def _found(source: Source, labels: Labels, rows: int, about: dict[str, Any]) -> 
 
 
 def _training_rows(source: Source, request: Request, cheap: bool, chunks: Iterable[Chunk]) -> HostArray | None:
-    """Which rows (N,) are to train on; None where all are, or where labels are at fault, which is told later.
+    """A mask (N,) of the training rows; None if all are, or if labels have faults, which are reported later.
 
-    Rows without a label are not, also where none are held out, if it is `cheap` to look at all.
+    Rows without a label are excluded, also if no rows are held out, provided that a pass over them is `cheap`.
     """
     positions, labels = source.header.labels, Labels(source, request)
     if not positions or not (request.held_out or (cheap and request.labelled)):
@@ -132,7 +132,7 @@ def _training_rows(source: Source, request: Request, cheap: bool, chunks: Iterab
 
 
 def _require_all_labels(source: Source, request: Request) -> None:
-    """Raise DataError where some of several labels are there, and others are not."""
+    """Raise DataError if only some of several label columns are there."""
     wanted, there = label_names(request.wanted), label_names(source.header.label)
     if request.labelled and there and (missing := [name for name in wanted if name not in there]):
         which = f"which is one of the labels {listed(wanted, quoted)}"
@@ -140,7 +140,7 @@ def _require_all_labels(source: Source, request: Request) -> None:
 
 
 def _consumed(chunks: list[Chunk]) -> Iterator[Chunk]:
-    """Chunks in their order, each free when the next one comes."""
+    """Yield the chunks in order, and release each before the next."""
     chunks.reverse()
     while chunks:
         yield chunks.pop()
@@ -166,7 +166,7 @@ def dataset(source: Source, parts: Parts, request: Request, notes: Sequence[str]
 
 
 def _ids(source: Source, request: Request) -> Ids | None:
-    """The cells of the column that identifies rows, as the source has them; DataError for one that is not there."""
+    """The cells of the identifier column, unchanged; raises DataError if the requested one is missing."""
     name = request.id or (columns.identifier(request.table.columns) if request.table else None)
     if name is None or name not in source.names:
         if request.id is None:
@@ -181,7 +181,7 @@ def _ids(source: Source, request: Request) -> Ids | None:
 
 
 def _left_out(source: Source, request: Request) -> list[str]:
-    """A note of the columns that a model has never seen."""
+    """A note on the columns that the model does not know."""
     table = request.table.columns if request.table else ()
     known = {column.name for column in table} | {*label_names(source.header.label), request.id}
     others = [name for name in source.names if name not in known]

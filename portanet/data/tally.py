@@ -1,4 +1,4 @@
-"""Tally: what the cells of a table's columns hold, counted chunk after chunk."""
+"""Tally: statistics of a table's columns, collected chunk by chunk."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from portanet.data.signs import is_unit
 from portanet.storage.schema import Dialect
 
 MOST = 2**16
-"""Texts of a column that are told apart; more of them are free text."""
+"""Distinct texts of a column that are counted; a column with more is free text."""
 PADDED = re.compile(r"0\d+")
-"""A code such as 01067, whose zero a number would lose."""
+"""A code such as 01067, whose leading zero a number would lose."""
 _ID_ENDS = ("id", "key", "number", "index")
 _NOT_IDS = {"paid", "bid", "acid", "humid", "grid", "solid", "fluid", "liquid", "valid", "mid", "aid", "kid"}
 
 
 @dataclass
 class Tally:
-    """Counts over the cells of one column, chunk after chunk.
+    """Statistics of the cells of one column, collected chunk by chunk.
 
-    numbers   cells that hold a number; `low` to `high` are their values
-    signs     how many cells hold a number beside a sign, or a unit, by that
-    rising    whether they are whole and rise by one from row to row, from `first` in the first row of all
-    texts     how often each text occurs that is not missing; empty where there are more than MOST
+    numbers   the number of cells that hold a number; their range is `low` to `high`
+    signs     the number of cells with a number and a sign or unit, by sign
+    rising    whether the numbers are whole and rise by one from row to row, starting with `first`
+    texts     counts of the texts that are not missing; empty if there are more than MOST
     as_text   whether every chunk was text
     """
 
@@ -81,7 +81,7 @@ class Tally:
         found: list[float] = []
         for text, count in zip(cells.texts, counts[1:]):
             text = text.strip()
-            if not count:  # of rows that are not looked at
+            if not count:  # occurs only in excluded rows
                 continue
             if is_gap(text, dialect):
                 self.missing += count
@@ -107,19 +107,19 @@ class Tally:
 
     @property
     def present(self) -> int:
-        """How many cells hold a value."""
+        """The number of cells that are not missing."""
         return self.rows - self.missing
 
     @property
     def holds_codes(self) -> bool:
-        """Whether all its cells are digits, of which some begin with a zero that no number has."""
+        """Whether all cells are digits, and some have a leading zero."""
         return any(map(PADDED.fullmatch, self.texts)) and all(map(str.isdecimal, self.texts))
 
     @property
     def sign(self) -> str:
-        """The sign of nine of ten cells at least, or the unit where the others are numbers too; "" where there is none.
+        """The sign of at least nine of ten cells, or the unit if all other cells are plain numbers; else "".
 
-        With two units, or words, a column remains text: who wrote them knows best what becomes of them.
+        A column with two units, or with words, remains text: only the user knows how to convert it.
         """
         sign, count = next(iter(self.signs.most_common(1)), ("", 0))
         fits = not is_unit(sign) or count + self.numbers == self.present
@@ -135,7 +135,7 @@ class Tally:
 
 
 def names_an_id(name: str) -> bool:
-    """Whether a column of this name may hold identifiers: it has none, or one that ends in id, key, number or index."""
+    """Whether a column of this name may hold identifiers: it is unnamed, or ends in id, key, number or index."""
     name = name.strip().lower()
     unnamed = not name or re.fullmatch(r"unnamed: [0-9]+|column [0-9]+", name)
     return bool(unnamed) or (name.endswith(_ID_ENDS) and re.split(r"[^a-z]", name)[-1] not in _NOT_IDS)
@@ -148,7 +148,7 @@ def tallies(
     without: Collection[int],
     chosen: HostArray | None = None,
 ) -> list[Tally]:
-    """What each column holds, of all rows or of those that are `chosen`; those at `without` are not looked at."""
+    """The tally of each column, over all rows or the `chosen` ones; columns at `without` are skipped."""
     found = [Tally(names_an_id(name)) for name in names]
     start = 0
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""The dialect of a text file, found from its first lines."""
+"""Detecting the dialect of a text file from its first lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from portanet.data.signs import sign_of, without_sign
 from portanet.storage.schema import THOUSANDS, Dialect
 
 _ROWS = 200
-_LETTERS, _COLUMNS = 2**14, 1000  # of a row that are looked at
+_LETTERS, _COLUMNS = 2**14, 1000  # characters and columns examined in a row
 _SEPARATORS = (",", ";", "\t", "|", " ")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -31,14 +31,14 @@ _GAPS = {mark: re.compile(rf"[+-]?[1-9]\d{{0,2}}({mark}\d{{3}})+([.,]\d+)?") for
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+([eE][+-]?\d+)?")
 _DECIMAL_POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?|[+-]?\d+\.")
 HASH = re.compile(r"#(?!N/A|[A-Z]+(?:/0)?[!?])")
-"""Begins a line that may be a comment, and not Excel's #DIV/0!, #REF! and the like."""
+"""The start of a line that may be a comment, but not of Excel's #DIV/0!, #REF! and the like."""
 DECLARED = re.compile(r"\Asep=(.)(\r\n|\r|\n|\Z)")
 """A first line that names the separator, as Excel writes it."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The user's settings for a file; None is to be found."""
+    """The user's settings for a file; None means to detect it."""
 
     separator: str | None = None
     decimal: str | None = None
@@ -48,7 +48,7 @@ class Asked:
 
 
 def encoding_of(start: bytes) -> str:
-    """The encoding of text with these first bytes: by its mark, its zeros, or as it decodes; utf-8 by default."""
+    """The encoding of text with these first bytes: by byte-order mark, by zeros, or by trial; utf-8 by default."""
     for mark, encoding in _MARKS:
         if start.startswith(mark):
             return encoding
@@ -65,12 +65,12 @@ def encoding_of(start: bytes) -> str:
 
 
 def _is_binary(start: bytes) -> bool:
-    """Whether control characters, or bytes that no Western text has, are among the first."""
+    """Whether the first bytes include control characters, or bytes that do not occur in Western text."""
     return bool(re.search(rb"[\x01-\x08\x0e-\x1f\x81\x8d\x8f\x90\x9d]", start)) or not re.search(rb"[A-Za-z0-9]", start)
 
 
 def dialect_of(text: str, encoding: str, asked: Asked, *, cut: bool) -> tuple[Dialect, list[list[str]]]:
-    """The dialect of a file that begins with this text, and its first rows; the last line is not one if it is `cut`."""
+    """The dialect of a file that begins with this text, and its first rows; `cut` means the last line is incomplete."""
     lines = list(io.StringIO(text, newline=""))
     lines = lines[: -1 if cut and len(lines) > 1 else None][: 4 * _ROWS] or [text]
     hashed = sum(bool(HASH.match(line)) for line in lines[1:])
@@ -91,7 +91,7 @@ def dialect_of(text: str, encoding: str, asked: Asked, *, cut: bool) -> tuple[Di
 
 
 def is_comment(lines: Sequence[str]) -> bool:
-    """Whether a first line with # is a comment, and not a header such as #id,name."""
+    """Whether the first line is a comment with #, not a header such as #id,name."""
     if not lines or not lines[0].startswith("#"):
         return False
     if len(lines) < 2:
@@ -103,7 +103,7 @@ def is_comment(lines: Sequence[str]) -> bool:
 
 
 def split(lines: Iterable[str], dialect: Dialect, *, strict: bool = False) -> Any:
-    """A csv.reader of the rows; csv.Error where one cannot be read."""
+    """A csv.reader of the rows; raises csv.Error for a row that cannot be read."""
     if dialect.separator == " ":
         lines = (line.replace("\t", " ").strip(" ") for line in lines)
     spaces = dialect.separator != "\t"
@@ -123,7 +123,7 @@ def _sample(lines: Sequence[str], dialect: Dialect) -> Iterator[list[str]]:
 
 
 def _separator(lines: Sequence[str]) -> str:
-    """The separator under which most rows have as many cells as the first, the most of those numbers."""
+    """The separator by which most rows have as many cells as the first row, and most cells are numbers."""
     scores = {separator: _score(lines, separator) for separator in _SEPARATORS}
     best = max(_SEPARATORS, key=lambda separator: scores[separator])
     if best == "\t" and _are_runs(lines, scores[" "][1], scores["\t"][1]):
@@ -132,9 +132,9 @@ def _separator(lines: Sequence[str]) -> str:
 
 
 def _are_runs(lines: Sequence[str], spaced: float, tabbed: float) -> bool:
-    """Whether tabs are among the runs of spaces between cells, by the share of numbers in what each sets apart.
+    """Whether runs of spaces and tabs separate the cells, by the share of numbers that each separator gives.
 
-    So it is where a tab only stands before the last cell, or where some rows have two tabs for one.
+    This is the case if only the last cell follows a tab, or if some rows have two tabs in place of one.
     """
     if not tabbed:
         return spaced > 0.5
@@ -153,7 +153,7 @@ def _score(lines: Sequence[str], separator: str) -> tuple[float, float, int]:
     numbers = sum(_is_number(cell, separator) for cell in cells) / max(1, len(cells))
     if separator == " ":
         return (0.5, round(numbers, 2), width) if numbers > 0.3 else (0.0, 0.0, 0)
-    lacks = max(0, width - len(rows[0]))  # one is a name of rows, or a decimal comma; more are marks of numbers, likely
+    lacks = max(0, width - len(rows[0]))  # one may be row names or a decimal comma; more are likely marks in numbers
     return (1.0, 0.9, 0.4)[min(lacks, 2)], round(numbers, 2), width
 
 
@@ -177,7 +177,7 @@ def _without_any_sign(cell: str) -> str:
 
 
 def _quote(lines: Sequence[str], separator: str) -> str:
-    """A single quote where cells stand between such more often than between double ones."""
+    """The quote character: a single quote if it encloses more cells than the double quote does."""
     edge = re.escape(separator)
     between = [
         sum(len(re.findall(rf"(?:^|{edge}) *{quote}[^{quote}]*{quote} *(?={edge}|$)", line.strip())) for line in lines)
@@ -187,7 +187,7 @@ def _quote(lines: Sequence[str], separator: str) -> str:
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first row names the columns: it holds no numbers, or counts, and nothing that its columns hold."""
+    """Whether the first row names the columns: it has no numbers, or counts up, and hardly repeats values below it."""
     if not rows:
         return True
     first, body = rows[0], rows[1:]
@@ -209,7 +209,7 @@ def _is_value(cell: str) -> bool:
 
 
 def _digits(rows: Sequence[Sequence[str]], separator: str, asked: str | None) -> tuple[str, str]:
-    """The decimal and the thousands mark; where one decimal mark is asked for, the other one may stand between them."""
+    """The decimal and the thousands mark; if the user sets the decimal mark, the other one may mark thousands."""
     if gap := _gap(rows, separator):
         rows = [[cell.replace(gap, "") for cell in row] for row in rows]
         return _digits(rows, separator, asked)[0], gap
@@ -230,9 +230,9 @@ def _digits(rows: Sequence[Sequence[str]], separator: str, asked: str | None) ->
 
 
 def _gap(rows: Sequence[Sequence[str]], separator: str) -> str:
-    """A space or an apostrophe between thousands, where all cells of a column are numbers with it; "" where none is.
+    """The space or apostrophe between thousands, if all cells of a column are numbers with it, else "".
 
-    Digits of one length with spaces, nine at least, are phone numbers and the like.
+    Digits with spaces that all have the same length, of at least nine, are phone numbers and the like.
     """
     for mark, pattern in _GAPS.items():
         if mark == separator or not any(mark in cell for row in rows for cell in row):
@@ -248,7 +248,7 @@ def _gap(rows: Sequence[Sequence[str]], separator: str) -> str:
 
 
 def told(dialect: Dialect) -> str:
-    """The dialect in words, where it is not the usual one; "" where it is."""
+    """The dialect in words, or "" if it is the usual one."""
     names = {"\t": "tabs", " ": "spaces", ",": "commas"}
     words = []
     if dialect.separator != ",":

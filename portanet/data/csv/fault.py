@@ -1,4 +1,4 @@
-"""Faults of a table: a slow second pass over a refused file that finds all of them at once."""
+"""Faults of a table: a slow second pass over a refused file that finds all of them."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from portanet.data.csv.text import first_row, opened, without_blanks
 from portanet.errors import DataError
 from portanet.storage.schema import Dialect
 
-_CELLS = 2**22  # that are looked at
+_CELLS = 2**22  # examined at most
 _SHOWN = 8  # faults in a message
 
 _QUOTES = {
     "": "a quote ends inside of a cell; in a cell with quotes around it, one of its own is written twice",
     "unexpected end of data": "a quote begins a cell, and none ends it before the end of the file",
 }
-"""What the csv module's errors mean, by how they begin."""
+"""Explanations of the csv module's errors, by the start of their message."""
 
 Check = Callable[[str], str | None]
-"""What is wrong with a cell; None where nothing is."""
+"""Returns the fault of a cell; None if it is valid."""
 
 
 @dataclass
 class Fault:
-    """A fault of some rows: the first one, in words, and their number."""
+    """A fault that some rows share: the first row, the fault in words, and the number of rows."""
 
     row: int
     line: int
@@ -51,9 +51,9 @@ def find_faults(
     *,
     valid_rows: int = 0,
 ) -> DataError | None:
-    """All faults with their first rows (1 is the first below the header) and lines, in one error; None without any.
+    """One error with all faults, their first rows (1 is the first below the header) and lines; None without faults.
 
-    The first `valid_rows` are known to be valid. `checks` are those of columns, by their position.
+    The first `valid_rows` are known to be valid. `checks` maps positions of columns to their checks.
     """
     faults: dict[object, Fault] = {}
     row, left, widest = 0, _CELLS, len(names)
@@ -81,7 +81,7 @@ def find_faults(
 
 
 def well_formed_rows(path: str | Path, dialect: Dialect, width: int) -> Iterator[list[str]]:
-    """The rows that have as many cells as the header, as far as they can be read; not those of a very large file."""
+    """The rows with as many cells as the header, up to the first unreadable row or a limit on cells."""
     left = _CELLS // 8
     with opened(path, dialect) as text, contextlib.suppress(csv.Error):
         rows = split(text, dialect)
@@ -110,7 +110,7 @@ def _error(file: str, faults: Sequence[Fault]) -> DataError:
 def _faults(
     cells: Sequence[str], names: Sequence[str], widest: int, checks: Mapping[int, Check]
 ) -> Iterator[tuple[object, str]]:
-    """What is wrong with a row, each with a key that equal faults of other rows share; empty cells may be too many."""
+    """The faults of a row, each with a key that equal faults of other rows share; extra empty cells are allowed."""
     width = len(names)
     if not width <= len(cells) <= widest or any(cell.strip() for cell in cells[width:]):
         yield "cells", f": {len(cells)} cells, but the header has {width}"

@@ -1,4 +1,4 @@
-"""The rows of a text file as pandas reads them, in chunks that keep memory near the result's size."""
+"""The rows of a text file, read by pandas in chunks that keep memory near the result's size."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ from portanet.storage.schema import Dialect
 if TYPE_CHECKING:
     import pandas as pd
 
-_CELLS = 2**21  # of a chunk
-_ROWS = 256  # of a chunk at least: pandas takes half a millisecond for each column of each chunk
+_CELLS = 2**21  # per chunk
+_ROWS = 256  # per chunk, at least: pandas takes half a millisecond for each column of each chunk
 
 
 class _ShortRow(ValueError):  # noqa: N818
-    """A row, anywhere in the file, has too few cells, which pandas would fill with empty ones."""
+    """A row has too few cells, which pandas would pad with empty ones."""
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A text file as a table; behind the columns of its header there are none but empty ones."""
+    """A text file as a table; any columns beyond its header are empty."""
 
     path: str | Path
     name: str
@@ -51,7 +51,7 @@ class TextTable:
         return self.header.names
 
     def read(self, as_text: Iterable[int] = ()) -> Iterator[Chunk]:
-        """The chunks, with some columns as text in any case; raises ValueError or csv.Error where rows are ragged."""
+        """The chunks, with the columns at `as_text` as text; raises ValueError or csv.Error for ragged rows."""
         width, may_be_short = len(self.names), False
         words = [number_of(word, self.dialect) for word in self.dialect.missing or ()]
         extra = [number for number in words if number is not None]
@@ -63,7 +63,7 @@ class TextTable:
             raise _ShortRow
 
     def padded(self, columns: Iterable[int]) -> set[int]:
-        """Those of these columns of integers in which a cell begins with a zero, as codes do."""
+        """Those of these integer columns in which a cell has a leading zero, as codes do."""
         columns, found = list(columns), set()
         if columns and has_padded(self.path, self.dialect):
             for frame in frames(self.path, self.dialect, len(self.names), columns, None):
@@ -71,7 +71,7 @@ class TextTable:
         return found
 
     def explained(self, error: Exception, checks: Mapping[int, Check] | None, valid_rows: int) -> DataError:
-        """The error with the positions of all faults."""
+        """The DataError with the positions of all faults."""
         valid_rows = 0 if isinstance(error, _ShortRow) else valid_rows
         if checks is None:
             with contextlib.suppress(DataError, ConfigError, ValueError):
@@ -80,7 +80,7 @@ class TextTable:
         return found or DataError(f"{self.name}: not a table that can be read ({plain(error, 200)}).")
 
     def _likely_checks(self) -> dict[int, Check]:
-        """What columns should hold, by the rows that have as many cells as the header."""
+        """Checks for the columns, inferred from the rows with as many cells as the header."""
         rows = list(well_formed_rows(self.path, self.dialect, len(self.names)))
         if not rows:
             return {}
@@ -111,7 +111,7 @@ def frames(
         if not first:
             return
         try:
-            # The header is read already: the first row then sets the width, and no extra cell is an index.
+            # The header has been read, so the first row sets the width, and an extra cell is not an index.
             parts = pd.read_csv(
                 text,
                 header=None,

@@ -16,15 +16,15 @@ from portanet.errors import DataError
 from portanet.storage.label import Label, as_label, label_names
 from portanet.storage.schema import Dialect, Schema
 
-_MOST = 2**17  # columns; pandas takes a tenth of a millisecond for each
+_MOST = 2**17  # columns; pandas takes 0.1 ms for each
 _PIXEL = re.compile(r"pixel(0|[1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True)
 class Header:
-    """`names` in the file's order, the positions of the `labels`, and those of what is learned: `inputs` in x's order.
+    """The columns of a file: their `names`, the positions of the `labels`, and of the `inputs` in the order of x.
 
-    `image` is the shape of a row whose inputs are pixels.
+    `image` is the shape of a row if the inputs are pixels.
     """
 
     names: tuple[str, ...]
@@ -34,16 +34,16 @@ class Header:
 
     @property
     def label(self) -> Label:
-        """The name of the label column, or the names of several."""
+        """The name of the label column, or a tuple of several."""
         return as_label([self.names[position] for position in self.labels]) if self.labels else None
 
 
 def names_of(file: str, rows: Sequence[Sequence[str]], dialect: Dialect) -> tuple[str, ...]:
-    """The names of the columns, all different, from the first rows of a file.
+    """The distinct names of the columns, from the first rows of a file.
 
-    Without a header they are numbered from 1. A column without a name is called by its number; one at the end that has
-    no cells either does not count. Where rows of a file that is separated by spaces or tabs have one cell more than
-    the header, that is the name of the row, as R writes it.
+    Without a header they are numbered from 1. A column without a name gets its number; trailing columns without a name
+    or cells are ignored. If the rows of a file separated by spaces or tabs have one cell more than the header, the
+    first cell is the row name, as R writes it.
     """
     head, body = ([cell.strip() for cell in rows[0]], rows[1:]) if dialect.header else ([], rows)
     if len(head) > _MOST:
@@ -69,9 +69,9 @@ def names_of(file: str, rows: Sequence[Sequence[str]], dialect: Dialect) -> tupl
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
-    """The names made distinct by numbers, with the column's number in place of an empty one."""
+    """The names made distinct by a numeric suffix; an empty one becomes the column's number."""
     found: dict[str, None] = {}
-    counts: Counter[str] = Counter()  # so that a header of one name many times is not searched from the first again
+    counts: Counter[str] = Counter()  # avoids quadratic time if one name occurs many times
     for number, name in enumerate(names, 1):
         name = name or f"column {number}"
         unique = name
@@ -85,9 +85,9 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
 def parse_header(
     file: str, names: tuple[str, ...], *, label: Label = None, image: Shape | None = None, trained: bool = False
 ) -> Header:
-    """Tell the labels and the pixels apart by their names; DataError names what is missing.
+    """Find the label columns and the pixels by their names; raises DataError for missing ones.
 
-    Labels may be missing where a `trained` model reads rows to predict.
+    Labels may be missing if a `trained` model reads rows to predict.
     """
     labels = label_positions(file, names, label, trained=trained)
     rest = tuple(i for i in range(len(names)) if i not in labels)
@@ -105,7 +105,7 @@ def parse_header(
 def matched(file: str, names: tuple[str, ...], schema: Schema, label: Label, asked: Label) -> Header:
     """The columns that a model was trained on, by their names; raises DataError for missing ones.
 
-    `label` is the model's name of its label, or several, which may be missing, `asked` what the user names.
+    `label` names the model's label or labels, which may be missing; `asked` is the user's choice.
     """
     used = [column.name for column in schema.used]
     if inputs := [name for name in label_names(asked) if name in used]:
@@ -123,20 +123,20 @@ def matched(file: str, names: tuple[str, ...], schema: Schema, label: Label, ask
 
 
 def _without(names: tuple[str, ...], labels: tuple[str, ...], width: int) -> tuple[str, ...]:
-    """The numbers of columns without those of labels, where a file lacks just these of the training table's."""
+    """The column numbers of the training table, skipping its labels, if the file lacks exactly the label columns."""
     if len(names) != width or not all(label.isdecimal() for label in labels):
         return names
     return tuple(str(number) for number in range(1, width + len(labels) + 1) if str(number) not in labels)
 
 
 def label_positions(file: str, names: tuple[str, ...], label: Label, *, trained: bool = False) -> tuple[int, ...]:
-    """The positions of one label or several, as `label_position` finds each."""
+    """The positions of one or several labels."""
     found = [label_position(file, names, name, trained=trained) for name in label_names(label) or (None,)]
     return tuple(position for position in found if position is not None)
 
 
 def label_position(file: str, names: tuple[str, ...], label: str | None, *, trained: bool = False) -> int | None:
-    """The position of the label; None where the user names none, or a `trained` model does not need it."""
+    """The position of the label; None if the user names none, or a `trained` model does not need it."""
     wanted = "label" if label is None else label
     if wanted in names:
         return names.index(wanted)
@@ -153,12 +153,12 @@ def label_position(file: str, names: tuple[str, ...], label: str | None, *, trai
 
 
 def _close(wanted: str, names: Sequence[str]) -> list[str]:
-    """The name that may be meant: one that differs in upper and lower case alone, or else in few letters."""
+    """The likely intended name: one that differs only in case, else in few letters."""
     alike = [name for name in names if name.strip().lower() == wanted.strip().lower()]
     return alike[:1] or difflib.get_close_matches(wanted, names, 1)
 
 
 def _pixels(names: tuple[str, ...], rest: tuple[int, ...]) -> tuple[int, ...]:
-    """The columns pixel0, pixel1, ... in the order of their numbers; empty where others are among them."""
+    """The columns pixel0, pixel1, ... in numeric order; empty if there are other columns."""
     number = {int(match[1]): i for i in rest if (match := _PIXEL.fullmatch(names[i]))}
     return tuple(number[k] for k in sorted(number)) if number.keys() == set(range(len(rest))) else ()

@@ -1,4 +1,4 @@
-"""Text files as tables: their dialect found, their columns named, and their rows in memory or mapped."""
+"""Reading text files as tables: detect the dialect, name the columns, load or map the rows."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def read_table(
     mapped: bool | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The rows of a text file, as the request says: images where the columns are pixels, a table's otherwise.
+    """The rows of a text file: images if the columns are pixels, otherwise a table.
 
-    The rows are `mapped` from the cache instead of read into memory where that is said, or where the file is large;
-    `progress` is told how far the map is made. DataError names all that is wrong, with rows, lines and columns.
+    With `mapped`, or by default if the file is large, the rows are a memory map from the cache; `progress` is called
+    while the map is made. Raises DataError with all faults, by row, line and column.
     """
     request = request or Request()
     source, notes = open_table(path, request, name or str(path))
@@ -43,7 +43,7 @@ def read_table(
 
 
 def cells_of(path: str | Path, asked: Asked) -> dict[str, list[str]]:
-    """All columns as text, by name, a row each; empty where a cell is missing."""
+    """The cells of all columns as text, by column name; "" for a missing cell."""
     source, _ = open_table(path, Request(asked=asked), str(path))
     try:
         chunks = list(source.read(range(len(source.names))))
@@ -69,7 +69,7 @@ def open_table(path: str | Path, request: Request, name: str) -> tuple[TextTable
 
 
 def _like(path: str | Path, name: str, request: Request, table: Schema) -> tuple[TextTable, list[str]]:
-    """The same for a model: written as the file it was trained on, or otherwise where its columns are not found so."""
+    """The same for a model: in the dialect of its training file, or a detected one if columns are not found."""
     known = table.dialect
     if known is not None:
         own = {field: value for field, value in asdict(request.asked).items() if value is not None}
@@ -99,7 +99,7 @@ def _start(path: str | Path, name: str, asked: Asked) -> tuple[Dialect, list[lis
 
 
 def _names_label(first: Sequence[str], request: Request) -> bool:
-    """Whether the first row has the names of the labels, so that it is a header, though others are numbers."""
+    """Whether the first row contains the label names, and so is a header even if its other cells are numbers."""
     labels = label_names(request.wanted)
     return bool(labels) and all(label in first and not label.isdecimal() for label in labels)
 
@@ -124,13 +124,13 @@ def _settings(source: TextTable, request: Request) -> list[Any]:
     table = None if request.table is None else request.table.to_dict()
     header, kinds = source.header, sorted(request.kinds.items())
     split = [request.held_out, request.regress, request.classes] if request.held_out and table is None else []
-    words = sorted(filter(is_missing, request.classes or ()))  # that are classes, where other rows are left out
+    words = sorted(filter(is_missing, request.classes or ()))  # classes, although such rows are left out otherwise
     labels = [bool(request.regress), words] if header.labels and request.labelled else []
     return [asdict(source.dialect), asdict(header), table, kinds, request.coerce, *split, labels]
 
 
 class _Walks:
-    """Tells of several walks over a file, of which all but the last decide what its columns hold, as of one."""
+    """Reports several passes over a file as one; all but the last pass decide the kinds of its columns."""
 
     def __init__(self, told: Progress, most: int) -> None:
         self._told, self._walks, self._most = told, 0, most

@@ -1,4 +1,4 @@
-"""A table's file as text: opened, unpacked, decoded, with its dialect."""
+"""Opening a table's file as text: decompressed, decoded, with its dialect."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from portanet.data.packed import read_so_far, unpacked
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Dialect, is_encoding
 
-_LINE = 2**25  # letters of a line, at most
+_LINE = 2**25  # characters per line, at most
 _BLANKS = 100_000
-_START, _SAMPLE, _LONGEST = 2**20, 2**16, 2**22  # bytes: to find the encoding, and the separator
+_START, _SAMPLE, _LONGEST = 2**20, 2**16, 2**22  # bytes read to detect the encoding and the separator
 _COMMENT = re.compile(rf"^{HASH.pattern}[^\r\n]*(\r\n|\r|\n|\Z)", re.MULTILINE)
 
 
 class Text(io.TextIOWrapper):
-    """Text that can peek at its next row, skips comments, and refuses NUL, where C parsers would end a cell early.
+    """Text that can peek at its next row, skips comments, and refuses NUL, at which C parsers would cut a cell.
 
-    declared  the separator that a first line such as `sep=;` names, as Excel writes it; it is skipped
+    declared  the separator named by a first line such as `sep=;`, as Excel writes it; the line is skipped
     """
 
     _shown = ""
@@ -38,14 +38,14 @@ class Text(io.TextIOWrapper):
     progress: Callable[[], tuple[int, int]]
 
     def next_row(self, dialect: Dialect) -> list[str]:
-        """The cells of the next line that is not blank, which stays to be read; none at the end of the file."""
+        """Peek at the cells of the next row that is not blank; empty at the end of the file."""
         lines: list[str] = []
         row = first_row(split((lines.append(line) or line for line in self), dialect))  # type: ignore[func-returns-value]
         self._shown = "".join(lines)
         return row
 
     def readline(self, size: int | None = -1, /) -> str:  # type: ignore[override]
-        """A line of a header, of the first row, or of what follows a fault."""
+        """Return the next line, comments skipped; used for headers, first rows and fault reports."""
         while True:
             line = super().readline(_LINE)
             if "\0" in line:
@@ -78,7 +78,7 @@ class Text(io.TextIOWrapper):
 
 @contextlib.contextmanager
 def opened(path: str | Path, dialect: Dialect) -> Iterator[Text]:
-    """The text of a file; a byte that its encoding lacks becomes what `is_text` tells."""
+    """The text of a file; bytes that are invalid in its encoding become surrogates, which `is_text` detects."""
     with unpacked(path) as file:
         text = _text(file, dialect.encoding, str(path))
         text.comments = dialect.comments
@@ -93,7 +93,7 @@ def _text(file: BinaryIO, encoding: str, name: str) -> Text:
 
 
 class _Named(io.BufferedIOBase):
-    """A stream under the name of its file, which is not closed before the file is."""
+    """A stream with the name of its file; closing it leaves the file open."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self._file, self.name = file, name
@@ -109,7 +109,7 @@ class _Named(io.BufferedIOBase):
 
 
 def find_dialect(path: str | Path, asked: Asked) -> tuple[Dialect, list[list[str]]]:
-    """The dialect of the file, where the user does not set it, and its first rows."""
+    """The dialect of the file, detected where the user does not set it, and its first rows."""
     if asked.encoding is not None and not is_encoding(asked.encoding):
         raise ConfigError(f"unknown encoding {plain(asked.encoding)!r}.", remedy='use one such as encoding="utf-8"')
     with unpacked(path) as file:
@@ -132,12 +132,12 @@ def find_dialect(path: str | Path, asked: Asked) -> tuple[Dialect, list[list[str
 
 
 def first_row(rows: Iterable[list[str]]) -> list[str]:
-    """The cells of the first row that is not blank; none at the end of the file."""
+    """The cells of the first row that is not blank; empty if there is none."""
     return next(without_blanks(rows), [])
 
 
 def without_blanks(rows: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Yield the rows that are not blank; csv.Error where too many in a row are."""
+    """Yield the rows that are not blank; raises csv.Error for too many consecutive blank rows."""
     blanks = 0
     for cells in rows:
         blanks = blanks + 1 if is_blank(cells) else 0
@@ -148,12 +148,12 @@ def without_blanks(rows: Iterable[list[str]]) -> Iterator[list[str]]:
 
 
 def is_blank(cells: list[str]) -> bool:
-    """Whether a line holds nothing but spaces."""
+    """Whether a row is empty or only whitespace."""
     return not cells or (len(cells) == 1 and not cells[0].strip())
 
 
 def settings(dialect: Dialect) -> dict[str, Any]:
-    """The dialect as arguments of pandas' reader."""
+    """The dialect as arguments of `pandas.read_csv`."""
     space = dialect.separator == " "
     return {
         "sep": r"\s+" if space else dialect.separator,

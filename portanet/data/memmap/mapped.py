@@ -1,4 +1,4 @@
-"""Large sets as memory maps: made in the cache once, in constant memory, and opened the next time."""
+"""Large data as memory maps: written to the cache once, in constant memory, and opened the next time."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from portanet.storage.atomic import file_digest
 from portanet.storage.small_file import open_regular, read_small
 from portanet.storage.unfinished import remove
 
-_LARGE = 2**28  # bytes of a file, of which at most twice as many become an array
+_LARGE = 2**28  # bytes of a file, whose array takes up to twice as many
 _ABOUT_LIMIT = 2**28  # bytes
 _FORMAT = 5
-_SAMPLES, _SAMPLE_BYTES = 16, 4096  # of a file, from its first byte to its last
+_SAMPLES, _SAMPLE_BYTES = 16, 4096  # evenly spaced, from the first byte of the file to the last
 
 Progress = Callable[[int, int], None]
-"""Told how many bytes of a large file are read, and how many there are."""
+"""Called with the number of bytes read of a large file, and its size."""
 
 
 class Sink(Protocol):
-    """Takes chunks of rows on their way to one array: uint8 or float32, uint8 if every chunk is; or all float64."""
+    """Collects chunks of rows into one array: uint8 if every chunk is uint8, else float32; or all chunks float64."""
 
     def add(self, chunk: HostArray) -> None:
-        """The next rows."""
+        """Add the next rows."""
 
     def restart(self) -> None:
-        """Forget all rows."""
+        """Discard all rows."""
 
 
 class InMemory:
-    """Chunks that become an array in memory."""
+    """Collects chunks into an array in memory."""
 
     def __init__(self) -> None:
         self.chunks: list[HostArray] = []
@@ -62,7 +62,7 @@ class InMemory:
 
 
 class OnDisk:
-    """Chunks that become a .npy file; the first that is not uint8 has the rows before it written again, as float32."""
+    """Collects chunks into a .npy file; the first chunk that is not uint8 converts the rows so far to float32."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._rows, self._row = path, 0, (0,)
@@ -86,7 +86,7 @@ class OnDisk:
         self._file, self._rows = None, 0
 
     def close(self, *, whole: bool = False) -> None:
-        """End the file, with its number of rows if it is complete."""
+        """Close the file, after writing the number of rows if it is complete."""
         if self._file is None:
             return
         with cache.usable(), self._file as file:
@@ -117,9 +117,9 @@ class OnDisk:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a reader finds in a file: rows, their labels as numbers if there are any, and the texts those stand for.
+    """The content of a file: rows, encoded labels if there are any, and the texts that the codes stand for.
 
-    about    what else is known, as JSON data
+    about    further information, as JSON data
     targets  (N,), or (N, K) of several labels: int32 indices into `texts`, or float32 or float64 numbers to predict
     """
 
@@ -130,11 +130,11 @@ class Parts:
 
 
 Found = tuple[HostArray | None, Sequence[str], dict[str, Any]]
-"""The targets, the texts and what else is known: what a reader returns when it has given all rows to a sink."""
+"""The targets, the texts and further information: what a reader returns after adding all rows to a sink."""
 
 
 def is_large(path: str | Path) -> bool:
-    """Whether a file's array may take so much memory that it is better mapped: 512 MB, or a quarter of what is free."""
+    """Whether a file should be mapped: its array may take more than 512 MB, or than a quarter of the free memory."""
     try:
         return are_large(os.stat(path).st_size)
     except OSError:  # opening it raises the error
@@ -142,18 +142,18 @@ def is_large(path: str | Path) -> bool:
 
 
 def are_large(size: int) -> bool:
-    """Whether so many bytes, of which twice as many may become an array, are better mapped."""
+    """Whether a file of this size, whose array may take twice as many bytes, should be mapped."""
     return size > min(_LARGE, _machine.available() // 8)
 
 
 def kept(
     path: str | Path, settings: Any, read: Callable[[Sink], Found], *, state: Callable[[], Any] | None = None
 ) -> Parts:
-    """The parts of a file with their rows as a memory map: an existing one, or a new one from what `read` yields.
+    """The parts of a file with the rows as a memory map: an existing one, or a new one written by `read`.
 
-    It is rebuilt when the file's size, times or sampled bytes change, when its contents are damaged, and for other
-    `settings`, which are plain data. `state` gives what changes with a source of several files, as plain data. Raises
-    CacheError where the cache cannot be used, DataError where the file changes meanwhile.
+    The map is rebuilt when the file's size, times or sampled bytes change, when it is damaged, and for other
+    `settings`, which are plain data. `state` returns the same for a source of several files, as plain data. Raises
+    CacheError if the cache cannot be used, DataError if the file changes meanwhile.
     """
     with cache.usable():
         state = partial(_state, Path(path)) if state is None else state
@@ -166,9 +166,9 @@ def kept(
 
 
 def require_memory(path: str | Path, error: CacheError) -> None:
-    """Raise DataError where a file that cannot be mapped is too large to be read into memory."""
+    """Raise DataError if a file that cannot be mapped is too large for memory."""
     size, free = os.stat(path).st_size, _machine.available()
-    if 2 * size > free:  # as large may its array be
+    if 2 * size > free:  # the array may take twice the file's size
         raise DataError(
             f"{path} needs a memory map, and the cache cannot take it ({error}); make room there, or name another "
             "folder in PORTANET_CACHE."
@@ -176,14 +176,14 @@ def require_memory(path: str | Path, error: CacheError) -> None:
 
 
 def _state(path: Path) -> list[Any]:
-    """What changes with the file: even with its old time restored, except for a few of its bytes."""
+    """The state of a file, which detects almost every change, even if the modification time is restored."""
     digest = hashlib.sha256()
     with open_regular(path) as file:
         status = os.fstat(file.fileno())
         for i in range(_SAMPLES):
             file.seek(max(0, status.st_size - _SAMPLE_BYTES) * i // (_SAMPLES - 1))
             digest.update(file.read(_SAMPLE_BYTES))
-    changed = status.st_ctime_ns if os.name == "posix" else 0  # no program can put it back
+    changed = status.st_ctime_ns if os.name == "posix" else 0  # programs cannot set this time
     return [status.st_size, status.st_mtime_ns, changed, status.st_ino, digest.hexdigest()]
 
 
@@ -207,12 +207,12 @@ def _write(place: Path, path: str | Path, read: Callable[[Sink], Found]) -> None
 
 
 def _digests(place: Path) -> dict[str, str]:
-    """The SHA-256 of each array's file."""
+    """The SHA-256 of each array file."""
     return {path.name: file_digest(path) for path in sorted(place.glob("*.npy"))}
 
 
 def _open(place: Path) -> Parts | None:
-    """The parts in a folder; None unless they fit each other."""
+    """The parts in a folder; None unless they are consistent."""
     try:
         x: Any = map_file(place / "x.npy", (np.uint8, np.float32, np.float64))
         about = json.loads(read_small(place / "about.json", _ABOUT_LIMIT))
@@ -239,7 +239,7 @@ def _fit(targets: HostArray | None, rows: int, texts: int) -> bool:
 
 
 def _drop_older(name: str, state: str) -> None:
-    """Remove what was made from earlier states of the same file."""
+    """Remove the maps of earlier states of the same file."""
     with contextlib.suppress(OSError, CacheError):
         for place in (cache.folder() / "rows").glob(f"{name}-*"):
             if place.name != f"{name}-{state}":

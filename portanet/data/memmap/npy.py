@@ -16,7 +16,7 @@ from portanet.storage.small_file import open_regular
 
 
 def read_header(file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
-    """Shape, whether in Fortran order, and dtype; raises ValueError where a stream has no valid header."""
+    """Shape, whether in Fortran order, and dtype; raises ValueError for an invalid header."""
     version = npy.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"array format {version}")
@@ -24,23 +24,23 @@ def read_header(file: IO[bytes]) -> tuple[Shape, bool, np.dtype[Any]]:
     try:
         shape, fortran, dtype = read(file)
     except Exception as error:
-        # NumPy lets whatever Python's tokenizer and parser raise through.
+        # NumPy lets any error of Python's tokenizer and parser through.
         raise ValueError(f"array header: {error}") from error
     if any(type(size) is not int for size in shape):
-        raise ValueError(f"array header: the shape {shape}")  # NumPy takes True for a size, and fails later
+        raise ValueError(f"array header: the shape {shape}")  # NumPy accepts True as a size and fails later
     return shape, fortran, dtype
 
 
 def write_header(file: IO[bytes], shape: Shape, dtype: np.dtype[Any]) -> None:
-    """Write a header whose length does not depend on the number of rows, so that it can be written again."""
+    """Write a header whose length does not depend on the number of rows, so that it can be overwritten."""
     npy.write_array_header_1_0(file, {"shape": shape, "fortran_order": False, "descr": npy.dtype_to_descr(dtype)})
 
 
 def map_file(path: Path, dtypes: Sequence[Any], *, mode: Literal["r", "c"] = "r") -> np.memmap[Any, Any]:
-    """The array in a file as a memory map; ValueError unless it has one of the dtypes and the file's whole length.
+    """The array in a file as a memory map.
 
-    DataError for anything but a regular file.
-    mode "c" lets the array be changed, and never the file.
+    With mode "c" the array can be changed, but never the file. Raises ValueError unless it has one of the dtypes and
+    fills the file, DataError for anything but a regular file.
     """
     with open_regular(path) as file:
         shape, fortran, dtype = read_header(file)

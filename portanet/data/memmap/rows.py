@@ -13,7 +13,7 @@ from portanet.errors import DataError
 
 
 class MappedFile(NamedTuple):
-    """The file behind a memory map, and how many of its bytes the map needs."""
+    """The file behind a memory map, and the number of bytes that the map needs."""
 
     path: str
     inode: int
@@ -21,7 +21,7 @@ class MappedFile(NamedTuple):
 
     @classmethod
     def of(cls, array: HostArray) -> MappedFile | None:
-        """Return the file of a memory map; None for other arrays, and where the file has lost its name."""
+        """Return the file of a memory map; None for other arrays, and if the file has been removed."""
         if not (isinstance(array, np.memmap) and array.filename):
             return None
         with contextlib.suppress(OSError):
@@ -29,20 +29,20 @@ class MappedFile(NamedTuple):
         return None
 
     def require_whole(self) -> None:
-        """Raise DataError where the file is too short by now: to read behind its end would kill the process."""
-        with contextlib.suppress(OSError):  # removed, which leaves its bytes to the map
+        """Raise DataError if the file has been truncated: reading beyond its end would kill the process."""
+        with contextlib.suppress(OSError):  # a removed file stays readable through the map
             status = os.stat(self.path)
             if status.st_ino == self.inode and status.st_size < self.needed:
                 raise DataError(f"{self.path} was cut short while it was read; it must not change meanwhile.")
 
 
 class Rows:
-    """Rows of a memory map: `rows[2:5]` and `rows[numbers]` read only those, into a new array.
+    """Rows of a memory map: `rows[2:5]` and `rows[indices]` read only those, into a new array.
 
     array  (M, ...) on the host
-    index  (N,) which of its rows, in order; all of them by default
+    index  (N,) row indices into it, in order; all rows by default
 
-    `np.asarray(rows)` reads all of them into memory. Raises DataError where the map's file was truncated meanwhile.
+    `np.asarray(rows)` reads all of them into memory. Raises DataError if the map's file was truncated meanwhile.
     """
 
     def __init__(self, array: HostArray, index: HostArray | None = None, file: MappedFile | None = None) -> None:
@@ -58,7 +58,7 @@ class Rows:
         return f"Rows(shape={self.shape}, dtype={self.dtype})"
 
     def __getitem__(self, key: Any) -> Any:
-        """The rows of a slice, of an array of numbers, or a single one; in a tuple, what follows is for each row."""
+        """Read the rows of a slice or an index array, or a single row; the rest of a tuple indexes within each row."""
         rows, *rest = key if isinstance(key, tuple) else (key,)
         if rows is Ellipsis:
             return self[:][key]
@@ -76,7 +76,7 @@ class Rows:
         return np.array(self[:], dtype)
 
     def select(self, rows: Any) -> Rows:
-        """The rows that a slice or an array of numbers names among these; nothing is read."""
+        """Select rows by a slice or an index array, without reading them."""
         if self.index is not None:
             return Rows(self.array, self.index[rows], self._file)
         numbers = np.arange(len(self.array))[rows] if isinstance(rows, slice) else np.asarray(rows)
@@ -84,7 +84,7 @@ class Rows:
 
 
 def as_rows(x: Any) -> Rows | None:
-    """Return the rows of a memory map, or Rows unchanged; None for anything that is in memory, or empty."""
+    """Return the rows of a memory map, or Rows unchanged; None for data in memory, and for an empty map."""
     if isinstance(x, np.memmap) and x.ndim and len(x):
         return Rows(x)
     return x if isinstance(x, Rows) else None

@@ -1,1 +1,1 @@
-"""Pictures: files of them as rows, and photographs of digits as MNIST has them."""
+"""Pictures: reading image files as rows, and preparing photographs of digits as MNIST was."""

@@ -1,4 +1,4 @@
-"""Files of pictures as arrays, read by Pillow."""
+"""Decoding image files into arrays, with Pillow."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-_MOST = 2**26  # pixels; more are no photograph, or a bomb
-_ORIENTATION = 0x0112  # of Exif
+_MOST = 2**26  # pixels; more indicate a decompression bomb
+_ORIENTATION = 0x0112  # Exif tag
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 
 class UnreadableError(Exception):
-    """Why a file is not read as a picture, in words without its name."""
+    """A file cannot be read as a picture; the message does not name it."""
 
 
 class Look(NamedTuple):
-    """What the head of a file says: height and width as it is to be seen, and whether it has colours."""
+    """The header of a picture: height and width after rotation, and whether it has colours."""
 
     height: int
     width: int
@@ -36,14 +36,14 @@ class Look(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A picture (C, H, W) uint8, and whether it has been resized, or prepared as a digit."""
+    """A picture (C, H, W) uint8, and whether it was resized or prepared as a digit."""
 
     pixels: HostArray
     is_changed: bool
 
 
 def require_pillow(name: str) -> None:
-    """Raise DataError where Pillow is missing."""
+    """Raise DataError if Pillow is missing."""
     try:
         import PIL.Image  # noqa: F401
     except ImportError:
@@ -56,12 +56,12 @@ def look(path: Path) -> Look:
 
 
 def decode(path: Path, shape: Shape, *, digit: bool = False) -> Decoded:
-    """A picture in the shape (C, H, W); UnreadableError where a byte of it is damaged or missing.
+    """A picture resized to (C, H, W); raises UnreadableError for a damaged or truncated file.
 
-    It is turned as Exif says, and of several frames the first. Without a channel of their own, transparent pixels show
-    white. 16 bits become 8. Of C = 1, 2, 3 and 4 channels the last of 2 and of 4 is opacity.
+    It is rotated by its Exif data; only the first frame is read, and 16 bits become 8. With C = 2 or 4 the last channel
+    is opacity; otherwise transparent pixels become white.
 
-    digit  whether it becomes a digit as MNIST has them, if it is none yet: see `as_digit`
+    digit  whether to prepare it as a digit of MNIST, unless it is one already: see `as_digit`
     """
     return _explained(path, lambda image: _decode(image, shape, digit=digit))
 

@@ -1,4 +1,4 @@
-"""A photographed or drawn digit as MNIST has them: light on black, fitted into 20 x 20, centred by mass in 28 x 28."""
+"""Preparing a photographed or drawn digit as MNIST was: light on black, fitted into 20 x 20, centred in 28 x 28."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from portanet.data.memmap.rows import as_rows
 
 SIDE = 28
 _FIT = 20  # pixels of the longer side of the ink
-_MIDDLE = 14  # of the mass, as the number of a pixel
-_LARGEST = 256  # pixels of a side that are looked at
+_MIDDLE = 14  # index of the pixel for the centre of mass
+_LARGEST = 256  # pixels per side after averaging
 _PAPER = 0.6  # share of the pixels that count as paper
 _HALF = 0.5
 _EDGE = 0.1  # share of the pixels at an edge that count as paper
-_INK = 0.3  # of the strongest ink
+_INK = 0.3  # threshold, relative to the strongest ink
 _OFF = 0.6  # pixels from the middle
-_FIRST = 256  # rows
+_FIRST = 256  # rows examined
 
 
 def as_digit(grey: HostArray) -> HostArray:
@@ -26,22 +26,22 @@ def as_digit(grey: HostArray) -> HostArray:
 
     1. Blocks of k x k pixels become their mean, k = ceil(max(H, W) / 256); rows and columns left over are dropped, and
        a side shorter than k is one block.
-    2. Light from one side: the level q of a strip of n pixels is, of its values in order, that at floor(q (n - 1)).
-       With s = max(1, W // 8), (level of the last s columns - level of the first s) / max(1, W - s) is the slope, and
-       slope * (x - (W - 1) / 2) is subtracted from column x, counted from 0; then so for rows.
-       Paper is light where after this, with q = 0.5, the median is above (minimum + maximum) / 2: then v becomes
-       255 - v in the picture as it was before.
-    3. Step 2 is done with q = 0.1 and kept. The level 0.6 of all pixels is subtracted, and what is below 0 becomes 0.
-    4. Crop: m is the mean over 3 x 3 pixels, with zeros outside. Rows and columns in front of the first and behind the
-       last with m > 0.3 max(m) are cut off. Values are divided by max(m), and those above 1 become 1.
+    2. Uneven light: the level q of a strip of n pixels is the value at index floor(q (n - 1)) of its sorted values.
+       With s = max(1, W // 8), the slope is (level of the last s columns - level of the first s) / max(1, W - s), and
+       slope * (x - (W - 1) / 2) is subtracted from column x, counted from 0; then the same for rows.
+       If after this, with q = 0.5, the median is above (minimum + maximum) / 2, the paper is light: each value v of
+       the picture before this step becomes 255 - v.
+    3. Step 2 is applied with q = 0.1. The level 0.6 of all pixels is subtracted, and negative values become 0.
+    4. Crop: m is the mean over 3 x 3 pixels, with zeros outside. Rows and columns before the first and after the last
+       with m > 0.3 max(m) are cut off. Values are divided by max(m), and those above 1 become 1.
     5. Fit: the crop (h, w) becomes (max(1, floor(20 h / max(h, w) + 1/2)), the same of w), each pixel the mean of the
        area that it covers.
-    6. Values are divided by their maximum, times 255, rounded by floor(v + 1/2).
-    7. Centre: with the centre of mass (cy, cx), in pixels from 0, the first row stands at floor(14 - cy + 1/2), at
-       least 0 and at most 28 - rows; so for columns.
+    6. Values are divided by their maximum, multiplied by 255, and rounded by floor(v + 1/2).
+    7. Centre: with the centre of mass (cy, cx), in pixels from 0, the first row is placed at floor(14 - cy + 1/2), at
+       least 0 and at most 28 - rows; the same for columns.
 
     The median of an even number of values is the mean of the middle two.
-    Steps 5 and 7 as MNIST was made: LeCun, Bottou, Bengio, Haffner 1998.
+    Steps 5 and 7 follow MNIST: LeCun, Bottou, Bengio, Haffner 1998.
     """
     values = _in_blocks(np.asarray(grey, np.float64))
     level = _level(_level(values, _HALF).T, _HALF)
@@ -60,7 +60,7 @@ def as_digit(grey: HostArray) -> HostArray:
 
 
 def are_digits(images: HostArray) -> bool:
-    """Whether each image (N, 1, 28, 28) is mostly black, with its mass in the middle, as all of MNIST are."""
+    """Whether each image (N, 1, 28, 28) is mostly black, with its mass in the middle, like all of MNIST."""
     if images.dtype != np.uint8 or images.shape[1:] != (1, SIDE, SIDE) or not len(images):
         return False
     is_dark = np.median(images, axis=(1, 2, 3)) == 0
@@ -68,13 +68,13 @@ def are_digits(images: HostArray) -> bool:
 
 
 def are_like_mnist(rows: Any) -> bool:
-    """Whether rows on the host are digits as MNIST has them, by the first of them."""
+    """Whether rows on the host look like MNIST, judged by the first of them."""
     is_host = isinstance(rows, np.ndarray) or as_rows(rows) is not None
     return is_host and rows.shape[1:] == (1, SIDE, SIDE) and are_digits(np.asarray(rows[:_FIRST]))
 
 
 def areas(size: int, fitted: int) -> HostArray:
-    """The share (fitted, size) of each of `size` pixels in each of the `fitted` ones that cover the same length."""
+    """Weights (fitted, size) that resample `size` pixels to `fitted` pixels by area."""
     edges = np.arange(fitted + 1)[:, None] * (size / fitted)
     covered = np.clip(edges - np.arange(size), 0, 1)
     return (covered[1:] - covered[:-1]) * (fitted / size)
@@ -110,7 +110,7 @@ def _span(has_ink: HostArray) -> slice:
 
 
 def _centres(images: HostArray) -> HostArray:
-    """The centres of mass (N, 2) of images (N, H, W), in pixels from 0; the middle of one without any mass."""
+    """The centres of mass (N, 2) of images (N, H, W), in pixels from 0; the middle for an image without mass."""
     mass = np.maximum(images.astype(np.float64), 1e-9)
     y, x = (np.arange(size) for size in mass.shape[1:])
     return np.stack([mass.sum(axis=2) @ y, mass.sum(axis=1) @ x], axis=1) / mass.sum(axis=(1, 2))[:, None]

@@ -1,4 +1,4 @@
-"""Folders of pictures: which files are pictures, and of which class each is."""
+"""Folders of pictures: finding the pictures and their classes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _VALID = ("valid", "validation", "val", "dev")
 
 @dataclass(frozen=True)
 class Listing:
-    """Files of pictures, their labels as text if there are any, and notes on what is not among them.
+    """Picture files, their labels as text if there are any, and notes on files left out.
 
-    place  what the names of the files are relative to
-    label  the name of the column that the labels are from
+    place  the folder that the names of the files are relative to
+    label  the name of the label column, if the labels are from one
     """
 
     name: str
@@ -33,34 +33,34 @@ class Listing:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file is called as pictures are, and not hidden."""
+    """Whether a file has the suffix of a picture and is not hidden."""
     return name.lower().endswith(SUFFIXES) and not os.path.basename(name).startswith(".")
 
 
 def are_pictures(source: Any) -> bool:
-    """Whether a source is the path of a picture, or of a folder, or a list of paths."""
+    """Whether a source is the path of a picture or a folder, or a list of paths."""
     if isinstance(source, (list, tuple)):
         return bool(source) and all(isinstance(each, (str, os.PathLike)) for each in source)
     return isinstance(source, (str, os.PathLike)) and (is_picture(os.fspath(source)) or os.path.isdir(source))
 
 
 def holds_pictures(folder: Path) -> bool:
-    """Whether pictures are in a folder, or not more than two folders deeper, and no IDX files."""
+    """Whether a folder has pictures, at most two folders deep, and no IDX files."""
     with_idx = any("idx" in entry.name and "ubyte" in entry.name for entry in _entries(folder))
     places = [(folder, 0), *((folder / child, 1) for child in _folders(folder))]
     return not with_idx and any(True for place, deeper in places for _ in _pictures(place, deeper))
 
 
 def pictures_in(folder: Path) -> tuple[str, ...]:
-    """All pictures below a folder, as names relative to it, in the order of those names."""
+    """All pictures below a folder, as sorted names relative to it."""
     return tuple(sorted(_pictures(folder, deeper=16)))
 
 
 def of_classes(name: str, folder: Path, part: str = "") -> Listing:
-    """The pictures of a folder that holds a folder of each class, or of its `part`.
+    """The pictures of a folder with a subfolder for each class, or of its `part`.
 
-    The part "train" or "test" is a folder of that name, the first one where both are there and none is named.
-    DataError where there are no class folders.
+    The part "train" or "test" is a subfolder of that name; if both exist and none is named, it is "train". Raises
+    DataError if there are no class folders.
     """
     folders = _folders(folder)
     notes: tuple[str, ...] = ()
@@ -91,7 +91,7 @@ def of_classes(name: str, folder: Path, part: str = "") -> Listing:
 
 
 def of_paths(sources: Sequence[str | Path]) -> Listing:
-    """Pictures, and all that are below folders, without labels; DataError for what is neither."""
+    """The pictures among the paths, and all below folders, without labels; raises DataError for other paths."""
     files: list[str] = []
     for source in [os.fspath(each) for each in sources]:
         folder = Path(source)
@@ -128,7 +128,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Whether it is one, or leads to one; not where that leads in a circle."""
+    """Whether an entry is a folder, or a link to one that is not circular."""
     try:
         return entry.is_dir()
     except OSError:
@@ -136,7 +136,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _others(name: str, folder: Path, classes: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """A note of files in the class folders that are not called as pictures are."""
+    """A note on files in the class folders without the suffix of a picture."""
     others = [
         f"{child}/{entry.name}" for child in classes for entry in _entries(folder / child)
         if not (is_picture(entry.name) or entry.name.startswith(".") or _is_folder(entry))

@@ -15,17 +15,17 @@ from portanet.data.pictures.folder import Listing, is_picture
 from portanet.data.request import Request
 from portanet.errors import DataError
 
-_START = 2**16  # bytes in which a path would show
-_TRIED = 100  # files that may be there
+_START = 2**16  # bytes searched for a path
+_TRIED = 100  # paths checked for an existing file
 _PATH = re.compile(rb"(?i)(" + "|".join(map(re.escape, SUFFIXES)).encode() + rb")[\"']?\s*([,;|\t\r\n]|$)")
 
 
 def listed(path: str, request: Request) -> Listing | None:
     """The pictures whose paths, relative to the file, are in one of its columns; None for any other table.
 
-    A column of paths makes a table one of pictures where the request has a shape of images, where there is at most the
-    label beside it, or where one of the first hundred files is there. The label is the column asked for, or else
-    "label", or else the only other one. DataError where a row has no path.
+    A column of paths makes the table a list of pictures if the request has an image shape, if at most a label column
+    accompanies it, or if one of the first hundred files exists. The label is the requested column, else "label", else
+    the only other one. Raises DataError for a row without a path.
     """
     with unpacked(path) as file:
         if not _PATH.search(file.read(_START)):

@@ -1,4 +1,4 @@
-"""What a network sees of pictures, on one sheet."""
+"""Contact sheets of a network's input."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from portanet._text import plain
 from portanet._typing import HostArray
 
-MOST = 400  # images on a sheet that people look at
+MOST = 400  # images on a sheet
 _SIDE = 112  # pixels of a picture, at least
 _LINE = 16  # pixels of the text below it
 
 
 def sheet(images: HostArray, labels: Sequence[str]) -> bytes:
-    """A PNG file of images (N, C, H, W) uint8, in rows, each as a multiple of its size with its label below.
+    """A PNG file of images (N, C, H, W) uint8, in rows, each enlarged by an integer factor, with its label below.
 
-    Opacity, the last of 2 and of 4 channels, is left out.
+    Opacity, the last of 2 or 4 channels, is left out.
     """
     from PIL import Image, ImageDraw
 

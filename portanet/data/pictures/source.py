@@ -1,4 +1,4 @@
-"""Pictures as a Dataset: their sizes made alike, decoded by several threads, and kept in the cache."""
+"""Reading pictures as a Dataset: resized to one shape, decoded by several threads, and cached."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from portanet.data.pictures.folder import Listing
 from portanet.errors import ConfigError, DataError
 from portanet.storage.schema import Dialect
 
-_FILE = "File"  # what the identifier of a picture is called
-_FEW = 32  # pictures, which are decoded sooner than they are found in the cache
+_FILE = "File"  # the name of a picture's identifier
+_FEW = 32  # pictures; decoding so few is faster than the cache
 _NAMED = 8  # faults in a message
-_VALUES = 2**20  # of a row, unless a shape is asked for
+_VALUES = 2**20  # per row, at most, unless the user sets the shape
 
 Result = TypeVar("Result")
 
@@ -43,12 +43,12 @@ Result = TypeVar("Result")
 class Wanted:
     """How pictures become rows.
 
-    image     (C, H, W); None for what most of them are
-    digits    whether they become digits as MNIST has them
-    regress   whether labels are numbers to predict; None to decide it by what they are
-    classes   those of a model
-    mapped    whether rows stay on disk; None where they are large
-    progress  told how many bytes of the rows are there, and how many there will be
+    image     (C, H, W); None for the most frequent shape
+    digits    whether to prepare them as digits of MNIST
+    regress   whether labels are numbers to predict; None to infer it from the labels
+    classes   the classes of a model
+    mapped    whether rows stay on disk; None to decide by their size
+    progress  called with the bytes of rows written so far, and in total
     """
 
     image: Shape | None = None
@@ -60,7 +60,7 @@ class Wanted:
 
 
 def read_pictures(listing: Listing, wanted: Wanted) -> Dataset:
-    """The rows (N, C, H, W) uint8 of pictures; DataError names the files that are none, all at once."""
+    """The rows (N, C, H, W) uint8 of pictures; raises one DataError that names all unreadable files."""
     name, files = listing.name, listing.files
     require_pillow(name)
     if not files:
@@ -87,18 +87,18 @@ def read_pictures(listing: Listing, wanted: Wanted) -> Dataset:
 
 
 def is_of_pictures(data: Dataset) -> bool:
-    """Whether rows are those of pictures."""
+    """Whether a dataset was read from pictures."""
     return data.x.ndim == 4 and data.ids is not None and data.ids.name == _FILE
 
 
 def _targets(listing: Listing, wanted: Wanted) -> tuple[HostArray | None, tuple[str, ...], list[str]]:
-    """The labels as targets, the classes, and why they are that."""
+    """The labels as targets, the classes, and notes on the inferred task."""
     if listing.labels is None:
         return None, (), []
     index: dict[str, int] = {}
     codes = np.array([index.setdefault(text, len(index)) for text in listing.labels], np.int32)
     texts, regress, notes = list(index), wanted.regress, list[str]()
-    if listing.label is None:  # class folders, whose names are no missing values and no measurements
+    if listing.label is None:  # class folders, whose names are neither missing values nor numbers to predict
         if regress:
             raise DataError(
                 f"{listing.name} has folders of classes, and no numbers to predict.",
@@ -120,7 +120,7 @@ def _targets(listing: Listing, wanted: Wanted) -> tuple[HostArray | None, tuple[
 
 @contextmanager
 def _threads() -> Iterator[Any]:
-    """What gives a function's results for many files, in their order; what Pillow warns of does not matter here."""
+    """A `map` over files by several threads, in order; Pillow's warnings are ignored."""
     with warnings.catch_warnings(), ThreadPoolExecutor(_machine.threads()[0]) as pool:
         warnings.simplefilter("ignore")
         yield pool.map
@@ -134,7 +134,7 @@ def _tried(read: Callable[[Path], Result], path: Path) -> Result | str:
 
 
 def _commonest(listing: Listing, each: Any) -> Shape:
-    """The shape that most pictures have; in colour where one is."""
+    """The most frequent shape of the pictures; in colour if any of them is."""
     found: list[Look | str] = list(each(partial(_tried, look), [listing.place / file for file in listing.files]))
     looks = [entry for entry in found if not isinstance(entry, str)]
     if not looks:
@@ -174,7 +174,7 @@ def _parts(listing: Listing, shape: Shape, wanted: Wanted, each: Any) -> Parts:
 def _decoded(
     listing: Listing, shape: Shape, each: Any, sink: Sink, *, digits: bool, progress: Progress | None
 ) -> Found:  # fmt: skip
-    """Give the rows of all pictures to the sink; DataError with all that cannot be read, and then no rows are kept."""
+    """Add the rows of all pictures to the sink; raises DataError with all unreadable files."""
     one = partial(_tried, partial(decode, shape=shape, digit=digits and shape == (1, SIDE, SIDE)))
     size, files = math.prod(shape), listing.files
     block = max(4 * _machine.threads()[0], BLOCK_BYTES // size)
@@ -205,10 +205,10 @@ def _require_none(listing: Listing, faults: dict[str, str]) -> None:
 
 
 def _state(listing: Listing) -> list[Any]:
-    """What differs when a picture has been changed, added or taken away."""
+    """The state of the files, which changes if a picture is changed, added or removed."""
     with usable():
         found = [(file, os.stat(listing.place / file)) for file in listing.files]
-    changes = os.name == "posix"  # where no program can put that time back
+    changes = os.name == "posix"  # programs cannot set this time
     return [
         [
             os.fsencode(file).hex(),
