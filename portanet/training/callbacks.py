@@ -22,10 +22,10 @@ Row = dict[str, Any]
 class Callback:
     """A base for callbacks; every method does nothing by default.
 
-    Do not change losses, layers or optimizers during a run: its step may be compiled, or traced and then replayed, and
-    what they read besides their arguments stays constant from then on. Change the rate by `rate_factor`.
+    Do not change losses, layers or optimizers during a run: its step may be compiled or traced, so their attributes are
+    constant from then on. To change the learning rate, set `rate_factor`.
 
-    rate_factor  a factor of the learning rate, from the next steps on
+    rate_factor  a factor of the learning rate, effective from the next steps on
     """
 
     rate_factor: float = 1.0
@@ -38,17 +38,17 @@ class Callback:
         """
 
     def advance(self, step: int) -> None:
-        """Steps have been submitted; the device may not have finished them, since nothing is read from it.
+        """Steps have been submitted; the device may not have finished them.
 
-        step  how many steps are submitted so far
+        step  the number of steps submitted so far
 
-        `run.params` are still those of the last row of the history, and before the first row the initial ones.
+        `run.params` are still those of the last row of the history, or the initial ones before the first row.
         """
 
     def wants_params(self, step: int) -> bool:
-        """Return whether `run.params` are to be those of this step in the `advance` that follows, which takes a copy.
+        """Return whether the `advance` that follows needs `run.params` of this step, which takes a copy.
 
-        step  how many steps are submitted
+        step  the number of steps submitted
         """
         return False
 
@@ -57,7 +57,7 @@ class Callback:
 
         row  the row: step, epoch, learning_rate, loss, ...
 
-        The arrays of `run.params` are copies, which do not change later.
+        The arrays of `run.params` are copies that do not change later.
         """
 
     def end(self) -> None:
@@ -76,12 +76,12 @@ class Callback:
 
 @dataclass
 class KeepBest(Callback):
-    """End with the weights of the logging point at which an entry of the history was best; of ties, the last.
+    """End with the weights of the logging point where an entry of the history was best, the last one in a tie.
 
     monitor  the entry of the history, such as "valid_loss"; lower is better if it ends in "loss"
 
-    An entry of the training rows, such as "loss", is a mean over the steps of an epoch, while the weights are those
-    after the epoch, as in Keras with restore_best_weights=True; it does not show when a model begins to overfit.
+    An entry of the training rows, such as "loss", is a mean over the steps of an epoch, but the weights are those
+    after the epoch, as in Keras with restore_best_weights=True. Such an entry does not reveal overfitting.
     Raises ConfigError if the history has no such entry.
     """
 
@@ -121,8 +121,8 @@ class EarlyStopping(KeepBest):
     patience    logging points without improvement, at least 1
     min_change  an improvement must be larger, in the unit of the entry
 
-    Prechelt 1998, "Early Stopping - But When?". Raises ConfigError for impossible settings, and where the history has
-    no such entry.
+    Prechelt 1998, "Early Stopping - But When?". Raises ConfigError for invalid settings, and if the history has no
+    such entry.
     """
 
     _: KW_ONLY
@@ -159,14 +159,14 @@ class EarlyStopping(KeepBest):
 class ReduceOnPlateau(Callback):
     """Multiply the learning rate by `factor` when an entry has not improved for more than `patience` logging points.
 
-    monitor    as for KeepBest, of the training rows too
+    monitor    as for KeepBest; an entry of the training rows is fine too
     factor     above 0 and below 1
     patience   logging points without improvement that are tolerated
     threshold  an improvement must be larger: lower than best * (1 - threshold), or higher than best * (1 + threshold)
     cooldown   logging points after a reduction that do not count
 
-    It behaves as torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError for impossible
-    settings, and where the history has no such entry.
+    It behaves like torch.optim.lr_scheduler.ReduceLROnPlateau. Raises ConfigError for invalid settings, and if the
+    history has no such entry.
     """
 
     monitor: str = "valid_loss"
@@ -237,7 +237,7 @@ def _better(monitor: str, value: float, best: float, change: float) -> bool:
 
 
 def _lower_is_better(monitor: str) -> bool:
-    """As the metric of that key says; of an unknown one, lower is better if it ends in "loss"."""
+    """As defined by the metric of that key; for an unknown key, lower is better if it ends in "loss"."""
     metric = {metric.key: metric for metric in METRICS}.get(monitor.removeprefix("valid_"))
     return monitor.endswith(LOSS.key) if metric is None else not metric.higher_is_better
 

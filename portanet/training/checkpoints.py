@@ -1,4 +1,4 @@
-"""Checkpoints: the folder that a run is saved in while it trains, and how often."""
+"""Checkpoints: where and how often a run is saved while it trains."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ _COST = 0.01  # the largest share of the time that saving may take
 
 
 def made_with() -> dict[str, Any]:
-    """What the bits of a run depend on besides its settings."""
+    """The versions and settings that the bits of a run depend on, besides its own settings."""
     return {
         "portanet": portanet.__version__,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": platform.machine(),
-        "blas_threads": 1,  # whatever the user's own setting: see backends/numpy.py
+        "blas_threads": 1,  # independent of the user's own setting: see backends/numpy.py
     }
 
 
 class Checkpoints:
     """Save a run in a folder and resume from there: `fit(..., checkpoints=Checkpoints("run"))`.
 
-    A call of `fit` with the same settings and data resumes where the last one stopped, to the same bits on the same
-    machine and libraries; with more epochs it continues further, unless the schedule would have given other rates.
-    Another backend may resume it too.
+    A call of `fit` with the same settings and data resumes where the last one stopped, with the same bits on the same
+    machine and libraries. With more epochs it trains further, unless the schedule would have given other rates. It may
+    resume on another backend too.
 
     folder  where checkpoint.safetensors, and the previous one, are kept; made if it does not exist
-    every   seconds between two checkpoints, at least; more, where saving would take over 1 % of the time
-    say     called with messages: that a damaged file was skipped, that a run continues with more epochs
+    every   minimum seconds between two checkpoints; more if saving would take over 1 % of the time
+    say     called with messages, such as that a damaged file was skipped
 
-    Raises ConfigError where the folder holds a run with other settings or data, and says which;
-    CheckpointError where no intact checkpoint is left in it; DataError where the folder cannot be written.
+    Raises ConfigError if the folder holds a run with other settings or data, and names them; CheckpointError if it has
+    no intact checkpoint left; DataError if it cannot be written.
     """
 
     def __init__(self, folder: str | Path, *, every: float = 1.0, say: Callable[[str], Any] = print) -> None:
@@ -58,13 +58,13 @@ class Checkpoints:
         self._next = 0.0
 
     def restore(self, identity: Mapping[str, Any], schedule: Schedule, steps: int) -> dict[str, Any] | None:
-        """Return what the run with these settings and data saved last; None where nothing was saved.
+        """Return the last state saved by the run with these settings and data; None if there is none.
 
         identity  the settings and the fingerprint of the data
-        schedule  the run's schedule; a longer run must keep the learning rates of the steps that are done
+        schedule  the run's schedule; a longer run must have the same learning rates in the steps already done
         steps     the number of steps of the whole run
 
-        Raises ConfigError for another run, CheckpointError where no intact checkpoint is left.
+        Raises ConfigError for another run, CheckpointError if no intact checkpoint is left.
         """
         self._identity = dict(identity)
         self._next = time.monotonic() + self.every
@@ -89,11 +89,11 @@ class Checkpoints:
         return time.monotonic() >= self._next
 
     def save(self, tree: Mapping[str, Any]) -> None:
-        """Save a run.
+        """Save the state of a run.
 
         tree  nested dicts and lists of host arrays, numbers and text
 
-        Raises DataError where the folder cannot be written.
+        Raises DataError if the folder cannot be written.
         """
         start = time.monotonic()
         snapshot.write_snapshot(self.folder, {**tree, "identity": self._identity, "made_with": made_with()})
@@ -101,7 +101,7 @@ class Checkpoints:
         self._next = end + max(self.every, (end - start) / _COST)
 
     def _require_same_rates(self, schedule: Schedule, done: int, before: int, now: int) -> None:
-        """Raise ConfigError where a run of `now` steps would have had other learning rates in the steps done."""
+        """Raise ConfigError if a run of `now` steps would have had other learning rates in the steps already done."""
         for step in range(done if before != now else 0):
             old, new = schedule(step, before), schedule(step, now)
             if old != new:

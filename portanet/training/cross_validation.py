@@ -1,4 +1,4 @@
-"""Cross-validation: every row is predicted once, by a model that was not trained on it."""
+"""Cross-validation: each row is predicted once, by a model that was not trained on it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portanet.training.model import TrainedModel
 
 @dataclass(frozen=True)
 class Folds:
-    """Models of a cross-validation, with what each scores on its own fold, as `TrainedModel.evaluate` gives it."""
+    """The models of a cross-validation, and the scores of each on its held-out fold, from `TrainedModel.evaluate`."""
 
     models: tuple[TrainedModel, ...]
     scores: tuple[dict[str, Any], ...]
@@ -32,7 +32,7 @@ class Folds:
 
     @property
     def spread(self) -> dict[str, float]:
-        """The standard deviation of each score over the folds, with one degree of freedom less."""
+        """The sample standard deviation of each score over the folds (n - 1 degrees of freedom)."""
         return {key: float(np.std(values, ddof=1)) for key, values in self._values().items()}
 
     def __repr__(self) -> str:
@@ -52,14 +52,14 @@ class Folds:
 
 @explained
 def cross_validate(network: Layer, data: Dataset, *, folds: int = 5, **settings: Any) -> Folds:
-    """Return models trained once for each fold of the rows, on all others, with their scores on the fold.
+    """Train one model for each fold on all other rows; return the models with their scores on the folds.
 
     network   the layers, without arrays, so that every fold starts from scratch
-    data      rows with their labels, as `read` gives them
-    folds     how many: each row is in one, the same for every seed, and classes keep their proportions in each
-    settings  of `fit`; with `valid` a fraction of the other rows is held out, so a fold decides nothing about its model
+    data      rows with their labels, as `read` returns them
+    folds     their number; they are stratified by class, and the same for every seed
+    settings  of `fit`; `valid` holds out a fraction of the other rows, so a fold has no influence on its model
 
-    Stone 1974; Geisser 1975. Raises ConfigError for fewer than two folds or more than rows, and what `fit` raises.
+    Stone 1974; Geisser 1975. Raises ConfigError for fewer than two folds or more than rows, and all errors of `fit`.
     """
     numbers = folds_of(data, folds)
     models, scores = [], []
@@ -72,7 +72,7 @@ def cross_validate(network: Layer, data: Dataset, *, folds: int = 5, **settings:
 
 
 def folds_of(data: Dataset, folds: int) -> HostArray:
-    """Return the fold (N,) of each labelled row; classes keep their proportions, numbers are drawn plainly.
+    """Return the fold (N,) of each labelled row, stratified by class; for a regression, without strata.
 
     data   rows with their labels
     folds  how many
@@ -84,7 +84,7 @@ def folds_of(data: Dataset, folds: int) -> HostArray:
 
 
 def fold_numbers(groups: HostArray, folds: int) -> HostArray:
-    """Return the fold (N,) of each row: equal in size within one, and so is each group's share of them.
+    """Return the fold (N,) of each row: the sizes of folds, and each group's counts in them, differ by at most one.
 
     groups  integers (N,), such as classes
     folds   how many
@@ -93,7 +93,7 @@ def fold_numbers(groups: HostArray, folds: int) -> HostArray:
     if not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= count:
         raise ConfigError(f"folds must be an integer from 2 to {count}, the number of rows, got {folds!r}.")
     shuffled = generator(SPLIT_SEED, SPLIT).permutation(count)
-    order = shuffled[np.argsort(groups[shuffled], kind="stable")]  # one group after the other, dealt like cards
+    order = shuffled[np.argsort(groups[shuffled], kind="stable")]  # group by group, then dealt to the folds in turn
     numbers = np.empty(count, np.int32)
     numbers[order] = np.arange(count) % folds
     return numbers

@@ -1,4 +1,4 @@
-"""Fine-tuning: a trained model to start from, with frozen layers and, for other outputs, a new head."""
+"""Fine-tuning: start from a trained model, with frozen layers and, for other outputs, a new head."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def fine_tune(
 ) -> tuple[Sequential, Params]:
     """A trained model and its arrays to start from, for data with `outputs` outputs: `fit(model, ..., params=params)`.
 
-    Where the model has another number of outputs, a new Dense takes the place of the last one and what follows it.
-    The offsets of the columns stay those of the trained model, and so does the unit of a regression's targets where the
-    last Dense does; with a new one, `fit` standardises by the new targets.
+    If the model has another number of outputs, a new Dense replaces the last one and all layers after it. Column
+    offsets stay those of the trained model, and so does the unit of a regression's targets if the last Dense is kept;
+    with a new Dense, `fit` standardises by the new targets.
 
     run       the trained model, as `fit` and `load` return it
     outputs   the number of outputs for the new data, such as its number of classes
-    freeze    names of the children whose arrays do not change, such as ["0", "2"], or their numbers
-    new_head  whether the last Dense is new in any case, as for other classes
+    freeze    names or indices of the children whose arrays do not change, such as ["0", "2"]
+    new_head  whether to replace the last Dense in any case, as for other classes
     seed      of the new weights
 
-    Raises ModelError for a child that is not there, and where a new Dense is needed and the last layer with weights
-    is not a Dense; ConfigError for other settings that cannot be used.
+    Raises ModelError for an unknown child, and if a new Dense is needed but the last layer with weights is not a Dense;
+    ConfigError for other invalid settings.
     """
     if not isinstance(run, TrainedModel):
         raise ModelError(f"fine_tune starts from a trained model, as fit and load return it, got {shown(run)}.")
@@ -65,7 +65,7 @@ def fine_tune(
 
 
 def _names(freeze: Any) -> list[str]:
-    """The names of children; one name is a list of one."""
+    """The names of children; a single name gives a list of one."""
     names = [freeze] if isinstance(freeze, (str, int)) and not isinstance(freeze, bool) else freeze
     if not isinstance(names, (list, tuple)) or not all(isinstance(name, (str, int)) for name in names):
         raise ConfigError(f'freeze must be names of children, such as ["0", "2"], got {shown(freeze)}.')

@@ -175,10 +175,10 @@ def fit_spec(
     stop: Stop | None = None,
     ranks: Ranks | None = None,
 ) -> TrainedModel:
-    """Train `model` as the spec says: `fit`, with its settings in one value.
+    """Train `model` with the settings of a spec: `fit`, with its settings in one object.
 
-    `watchers` are called with the spec's callbacks, and are not part of the settings; nor is `stop`, which may end the
-    run early, nor are the `ranks` that share it, which are `together` meanwhile.
+    `watchers` are called with the spec's callbacks. They are not settings of the run, nor are `stop`, which may end the
+    run early, and the `ranks` that share it.
     """
     stop = Stop() if stop is None else stop
     workers = None if workers is None else require_whole("workers", workers)
@@ -239,7 +239,7 @@ def fit_spec(
 
 @contextlib.contextmanager
 def _advising(backend: Backend, rows: int) -> Iterator[None]:
-    """Say what to try where the device has no memory left."""
+    """Add advice to the error if the device runs out of memory."""
     try:
         yield
     except Exception as error:
@@ -252,7 +252,7 @@ def _advising(backend: Backend, rows: int) -> Iterator[None]:
 def _identity(
     run: TrainedModel, examples: Examples, valid: tuple[Source, HostArray] | None, params: Params | None
 ) -> dict[str, Any]:
-    """What must be the same for an interrupted run to resume: settings, layers, data."""
+    """The settings, layers and data that must be the same to resume an interrupted run."""
     held_out = () if valid is None else (valid[0].host_rows, valid[1])
     weights = None if examples.weights is None else run.backend.to_numpy(examples.weights)
     start = [to_host(array) for _, array in tree_items(params or {})]
@@ -264,7 +264,7 @@ def _identity(
 def _unit(
     spec: TrainingSpec, model: Layer, labels: HostArray, weights: HostArray | None, base: ModelCard | None
 ) -> Unit:
-    """The unit that targets are learned in: that of a model to start from, else one that fits the targets."""
+    """The unit of the targets: that of the model to start from, else one fitted to the targets."""
     task = task_of(spec.loss)
     if task.is_classification:
         return Unit()

@@ -1,4 +1,4 @@
-"""Other widths, another activation and dropout for a network of Dense layers, without writing its layers down."""
+"""Change widths, activation and dropout of a network of Dense layers."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ ACTIVATIONS: dict[str, Layer] = {
 }  # fmt: skip
 """By the name that an option takes."""
 
-Block = tuple[Layer, ...]  # a hidden Dense with the layers after it
+Block = tuple[Layer, ...]  # a hidden Dense and the layers up to the next Dense
 
 
 def with_hidden(
     layers: Sequence[Layer], units: Sequence[int] = (), activation: str | None = None, dropout: float | None = None
 ) -> tuple[Layer, ...]:
-    """The layers with other hidden ones: those between the first Dense and the last, which gives the outputs.
+    """The layers with changed hidden layers: all from the first Dense up to the last, which computes the outputs.
 
     units       the width of each hidden Dense, in order; empty: unchanged
-    activation  a name of ACTIVATIONS, in place of the activations after them
+    activation  a name of ACTIVATIONS, which replaces their activations
     dropout     the rate of a Dropout at the end of each hidden block; 0 removes it
 
-    A further Dense is made like the last hidden one. Raises ConfigError for a network that is not a plain chain with a
-    hidden Dense, and for an unknown activation.
+    Additional Dense layers are copies of the last hidden one. Raises ConfigError for a network that is not a plain
+    chain with a hidden Dense, and for an unknown activation.
     """
     dense = [place for place, layer in enumerate(layers) if hasattr(layer, "units")]
     _require_hidden(layers, dense)

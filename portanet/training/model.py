@@ -49,12 +49,12 @@ class TrainedModel(Weights):
     model    the layers
     params   their arrays, by child name, on the backend's device
     spec     the settings of the run
-    backend  where it computes
+    backend  the backend that it computes on
     card     what it knows of the data: the shape of a row, classes, columns, ...
     history  one dict for each logging point: step, epoch, learning_rate, loss, accuracy or r2, seconds, ...
-    about    its history as the model file keeps it: data, scores, ...; plain JSON data
-    steps    how many steps it was trained for
-    seconds  how long that took
+    about    metadata kept in the model file: data, scores, ...; plain JSON data
+    steps    the number of steps it was trained for
+    seconds  the time that took
     workers  threads that share its batches
     stopped  why training ended: "finished", "early stopping", "interrupted" or "time limit"; "diverged" in the model
              of a DivergenceError, and empty after `load`
@@ -91,7 +91,7 @@ class TrainedModel(Weights):
     def _size(self) -> str:
         size = " x ".join(map(str, self.input_shape))
         trained = f"{self.steps} steps" if self.steps else ""
-        if not self.steps and self.history:  # of an estimator, which counts epochs
+        if not self.steps and self.history:  # from an estimator, which counts epochs
             trained = f"{(count := self.history[-1]['epoch'])} epoch{'s' if count > 1 else ''}"
         ended = self.stopped if self.stopped != FINISHED else ""
         return ", ".join(filter(None, (f"input {size}", self.dtype, repr(self.backend), trained, ended)))
@@ -120,10 +120,10 @@ class TrainedModel(Weights):
     def predict(self, x: Any, *, codes: bool = False) -> npt.NDArray[Any]:
         """The prediction for each row, on the host.
 
-        For a classifier the labels (N,), of the same type as in training: text, booleans, integers as in
-        `Dataset.labels`; or class numbers (int32) if it was trained on those, or with `codes`. For a multi-label model
-        ones and zeros (N, K), int32. For a regression model numbers in the unit of the targets, (N, K), float64. Both
-        are (N,) if the model has one output.
+        For a classifier, labels (N,) of the type used in training: text, booleans, integers as in `Dataset.labels`; or
+        class numbers (int32) if it was trained on those, or with `codes`. For a multi-label model, ones and zeros
+        (N, K), int32. For a regression model, numbers in the unit of the targets, (N, K), float64. The last two are
+        (N,) if the model has one output.
 
         x      an array, a frame or a Dataset, whose columns are matched by name with those of the training; for a model
                of images also the path of a picture or of a folder of pictures, or a list of paths: see `portanet.read`
@@ -176,8 +176,7 @@ class TrainedModel(Weights):
         """Return the mean loss and metrics over the rows: {"accuracy" or "r2": ..., "loss": ..., "samples": ..., ...}.
 
         x       rows of the kinds that `fit` takes, or a Dataset, which has its labels
-        labels  of the kinds that `fit` takes, matched with the classes of the model by name, whatever their order and
-                however many of them occur here
+        labels  of the kinds that `fit` takes, matched with the model's classes by name; not all classes need to occur
 
         The loss is that of training: with class weights a weighted mean (0 if all weights are 0). The metrics count all
         rows alike. The loss of a regression is in standard deviations of the target, errors ("rmse", "mae",
@@ -277,15 +276,15 @@ class TrainedModel(Weights):
 def load(
     path: str | Path, *, custom: Sequence[Any] | Mapping[str, Any] = (), backend: Backend | str = "numpy"
 ) -> TrainedModel:
-    """The model in a file or in a run folder; on any backend it gives the same answers.
+    """The model in a file or a run folder; it gives the same predictions on any backend.
 
     path     a .safetensors file, or a run folder
     custom   your own layers, losses, optimizers, schedules, callbacks (dataclasses) and functions, as in
              `custom=[MyLayer]`: a file names what it needs, and never holds code
     backend  a Backend or its name
 
-    Raises CheckpointError for a file that is missing, damaged, not a model, or that names what is not known,
-    ConfigError for other settings that cannot be used, BackendError where the backend cannot run.
+    Raises CheckpointError for a file that is missing, damaged or not a model, or that needs an unknown class;
+    ConfigError for invalid settings; BackendError if the backend cannot run.
     """
     path, own = as_path("path", path), as_custom(custom)
     path = path / "model.safetensors" if path.is_dir() else path

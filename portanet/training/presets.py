@@ -210,14 +210,14 @@ FOR_TABLES, FOR_OTHERS = "table", "mlp"
 def default(data: Dataset, base: str | None = None) -> str:
     """The name of the preset for data, or for a model to start from that was trained with the preset `base`.
 
-    Preset `table` for a table whose columns are known, `mlp` for images and arrays. A model keeps to the preset for
-    tables, whose settings go with its layers, and has that of `mlp` otherwise.
+    `table` for a table whose columns are known, `mlp` for images and arrays. A model to start from keeps `table` if it
+    was trained with it, since those settings suit its layers; otherwise it gets `mlp`.
     """
     return FOR_TABLES if base == FOR_TABLES or (base is None and data.table is not None) else FOR_OTHERS
 
 
 def preset(name: str, task: Task | None = None) -> TrainingSpec:
-    """The preset of this name, for classes or for the task; raises ConfigError for an unknown one."""
+    """The preset of this name, for classification or another task; raises ConfigError for an unknown one."""
     if name not in PRESETS:
         raise ConfigError(f"unknown preset {name!r}; choose from {', '.join(PRESETS)}.")
     spec = PRESETS[name] if task is None or task.is_classification else _FOR_NUMBERS.get(name, PRESETS[name])
@@ -227,7 +227,7 @@ def preset(name: str, task: Task | None = None) -> TrainingSpec:
 
 
 def data(name: str | None) -> str:
-    """The default data of the preset of this name; raises ConfigError if it has none."""
+    """The default data of the preset of this name; raises ConfigError if there are none."""
     name = FOR_OTHERS if name is None else name
     if name in PRESETS and name not in DATA:
         raise ConfigError(f"the preset {name!r} needs data, such as a CSV file.")

@@ -16,13 +16,13 @@ from portanet.training.trained.summary import describe
 
 
 class Progress(Callback):
-    """Shows how far a run is, with its latest metrics: `fit(..., callbacks=[Progress()])`.
+    """Shows the progress of a run, with its latest metrics: `fit(..., callbacks=[Progress()])`.
 
-    A bar in a terminal and in a notebook; elsewhere a line for the first row of the history, for one after each
-    twentieth of the steps, and for the last. All but a notebook's goes to stderr. A closed stderr does not stop
-    training.
+    A bar in a terminal and in a notebook; elsewhere lines of text: for the first row of the history, then for one row
+    in each twentieth of the steps, and for the last. Except in a notebook, it writes to stderr; a closed stderr does
+    not stop training.
 
-    rows  those of an epoch, where the rows that all processes of a run take in a second are shown too; 0: they are not
+    rows  the number of rows in an epoch, to show the rows per second of all processes too; 0: they are not shown
     """
 
     rows: int = 0
@@ -42,7 +42,7 @@ class Progress(Callback):
         return None
 
     def _speed(self, row: Row) -> str:
-        """The rows a second since the row before."""
+        """The rows per second since the previous row of the history."""
         (step, seconds), self._before = self._before, (row["step"], row["seconds"])
         taken = self.rows * self._epochs * (row["step"] - step) / self._steps
         return f"  {taken / (row['seconds'] - seconds):,.0f} rows/s" if taken else ""
@@ -53,9 +53,9 @@ class Progress(Callback):
 
 
 class ReadProgress:
-    """Shows how far a file is read: `with ReadProgress("rows.csv") as progress: read("rows.csv", progress=progress)`.
+    """Shows the progress of reading: `with ReadProgress("rows.csv") as progress: read("rows.csv", progress=progress)`.
 
-    Silent unless progress is reported, which it is not for a file that is read at once.
+    Silent unless progress is reported, which does not happen for a file that is read at once.
     """
 
     def __init__(self, name: str) -> None:
@@ -92,7 +92,7 @@ class _View(Protocol):
 
 
 def _view(done: int, steps: int) -> _View:
-    """The view for this notebook, terminal or file; `done` of the `steps` are behind it."""
+    """The view for this notebook, terminal or file; `done` of the `steps` are already done."""
     if in_notebook():
         return _Notebook(done, steps)
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
@@ -106,11 +106,11 @@ def in_notebook() -> bool:
     return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
-_MOST_LINES = 20  # of a run, beside its first
+_MOST_LINES = 20  # of a run, without the first
 
 
 class _Lines:
-    """A log file, or a pipe, which takes some of the lines, and the last."""
+    """A log file or a pipe: shows some of the rows, and the last."""
 
     def __init__(self, done: int, steps: int) -> None:
         self._step, self._steps, self._part, self._left = done, steps, -1, ""
@@ -129,8 +129,8 @@ class _Lines:
             print(self._left, file=sys.stderr, flush=True)
 
 
-_NARROW, _LEAST = 60, 10  # columns: below the first a bar would take the place of the figures; of a bar
-_TIME, _FIGURES = 12, 58  # columns that the time left takes, and figures usually
+_NARROW, _LEAST = 60, 10  # columns: the narrowest terminal with a bar, and the narrowest bar
+_TIME, _FIGURES = 12, 58  # columns of the remaining time, and usually of the figures
 
 
 class _Bar:
@@ -147,7 +147,7 @@ class _Bar:
         widest = console.width
 
         class Bar(BarColumn):
-            """As wide as time and figures let it, and no wider again when they get shorter."""
+            """A bar in the width that time and figures leave; it never grows again when they get shorter."""
 
             def render(self, task: Task) -> ProgressBar | Text:  # type: ignore[override]
                 nonlocal widest
@@ -180,9 +180,9 @@ class _Bar:
 
 
 class _Notebook:
-    """The output of a cell, changed in place: it needs no widgets, and a saved notebook keeps its last state."""
+    """The output of a cell, updated in place: it needs no widgets, and a saved notebook keeps its last state."""
 
-    pause = 0.2  # seconds from one change to the next, at least
+    pause = 0.2  # seconds between two updates, at least
 
     def __init__(self, done: int, steps: int) -> None:
         self._begin, self._step, self._steps, self._text = done, done, steps, ""
@@ -210,7 +210,7 @@ class _Notebook:
 
 
 def _clock(seconds: int) -> str:
-    """3:05 for 185."""
+    """Seconds as minutes and seconds: 3:05 for 185."""
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

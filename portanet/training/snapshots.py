@@ -1,4 +1,4 @@
-"""Snapshots: the weights at some 40 points of a run, to see afterwards how they came about."""
+"""Snapshots: the weights at about 40 points of a run, to see afterwards how they developed."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ WEIGHTS = 20_000
 
 @dataclass
 class Snapshots(Callback):
-    """Keeps the arrays before the first step, after the last one, and in between at the steps N (i / 39)^2, of N.
+    """Keeps the arrays at the steps N (i / 39)^2 of a run of N steps, from before the first to after the last.
 
         kept = Snapshots()
         fit(..., callbacks=[kept]).explore("page.html", snapshots=kept)
 
-    points  how many of them there are at most, at least 2; a run of fewer steps has fewer
-    kept    the arrays on the host by the number of steps before them, in their order
+    points  the number of snapshots, at least 2; a run of fewer steps has fewer
+    kept    the arrays on the host by step, in order
 
-    Of a network of more than 20,000 weights they are those of some units of the first layer alone. Raises ConfigError
-    for another number.
+    For a network of more than 20,000 weights, only those of some units of the first layer are kept. Raises ConfigError
+    for an invalid number of points.
     """
 
     points: int = POINTS
@@ -76,7 +76,7 @@ explain_calls((Snapshots,), ConfigError)
 
 
 def _first_weight(params: Params) -> Params:
-    """The weights of some units of the first layer that has any, (inputs, units) or (filters, C, k, k)."""
+    """The weights of some units of the first layer with weights, (inputs, units) or (filters, C, k, k)."""
     for path, array in tree_items(params):
         if path[-1] == "weight" and array.ndim in (2, 4):
             found: Params = {}

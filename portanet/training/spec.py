@@ -1,4 +1,4 @@
-"""TrainingSpec: everything that decides what a run computes, from the command line to the file."""
+"""TrainingSpec: all settings that decide what a run computes, for the command line, `fit` and model files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from portanet.training.callbacks import CALLBACKS, Callback
 from portanet.training.inputs.arguments import OwnSettings, as_callbacks, as_dtype, as_loss, as_optimizer, as_schedule
 from portanet.training.inputs.row_weights import class_weights
 
-_ROWS = 256  # in a batch for "auto", at least
+_ROWS = 256  # at least, in a batch for "auto"
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _LEAST = {"epochs": 1, "accumulate": 1, "log_every": 1, "seed": 0}
 _READ: dict[str, Callable[[Any], Any]] = {
@@ -34,19 +34,19 @@ _READ: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What is trained, and how. Equal specs, data and machines give equal bits.
+    """The layers of a model and the settings of its training. Equal specs, data and machines give equal bits.
 
     layers        of the model; a Dense(units=None) has one unit for each output of the data, see `for_data`
-    batch_size    rows in a step; "full": all rows in every step; "auto": a number that `for_rows` finds
+    batch_size    rows in a step; "full": all rows in every step; "auto": a number that `for_rows` chooses
     accumulate    parts that each batch is computed in
     dtype         of the parameters: "float32" or "float64"
     valid         the fraction of the rows that is held out
-    calibrate     whether probabilities are put right on the rows held out, see training/trained/temperature.py
-    class_weight  how much each class counts, as in `CrossEntropy`
+    calibrate     whether probabilities are calibrated on the held-out rows, see training/trained/temperature.py
+    class_weight  the weight of each class, as in `CrossEntropy`
     log_every     epochs from one row of the history to the next
 
-    Stopping conditions and places (checkpoints, backend, workers) are not in it, so they never stop a resume.
-    Raises ConfigError for a setting that is impossible.
+    Stopping conditions, checkpoints, backend and workers are not part of it, so a run can resume with others.
+    Raises ConfigError for an invalid setting.
     """
 
     layers: tuple[Layer, ...] = ()
@@ -66,7 +66,7 @@ class TrainingSpec:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            if field.name != "callbacks":  # they may have a state, and no array meets their numbers
+            if field.name != "callbacks":  # they may have a state, and their numbers never meet an array
                 object.__setattr__(self, field.name, _settings.with_python_numbers(getattr(self, field.name)))
         for name, reading in _READ.items():
             if not isinstance(getattr(self, name), OwnSettings):
@@ -88,12 +88,12 @@ class TrainingSpec:
 
     @classmethod
     def from_dict(cls, settings: Mapping[str, Any]) -> TrainingSpec:
-        """Return the spec that `to_dict` gave; what is missing takes its default."""
+        """Return the spec from the data of `to_dict`; missing settings take their defaults."""
         return cls().with_settings(settings)
 
     @classmethod
     def of_file(cls, settings: Mapping[str, Any], custom: Mapping[str, Any] = _NOTHING) -> TrainingSpec:
-        """Return the spec of a model file; parts that neither portanet nor `custom` can build stay `OwnSettings`."""
+        """Return the spec of a model file; parts unknown to portanet and `custom` stay `OwnSettings`."""
         own: dict[str, Any] = {}
         for name in ("optimizer", "schedule", "callbacks"):
             try:
@@ -105,10 +105,10 @@ class TrainingSpec:
         return replace(cls().with_settings(others, custom), **own)
 
     def with_settings(self, settings: Mapping[str, Any], custom: Mapping[str, Any] = _NOTHING) -> TrainingSpec:
-        """Return the spec with some settings replaced, each as `to_dict` writes it, such as those of a file.
+        """Return the spec with some settings replaced, such as those of a file, in the form that `to_dict` writes.
 
-        custom  classes and functions that are not portanet's, by name
-        Raises ConfigError that names the setting, and what is allowed, where one cannot be used.
+        custom  the user's classes and functions, by name
+        Raises ConfigError with the setting, and the allowed values, for an invalid one.
         """
         names = [field.name for field in fields(self)]
         for name in settings:
@@ -117,11 +117,11 @@ class TrainingSpec:
         return replace(self, **{name: _read(name, value, custom) for name, value in settings.items()})
 
     def for_data(self, card: ModelCard) -> TrainingSpec:
-        """Return the spec for these data: units for the Dense that has none.
+        """Return the spec for these data, with the units of the Dense that has none.
 
-        For the rows of a table, each column has its own scale in place of the layers that prepare pixels, unless
-        `Columns` comes first. A spec whose layers are complete stays unchanged. Raises ConfigError for a table where
-        the layers take images only, and for images where they take tables.
+        For a table, a layer with a scale for each column replaces the layers that prepare pixels, unless `Columns`
+        comes first. A spec whose layers are complete stays unchanged. Raises ConfigError for a table if the layers take
+        only images, and for images if they take tables.
         """
         open_layers = [place for place, layer in enumerate(self.layers) if isinstance(layer, Dense) and not layer.units]
         if not open_layers:
@@ -145,22 +145,22 @@ class TrainingSpec:
 
     @property
     def outputs_per_target(self) -> int:
-        """How many outputs the loss takes for each number to predict."""
+        """The number of outputs that the loss takes for each target."""
         return int(getattr(self.loss, "outputs_per_target", 1))
 
     def for_rows(self, rows: int) -> TrainingSpec:
-        """Return the spec for this many training rows: for "auto" batches of one size, as many as hold 256 rows each.
+        """Return the spec for this many training rows: "auto" becomes batches of equal size, of at least 256 rows.
 
-        That is one batch of all rows below 512. RealMLP takes as many steps, of 256 rows each, and leaves out the rest.
+        Below 512 rows that is one batch. RealMLP takes the same number of steps, of 256 rows, and drops the rest.
         """
         if self.batch_size != "auto":
             return self
         return replace(self, batch_size=math.ceil(rows / max(1, rows // _ROWS)))
 
     def with_weighted_loss(self, labels: HostArray, outputs: int, classes: Sequence[str] = ()) -> TrainingSpec:
-        """Return the spec with the class weights as a setting of the loss, one number for each class.
+        """Return the spec with the class weights as a setting of the loss, one for each class.
 
-        Raises ConfigError for a class that is not among those of the data.
+        Raises ConfigError for a class that the data do not have.
         """
         own = getattr(self.loss, "class_weight", ())
         given = own if self.class_weight is None else self.class_weight
@@ -194,12 +194,12 @@ TABLES = {
 
 
 def chain_of(model: Any) -> tuple[Layer, ...]:
-    """Return the layers of a model one after the other: those of a plain chain, else the model itself."""
+    """Return the layers of a model that is a plain chain, else the model itself as the only layer."""
     return tuple(model.children.values()) if isinstance(model, Layer) and model.is_chain else (model,)
 
 
 def require_whole(name: str, value: Any, least: int = 1) -> int:
-    """Return the setting as an int, of a NumPy integer too; ConfigError for anything else, or below `least`."""
+    """Return an integer setting, of any integer type, as an int; raises ConfigError for others, or below `least`."""
     is_whole = hasattr(value, "__index__") and not isinstance(value, bool)
     if not is_whole or not least <= (number := operator.index(value)) < 2**63:
         span = f"of at least {least}" if least else "from 0 to 2**63 - 1"
@@ -208,7 +208,7 @@ def require_whole(name: str, value: Any, least: int = 1) -> int:
 
 
 def _written(value: Any) -> Any:
-    """Return a setting as JSON data; of a class of your own that is not a dataclass, its name."""
+    """Return a setting as JSON data; of a user's class that is not a dataclass, only the name."""
     if isinstance(value, (tuple, list)):
         return [_written(entry) for entry in value]
     if isinstance(value, OwnSettings):
@@ -222,7 +222,7 @@ def _written(value: Any) -> Any:
 
 
 def _read(name: str, value: Any, custom: Mapping[str, Any]) -> Any:
-    """Return a setting from the data that `_written` gave."""
+    """Return a setting from the data of `_written`."""
     if name not in _KNOWN:
         return tuple(value) if isinstance(value, list) else value
     kind, words = (list, "a list of tables") if name in _LISTS else (dict, "a table")

@@ -19,19 +19,19 @@ FINISHED, EARLY, INTERRUPTED, LIMITED, DIVERGED = (
 )  # fmt: skip
 """Why a run ended, as `TrainedModel.stopped` says it."""
 
-_AGAIN = 2.0  # seconds in which a second Ctrl-C means the program, even where the first one has ended its run
+_AGAIN = 2.0  # seconds in which a second Ctrl-C ends the program, even if the first has already ended the run
 
 
 class Stop:
-    """Asked between steps whether the run should end there.
+    """Decides between steps whether the run should end.
 
-    time_limit   seconds from now after which it should; None: as many as it takes
-    interrupted  whether someone asked the run to end; set it to ask
+    time_limit   seconds from now after which it should end; None: no limit
+    interrupted  whether the run was asked to end; set it to ask
 
     Raises ConfigError for a time limit that is not a number above 0.
     """
 
-    _last = -math.inf  # when the latest run was interrupted
+    _last = -math.inf  # time of the latest interruption
 
     def __init__(self, time_limit: float | None = None) -> None:
         if time_limit is not None and not (
@@ -43,16 +43,16 @@ class Stop:
 
     @property
     def reason(self) -> str:
-        """Why the run should end here; empty while it should not."""
+        """The reason to end the run here; empty if there is none."""
         if self.interrupted:
             return INTERRUPTED
         return LIMITED if time.monotonic() >= self._end else ""
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """While the block runs, Ctrl-C asks the run to end, and a second one raises KeyboardInterrupt.
+        """Within the block, Ctrl-C asks the run to end, and a second one raises KeyboardInterrupt.
 
-        Does nothing outside of the main thread, and where the program has its own handler, or ignores Ctrl-C.
+        Does nothing outside the main thread, and if the program has its own handler, or ignores Ctrl-C.
         """
         is_ours = threading.current_thread() is threading.main_thread()
         if not is_ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
@@ -68,6 +68,6 @@ class Stop:
         if self.interrupted or time.monotonic() - Stop._last < _AGAIN:
             raise KeyboardInterrupt
         self.interrupted, Stop._last = True, time.monotonic()
-        with contextlib.suppress(OSError, RuntimeError, ValueError):  # it is closed, or being written to
+        with contextlib.suppress(OSError, RuntimeError, ValueError):  # stderr is closed, or being written to
             words = "fit ends after this step and returns the model so far; Ctrl-C again raises KeyboardInterrupt"
             print(f"portanet: {words}", file=sys.stderr, flush=True)

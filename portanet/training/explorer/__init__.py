@@ -3,7 +3,7 @@
     fields  the form: a field for each column of a table
     rows    example rows to choose from
     replay  the weights of a run's snapshots
-    page    the whole page, with weights in the lowest precision that keeps the score
+    page    the page itself, with weights in the lowest precision that keeps the score
 
 `TrainedModel.explore` calls `page.explore`.
 """

@@ -1,4 +1,4 @@
-"""The form of an explorer page: a field for each column of a table, with what it may hold."""
+"""The form of an explorer page: a field for each column of a table, with its range or categories."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from portanet._typing import HostArray, Params
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import NUMBER, Column
 
-_UNKNOWN = (0.0, 1.0)  # the center and the scale of a column of which nothing is known
+_UNKNOWN = (0.0, 1.0)  # the default center and scale of a column
 _SCALES = 3.0  # from the center to each end of a range
-_TAIL = 1.0  # per cent of the rows that lie outside of a range, on each side
+_TAIL = 1.0  # per cent of the rows outside a range, on each side
 
 
 def fields_of(card: ModelCard, params: Params, rows: HostArray | None) -> list[dict[str, Any]]:
-    """Return a field for each column: its place in a row, its kind, its categories, its range and a typical value.
+    """Return a field for each column: its position in a row, kind, categories, range and a typical value.
 
-    card    names the columns and their kinds
-    params  the model's arrays on the host, whose preprocessing says the ranges where there are no rows
+    card    the card of the model, with the columns and their kinds
+    params  the model's arrays on the host; without rows, the ranges follow from its preprocessing
     rows    (N, D) some rows of the data; None where there are none
     """
     found, first, known = [], 0, _standardised(params, int(np.prod(card.input_shape)), card.offsets)
@@ -46,7 +46,7 @@ def _columns(card: ModelCard) -> tuple[Column, ...]:
 
 
 def _standardised(params: Params, count: int, offsets: tuple[float, ...]) -> list[tuple[float, float]]:
-    """The center and the scale of each column, where the first layer has one of each."""
+    """The center and the scale of each column, if the first layer has them."""
     found = {path[-1]: np.asarray(array, np.float64) for path, array in reversed(list(tree_items(params)))}
     center, scale = found.get("mean"), found.get("deviation")
     if center is None and "center" in found:
@@ -57,7 +57,7 @@ def _standardised(params: Params, count: int, offsets: tuple[float, ...]) -> lis
 
 
 def _numbers(column: Column, parts: int, block: HostArray | None, standardised: tuple[float, float]) -> dict[str, Any]:
-    """The range of a number, and for each part of a column a value as in the middle of the data."""
+    """The range of a numeric column, and a typical value for each of its parts."""
     center, scale = standardised
     ends = [center - _SCALES * scale, center + _SCALES * scale]
     known = None if block is None else block[np.isfinite(block).all(axis=1)]

@@ -1,4 +1,4 @@
-"""A trained model as one HTML page that runs it: its weights in few bits, with examples."""
+"""A trained model as one HTML page that runs it, with quantised weights and example rows."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from portanet.training.trained.params import TrainedParams
 from portanet.training.trained.summary import layers
 
 AUTO = "auto"
-_POINTS = 0.001  # that the score may fall by in int8
-_MEASURED = 10_000  # rows at most
-_LOOKED_AT = 200  # rows, for what they show
+_POINTS = 0.001  # the largest loss of score in int8
+_MEASURED = 10_000  # rows at most, that the score is measured on
+_LOOKED_AT = 200  # rows at most, that decide whether the images are digits
 
 
 def explore(
     run: TrainedModel, path: Path, *, examples: Any = None, precision: str = AUTO,
     snapshots: Snapshots | Mapping[int, Params] | None = None,
 ) -> TrainedModel:  # fmt: skip
-    """Write the page; return the model as the page has it, with its rounded parameters.
+    """Write the page; return the model with the rounded parameters of the page.
 
-    examples   labelled rows that the model has not learned from: some are in the page, and `auto` measures on them
+    examples   labelled rows that the model was not trained on: the page shows some, and `auto` measures on them
     precision  int8, float16 or float32; auto is int8 where the score stays within 0.1 points, else float16
-    snapshots  arrays by the number of steps before them, as `Snapshots.kept` has them, to replay the training
+    snapshots  arrays by step, as in `Snapshots.kept`, to replay the training
 
     Raises ConfigError for other settings, ModelError for a layer that the page cannot run.
     """
@@ -66,7 +66,7 @@ def explore(
 
 
 def _kept(snapshots: Any) -> Mapping[int, Params]:
-    """The arrays by step; ConfigError for anything else."""
+    """The arrays by step; raises ConfigError for anything else."""
     kept = getattr(snapshots, "kept", snapshots)
     if kept is not None and not isinstance(kept, Mapping):
         raise ConfigError(
@@ -77,7 +77,7 @@ def _kept(snapshots: Any) -> Mapping[int, Params]:
 
 
 def _rounded(run: TrainedModel, examples: Dataset | None, precision: str) -> TrainedModel:
-    """The model in the precision that is asked for, or that keeps its score."""
+    """The model in this precision; for auto, the lowest precision that keeps its score."""
     if precision != AUTO:
         return _in(run, precision)
     if examples is None:
@@ -96,7 +96,7 @@ def _in(run: TrainedModel, precision: str) -> TrainedModel:
 
 
 def _facts(run: TrainedModel, rows: Dataset | None, title: str) -> dict[str, Any]:
-    """What the page knows of the model."""
+    """The facts about the model that the page shows."""
     card, levels = run.card, max(1, len(run.card.levels))
     [outputs] = run.model.output_shape(run.input_shape)
     return {
@@ -117,20 +117,20 @@ def _facts(run: TrainedModel, rows: Dataset | None, title: str) -> dict[str, Any
 
 
 def _title(run: TrainedModel, name: str) -> str:
-    """The model in words, by what it was made from where that is known."""
+    """A title for the model: its preset and data if both are known, else this name."""
     preset, data = run.about.get("preset"), run.about.get("data")
     return f"{preset}, trained on {data.get('name')}" if preset and isinstance(data, dict) else name
 
 
 def _takes_digits(run: TrainedModel, rows: Dataset | None) -> bool:
-    """Whether drawings are prepared as MNIST's digits were: by the rows, or without any by their shape."""
+    """Whether to prepare drawings like MNIST's digits: decided by the rows, or without rows by the input shape."""
     if run.input_shape != (1, SIDE, SIDE) or not run.card.pixels:
         return False
     return rows is None or are_digits(np.asarray(rows.x[: min(len(rows), _LOOKED_AT)]))
 
 
 def _score(run: TrainedModel, rows: Dataset | None) -> str:
-    """How good the model of the page is, in words."""
+    """The score of the page's model as text."""
     if rows is None:
         return ""
     metric, count = run.task.metric, min(len(rows), _MEASURED)

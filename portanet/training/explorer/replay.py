@@ -1,4 +1,4 @@
-"""A run's snapshots as an explorer page has them: the arrays of its graph at each of them, or first weights alone."""
+"""A run's snapshots for an explorer page: all arrays of its graph at each snapshot, or the first weights alone."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def replay_of(
     run: TrainedModel, graph: Graph, kept: Mapping[int, Params], precision: str
 ) -> tuple[dict[str, Any], dict[str, HostArray]]:
-    """Return what the page knows of the snapshots, and their arrays, as "STEP/NAME".
+    """Return the page's description of the snapshots, and their arrays by "STEP/NAME".
 
-    graph      that of the model itself
-    precision  of their weights; those of first layers alone are int8
+    graph      the graph of the model itself
+    precision  of the weights; first weights alone are always int8
 
     Raises ModelError for snapshots of other layers.
     """
@@ -41,7 +41,7 @@ def replay_of(
 
 
 def _constants(run: TrainedModel, graph: Graph, params: Params, precision: str) -> dict[str, HostArray]:
-    """The graph's arrays for other weights, those that differ."""
+    """The arrays of the graph with other weights, as far as they differ."""
     kind = getattr(run.loss, "task", TaskKind.CLASSIFY)
     found = model_graph(run.model, round_params(params, precision), run.card, kind).constants
     if {name: array.shape for name, array in found.items()} != {n: a.shape for n, a in graph.constants.items()}:
@@ -50,7 +50,7 @@ def _constants(run: TrainedModel, graph: Graph, params: Params, precision: str) 
 
 
 def _pictures(run: TrainedModel, params: Params) -> HostArray:
-    """First weights as (units, C, H, W), where each unit sees the whole image, or a patch of it; else as rows."""
+    """First weights as images (units, C, H, W), if each unit sees the image or a patch of it; else as rows."""
     ((_, array),) = tree_items(params)
     weight: HostArray = np.asarray(array)
     if weight.ndim == 4:

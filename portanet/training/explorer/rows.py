@@ -19,11 +19,11 @@ _OF_A_CLASS = 3
 _IMAGES = 40
 _MISTAKES = 6
 _ROWS = 200
-_NUMBERS = 50_000  # in a table's rows together
+_NUMBERS = 50_000  # at most, in all rows of a table
 
 
 def require_examples(examples: Any) -> Dataset | None:
-    """Return the rows; ConfigError for others than a Dataset with labels."""
+    """Return the rows; raises ConfigError for anything but a Dataset with labels."""
     if examples is not None and not isinstance(examples, Dataset):
         raise ConfigError(
             f"examples must be a Dataset, got {shown(examples)}.",
@@ -35,7 +35,7 @@ def require_examples(examples: Any) -> Dataset | None:
 
 
 def examples_of(run: TrainedModel, rows: Dataset) -> tuple[dict[str, Any], HostArray]:
-    """Return what the page says of the rows that it shows, and these rows."""
+    """Return the page's description of the rows that it shows, and these rows."""
     labels, predicted = np.asarray(rows.labels), np.asarray(run.predict(rows.x))
     is_wrong = _differ(labels, predicted) if run.task.has_one_class else np.zeros(len(rows), bool)
     chosen = _images(labels, is_wrong) if run.card.has_images else _even(len(rows), rows.x.shape[1:])
@@ -53,7 +53,7 @@ def _differ(labels: HostArray, predicted: HostArray) -> HostArray:
 
 
 def _images(labels: HostArray, is_wrong: HostArray) -> HostArray:
-    """A few rows of each class, in turn, and some that the model gets wrong."""
+    """Indices of a few rows of each class in turn, and of some that the model gets wrong."""
     _, codes = np.unique(labels, return_inverse=True)
     each = [
         np.flatnonzero((codes == code) & ~is_wrong)[:_OF_A_CLASS] for code in range(min(int(codes.max()) + 1, _IMAGES))
@@ -63,13 +63,13 @@ def _images(labels: HostArray, is_wrong: HostArray) -> HostArray:
 
 
 def _even(count: int, shape: tuple[int, ...]) -> HostArray:
-    """Row numbers at even distances."""
+    """Evenly spaced row indices."""
     most = max(1, min(count, _ROWS, _NUMBERS // max(1, int(np.prod(shape)))))
     return np.unique(np.linspace(0, count - 1, most).astype(np.int64))
 
 
 def _plain(label: Any) -> Any:
-    """A label as JSON has it: text for a class, numbers for targets."""
+    """A label as JSON data: text for a class, numbers for targets."""
     if isinstance(label, list):
         return [_plain(each) for each in label]
     return label if isinstance(label, float) else str(label)

@@ -1,4 +1,4 @@
-"""The arguments of `fit`: names stand for values, and impossible values are refused."""
+"""The arguments of `fit`: names are replaced by what they stand for, and invalid values are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from portanet.training.inputs import named
 
 @dataclass(frozen=True)
 class OwnSettings:
-    """The written settings of an optimizer, a schedule or a callback that is not portanet's."""
+    """The serialised settings of a user's own optimizer, schedule or callback."""
 
     settings: Any
 
@@ -28,7 +28,7 @@ _DTYPES = ("float32", "float64")
 
 
 def as_optimizer(value: Any) -> Any:
-    """Return an optimizer, or the one of this name."""
+    """Return an optimizer, given itself or by name."""
     if isinstance(value, str):
         return named.optimizer(value)
     if not is_optimizer(value):
@@ -37,7 +37,7 @@ def as_optimizer(value: Any) -> Any:
 
 
 def as_loss(value: Any) -> Any:
-    """Return a loss, or the one of this name."""
+    """Return a loss, given itself or by name."""
     if isinstance(value, str):
         return named.loss(value)
     if not _takes(value, 3) or callable(getattr(value, "forward", None)):
@@ -47,7 +47,7 @@ def as_loss(value: Any) -> Any:
 
 
 def as_schedule(value: Any) -> Any:
-    """Return a schedule, or the one of this name."""
+    """Return a schedule, given itself or by name."""
     if isinstance(value, str):
         return named.schedule(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -61,7 +61,7 @@ def as_schedule(value: Any) -> Any:
 
 
 def as_callbacks(value: Any) -> tuple[Any, ...]:
-    """Return callbacks as a tuple; a single one is a tuple of one, None is empty."""
+    """Return callbacks as a tuple; a single one gives a tuple of one, None an empty one."""
     if value is None or isinstance(value, Callback):
         return () if value is None else (value,)
     callbacks = tuple(value) if isinstance(value, (list, tuple)) else (value,)
@@ -72,7 +72,7 @@ def as_callbacks(value: Any) -> tuple[Any, ...]:
 
 
 def as_dtype(value: Any) -> Any:
-    """Return the name of a dtype, which may be a library's, such as numpy.float32."""
+    """Return the name of a dtype, which may be given as a library's, such as numpy.float32."""
     name = str(value if isinstance(value, str) else getattr(value, "__name__", value)).rpartition(".")[2]
     if name not in _DTYPES:
         raise ConfigError(f"dtype must be float32 or float64, got {shown(value)}.")
@@ -80,7 +80,7 @@ def as_dtype(value: Any) -> Any:
 
 
 def as_checkpoints(value: Any) -> Checkpoints | None:
-    """Return where a run is saved while it trains: Checkpoints, or a folder for them."""
+    """Return the Checkpoints of a run, given themselves or as a folder."""
     if value is None or isinstance(value, Checkpoints):
         return value
     if not isinstance(value, (str, Path)):
@@ -96,7 +96,7 @@ def as_path(name: str, value: Any) -> Path:
 
 
 def model_path(value: Any, exports: Collection[str] = ()) -> Path:
-    """Return where a model is saved; raises ConfigError for a suffix of another format."""
+    """Return the path to save a model at; raises ConfigError for a suffix of another format."""
     path = as_path("path", value)
     ending = path.suffix.lower().removeprefix(".")
     if ending != "safetensors" and path.suffix not in exports and (ending.isalpha() or ending in ("h5", "hdf5", "7z")):
@@ -107,7 +107,7 @@ def model_path(value: Any, exports: Collection[str] = ()) -> Path:
 
 
 def as_custom(custom: Any) -> dict[str, Any]:
-    """Return users' classes and functions by name: from a list, a dict by name, or a single one."""
+    """Return users' classes and functions by name, given as a list, a dict by name, or a single one."""
     if isinstance(custom, Mapping):
         entries = dict(custom)
     else:
@@ -122,7 +122,7 @@ def as_custom(custom: Any) -> dict[str, Any]:
 
 
 def require_model(model: Any) -> None:
-    """Raise ModelError unless this is a layer."""
+    """Raise ModelError unless the model is a layer."""
     if isinstance(model, Layer):
         return
     got = f"the model must be a layer, got {shown(model)}"
@@ -138,7 +138,7 @@ def require_model(model: Any) -> None:
 
 
 def require_params(params: Any) -> None:
-    """Raise ModelError unless arrays to start from are nested dicts of arrays."""
+    """Raise ModelError unless initial parameters are nested dicts of arrays."""
     if isinstance(params, Mapping):
         if flat := [name for name in params if "." in str(name)]:
             raise ModelError(
@@ -160,14 +160,14 @@ def require_params(params: Any) -> None:
 
 
 def _takes(value: Any, count: int) -> bool:
-    """Whether a value is called with `count` arguments; a class is not, its instances are."""
+    """Whether a value can be called with `count` arguments; a class does not count, its instances do."""
     if not callable(value) or isinstance(value, type):
         return False
     try:
         inspect.signature(value).bind(*range(count))
     except TypeError:
         return False
-    except ValueError:  # a function of C tells nothing
+    except ValueError:  # functions written in C may have no signature
         return True
     return True
 

@@ -1,4 +1,4 @@
-"""Arrays from the caller: lists, pandas objects, memory maps, arrays of any library; of other values, what to write."""
+"""The caller's arrays: lists, pandas objects, memory maps, arrays of any library; errors with advice for the rest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_host(x: Any) -> bool:
 
 
 def to_host(x: Any) -> HostArray:
-    """Return an array, a list or a pandas object as a NumPy array; DataError where values of it are masked."""
+    """Return an array, a list or a pandas object as a NumPy array; raises DataError for masked values."""
     if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
         remedy = "leave out rows that have one, or fill them, as in x.astype(float).filled(numpy.nan)"
         raise DataError(f"{int(np.ma.getmaskarray(x).sum())} values of a masked array are missing", remedy=remedy)
@@ -51,7 +51,7 @@ def as_array(x: Any, backend: Backend) -> Any:
 
 
 def backend_for(backend: Backend | str | None, x: Any) -> Backend:
-    """Return the backend asked for; without one, that of the array."""
+    """Return the requested backend; by default that of the array."""
     if isinstance(backend, Backend):
         return backend
     if backend is not None:
@@ -60,14 +60,14 @@ def backend_for(backend: Backend | str | None, x: Any) -> Backend:
 
 
 def require_array(name: str, value: Any) -> None:
-    """Raise DataError that says what to write, unless NumPy or a backend can take the value for an array."""
+    """Raise DataError, with advice, unless NumPy or a backend can take the value as an array."""
     remedy = _in_place_of(name, value)
     if remedy is not None:
         raise DataError(f"{name} must be an array of numbers, got {shown(value)}", remedy=remedy)
 
 
 def require_rows(x: Any, labels: Any) -> None:
-    """Raise DataError where rows or labels are not arrays, or are swapped; a Dataset has both."""
+    """Raise DataError if rows or labels are not arrays, or are swapped; a Dataset has both."""
     for name, value in (("x", x), ("labels", labels)):
         if not isinstance(value, Dataset) and not (name == "labels" and isinstance(x, Dataset)):
             require_array(name, value)
@@ -82,7 +82,7 @@ def require_rows(x: Any, labels: Any) -> None:
 
 
 def require_numbers(x: Any) -> None:
-    """Raise DataError unless an array is of numbers, with at least one row and one column."""
+    """Raise DataError unless an array holds numbers and has at least one row and one column."""
     if getattr(x.dtype, "names", None):
         raise DataError("x is an array of records", remedy="make a table of it, as with pandas.DataFrame(x)")
     if is_host(x) and x.dtype.kind not in "buif":
@@ -98,7 +98,7 @@ def require_numbers(x: Any) -> None:
 
 
 def require_usable(x: Array, model: Layer, dtype: str) -> None:
-    """Raise DataError for rows that hold NaN, infinity or numbers too large, and for what the model refuses."""
+    """Raise DataError for NaN, infinity or numbers too large for the dtype, and for rows that the model refuses."""
     xp = namespace(x)
     if xp.isdtype(x.dtype, "real floating"):
         usable = xp.isfinite(x) | xp.isnan(x) if model.accepts_missing else xp.isfinite(x)
@@ -116,7 +116,7 @@ def require_usable(x: Array, model: Layer, dtype: str) -> None:
 
 
 def _in_place_of(name: str, value: Any) -> str | None:
-    """Return what to write instead of a value; None where it is an array, or can become one."""
+    """Return advice on what to give instead of a value; None if it is an array, or can become one."""
     if value is None:
         return f"give {name} as in fit(model, x, labels)"
     if isinstance(value, (str, bytes, Path)) and name == "labels":

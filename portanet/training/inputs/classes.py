@@ -1,4 +1,4 @@
-"""Labels by the names of their classes: text, truth values, categories, bytes and what a Dataset holds."""
+"""Labels by class name: text, booleans, categories, bytes and the labels of a Dataset."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from portanet.training.inputs.frames import columns_of
 
 
 class Named(NamedTuple):
-    """Labels (N,) by name: row i is of the class `names[codes[i]]`, and its label of this `kind`.
+    """Labels (N,) by name: row i has the class `names[codes[i]]`; `kind` is the type of the labels.
 
-    further  names in the order of classes where more are declared than occur, as in a category
+    further  all declared names in order, if more are declared than occur, as in a category
     """
 
     names: tuple[str, ...]
@@ -36,22 +36,22 @@ class Named(NamedTuple):
 
 
 def by_number(labels: HostArray) -> Named:
-    """Whole numbers (N,) as the names of classes."""
+    """Integers (N,) as the names of classes."""
     distinct, codes = np.unique(labels, return_inverse=True)
     return Named(tuple(map(str, distinct.tolist())), codes.astype(np.int32), ClassKind.INTEGER)
 
 
 def one_column(labels: Any) -> Any:
-    """The column of a frame with a single one; anything else unchanged."""
+    """The only column of a one-column frame; anything else unchanged."""
     columns = columns_of(labels)
     return labels[labels.columns[0]] if columns is not None and len(columns) == 1 else labels
 
 
 def as_named(labels: Any, known: Sequence[str] = ()) -> Named | HostArray:
-    """Labels by name; those that are numbers (class numbers, whole floats, probabilities) as an array on the host.
+    """Labels by name; numeric labels (class numbers, whole floats, probabilities) as an array on the host.
 
-    Raises DataError for labels that are missing, infinite or of several types; a text for a missing one is a class if
-    it is among those `known`.
+    Raises DataError for labels that are missing, infinite or of several types. A text that marks a missing value is a
+    class if it is among those `known`.
     """
     if isinstance(labels, Dataset):
         targets = labels.require_targets()
@@ -71,7 +71,7 @@ def as_named(labels: Any, known: Sequence[str] = ()) -> Named | HostArray:
 
 
 def _on_host(labels: Any) -> HostArray:
-    """Labels as an array; text in a list beside something else does not make all of it text."""
+    """Labels as an array; a list that mixes text and other values is not converted to text."""
     if isinstance(labels, (list, tuple)) and any(isinstance(label, (str, bytes)) for label in labels):
         values = np.empty(len(labels), object)
         for row, label in enumerate(labels):
@@ -85,7 +85,7 @@ def _flat(values: HostArray) -> HostArray:
 
 
 def _of_one_type(values: HostArray) -> HostArray:
-    """Objects (N,) of one type as an array of it; text stays objects, which have no fixed length."""
+    """Objects (N,) of one type as an array of that type; text stays objects, which need no fixed length."""
     require_present(np.fromiter(map(is_absent, values), bool, len(values)))
     kinds = [_kind_of(value) for value in values]
     for row, kind in enumerate(kinds):
@@ -112,7 +112,7 @@ def _kind_of(value: Any) -> str:
 
 
 def is_absent(value: Any) -> bool:
-    """Whether it is None, NaN, or another library's missing value, which has no truth value."""
+    """Whether a value is None, NaN, or another library's missing value, which has no truth value."""
     if value is None:
         return True
     try:
@@ -122,7 +122,7 @@ def is_absent(value: Any) -> bool:
 
 
 def require_present(absent: HostArray, word: str = "") -> None:
-    """Raise DataError that says how many rows have no label, or an infinite one, and the first."""
+    """Raise DataError with the number of rows whose label is missing or infinite, and the first of them."""
     if absent.any():
         first, count = int(np.argmax(absent)), int(absent.sum())
         rows = "1 row has no label" if count == 1 else f"{count} rows have no label"
@@ -131,7 +131,7 @@ def require_present(absent: HostArray, word: str = "") -> None:
 
 
 def _whole(values: HostArray) -> HostArray:
-    """Class numbers that came as floats."""
+    """Class numbers given as floats, as integers."""
     require_present(~np.isfinite(values))
     wrong = np.flatnonzero(values != np.trunc(values))
     wrong = wrong if wrong.size else np.flatnonzero(np.abs(values) >= 2.0**63)
@@ -144,7 +144,7 @@ def _whole(values: HostArray) -> HostArray:
 
 
 def _named(values: HostArray) -> Named:
-    """Labels (N,) of one type by their distinct values, in ascending order."""
+    """Labels (N,) of one type by name, with the distinct values in ascending order as classes."""
     if values.dtype.kind == "f":
         require_present(~np.isfinite(values))
     if values.dtype.kind not in "OUSbiuf":
@@ -160,7 +160,7 @@ def _named(values: HostArray) -> Named:
 
 
 def name_of(label: Any) -> str:
-    """The name of the class that a label stands for."""
+    """The class name of a label."""
     if isinstance(label, bytes):
         try:
             return label.decode()
@@ -172,7 +172,7 @@ def name_of(label: Any) -> str:
 
 
 def _require_classes(named: Named, known: Sequence[str]) -> None:
-    """Raise DataError for texts that stand for a missing label, which a category may declare as a class."""
+    """Raise DataError for texts that mark a missing label, unless they are known classes."""
     is_text = named.kind in (ClassKind.TEXT, ClassKind.BYTES)
     absent = [is_text and is_no_label(name) and name not in known for name in named.names]
     if any(absent):
@@ -180,7 +180,7 @@ def _require_classes(named: Named, known: Sequence[str]) -> None:
 
 
 def codes_among(named: Named, classes: Sequence[str]) -> HostArray:
-    """Class numbers (N,) int32 of labels by name. DataError for the first that is not one of the classes."""
+    """Class numbers (N,) int32 of labels by name; raises DataError for the first unknown class."""
     place = {name: number for number, name in enumerate(classes)}
     table = np.array([place.get(name, -1) for name in named.names], np.int32)
     codes = table[named.codes]

@@ -1,4 +1,4 @@
-"""The two ends of a model: the rows that it takes, and the outputs that the loss takes."""
+"""Checks that the model fits the rows that it takes and the loss that takes its outputs."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _PASSES = (
     ("backward", ("params", "cache", "dy"), ("need_dx",)),
 )
 """The passes of a layer, with the arguments that they are called with."""
-_CHANNELS = (1, 3, 4)  # grey, red green blue, and opacity
+_CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 
 
 def outputs_of(model: Layer, shape: Shape, loss: LossFunction) -> int:
-    """Return the number of outputs for rows of this shape; raises ModelError where the loss cannot train the model."""
+    """Return the number of outputs for rows of this shape; raises ModelError if the loss cannot train the model."""
     _require_passes(model)
     require_channels_first(model, shape)
     output = model.output_shape(shape)
@@ -43,7 +43,7 @@ def outputs_of(model: Layer, shape: Shape, loss: LossFunction) -> int:
 
 
 def _require_passes(layer: Layer) -> None:
-    """Raise ModelError for a user's layer whose passes do not take the arguments that they are called with."""
+    """Raise ModelError for a user's layer whose forward or backward has the wrong parameters."""
     for name, positional, keywords in _PASSES:
         method = getattr(type(layer), name)
         try:
@@ -59,7 +59,7 @@ def _require_passes(layer: Layer) -> None:
 
 
 def require_channels_first(model: Layer, shape: Shape) -> None:
-    """Raise DataError where rows can only be images with their channels last, and the model takes them first."""
+    """Raise DataError if the model takes channels first, and rows can only be images with channels last."""
     if model.takes_images and len(shape) == 3 and shape[2] in _CHANNELS and shape[0] not in _CHANNELS:
         raise DataError(
             f"the model takes images (channels, height, width), got rows of shape {shape}, with channels last",
@@ -82,7 +82,7 @@ def require_reach(model: Layer, targets: HostArray) -> None:
 
 
 def shape_remedy(wanted: Shape, array: Shape, x: Any = None) -> str:
-    """Return how the array of `x` becomes rows of the wanted shape; empty where it cannot."""
+    """Return advice on reshaping the array `x` to rows of the wanted shape; empty if it is impossible."""
     given = array[1:]
     if array == wanted:
         row = "x.to_frame().T" if hasattr(x, "to_frame") else "[x]" if isinstance(x, (list, tuple)) else "x[None]"
@@ -99,6 +99,6 @@ def shape_remedy(wanted: Shape, array: Shape, x: Any = None) -> str:
 
 
 def _last(model: Layer) -> Layer:
-    """The layer that makes a model's outputs."""
+    """The layer that computes a model's outputs."""
     children = [layer for layer in model.children.values() if not layer.keeps_values] if model.is_chain else []
     return _last(children[-1]) if children else model

@@ -1,4 +1,4 @@
-"""Columns by name: frames of pandas or polars, and the tables that `read` gives, as rows of numbers."""
+"""Columns by name: rows of numbers from pandas or polars frames and from the tables that `read` returns."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Given(NamedTuple):
 
     @classmethod
     def of(cls, x: Any, labels: Any) -> Given:
-        """Return rows and labels; those of a Dataset are in it. DataError where there are none, or two of them."""
+        """Return rows and labels; a Dataset has its own. Raises DataError for no labels, or for two sets of them."""
         if labels is None and not isinstance(x, Dataset):
             raise DataError("there are no labels; give them after x, or a Dataset, which has both.")
         if isinstance(x, Dataset) and isinstance(labels, Dataset):
@@ -50,15 +50,15 @@ class Given(NamedTuple):
         return given
 
     def label_for(self, *, one_class: bool) -> Label:
-        """The name of the label column, or the names of several; none of several that are shares of one class."""
+        """The name or names of the label columns; None if several columns are class probabilities."""
         return None if one_class and isinstance(self.label, tuple) else self.label
 
     def rows(self, card: ModelCard) -> Any:
-        """The rows of x, in the columns of a model that is known."""
+        """The rows of x, with the columns in the model's order."""
         return rows_for(self.x, card)
 
     def table(self, card: ModelCard) -> Schema | None:
-        """What the columns of `rows` hold, of a Dataset."""
+        """The schema of the columns of `rows`, if they are those of a Dataset."""
         own = self.x.table if isinstance(self.x, Dataset) else None
         return own if card.columns is None or columns_of(self.x) is None else card.table
 
@@ -69,7 +69,7 @@ class Given(NamedTuple):
 
 
 def columns_of(x: Any) -> tuple[str, ...] | None:
-    """The names of the columns of a frame or a Dataset; None for what has none. DataError where two are the same."""
+    """The column names of a frame or a Dataset; None for other values. Raises DataError for duplicate names."""
     columns = None if isinstance(x, np.ndarray) else getattr(x, "columns", None)
     if columns is None or callable(columns):
         return None
@@ -81,10 +81,10 @@ def columns_of(x: Any) -> tuple[str, ...] | None:
 
 
 def rows_for(x: Any, card: ModelCard) -> Any:
-    """The rows of `x` for a model, in its columns by name; a frame is read as the table that it was trained on.
+    """The rows of `x` for a model, with columns matched by name; a frame is read like the training table.
 
-    Pictures are read for a model of images, by their path, that of a folder of them, or a list of paths.
-    DataError for a Dataset whose columns hold something else than in training, such as other codes of categories.
+    For a model of images, `x` may be the path of a picture or of a folder of pictures, or a list of paths.
+    Raises DataError for a Dataset whose columns differ from training, such as other codes of categories.
     """
     table = card.table
     if card.has_images and are_pictures(x):
@@ -102,11 +102,11 @@ def rows_for(x: Any, card: ModelCard) -> Any:
 
 
 def as_table(given: Given, model: Layer, card: ModelCard) -> tuple[Given, Layer]:
-    """Rows and model, where the model begins with `Columns` without kinds: those of a table, which a frame is read as.
+    """Rows and model; if the model begins with `Columns` without kinds, a frame is read as a table, which sets them.
 
-    card  of a model that is trained further, whose columns are known
+    card  the card of a model that is trained further, with its columns
 
-    DataError for codes of categories in front of a layer that would take them for numbers.
+    Raises DataError for category codes in front of a layer that would treat them as numbers.
     """
     first = _first(model)
     if not (isinstance(first, Columns) and not first.kinds):
@@ -131,7 +131,7 @@ def _first(model: Layer) -> Layer:
 
 
 def _with_kinds(model: Layer, kinds: tuple[str | int, ...]) -> Layer:
-    """The model with these kinds for the Columns that it begins with."""
+    """The model with these kinds set in the Columns that it begins with."""
     if isinstance(model, Columns):
         return replace(model, kinds=kinds)
     first, *others = model.children.values()
@@ -156,7 +156,7 @@ def _pixels(paths: Any, card: ModelCard) -> Any:
 
 
 def require_pixels(data: Dataset, card: ModelCard) -> None:
-    """Raise DataError for pictures where a model was trained on numbers other than pixels from 0 to 255."""
+    """Raise DataError for pictures if the model was trained on other numbers than pixels from 0 to 255."""
     if is_of_pictures(data) and not card.pixels:
         raise DataError(
             f"{data.name}: the model was trained on numbers other than pixels from 0 to 255, so it takes no pictures.",
@@ -176,10 +176,10 @@ def _require_alike(data: Dataset, own: Schema, table: Schema) -> None:
 
 
 def rows_of(x: Any, columns: Sequence[str] | None = None, label: Label = None, *, what: str = "x") -> Any:
-    """The rows of `x`: the numbers of a frame or a Dataset, in the order of the model's `columns`; any other unchanged.
+    """The rows of `x`: a frame or a Dataset as numbers, with `columns` in the model's order; anything else unchanged.
 
-    A column more than those is left out with a warning, but for the `label`.
-    DataError for a column that is not there, and for one that does not hold numbers.
+    Other columns are left out, with a warning unless they are the `label`.
+    Raises DataError for a missing column, and for one that does not hold numbers.
     """
     names = columns_of(x)
     in_order = names is None or columns is None or names == tuple(columns)
@@ -205,11 +205,11 @@ def _positions(names: Sequence[str], columns: Sequence[str], label: Label, what:
 
 @lru_cache(1024)
 def say_once(message: str) -> None:
-    """Warn where the user called the library, the first time that this is to be said."""
+    """Warn at the user's call of the library, once per message."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals["__name__"].partition(".")[0] in ("portanet", "functools"):
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, stacklevel=level)  # where predict or evaluate was called
+    warnings.warn(message, stacklevel=level)  # the line that called predict or evaluate
 
 
 def _reordered(table: Dataset, positions: list[int]) -> HostArray:
@@ -223,7 +223,7 @@ def _reordered(table: Dataset, positions: list[int]) -> HostArray:
 
 
 def _numbers(frame: Any) -> HostArray:
-    """The values of a frame, of as few bytes as hold the numbers of each column."""
+    """The values of a frame as one array, in the smallest common dtype of its columns."""
     values = np.asarray(frame)
     if values.dtype.kind in "buif":
         return values
@@ -243,7 +243,7 @@ def _column(name: str, column: Any) -> HostArray:
 
 
 def without_objects(values: HostArray) -> HostArray:
-    """Return objects that are numbers as float64, as frames have them; other arrays unchanged."""
+    """Return an object array of numbers, as frames may have, as float64; other arrays unchanged."""
     if values.dtype.kind != "O" or not all(map(_is_number, values.flat)):
         return values
     return values.astype(np.float64)

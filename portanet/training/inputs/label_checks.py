@@ -1,4 +1,4 @@
-"""Labels as losses take them: numbers and shares, or a DataError that says what to write."""
+"""Checks of numeric labels: targets and class probabilities as losses take them, or a DataError with advice."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy as np
 from portanet._typing import HostArray
 from portanet.errors import DataError
 
-_CLASSES = 1000  # at most, where labels above the outputs are likely to be class numbers
+_CLASSES = 1000  # at most, for labels to be likely class numbers
 
 
 def as_numbers(given: HostArray, count: int, outputs: int) -> HostArray:
-    """(N, K) finite numbers."""
+    """Targets as (N, K) finite numbers."""
     shaped = given[:, None] if given.ndim == 1 and outputs == 1 else given
     if shaped.shape != (count, outputs) or given.dtype.kind not in "buif":
         wanted = f"{outputs} number{'s' if outputs > 1 else ''} for each of the {count} rows"
@@ -32,13 +32,13 @@ def as_numbers(given: HostArray, count: int, outputs: int) -> HostArray:
 
 
 def last_layer(labels: HostArray) -> str:
-    """The advice for labels that may be class numbers beyond the outputs: what the model must end in."""
+    """The advice for class numbers beyond the model's outputs: the last layer that the model needs."""
     most = int(labels.max()) + 1
     return f", so end the model in Dense({most})" if labels.min() >= 0 and most <= _CLASSES else ""
 
 
 def as_shares(given: HostArray) -> HostArray:
-    """(N, K) probabilities."""
+    """Class probabilities (N, K)."""
     if given.dtype.kind not in "buif" or not (given >= 0).all() or not np.allclose(given.sum(axis=1), 1.0, atol=1e-4):
         raise DataError("labels with a probability for each class must be at least 0 and sum to 1 in each row.")
     return given.astype(np.float64)

@@ -30,7 +30,7 @@ def put_labels(labels: HostArray, backend: Backend, dtype: str) -> Array:
 
 
 class Learned(NamedTuple):
-    """The labels to train on as the loss takes them, and the names of their classes if they have any."""
+    """The labels to train on, as the loss takes them, and the class names if they have any."""
 
     targets: HostArray
     classes: tuple[str, ...] = ()
@@ -38,10 +38,10 @@ class Learned(NamedTuple):
 
 
 def learn_labels(loss: object, labels: Any, count: int, outputs: int, known: Sequence[str] = ()) -> Learned:
-    """Return the labels of `count` rows to train on, on the host; DataError for those that cannot be used.
+    """Return the labels of `count` training rows, on the host; raises DataError for unusable ones.
 
-    The classes of labels by name are those that occur, in ascending order, or those `known` from before if there are no
-    others. ModelError unless there are as many as outputs.
+    Labels by name have the classes that occur, in ascending order, or those already `known` if there are no others.
+    Raises ModelError unless there are as many classes as outputs.
     """
     task, columns = task_of(loss), _shares(labels)
     if columns is not None or not task.has_one_class:
@@ -86,16 +86,16 @@ def _checked(loss: object, labels: HostArray, count: int, outputs: int) -> HostA
 
 
 def _shares(labels: Any) -> tuple[str, ...] | None:
-    """The names of classes, where the labels are a frame, or those of a Dataset, with a column for each."""
+    """The class names, if the labels are a frame or a Dataset with a column for each class."""
     columns = label_names(labels.label) if isinstance(labels, Dataset) else columns_of(labels)
     return columns if columns is not None and len(columns) > 1 else None
 
 
 def _numbers(labels: Any, card: ModelCard = _UNKNOWN) -> HostArray:
-    """Labels as numbers; columns with names in the order of the model's classes or targets."""
+    """Labels as numbers; named columns in the order of the model's classes or targets."""
     own, names = _shares(labels), card.classes or card.targets
     if own is not None and card.targets and set(own) != set(names):
-        names = own  # other targets by the names of theirs, in their order
+        names = own  # other targets keep their names and order
     if isinstance(labels, Dataset):
         values = labels.require_labels()
         return values[:, [own.index(name) for name in names]] if own and set(own) == set(names) else values

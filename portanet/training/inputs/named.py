@@ -78,12 +78,12 @@ _SCHEDULES: dict[str, Schedule] = {
 
 
 def optimizer(name: str) -> Optimizer:
-    """The optimizer of this name, with a learning rate that usually suits it; ConfigError for an unknown one."""
+    """The optimizer of this name, with its usual learning rate; raises ConfigError for an unknown one."""
     return _named("optimizer", name, _OPTIMIZERS)
 
 
 def loss(name: str) -> Any:
-    """The loss of this name, such as "mse"; ConfigError for an unknown one."""
+    """The loss of this name, such as "mse"; raises ConfigError for an unknown one."""
     usual = {**{key: made() for key, made in LOSSES.items()}, **_LOSSES, **_LOSSES_ELSEWHERE}
     return usual.get(name) or usual.get(name.lower()) or _named("loss", name, _LOSSES)
 

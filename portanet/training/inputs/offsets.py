@@ -1,4 +1,4 @@
-"""Offsets of columns: what is subtracted in float64 before values become float32, where float32 would merge them."""
+"""Column offsets, subtracted in float64 before the cast to float32, for columns that float32 would merge."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from portanet._typing import HostArray, Shape
 from portanet.data.blocks import blocks
 from portanet.errors import DataError
 
-_FEW, _FEW_WHOLE = 2.0**20, 2.0**22  # numbers of float32 over a column's spread, of the 2^24 that centring gives it
-_ROUNDING = 2.0**-40  # a spread that is smaller, beside the values, is what rounding leaves of a constant
+_FEW, _FEW_WHOLE = 2.0**20, 2.0**22  # float32 numbers within a column's spread; centred, it has 2^24
+_ROUNDING = 2.0**-40  # relative to the values; a smaller spread is a constant with rounding errors
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _HALF = 2.0**32
 _EXACT = ("bool", "uint8", "int8", "uint16", "int16", "float16", "bfloat16", "float32")
 
 
 def find_offsets(rows: Any) -> HostArray | None:
-    """Return what to subtract from host rows (N, ...), in float64 and in the shape of a row; None where nothing is.
+    """Return the offsets of host rows (N, ...), in float64 and in the shape of a row; None if all are 0.
 
-        offset = the middle of a column        where it has values that are not float32 numbers, and
+        offset = the middle of a column        if it has values that are not float32 numbers, and
                                                largest - smallest < n * (distance of float32 numbers at the largest)
 
-    n is 2^20, for whole numbers 2^22: dates such as 20230101, seconds since 1970, ids, metres of a map's grid. All
-    other columns, and with them ordinary data and pixels, have 0, so that their float32 numbers stay as they are.
-    A column is a position of a row; of an image (C, H, W) it is a channel. One walk over the rows, a block
-    at a time, in constant memory. The middle of whole numbers is a whole number, and differences of neighbours in
-    size are exact (Sterbenz 1974, theorem 4.3.1), so no value loses a bit before it is narrowed.
-    Raises DataError for a column of numbers so small that float32 has none of their size.
+    n is 2^20, for integers 2^22: dates such as 20230101, seconds since 1970, ids, metres of a map's grid. All other
+    columns, such as ordinary data and pixels, have the offset 0, so their float32 numbers stay the same.
+    A column is a position in a row; in an image (C, H, W) it is a channel. The rows are read once, block by block, in
+    constant memory. The middle of integers is an integer, and differences of numbers of similar size are exact
+    (Sterbenz 1974, theorem 4.3.1), so no value loses a bit before the cast.
+    Raises DataError for a column of numbers too small for float32.
     """
     low, high, exact, whole = _columns(rows)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -47,7 +47,7 @@ def find_offsets(rows: Any) -> HostArray | None:
 
 
 def subtract(block: HostArray, offsets: HostArray) -> HostArray:
-    """Return block - offsets in float64, rounded once, for 64-bit integers too."""
+    """Return block - offsets in float64, rounded only once, even for 64-bit integers."""
     if block.dtype.kind not in "ui" or block.dtype.itemsize < 8:
         difference: HostArray = block.astype(np.float64) - offsets
         return difference
@@ -56,7 +56,7 @@ def subtract(block: HostArray, offsets: HostArray) -> HostArray:
 
 
 def _halves(x: HostArray) -> tuple[HostArray, HostArray]:
-    """Numbers as high * 2^32 + low, in float64: exact for 64-bit integers, which float64 itself is not."""
+    """Numbers split as high * 2^32 + low, both float64: exact for 64-bit integers, unlike a single float64."""
     if x.dtype.kind in "ui":
         return (x >> 32).astype(np.float64), (x & 0xFFFFFFFF).astype(np.float64)
     high: HostArray = np.floor(x / _HALF)
@@ -64,18 +64,18 @@ def _halves(x: HostArray) -> tuple[HostArray, HostArray]:
 
 
 def in_a_row(offsets: Sequence[float], row: Shape) -> HostArray | None:
-    """Return the offsets of a model's card in the shape of its rows; None where it has none."""
+    """Return the offsets of a model's card in the shape of a row; None if it has none."""
     shape = (row[0], 1, 1) if len(row) == 3 else row
     return np.asarray(offsets, np.float64).reshape(shape) if offsets else None
 
 
 def is_wide(dtype: Any) -> bool:
-    """Whether numbers of a dtype of any library may need more than float32 has."""
+    """Whether numbers of this dtype, of any library, may not fit float32 exactly."""
     return name_of(dtype) not in _EXACT
 
 
 def name_of(dtype: Any) -> str:
-    """Return a dtype of any library by its name in NumPy."""
+    """Return the NumPy name of a dtype of any library."""
     return str(getattr(dtype, "name", dtype)).rpartition(".")[2]
 
 

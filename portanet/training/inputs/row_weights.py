@@ -1,4 +1,4 @@
-"""How much each row counts: by its sample weight, and by the weight of its class."""
+"""The weight of each row: its sample weight times the weight of its class."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from portanet.training.inputs.arrays import to_host
 def class_weights(
     given: ClassWeight, labels: HostArray, outputs: int, classes: Sequence[str] = ()
 ) -> tuple[float, ...]:
-    """Return one number for each class of the labels (N,), class numbers.
+    """Return the weight of each class, for labels (N,) that are class numbers.
 
-    "balanced" is N / (K N_k) for a class with N_k of the N rows, as in scikit-learn, and 0 without any. Of pairs, a
-    class that is not among them counts 1. A class is named by its name, or where no name is a whole number by its
-    number. Raises ConfigError for a class that is not there.
+    "balanced" is N / (K N_k) for a class with N_k of the N rows, as in scikit-learn, and 0 for a class without rows. Of
+    (class, weight) pairs, a class is a name, or a number if no name is an integer; a class that they omit has weight 1.
+    Raises ConfigError for an unknown class.
     """
     if given == "balanced":
         counts = np.bincount(labels, minlength=outputs)
@@ -43,10 +43,10 @@ def class_weights(
 
 
 def row_weights(sample_weight: Any, class_weight: Sequence[float], labels: HostArray, outputs: int) -> HostArray | None:
-    """Return the weight of each row in float64, times that of its class; None where all rows count the same.
+    """Return each row's weight times that of its class, in float64; None if all rows count the same.
 
-    Only their ratios count, so they are divided by a power of two that brings the largest below 1: they fit any dtype,
-    and none loses a bit. Raises DataError unless sample weights are one number >= 0 for each row, not all 0.
+    Only ratios of weights matter, so all are divided by the power of two that brings the largest below 1: they then fit
+    any dtype without losing a bit. Raises DataError unless sample weights are one number >= 0 per row, not all 0.
     """
     if class_weight and len(class_weight) != outputs:
         raise ConfigError(f"class_weight must have one number for each of the {outputs} classes, got {class_weight}.")

@@ -1,4 +1,4 @@
-"""Tasks: the labels that a loss takes, the predictions that its outputs stand for, and their metric."""
+"""Tasks: the labels that a loss takes, the predictions that follow from the outputs, and their metric."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Task(ABC):
     metric             the metric of its predictions
     loss               the default loss
     is_classification  whether labels and predictions are classes
-    has_one_class      whether each row is of one class
+    has_one_class      whether each row has exactly one class
     """
 
     name: ClassVar[str]
@@ -48,11 +48,11 @@ class Task(ABC):
 
     @abstractmethod
     def labels(self, given: HostArray, count: int, outputs: int) -> HostArray:
-        """The labels of `count` rows as the loss takes them; DataError for impossible ones."""
+        """The labels of `count` rows as the loss takes them; raises DataError for invalid ones."""
 
     @abstractmethod
     def partial(self, outputs: Array, labels: Array) -> Array:
-        """The part of the metric that adds up over batches."""
+        """The sum over a batch that the metric is computed from."""
 
     @abstractmethod
     def finalize(self, total: Any, labels: HostArray) -> float:
@@ -67,11 +67,11 @@ class Task(ABC):
         """The predictions as text: names of classes, or numbers."""
 
     def probabilities(self, outputs: Array) -> Array:
-        """The probability of each class; ModelError for a task without classes."""
+        """The probability of each class; raises ModelError for a task without classes."""
         raise ModelError("this model was trained to predict numbers, which have no probabilities; use predict.")
 
     def unit(self, labels: HostArray, weights: HostArray | None) -> Unit:
-        """The unit that the labels of the training rows are trained in; of classes there is none."""
+        """The unit of the targets, from those of the training rows; classes have none."""
         return Unit()
 
     def suits(self, loss: object) -> bool:
@@ -128,7 +128,7 @@ class Classify(Task):
 
 
 class Multilabel(Task):
-    """Any number of classes for each row: labels (N, K) are 1 where a class is there, else 0, or in between."""
+    """Any number of classes for each row: labels (N, K) are 1 for each class that applies, else 0, or in between."""
 
     name = TaskKind.MULTILABEL.value
     loss = binary_cross_entropy
@@ -158,7 +158,7 @@ class Multilabel(Task):
 
 
 class Regress(Task):
-    """Numbers for each row: targets (N, K), or (N,) for a model with one output, in deviations from their mean."""
+    """Numbers for each row: targets (N, K), or (N,) for a model with one output, trained in standardised units."""
 
     name = TaskKind.REGRESS.value
     loss: ClassVar[Loss] = mean_squared_error
@@ -189,7 +189,7 @@ class Regress(Task):
 
 
 class Count(Regress):
-    """How many for each row: targets of at least 0 over their mean, of which the outputs are the logarithms."""
+    """Counts for each row: targets of at least 0, divided by their mean; the outputs are their logarithms."""
 
     loss = poisson
 
@@ -210,7 +210,7 @@ class Count(Regress):
 
 
 class Quantiles(Regress):
-    """Numbers for each row, with an output for each of several quantiles; the middle one is the prediction."""
+    """Numbers for each row, with one output per quantile level; the middle quantile is the prediction."""
 
     loss = Quantile()
 
@@ -233,7 +233,7 @@ class Quantiles(Regress):
 
 
 def middle_of(outputs: Array, levels: int) -> Array:
-    """The outputs (N, K) of the middle one of the levels, of (N, Q K)."""
+    """The outputs (N, K) of the middle level, from the outputs (N, Q K) of all levels."""
     count = outputs.shape[1] // levels
     return outputs[:, levels // 2 * count : (levels // 2 + 1) * count]
 
@@ -248,7 +248,7 @@ _TASKS: dict[TaskKind, Task] = {
 
 
 def task_of(loss: object) -> Task:
-    """The task of a loss; a plain function of yours classifies."""
+    """The task of a loss; a plain function is a loss for classes."""
     kind = getattr(loss, "task", TaskKind.CLASSIFY)
     if kind not in _TASKS:
         known = ", ".join(map(str, TaskKind))
@@ -268,7 +268,7 @@ def task_named(name: str) -> Task:
 
 
 def loss_for(task: str | None, loss: Any) -> Any:
-    """The loss to train with: the one given, which must fit the task, or the default one of the task."""
+    """The loss to train with: the given one, which must fit the task, or the task's default."""
     if loss is None:
         return cross_entropy if task is None else task_named(task).loss
     if task is not None and not task_named(task).suits(loss):

@@ -11,18 +11,18 @@ from portanet._typing import HostArray
 from portanet.errors import DataError
 from portanet.storage.model_card import ModelCard
 
-_ROUNDING = 1e-12  # a deviation that is smaller, beside the mean, is what rounding leaves of a constant
-_SQUARABLE = 2.0**50  # the squares of millions of numbers from 1 / this to this fit float32
+_ROUNDING = 1e-12  # relative to the mean; a smaller deviation is a constant with rounding errors
+_SQUARABLE = 2.0**50  # sums of squares of millions of numbers between 1 / this and this fit float32
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The unit of a model's numbers: one center and one scale for each output, in float64.
+    """The unit of a regression's targets: a center and a scale for each output, in float64.
 
         target = center + scale * number
 
-    Without any, a number is the target. Weights of rows count: both are weighted means, and a row of weight 0 does not
-    change them.
+    Without center and scale, the model's numbers are the targets. Both are weighted by the rows' weights, so a row of
+    weight 0 does not change them.
     """
 
     center: tuple[float, ...] = ()
@@ -35,7 +35,7 @@ class Unit:
 
     @classmethod
     def of_deviations(cls, targets: HostArray, weights: HostArray | None) -> Unit:
-        """Return mean and standard deviation of targets (N, K); of constant ones the value and its size, or 1."""
+        """Return mean and standard deviation of targets (N, K); for constant targets, the value and its size, or 1."""
         mean, deviation = _moments(targets, weights)
         constant = deviation <= _ROUNDING * np.abs(mean)
         size = np.where(mean != 0, np.abs(mean), 1.0)
@@ -43,12 +43,12 @@ class Unit:
 
     @classmethod
     def of_means(cls, targets: HostArray, weights: HostArray | None) -> Unit:
-        """Return 0 and the mean of targets (N, K) of at least 0, or 1 where all are 0."""
+        """Return 0 and the mean of targets (N, K) of at least 0; the scale is 1 if all are 0."""
         mean, _ = _moments(targets, weights)
         return cls((0.0,) * len(mean), tuple(np.where(mean > 0, mean, 1.0).tolist()))
 
     def numbers(self, targets: HostArray) -> HostArray:
-        """Return targets (N, K) as the numbers that a model learns."""
+        """Return targets (N, K) as the model's numbers."""
         return (targets - np.asarray(self.center)) / np.asarray(self.scale) if self.scale else targets
 
     def targets(self, numbers: HostArray) -> HostArray:
@@ -56,7 +56,7 @@ class Unit:
         return np.asarray(self.center) + np.asarray(self.scale) * numbers if self.scale else numbers
 
     def rounded(self, targets: HostArray, dtype: str) -> HostArray:
-        """Return predictions (N, K) or (N,) without the decimals that a model of this dtype cannot know."""
+        """Return predictions (N, K) or (N,) rounded to the precision of a model of this dtype."""
         if not self.scale:
             return targets.astype(dtype)
         digits = 7 if dtype == "float32" else 15
@@ -68,7 +68,7 @@ class Unit:
 
 
 def require_squares(targets: HostArray, dtype: str) -> None:
-    """Raise DataError where targets that are not standardised have squares which do not fit the dtype."""
+    """Raise DataError if the squares of targets that are not standardised do not fit the dtype."""
     largest = float(np.abs(targets).max(initial=0.0))
     if dtype == "float32" and largest and not 1 / _SQUARABLE <= largest <= _SQUARABLE:
         raise DataError(

@@ -24,7 +24,7 @@ Rows = tuple[Any, Any, Any]
 
 
 def share_of(valid: Any) -> float:
-    """Return the fraction of the rows to hold out; 0 where rows are given, or none. ConfigError for others."""
+    """Return the fraction of rows to hold out, 0 if `valid` is None or rows; raises ConfigError for other values."""
     is_number = isinstance(valid, (int, float, np.number)) and not isinstance(valid, bool)
     if is_number and 0 <= valid < 1:
         return float(valid)
@@ -45,11 +45,10 @@ def share_of(valid: Any) -> float:
 
 
 def hold_out(rows: Rows, valid: Any, *, classes: bool) -> tuple[Rows, Any]:
-    """Return the rows to train on (x, labels, sample_weight), and those to validate on: given, or held out.
+    """Return the training rows (x, labels, sample_weight) and the validation rows, given or held out.
 
-    A fraction is that of the rows which `portanet train` holds out too: classes keep their proportions; numbers, and
-    several classes at once, are drawn plainly. The choice follows from the labels alone, so that runs with other seeds
-    are measured on the same rows.
+    For a fraction these are the same rows as in `portanet train`: stratified by class; for regression and multi-label
+    data, without strata. They depend on the labels alone, so runs with other seeds are measured on the same rows.
     """
     share = share_of(valid)
     if share == 0:
@@ -73,12 +72,12 @@ def hold_out(rows: Rows, valid: Any, *, classes: bool) -> tuple[Rows, Any]:
 
 
 def pair_of(valid: Any) -> tuple[Any, Any]:
-    """Return rows to validate on, and their labels where they are not in them."""
+    """Return the validation rows, and their labels unless the rows are a Dataset."""
     return (valid, None) if valid is None or isinstance(valid, Dataset) else valid
 
 
 def _targets(labels: Any, *, classes: bool) -> HostArray:
-    """Labels on the host; those of classes by name as numbers."""
+    """Labels on the host; labels by name as class numbers."""
     if isinstance(labels, Dataset):
         return labels.require_targets()
     require_array("labels", labels)
@@ -87,7 +86,7 @@ def _targets(labels: Any, *, classes: bool) -> HostArray:
 
 
 def _count(x: Any) -> int | None:
-    """How many rows there are; None for what has none."""
+    """The number of rows; None for values without rows."""
     shape = getattr(x, "shape", None)
     if shape is not None:
         return int(shape[0]) if len(shape) else None
@@ -95,7 +94,7 @@ def _count(x: Any) -> int | None:
 
 
 def rows_at(x: Any, index: HostArray) -> Any:
-    """The rows with these numbers of an array of any library, a frame, a Dataset, a memory map or a list."""
+    """The rows at these indices of an array of any library, a frame, a Dataset, a memory map or a list."""
     if x is None or isinstance(x, Dataset):
         return None if x is None else x.rows(index)
     require_array("x", x)

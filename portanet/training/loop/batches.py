@@ -1,4 +1,4 @@
-"""The rows of each step: shuffled for each epoch on the host, and sent to the device in one piece."""
+"""The row indices of each step: shuffled on the host for each epoch, and sent to the device in one copy."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from portanet._typing import Array, HostArray
 from portanet.rng import NOISE, SHUFFLE, generator
 from portanet.xp import namespace
 
-_RUNS = 16  # an epoch is cut into about this many runs of steps, between which progress is shown
+_RUNS = 16  # an epoch is split into about this many runs of steps; progress is shown between them
 
 NoiseKey = tuple[int, int]
 
 
 class Run(NamedTuple):
-    """Steps that a backend takes in one call.
+    """A run of steps that a backend takes in one call.
 
-    rows  the row numbers of one step in each row of a 2-D int32 array; None where every step takes all rows
-    keys  what noise is made from, for each step
+    rows  (steps, batch) int32 row indices; None if every step takes all rows
+    keys  the noise key of each step
     """
 
     rows: Array | None
@@ -38,13 +38,13 @@ class Batches:
 
     @property
     def steps(self) -> int:
-        """How many steps an epoch has."""
+        """The number of steps in an epoch."""
         return 1 if self.size is None else -(-self.rows // self.size)
 
     def runs(self, epoch: int, put: Callable[[HostArray], Array], first: int = 0) -> Iterator[Run]:
-        """The runs of an epoch from its step `first`, where a run must begin; a last short batch is a run by itself.
+        """The runs of an epoch from step `first`, which must begin a run; a short last batch is a separate run.
 
-        `put` sends the order of the rows, in one piece, to where the steps need it.
+        `put` sends the order of the rows, in one copy, to the memory in which the steps read it.
         """
         noise = self._noise(epoch)
         if self.size is None:
@@ -63,7 +63,7 @@ class Batches:
             yield Run(reshape(order[end:], (1, self.rows - end)), self._keys(noise, full, full + 1))
 
     def step(self, number: int) -> tuple[HostArray | None, NoiseKey]:
-        """The rows and the noise key of one step of the whole training; None for all rows."""
+        """The row indices and the noise key of one step of the run; None stands for all rows."""
         epoch, place = divmod(number, self.steps)
         [key] = self._keys(self._noise(epoch), place, place + 1)
         if self.size is None:
@@ -75,9 +75,9 @@ class Batches:
         return generator(self.seed, SHUFFLE, epoch).permutation(self.rows)
 
     def _noise(self, epoch: int) -> int:
-        """The number that the noise of this epoch is made from."""
+        """The noise seed of this epoch."""
         return int(generator(self.seed, NOISE, epoch).integers(-(2**31), 2**31))
 
     def _keys(self, noise: int, start: int, stop: int) -> list[NoiseKey]:
-        """The number of the epoch, and the position of the step's first sample in it."""
+        """The noise key of each step: the epoch's seed, and the position of the step's first sample."""
         return [(noise, step * (self.size or self.rows)) for step in range(start, stop)]

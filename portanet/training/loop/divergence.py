@@ -1,4 +1,4 @@
-"""Divergence: the step and layer where numbers stop being finite, found by repeating steps from a finite state."""
+"""Divergence: finds the step and layer with the first non-finite number by repeating steps from a finite state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Steps = Callable[[int], tuple[Data, tuple[int, int], float]]
 
 
 def is_finite(value: Any, backend: Backend | None = None) -> bool:
-    """Whether all numbers are finite, in an array or in nested dicts and tuples; without a backend, on the host."""
+    """Whether all numbers of an array or of nested dicts and tuples are finite; on the host without a backend."""
     if isinstance(value, (dict, tuple, list)):
         entries = value.values() if isinstance(value, dict) else value
         return all(is_finite(entry, backend) for entry in entries)
@@ -44,7 +44,7 @@ class Search:
     steps: Steps
 
     def explain(self, state: State, first: int, end: int) -> DivergenceError:
-        """The error for steps `first` to `end`, where `state` is the finite one before `first`."""
+        """The error for a divergence in steps `first` to `end`; `state` is the finite state before `first`."""
         step, loss = Step(self.gradient, self.optimizer, measure=False), math.nan
         for number in range(first, end):
             data, key, rate = self.steps(number)
@@ -60,7 +60,7 @@ class Search:
         return DivergenceError(f"the weights became infinite or NaN between steps {first} and {end}; {_ADVICE}.", first)
 
     def _origin(self, state: State, data: Data, key: Key) -> tuple[str, str]:
-        """The layer where numbers stop being finite, forward or backward, and what is wrong there."""
+        """The first layer, in forward or backward, with numbers that are not finite, and a description of them."""
         params = self.gradient.layout.unpack(state.flat, state.buffers)
         model = probed(self.gradient.model, self._require_finite)
         try:
@@ -81,7 +81,7 @@ class Search:
 
 
 class _NotFiniteError(Exception):
-    """Ends the search in the layer where numbers stop being finite."""
+    """Ends the search at the layer with the first non-finite number."""
 
     def __init__(self, name: str, what: str) -> None:
         super().__init__(name, what)

@@ -1,4 +1,4 @@
-"""The finite guard: state and sums are read at logging points and checkpoints, and never in between."""
+"""The finite guard: it reads state and sums at logging points and checkpoints only, so steps never wait for it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from portanet.training.steps.state import Position, State, Sums
 class Guard:
     """Keeps a copy of the last finite state on the host.
 
-    state  that copy
-    step   how many steps had been done
+    state  the copy
+    step   the number of steps done before it
     """
 
     def __init__(self, search: Search, at: Position) -> None:
@@ -24,7 +24,7 @@ class Guard:
         self.step, self.state = at.step, host_state(at.state, self._backend)
 
     def check(self, at: Position) -> None:
-        """Read the state and the sums; raises DivergenceError with step and layer where they are not finite."""
+        """Read the state and the sums; raises DivergenceError with step and layer if they are not finite."""
         if at.step == self.step:
             return
         state = host_state(at.state, self._backend)
@@ -35,7 +35,7 @@ class Guard:
 
 
 def host_state(state: State, backend: Backend) -> State:
-    """Return a copy of the state on the host; a number that a library turned into an array is a number again."""
+    """Return a copy of the state on the host; numbers that a library turned into arrays become numbers again."""
 
     def copied(array: Any) -> Any:
         return np.array(backend.to_numpy(array))
@@ -48,7 +48,7 @@ def host_state(state: State, backend: Backend) -> State:
 
 
 def read_sums(sums: Sums, backend: Backend) -> Sums:
-    """Return sums as numbers and lists; those that are numbers already stay."""
+    """Return the sums as numbers and lists on the host."""
 
     def plain(value: Any) -> Any:
         return value if isinstance(value, (float, list)) else backend.to_numpy(value).astype(float).tolist()

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class History:
-    """Makes the rows of a run's history.
+    """Computes the rows of a run's history.
 
-    task     what measures the training rows
-    labels   those of the training rows as they are learned, on the host
-    weights  their weights, on the host; None where all count the same
-    valid    rows and labels to measure on for each row of the history
-    watched  further metrics to measure on them, by key
-    workers  who shares that
+    task     the task, with the metric of the training rows
+    labels   of the training rows, as the loss takes them, on the host
+    weights  of the training rows, on the host; None if all count the same
+    valid    validation rows and labels, measured for each row of the history
+    watched  keys of further metrics to measure on them
+    workers  share the measuring
     """
 
     run: TrainedModel
@@ -43,10 +43,10 @@ class History:
     watched: Sequence[str] = ()
 
     def append(self, at: Position, batches: Batches, learning_rate: float, seconds: float) -> Row:
-        """Add the row of an epoch, whose sums have been read, and return it.
+        """Add and return the row of an epoch whose sums have been read.
 
-        Within an epoch, where the run was stopped, of the rows that it has seen; `epoch` is then a fraction, cut off
-        after two places.
+        If the run was stopped within an epoch, the row covers the part of the epoch so far, and `epoch` is a fraction,
+        truncated to two decimals.
         """
         task, (epoch, steps) = self.task, divmod(at.step, batches.steps)
         seen = batches.order(epoch)[: steps * (batches.size or 1)] if steps else slice(None)

@@ -31,7 +31,7 @@ from portanet.xp import copied
 
 @dataclass(frozen=True)
 class Plan:
-    """The plan of a run, for data of this size."""
+    """The plan of a run: its spec, batches and callbacks."""
 
     spec: TrainingSpec
     batches: Batches
@@ -40,7 +40,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """How many steps the whole run has."""
+        """The number of steps of the whole run."""
         return self.spec.epochs * self.batches.steps
 
     def rate(self, step: int) -> float:
@@ -49,7 +49,7 @@ class Plan:
 
 
 def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, resume: Resume, stop: Stop) -> None:
-    """Train the run's model until the epochs are over or something stops it: its params, history, steps, seconds."""
+    """Train the run's model until the epochs are over or it is stopped; sets its params, history, steps and seconds."""
     layout = Layout.of(run.model, run.params)
     rows = plan.batches.size or plan.batches.rows
     gradient = gradient_of(run, layout, rows, plan.spec.accumulate, plan.ranks)
@@ -70,7 +70,7 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
         at = _start(run, layout, plan)
         resume.restore(at, plan.spec.schedule, steps)
         guard = Guard(Search(gradient, plan.spec.optimizer, run.backend, step_inputs), at)
-        began = time.perf_counter() - run.seconds  # or when it would have begun without an interruption
+        began = time.perf_counter() - run.seconds  # for a resumed run, as if it had not been interrupted
 
         def log() -> bool:
             guard.check(at)
@@ -96,7 +96,7 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
                     watchers.advance(at.step)
                     reason = stop.reason
                     if at.step % batches.steps:
-                        save(now=bool(reason))  # before the row of a part of an epoch, which a resumed run has not
+                        save(now=bool(reason))  # before the row of a partial epoch, which a resumed run must not have
                     if reason:
                         break
                 stopped = logged and log()
@@ -113,7 +113,7 @@ def train(run: TrainedModel, examples: Examples, plan: Plan, history: History, r
 
 @contextlib.contextmanager
 def _last_finite_model(run: TrainedModel, guard: Guard, show: Callable[[State], None]) -> Iterator[None]:
-    """Attach the model before its numbers ceased to be finite to a DivergenceError."""
+    """Attach the last finite model to a DivergenceError."""
     try:
         yield
     except DivergenceError as error:

@@ -1,4 +1,4 @@
-"""Probes: a copy of a model whose layers report what they compute, to inspect one step."""
+"""Probes: a copy of a model whose layers report their outputs and gradients, to inspect one step."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Report = Callable[[str, Layer, str, Any], None]
 
 
 def probed(layer: Layer, report: Report, name: str = "") -> Layer:
-    """The same layer, which reports its output and its gradients after those of the layers inside it."""
+    """A copy of the layer that reports its output and gradients, after those of the layers inside it."""
     children = {
         child_name: probed(child, report, f"{name}.{child_name}" if name else child_name)
         for child_name, child in layer.children.items()
     }
     try:
         inside = layer.with_children(children) if children else layer
-    except NotImplementedError:  # then the container counts as a single layer
+    except NotImplementedError:  # the container then counts as a single layer
         inside = layer
     return _Probe(name or "0", layer, inside, report)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _Probe(Layer):
-    """A layer in place of another, which computes by `inside`, the same layer with probes for children."""
+    """A stand-in for a layer; it computes with `inside`, the same layer with probes as children."""
 
     name: str
     layer: Layer

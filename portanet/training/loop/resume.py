@@ -1,4 +1,4 @@
-"""Resuming: what a run saves in its checkpoints, and how an interrupted one continues."""
+"""Resuming: the content of a run's checkpoints, and how an interrupted run continues from it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resume:
-    """Saves a run where its checkpoints are due, and resumes one that was interrupted.
+    """Saves a run when a checkpoint is due, and resumes an interrupted one.
 
-    identity  what tells this run from another: settings, layers, data
+    identity  the settings, layers and data that identify the run
     """
 
     run: TrainedModel
@@ -30,7 +30,7 @@ class Resume:
     identity: Mapping[str, Any]
 
     def restore(self, at: Position, schedule: Schedule, steps: int) -> None:
-        """Change `at`, the position before the first of `steps` steps, to where the interrupted run stood, if any."""
+        """Set `at`, the position before the first of `steps` steps, to that of the interrupted run, if there is one."""
         tree = self.checkpoints.restore(self.identity, schedule, steps) if self.checkpoints else None
         if tree is None:
             return
@@ -41,14 +41,14 @@ class Resume:
         self.watchers.restore(tree["callbacks"])
 
     def save_if_due(self, at: Position, guard: Guard, steps: int, seconds: float, *, now: bool) -> None:
-        """Save the position; always at the end of the run, after `steps` steps or when a callback has stopped it."""
+        """Save the position if due; always with `now`, after `steps` steps, and when a callback has stopped the run."""
         if self.checkpoints is None or not (now or at.stopped or at.step == steps or self.checkpoints.due()):
             return
         guard.check(at)
         self.checkpoints.save(
             to_plain(guard.state)
             | {"steps": at.step, "planned_steps": steps, "seconds": seconds}
-            | {"history": [list(row.items()) for row in self.run.history]}  # JSON would sort a row's names
+            | {"history": [list(row.items()) for row in self.run.history]}  # JSON would sort a row's keys
             | {"sums": at.sums, "stopped": at.stopped}
             | {"callbacks": tree_map(self.watchers.state(), self.run.backend.to_numpy)}
         )

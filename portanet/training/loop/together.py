@@ -1,4 +1,4 @@
-"""What the ranks of a run decide together: that all train the same, when to stop, and when to save."""
+"""Decisions that the ranks of a run share: that all train the same, when to stop, and when to save."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ _REASONS = ("", LIMITED, INTERRUPTED)
 
 
 class Alone:
-    """A run in one process: nothing is to be agreed on."""
+    """A run in a single process, with nothing to agree on."""
 
     def watchers(self, callbacks: Sequence[Callback]) -> Watchers:
         """Return the callbacks of this process."""
         return Watchers(tuple(callbacks))
 
     def checkpoints(self, own: Checkpoints | None) -> Checkpoints | None:
-        """Return where this process saves the run."""
+        """Return the checkpoints of this process."""
         return own
 
     def stop(self, own: Stop) -> Stop:
-        """Return what stops the run."""
+        """Return the stop of this process."""
         return own
 
 
 @dataclass(frozen=True)
 class Together(Alone):
-    """A run that ranks share: its stop, its checkpoints and its callbacks."""
+    """A run that ranks share: stop, checkpoints and callbacks act on all of them."""
 
     ranks: Ranks
     rows: int
 
     def watchers(self, callbacks: Sequence[Callback]) -> Watchers:
-        """Return the callbacks of this rank: progress is shown by rank 0 alone, with the rows that all ranks take."""
+        """Return the callbacks of this rank; only rank 0 shows progress, with the rows per second of all ranks."""
         for callback in callbacks:
             if isinstance(callback, Progress):
                 callback.rows = self.rows
@@ -66,7 +66,7 @@ class Together(Alone):
 
 
 class _AgreedStop(Stop):
-    """Stops all ranks after the same step, where any of them is asked to."""
+    """Stops all ranks after the same step if any of them is asked to stop."""
 
     def __init__(self, own: Stop, ranks: Ranks) -> None:
         self._own, self._ranks = own, ranks
@@ -77,7 +77,7 @@ class _AgreedStop(Stop):
 
 
 class _SharedCheckpoints(Checkpoints):
-    """Those of rank 0, which alone reads and writes them, for all ranks."""
+    """Checkpoints that rank 0 reads and writes for all ranks."""
 
     def __init__(self, own: Checkpoints, ranks: Ranks) -> None:
         self._own, self._ranks = own, ranks
@@ -95,7 +95,7 @@ class _SharedCheckpoints(Checkpoints):
 
 @dataclass(frozen=True)
 class _AgreedWatchers(Watchers):
-    """The callbacks of a rank; what one stops on any rank is stopped on all."""
+    """The callbacks of a rank; if one stops the run on any rank, all ranks stop."""
 
     ranks: Ranks
 
@@ -104,7 +104,7 @@ class _AgreedWatchers(Watchers):
 
 
 class _SameWeights(Callback):
-    """Raises BackendError where ranks have come to different weights."""
+    """Raises BackendError if the ranks' weights differ."""
 
     def __init__(self, ranks: Ranks) -> None:
         self._ranks = ranks
@@ -133,7 +133,7 @@ def _digest(params: Params, backend: Backend) -> str:
 
 
 def require_shareable(model: Layer, backend: Backend) -> None:
-    """Raise ModelError or ConfigError where ranks cannot share the batches of a model, or on a backend."""
+    """Raise ModelError or ConfigError if ranks cannot share the batches of this model, or on this backend."""
     if not model.rowwise:
         name = type(not_rowwise(model)).__name__
         remedy = "use LayerNorm, or one process"
@@ -144,7 +144,7 @@ def require_shareable(model: Layer, backend: Backend) -> None:
 
 
 def require_same(ranks: Ranks, identity: Mapping[str, Any], backend: Backend) -> None:
-    """Raise ConfigError on each rank where one would train with other settings, data, versions or devices."""
+    """Raise ConfigError on all ranks if one has other settings, data, versions or devices."""
     own = flat({**identity, **made_with(), **_computes_with(backend), "reduce": ranks.reduce})
     everyone = ranks.gather({name: repr(value) for name, value in own.items()})
     first = everyone[0]
@@ -159,13 +159,13 @@ def require_same(ranks: Ranks, identity: Mapping[str, Any], backend: Backend) ->
 
 
 def own_device(ranks: Ranks, backend: Backend) -> Backend:
-    """Return the backend on this rank's own device, where its host has several."""
+    """Return the backend on this rank's own device, if its host has several."""
     device = backend.device_of_rank(ranks.local_rank)
     return backend if device == backend.device else choose(backend.name, device, trace=backend.trace, fuse=backend.fuse)
 
 
 def _computes_with(backend: Backend) -> dict[str, Any]:
-    """The backend, the device and the kind of processor, by whose BLAS bits may differ."""
+    """The backend, the device and the kind of processor, whose BLAS may give other bits."""
     known = [found for found in _machine.blas().info() if found["user_api"] == "blas"]
     names = ("internal_api", "version", "architecture")
     kinds = sorted(" ".join(str(found.get(name, "")) for name in names) for found in known)

@@ -1,4 +1,4 @@
-"""All callbacks of a run, called as one, and the metrics that they watch on held-out rows."""
+"""The callbacks of a run behind one interface, and the metrics that they watch on held-out rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VALID = "valid_"
 
 @dataclass(frozen=True)
 class Watchers:
-    """Callbacks in the order in which they are called."""
+    """Callbacks, called in this order."""
 
     callbacks: tuple[Callback, ...]
 
@@ -45,7 +45,7 @@ class Watchers:
                 callback.end()
 
     def wants_params(self, step: int) -> bool:
-        """Whether any of them wants the arrays of this step."""
+        """Whether any callback wants the arrays of this step."""
         return any(callback.wants_params(step) for callback in self.callbacks)
 
     def advance(self, step: int) -> None:
@@ -54,7 +54,7 @@ class Watchers:
             callback.advance(step)
 
     def log(self, row: Row) -> bool:
-        """Call `log`, and return whether any of them stops the run."""
+        """Call `log`, and return whether any callback stops the run."""
         return bool([callback for callback in self.callbacks if callback.log(row)])
 
     def state(self) -> dict[str, dict[str, Any]]:
@@ -62,7 +62,7 @@ class Watchers:
         return {name: state for name, callback in self._named() if (state := callback.state())}
 
     def restore(self, states: Mapping[str, dict[str, Any]]) -> None:
-        """Give each callback the state that it had."""
+        """Restore the state of each callback."""
         for name, callback in self._named():
             if name in states:
                 callback.restore(states[name])
@@ -75,9 +75,9 @@ class Watchers:
 
 
 def watching(callbacks: Sequence[Callback], name: Any, task: Task) -> tuple[Callback, ...]:
-    """Return the callbacks, of which those that restore the best weights watch this metric of the held-out rows.
+    """Return the callbacks; those that restore the best weights now watch this metric of the held-out rows.
 
-    Where none does, KeepBest is added. ConfigError for a metric that the task does not have.
+    If there is none, KeepBest is added. Raises ConfigError for a metric that the task does not have.
     """
     monitor = _VALID + metric_named(name, task).key
     if not any(isinstance(callback, KeepBest) for callback in callbacks):
@@ -88,7 +88,7 @@ def watching(callbacks: Sequence[Callback], name: Any, task: Task) -> tuple[Call
 
 
 def with_metric(spec: TrainingSpec, name: Any, *, held_out: bool) -> TrainingSpec:
-    """Return the spec whose callbacks watch this metric; None leaves them. ConfigError without rows held out."""
+    """Return the spec with callbacks that watch this metric, if any; raises ConfigError without held-out rows."""
     if name is None:
         return spec
     task = task_of(spec.loss)
@@ -98,9 +98,9 @@ def with_metric(spec: TrainingSpec, name: Any, *, held_out: bool) -> TrainingSpe
 
 
 def watched_by(plan: Plan, targets: HostArray) -> list[str]:
-    """Return the keys of the metrics that a run's callbacks watch on held-out rows, and a history has not by itself.
+    """Return the keys of the metrics that callbacks watch on held-out rows, and that a history lacks by default.
 
-    Raises ConfigError for one that several targets have in several units.
+    Raises ConfigError for an error metric over targets with different units.
     """
     watched = {str(getattr(callback, "monitor", "")) for callback in plan.watchers.callbacks}
     found = [metric for metric in known_metrics(task_of(plan.spec.loss))[1:-1] if _VALID + metric.key in watched]
@@ -112,7 +112,7 @@ def watched_by(plan: Plan, targets: HostArray) -> list[str]:
 
 
 def require_watched(callbacks: Sequence[Callback], task: Task, *, held_out: bool) -> None:
-    """Raise ConfigError for a callback that watches what the history will not have: now, and not after an epoch."""
+    """Raise ConfigError, before training, for a callback that watches an entry that the history will not have."""
     own, *further, loss = (metric.key for metric in known_metrics(task))
     keys = [loss, own, *further]
     known = [loss, own, *((_VALID + key for key in keys) if held_out else ())]

@@ -31,19 +31,19 @@ from portanet.xp import device, namespace
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
 
-_SHARDS = 4  # at least, or none
-_ALIGNED = 8  # a shard's rows are a multiple of it
-_SHARD_ROWS = 32  # with fewer, products of matrices are slow
-_SHARD_MACS = 13_000_000  # multiplications forward: below it, NumPy's calls cost more than what they do
+_SHARDS = 4  # at least, if a batch is cut at all
+_ALIGNED = 8  # the rows of a shard are a multiple of this
+_SHARD_ROWS = 32  # at least; matrix products of fewer rows are slow
+_SHARD_MACS = 13_000_000  # at least, in the forward pass; below, the overhead of NumPy's calls dominates
 
 
 def shard_rows(model: Layer, input_shape: Shape, batch_size: int) -> int:
-    """How many rows make a shard: it follows from model and batch alone, so the bits do too.
+    """The number of rows in a shard: it depends on model and batch size alone, and so do the bits of the result.
 
-    So large that a shard is about half a millisecond of work, and so small that its arrays stay in the processor's
-    cache; a multiple of four shards of equal size, so that two or four workers end at the same time. The whole batch
-    where it would be fewer than four shards, since large products are shared too (xp/numpy.py), and for a
-    model that is not rowwise.
+    A shard is large enough for about half a millisecond of work, and small enough that its arrays stay in the
+    processor's cache. The number of shards is a multiple of four, all of equal size, so that two or four workers end
+    at the same time. A batch of fewer than four shards is not cut, since large products are parallel anyway
+    (xp/numpy.py), nor is one of a model that is not rowwise.
     """
     macs = model.macs(input_shape)
     if not model.rowwise or macs == 0:
@@ -72,19 +72,19 @@ def gradient_of(run: TrainedModel, layout: Layout, rows: int, accumulate: int, r
 
 
 def tracer_for(backend: Backend, workers: Workers, *, cut: bool) -> Transform:
-    """Return what traces a step: two workers may share its calls, unless the shards of a cut batch keep them busy."""
+    """Return the tracer of a step; two workers may share its calls, unless they already share the shards of a batch."""
     return backend.tracer(None if cut or workers.size == 1 else workers.run_pair)
 
 
 def team(run: TrainedModel, ranks: Ranks | None, numbers: int = 0) -> Workers:
-    """Return the threads of this process, or with ranks those of all; for sums of vectors of this many numbers."""
+    """Return the threads of this process, or with ranks those of all processes, for sums of vectors of this length."""
     local = shards.workers(run.workers)
     return local if ranks is None else Team(ranks, local, run.backend, numbers)
 
 
 @contextlib.contextmanager
 def shared(run: TrainedModel, workers: Workers) -> Iterator[None]:
-    """While the block runs, these workers share the rows that are measured."""
+    """Share the rows that are measured among these workers, within the block."""
     run.sharing = workers
     try:
         yield
@@ -93,12 +93,12 @@ def shared(run: TrainedModel, workers: Workers) -> Iterator[None]:
 
 
 class Batch(NamedTuple):
-    """What one batch gives.
+    """The result of one batch.
 
     grads    the gradient of the loss
-    sums     "loss", and as "counted" what adds up to the score, if they were to be measured
-    buffers  those after the step
-    weight   the sum of the weights of its rows; their number where all count the same
+    sums     if measured, "loss" and, for the metric, the partial sums "counted"
+    buffers  the buffers after the step
+    weight   the sum of the weights of its rows; their number if all count the same
     """
 
     grads: Array
@@ -113,9 +113,9 @@ class Gradient:
 
     grad = sum over shards of d/dparams sum_i weights_i * value_i        weights: sum 1 over the whole batch
 
-    shard_rows  how many rows of a batch are computed at once; None: all
-    flat        whether parameters and gradient are one vector; else they are a tuple of one for each array
-    trace       makes functions of arrays faster: `Backend.tracer`
+    shard_rows  rows of a batch that are computed at once; None: all
+    flat        whether parameters and gradient are one vector; else they are tuples with one vector per array
+    trace       the transform that speeds up functions of arrays: `Backend.tracer`
     counts      whether the sums hold "counted" too
     """
 
@@ -131,7 +131,7 @@ class Gradient:
     def __call__(
         self, flat: Array, buffers: Params, data: Data, rows: Array | None, key: Key, *, measure: bool
     ) -> Batch:
-        """For the rows that `rows` numbers, or for all rows; `measure` also gives loss and score."""
+        """The gradient for the rows with these indices, or for all rows; `measure` adds loss and metric."""
         count = (data.x if rows is None else rows).shape[0]
         weight: Array | int = count
         if data.weights is not None:
@@ -171,7 +171,7 @@ class Gradient:
     @cached_property
     def _part(self) -> Callable[..., _Part]:
         pure = is_frozen(self.model) and is_frozen(self.loss)
-        return self.trace(replace(self)._of_part, reused=0, pure=pure)  # a copy, so that neither keeps the other alive
+        return self.trace(replace(self)._of_part, reused=0, pure=pure)  # a copy avoids a reference cycle
 
     def _of_part(
         self,
@@ -184,7 +184,7 @@ class Gradient:
         batch: int,
         measure: bool,
     ) -> _Part:
-        """What these rows add to the loss of a batch of so many rows, to its gradient and to its score."""
+        """The contribution of these rows to loss, gradient and metric of a batch of `batch` rows."""
         x, labels = data.x, data.labels
         if rows is not None:
             x, labels = take(x, rows), take(labels, rows)
@@ -207,13 +207,13 @@ _Part = tuple[Any, dict[str, Array], Params]
 
 
 def not_rowwise(layer: Layer) -> Layer:
-    """The layer inside that needs the whole batch."""
+    """The innermost layer that needs the whole batch."""
     return next((not_rowwise(child) for child in layer.children.values() if not child.rowwise), layer)
 
 
 def _shares(weights: Array, rows: Array | None) -> tuple[Array, Array]:
-    """The weight of each row of the batch, made to sum to 1, and their sum before."""
+    """The weights of the batch's rows, normalised to sum 1, and their sum before."""
     weights = weights if rows is None else take(weights, rows)
     xp = namespace(weights)
     total = xp.sum(weights)
-    return weights / xp.where(total > 0, total, 1.0), total  # a batch without any weight moves nothing
+    return weights / xp.where(total > 0, total, 1.0), total  # a batch of weight 0 has a zero gradient

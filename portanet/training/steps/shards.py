@@ -1,4 +1,4 @@
-"""Deterministic parallel sums: computed by the caller alone or with threads beside it, with the same bits."""
+"""Deterministic parallel sums: the same bits whether the caller computes alone or with further threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Part = Callable[[int], tuple[Array, ...]]
 
 
 class Workers(Protocol):
-    """Anything that can compute part(0), ..., part(count - 1)."""
+    """Something that can compute part(0), ..., part(count - 1)."""
 
     size: int
 
@@ -52,7 +52,7 @@ class Serial:
 
 
 class Threads:
-    """The caller and `size - 1` threads, which live on between calls."""
+    """The caller and `size - 1` threads, which are kept between calls."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -88,13 +88,13 @@ class Threads:
                     done(number, part(number))
             except BaseException:
                 with lock:
-                    list(numbers)  # so that the others end too
+                    list(numbers)  # exhausted, so the other threads end too
                 raise
 
         self._together(work, [work] * min(count - 1, self.size - 1))
 
     def _together(self, own: Callable[[], Any], others: list[Callable[[], Any]]) -> None:
-        """Call a function here and others on the workers, and wait for all; an error is raised afterwards."""
+        """Call `own` in this thread and the others on the workers, wait for all, then raise the first error."""
         started = [worker.start(task) for worker, task in zip(self._workers, others, strict=False)]
         try:
             own()
@@ -113,7 +113,7 @@ class Worker:
         threading.Thread(target=self._work, name="portanet-worker", daemon=True).start()
 
     def start(self, task: Callable[[], Any]) -> SimpleQueue[BaseException | None]:
-        """Start a task; the queue gets None when it has ended, or the exception that it raised."""
+        """Start a task; when it ends, the queue gets None or the exception that it raised."""
         done: SimpleQueue[BaseException | None] = SimpleQueue()
         self._tasks.put((task, done))
         return done
@@ -124,7 +124,7 @@ class Worker:
             task, done = self._tasks.get()
             try:
                 task()
-            except BaseException as error:  # raised again by the thread that waits
+            except BaseException as error:  # raised again in the waiting thread
                 done.put(error)
             else:
                 done.put(None)
@@ -152,7 +152,7 @@ class OrderedSum:
 
 
 def _ignore_infinities() -> None:
-    """Silence NumPy's warnings in this thread: the training looks for infinite numbers, and says where they began."""
+    """Silence NumPy's warnings in this thread: training itself checks for infinite numbers and finds their origin."""
     import numpy as np
 
     np.seterr(over="ignore", invalid="ignore", divide="ignore")
@@ -160,11 +160,11 @@ def _ignore_infinities() -> None:
 
 @functools.cache
 def workers(size: int) -> Workers:
-    """This many workers, the same ones each time; threads if there are several."""
+    """Return `size` workers, the same ones for each call; threads if there are several."""
     return Serial() if size == 1 else Threads(size)
 
 
-if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # a forked process does not have its parent's threads
     os.register_at_fork(after_in_child=workers.cache_clear)
 
 
@@ -174,7 +174,7 @@ def add(parts: Iterable[tuple[Array, ...]]) -> list[Array]:
 
 
 def _added(totals: list[Array], part: tuple[Array, ...]) -> list[Array]:
-    """The totals with one more part, which may be overwritten afterwards."""
+    """The totals with one more part added; the part may be overwritten afterwards."""
     return [_add(total, array) for total, array in zip(totals, part, strict=True)] if totals else [*map(copied, part)]
 
 

@@ -1,12 +1,12 @@
-"""One source of rows, wherever they lie: on the device, in a memory map, or on the host and sent step by step.
+"""The training rows behind one interface: on the device, in a memory map, or on the host and sent step by step.
 
-`as_source` looks at what it was given once. Nothing after it asks which kind of source it has:
+`as_source` chooses the kind of source. The code after it does not depend on the kind:
 
     Resident  an array that the backend computes on
     Mapped    rows of a memory map, read when they are needed, for a backend that computes in host memory
-    Streamed  rows that stay on the host; each step's rows are sent to the device when it comes
+    Streamed  rows that stay on the host; each step's rows are sent to the device when they are needed
 
-`Examples` are these rows with their labels and weights: what steps are taken on.
+`Examples` are these rows with their labels and weights.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from portanet.training.steps.state import Data, State, take
 from portanet.training.steps.step import Step
 from portanet.xp import namespace
 
-FIT_ROWS = 4096  # the rows that preprocessing is fitted to at once: the bits of its sums depend on it
-_SHARE = 0.5  # of the free memory that rows may take: a step needs the rest
+FIT_ROWS = 4096  # rows in a block that preprocessing is fitted to; the bits of its sums depend on it
+_SHARE = 0.5  # of the free memory, that rows may take; a step needs the rest
 
 TakeSteps = Callable[[State, Any, Keys, Sequence[float]], tuple[State, Metrics]]
 """Takes a run of steps from a state: the rows of each step, its noise key and its learning rate."""
@@ -43,11 +43,11 @@ TakeSteps = Callable[[State, Any, Keys, Sequence[float]], tuple[State, Metrics]]
 
 @dataclass(frozen=True, eq=False)
 class Source(ABC):
-    """Rows `given` by the caller, which are never written to, for a model on a backend.
+    """Rows `given` by the caller, for a model on a backend; they are never written to.
 
     transfer  the dtype in which rows reach the backend, by name; None for bytes that stay bytes
     check     raises DataError for values that the model cannot take
-    offsets   what is subtracted from each row in float64, in its shape, before it reaches any layer; None: nothing
+    offsets   subtracted from each row, in float64 and in its shape, before the first layer; None: nothing
     """
 
     given: Any
@@ -71,7 +71,7 @@ class Source(ABC):
 
     @property
     def card_offsets(self) -> tuple[float, ...]:
-        """The offsets as a model's card has them."""
+        """The offsets in the form of a model's card."""
         return () if self.offsets is None else tuple(self.offsets.ravel().tolist())
 
     @functools.cached_property
@@ -80,18 +80,18 @@ class Source(ABC):
         return self.given if is_host(self.given) else self.backend.to_numpy(self.given)
 
     def on_host(self, rows: Any) -> HostArray:
-        """Some rows on the host, in the precision they were given in: the one place for changes before any cast."""
+        """Some rows on the host, in their original precision, with the offsets subtracted before any cast."""
         return self._changed(self.host_rows[rows])
 
     def _changed(self, block: HostArray) -> HostArray:
         return block if self.offsets is None else subtract(block, self.offsets)
 
     def host_blocks(self) -> Blocks:
-        """All rows on the host, for `Layer.fit`: numbers that do not wrap around, in no less than they were given."""
+        """All rows on the host, for `Layer.fit`: as floats, which do not overflow, without loss of precision."""
         return Blocks(lambda rows: _wide(self.on_host(rows), self.transfer), len(self), FIT_ROWS)
 
     def fingerprint(self) -> str:
-        """SHA-256 over shape, dtype and bytes, the same wherever the rows lie."""
+        """SHA-256 over shape, dtype and bytes, independent of the kind of source."""
         return fingerprint(self.host_rows)
 
     def validate(self) -> None:
@@ -101,7 +101,7 @@ class Source(ABC):
 
     @abstractmethod
     def require_full_batch(self) -> None:
-        """Raise ConfigError where one step cannot take all rows."""
+        """Raise ConfigError if one step cannot take all rows."""
 
     @abstractmethod
     def blocks(self, size: int) -> Blocks:
@@ -109,11 +109,11 @@ class Source(ABC):
 
     @abstractmethod
     def batch(self, rows: HostArray | None) -> Any:
-        """The rows of one step on the backend, without numbers all rows; they may be read as they are sliced."""
+        """The rows of one step on the backend, all rows for None; they may be read lazily, when they are sliced."""
 
     @abstractmethod
     def numbers(self, order: HostArray) -> Any:
-        """Row numbers in int32, where a compiled run of steps takes them."""
+        """Row indices in int32, in the memory in which a compiled run of steps takes them."""
 
     @abstractmethod
     def compile(self, step: Step, examples: Examples) -> TakeSteps:
@@ -145,7 +145,7 @@ class Resident(Source):
 
 @dataclass(frozen=True, eq=False)
 class Streamed(Source):
-    """Rows on the host: each step's rows go to the device in one copy, which nothing waits for."""
+    """Rows on the host: each step's rows are sent to the device in one asynchronous copy."""
 
     def blocks(self, size: int) -> Blocks:
         return Blocks(self.checked, len(self), size)
@@ -171,7 +171,7 @@ class Streamed(Source):
             total: Metrics = {}
             numbers = self.backend.send(rows, "int32")
             for i, (key, rate) in enumerate(zip(keys, rates, strict=True)):
-                # The batch has no name here, so that its memory is free for the next one.
+                # The batch is not bound to a name, so its memory is free for the next one.
                 state, metrics = take_step(state, examples.batch(rows[i], numbers[i, ...]), None, [key], [rate])
                 total = {name: total[name] + value for name, value in metrics.items()} if total else metrics
             return state, total
@@ -205,7 +205,7 @@ class Mapped(Streamed):
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Rows of a source; `targets` are their labels on the device, and without weights every row counts the same."""
+    """Rows of a source with `targets`, their labels on the device; without weights every row counts the same."""
 
     source: Source
     labels: HostArray
@@ -217,7 +217,7 @@ class Examples:
         return self.source.compile(step, self)
 
     def batch(self, rows: HostArray | None, numbers: Array | None = None) -> Data:
-        """The data of one step: these rows, whose `numbers` may be on the device already; without rows, all."""
+        """The data of one step: these rows, or all for None; `numbers` are their indices, if already on the device."""
         data = Data(self.source.batch(rows), self.targets, self.weights)
         if rows is None:
             return data
@@ -227,20 +227,20 @@ class Examples:
 def as_source(
     x: Any, model: Layer, backend: Backend, dtype: str, *, offsets: Sequence[float] | None = None, place: bool = True
 ) -> Source:
-    """The rows `x` ready for a model: checked, and where the backend computes on them if there is room.
+    """The rows `x` ready for a model: checked, and placed on the device if there is room.
 
-    offsets  those of a model's card, which it was trained with; None: what `find_offsets` finds in these rows
-    place    without it host rows stay there and are checked as blocks of them are read, for a single walk over them
+    offsets  those of the model's card, from its training; None: those that `find_offsets` finds in these rows
+    place    if False, host rows stay on the host and are checked block by block as they are read, for a single pass
 
-    uint8 stays where the model's first layer casts it, unless the backend prefers to cast once; every other kind
-    becomes `dtype`, without the offsets. Raises DataError for what is not an array of finite numbers with at least one
-    row, or holds values that the model cannot take.
+    uint8 rows stay uint8 if the model's first layer casts them, unless the backend prefers to cast once. All others
+    become `dtype`, after the offsets are subtracted. Raises DataError unless `x` is an array of finite numbers with at
+    least one row, and for values that the model cannot take.
     """
     x = as_array(x, backend)
     require_numbers(x)
     check = functools.partial(require_usable, model=model, dtype=dtype)
     if not is_host(x):
-        check(x)  # all at once: the device is waited for
+        check(x)  # all at once: each check waits for the device
     source = Streamed(x, backend, dtype, check, None)
     if offsets is not None:
         source = replace(source, offsets=in_a_row(offsets, source.shape[1:]))
@@ -275,19 +275,19 @@ def _placed(source: Streamed) -> Source:
 
 
 def _selected(rows: Any, numbers: HostArray) -> Any:
-    """Some rows of a memory map, which are read when they are sliced."""
+    """Some rows of a memory map, read lazily when they are sliced."""
     mapped = as_rows(rows)
     assert mapped is not None
     return mapped.select(numbers)
 
 
 def _wide(block: HostArray, transfer: str | None) -> HostArray:
-    """Rows as layers compute with them: bytes for a layer that casts them, else float32, or float64 for the rest."""
+    """Rows for `Layer.fit`: floats, and bytes that the layer casts, unchanged; uint8 as float32, others as float64."""
     if transfer is None or block.dtype in (np.float32, np.float64):
         return block
     return block.astype(np.float32 if block.dtype == np.uint8 else np.float64)
 
 
 def _nbytes(source: Source) -> int:
-    """How much memory the rows take on the device."""
+    """The number of bytes that the rows take on the device."""
     return math.prod(source.shape) * np.dtype(source.transfer or np.uint8).itemsize

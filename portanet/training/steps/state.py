@@ -15,9 +15,9 @@ from portanet.xp import namespace
 
 
 class State(NamedTuple):
-    """Everything that changes from step to step; inside `PerArrayStep` flat and optimizer are tuples.
+    """Everything that a step changes; inside `PerArrayStep`, flat and optimizer are tuples.
 
-    averaged  the buffers that go with averaged weights; empty where the optimizer averages none
+    averaged  the buffers that belong to averaged weights; empty if the optimizer does not average
     """
 
     flat: Any
@@ -35,7 +35,7 @@ class Position:
     """The position of a run between two steps.
 
     step     how many steps are done
-    sums     of each run of steps in this epoch
+    sums     the sums of each run of steps in this epoch
     stopped  whether a callback has stopped the run
     """
 
@@ -46,20 +46,20 @@ class Position:
 
 
 class Data(NamedTuple):
-    """The rows to learn from, all on one device; without weights every row counts the same."""
+    """The training rows, all on one device; without weights every row counts the same."""
 
     x: Any
     labels: Array
     weights: Array | None = None
 
     def with_labels(self, rows: Array) -> Data:
-        """The same x with the labels and weights of these rows alone."""
+        """The same x, with the labels and weights of these rows."""
         weights = None if self.weights is None else take(self.weights, rows)
         return Data(self.x, take(self.labels, rows), weights)
 
 
 def require_state(optimizer: Any, state: Any, flat: Array) -> None:
-    """Raise ConfigError for the state of an optimizer that holds values other than numbers and arrays like `flat`."""
+    """Raise ConfigError if an optimizer's state holds anything but numbers and arrays like `flat`."""
     kinds = (type(flat), np.generic) if isinstance(flat, np.ndarray) else (type(flat),)
     for leaf in flatten([state], []):
         if not (leaf is None or type(leaf) in (bool, int, float) or isinstance(leaf, kinds)):
@@ -70,7 +70,7 @@ def require_state(optimizer: Any, state: Any, flat: Array) -> None:
 
 
 def require_form(optimizer: Any, state: Any, before: Any) -> None:
-    """Raise ConfigError where an optimizer's state has other entries, or other shapes of arrays, than before."""
+    """Raise ConfigError if the entries of an optimizer's state, or the shapes of its arrays, have changed."""
     found, expected = (map_leaves(tree, _form) for tree in (state, before))
     if found != expected:
         raise ConfigError(
@@ -80,11 +80,11 @@ def require_form(optimizer: Any, state: Any, before: Any) -> None:
 
 
 def _form(leaf: Any) -> Any:
-    """The shape of an array; that of a number is ()."""
+    """The shape of an array, or () for a number."""
     return None if leaf is None else tuple(getattr(leaf, "shape", ()))
 
 
 def take(x: Array, rows: Array) -> Array:
-    """The rows of `x` with these numbers."""
+    """The rows of `x` at these indices."""
     taken: Array = namespace(x).take(x, rows, axis=0)
     return taken

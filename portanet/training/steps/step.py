@@ -21,9 +21,9 @@ from portanet.xp import namespace
 
 @dataclass(frozen=True)
 class Step:
-    """Equal steps are equal values, so a backend that compiles them need not do it twice.
+    """One training step. Equal steps compare equal, so that a backend compiles them only once.
 
-    measure  whether the metrics hold the loss, summed over the batch's rows by weight, and what adds up to the score
+    measure  whether to return the weighted sum of the loss over the batch's rows, and the partial sums of the metric
     """
 
     gradient: Gradient
@@ -39,11 +39,11 @@ class Step:
         return State(flat, batch.buffers, optimizer, averaged), metrics
 
     def _of_all(self, state: Any) -> Any:
-        """The optimizer's state, for its numbers."""
+        """The optimizer's state, of which only the numbers are used."""
         return state
 
     def per_array(self) -> PerArrayStep | None:
-        """The same step with one vector for each array; None with shards, or if the optimizer needs all numbers."""
+        """The same step with one vector per array; None with shards, or if the optimizer needs the whole gradient."""
         if self.gradient.shard_rows is not None or not getattr(self.optimizer, "elementwise", False):
             return None
         return PerArrayStep(replace(self.gradient, flat=False), self.optimizer, self.measure)
@@ -66,7 +66,7 @@ class Step:
 
 @dataclass(frozen=True)
 class PerArrayStep(Step):
-    """The step on a state that `split` turns into one vector per array, and `join` into one for all again."""
+    """The step on a state with one vector per array: `split` makes it from a flat state, and `join` reverses that."""
 
     def split(self, state: State) -> State:
         """The state with tuples of vectors in place of the flat vector and the optimizer's state."""
@@ -84,7 +84,7 @@ class PerArrayStep(Step):
         return State(_join(state.flat, shapes), state.buffers, _join(state.optimizer, shapes), state.averaged)
 
     def _of_all(self, state: Any) -> Any:
-        return state[0]  # the numbers are the same in every part
+        return state[0]  # numbers are equal in every part
 
     def _update(self, flat: Any, grads: Any, state: Any, rate: float) -> tuple[Any, Any]:
         pairs = [super(PerArrayStep, self)._update(*part, rate) for part in zip(flat, grads, state, strict=True)]

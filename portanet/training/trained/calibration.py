@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def require_calibratable(spec: TrainingSpec, model: Layer, *, held_out: bool) -> None:
     """Raise ConfigError if probabilities cannot be calibrated: without held-out rows, or without a last Dense.
 
-    spec, model  of the run; one that does not ask for it may be any
-    held_out     whether there are rows to do it on
+    spec, model  of the run; nothing is required if the spec does not ask for calibration
+    held_out     whether there are rows to calibrate on
     """
     if not spec.calibrate:
         return
@@ -38,10 +38,10 @@ def require_calibratable(spec: TrainingSpec, model: Layer, *, held_out: bool) ->
 
 
 def put_right(run: TrainedModel, source: Source, labels: HostArray) -> None:
-    """Give a run the margins of its intervals, or the temperature of its probabilities if its spec asks for it.
+    """Calibrate a run: set the margins of its intervals, or the temperature if its spec asks for calibration.
 
-    The temperature goes into the weights and biases of the last Dense, so layers and answers stay the same. A model
-    that ends in another layer stays unchanged, as does one of several classes at once.
+    The temperature is folded into the weights and biases of the last Dense, so layers and predicted classes stay the
+    same. A model that ends in another layer, and a multi-label model, stay unchanged.
     """
     if len(run.card.levels) > 1:
         targets = Unit.of_card(run.card).numbers(labels)

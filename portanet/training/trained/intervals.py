@@ -15,7 +15,7 @@ from portanet.training.inputs.units import Unit
 
 
 def coverage_of(card: ModelCard) -> float:
-    """Return the fraction of the targets that lies between the first and the last level of a model; 0 without any."""
+    """Return the fraction of targets between the first and the last level of a model; 0 without levels."""
     return card.levels[-1] - card.levels[0] if card.levels else 0.0
 
 
@@ -24,9 +24,10 @@ def margins(outputs: HostArray, targets: HostArray, card: ModelCard) -> tuple[fl
 
         score_i = max(low_i - y_i, y_i - high_i)        margin = the ceil((N + 1) coverage)-th smallest score
 
-    So the interval of a new row holds its target with this chance, whatever the distribution, if the rows are a fair
-    sample that the network was not fitted to. Below 0 the quantiles were too wide. Conformalized quantile regression:
-    Romano, Patterson, Candes 2019, arXiv:1905.03222. Raises DataError for too few rows.
+    The interval of a new row then contains its target with probability `coverage`, whatever the distribution, if the
+    rows are exchangeable with it and the network was not fitted to them. A negative margin narrows intervals that are
+    too wide. Conformalized quantile regression: Romano, Patterson, Candes 2019, arXiv:1905.03222. Raises DataError for
+    too few rows.
     """
     low, high = _ends(outputs, len(card.levels))
     scores = np.maximum(low - targets, targets - high)
@@ -34,9 +35,9 @@ def margins(outputs: HostArray, targets: HostArray, card: ModelCard) -> tuple[fl
 
 
 def conformal(scores: HostArray, coverage: float, remedy: str) -> HostArray:
-    """Return the ceil((N + 1) coverage)-th smallest of scores (N, ...): a new row's is at most that, with that chance.
+    """Return the ceil((N + 1) coverage)-th smallest of scores (N, ...): a bound on a new score with this probability.
 
-    remedy  what to do about too few rows, for the DataError that they raise
+    remedy  the advice in the DataError for too few rows
     """
     count = len(scores)
     rank = math.ceil((count + 1) * coverage - 1e-9)

@@ -1,4 +1,4 @@
-"""Measuring a trained model on labelled rows: in one pass over them, or each of several targets alone."""
+"""Metrics of a trained model on labelled rows, in one pass over them, or separately for each target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def measure(
     run: TrainedModel, source: Source, labels: HostArray, keys: Sequence[str] | None = ()
 ) -> dict[str, float | int]:
-    """Return the metric, the mean loss, and of the further metrics those with these keys; None is all of them.
+    """Return the metric, the mean loss, and the further metrics with these keys; None means all of them.
 
     Source and labels are those of `TrainedModel.labelled`. Call it within a session of the backend.
     """
@@ -49,7 +49,7 @@ def measure(
         loss = run.loss(outputs, targets, each)[0]
         if keeps:
             blocks[start] = run.wide(outputs)
-        if not run.task.is_classification:  # squares of numbers need more than float32 holds
+        if not run.task.is_classification:  # float32 is too narrow for squares of targets
             outputs, targets = run.wide(outputs), run.wide(targets)
         return run.wide(loss), run.wide(run.task.partial(outputs, targets))
 
@@ -63,7 +63,7 @@ def measure(
 
 
 def source_for(run: TrainedModel, x: Any, *, place: bool = False) -> Source:
-    """Return rows for a model: at least one, in its shape. ModelError and DataError for others."""
+    """Return the rows as a source for the model; raises ModelError or DataError for a wrong shape or no rows."""
     given, x = x, as_array(rows_for(x, run.card), run.backend)
     if tuple(x.shape[1:]) != run.input_shape:
         shapes = f"{run.input_shape}, got {tuple(x.shape[1:])}"
@@ -75,14 +75,14 @@ def source_for(run: TrainedModel, x: Any, *, place: bool = False) -> Source:
 
 
 def target_names(run: TrainedModel) -> tuple[str, ...]:
-    """Return the name of each of several targets, or its number from 1; none for a model that has one label a row."""
+    """Return the name of each target, or its number from 1; empty for a model with one label per row."""
     [outputs] = run.model.output_shape(run.input_shape)
     count = outputs // max(1, len(run.card.levels))
     return () if run.task.has_one_class else run.card.target_names(count)
 
 
 def measure_targets(run: TrainedModel, x: Any, labels: Any = None) -> dict[str, dict[str, float]]:
-    """Return the scores of each of several targets by its name, as `evaluate` has their means; none for one target.
+    """Return the scores of each target by name, of which `evaluate` gives the means; empty for a single target.
 
     x, labels  as `TrainedModel.evaluate` takes them
     """
@@ -96,7 +96,7 @@ def measure_targets(run: TrainedModel, x: Any, labels: Any = None) -> dict[str, 
 
 
 def _alone(run: TrainedModel, outputs: HostArray, numbers: HostArray, place: int) -> Answers:
-    """The answers of one target, as those of a model that has no other."""
+    """The outputs and labels of one target, as if the model had no other."""
     count = numbers.shape[1]
     card = ModelCard((), levels=run.card.levels)
     for entry in ("target_center", "target_scale", "margins"):

@@ -9,13 +9,13 @@ from portanet._typing import Array, Params, Shape
 from portanet.backends import Backend
 from portanet.nn.layer import Layer
 
-_LEAST, _MOST = 128, 2048  # rows in a block: the most bounds the memory, whatever the number of rows
-_MACS = 130_000_000  # multiplications: more of them take arrays that do not stay in the processor's cache
+_LEAST, _MOST = 128, 2048  # rows in a block; the maximum bounds the memory
+_MACS = 130_000_000  # in a block: with more, its arrays do not fit the processor's cache
 _WARMUP = 4  # plain calls before it is traced
 
 
 def block_rows(model: Layer, input_shape: Shape) -> int:
-    """How many rows are computed at once."""
+    """The number of rows in a block."""
     rows, macs = _LEAST, model.macs(input_shape)
     while rows < _MOST and rows * macs < _MACS:
         rows *= 2
@@ -42,4 +42,4 @@ class Outputs:
         return outputs
 
     def __reduce__(self) -> Any:
-        return type(self), (self.model, self.backend, self._input_shape)  # without what was traced in this process
+        return type(self), (self.model, self.backend, self._input_shape)  # without the traces of this process

@@ -1,4 +1,4 @@
-"""The arrays of a model by child name: those that a run starts from, and those of a trained model."""
+"""The arrays of a model by child name: the initial ones of a run, and those of a trained model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class TrainedParams(dict[str, Any]):
 
 
 def first_params(model: Layer, source: Source, params: Params | None, seed: int, dtype: str) -> Params:
-    """The first parameters on the backend: those given, or drawn on the host, preprocessing fitted to the rows."""
+    """The initial parameters on the backend: given, or drawn on the host with preprocessing fitted to the rows."""
     host = model.init(generator(seed, WEIGHTS), source.shape[1:])
     if params is not None:
         return on_backend(_like(host, params), source.backend, dtype)

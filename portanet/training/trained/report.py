@@ -1,4 +1,4 @@
-"""The report of a trained model: its record, its answers on labelled rows, and the page of both."""
+"""The HTML report of a trained model: the record of its training, and its predictions on labelled rows."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from portanet.training.trained.summary import layers
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
 
-_ROWS = 10_000  # that are answered for a report, at most
-_VALUES = 2**26  # in those, at most, but for the first few
+_ROWS = 10_000  # at most, that a report measures on
+_VALUES = 2**26  # at most, in all these rows; _FEW rows in any case
 _FEW = 5
-_SHUFFLED = 1000  # of those, for the importance of columns
-_CELLS = 200_000  # that are answered with one column shuffled
+_SHUFFLED = 1000  # of these rows, for the importance of columns
+_CELLS = 200_000  # at most, in the rows predicted with one column shuffled
 _COLUMNS = 500
 
 
 def record_of(run: TrainedModel, name: str) -> RunRecord:
-    """The record of a model's training, as run.json and history.jsonl hold it."""
+    """The record of a model's training, as in run.json and history.jsonl."""
     result = run.about.get("scores", {}) | {
         "steps": run.about.get("steps", run.steps), "backend": run.backend.name, "device": run.backend.device,
         "dtype": run.dtype, "seed": run.spec.seed,
@@ -55,9 +55,9 @@ def record_of(run: TrainedModel, name: str) -> RunRecord:
 
 
 def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evidence:
-    """The model's answers on rows and labels, as `evaluate` takes them, or on 10,000 of them at even distances.
+    """The model's predictions for rows with labels, as `evaluate` takes them; at most 10,000 rows, evenly spaced.
 
-    rows  what they are called: "validation", "test", "training" or "given"
+    rows  the kind of rows: "validation", "test", "training" or "given"
     """
     total = len(x) if labels is None else len(labels)
     [outputs] = run.model.output_shape(run.input_shape)
@@ -81,7 +81,7 @@ def evidence_of(run: TrainedModel, rows: str, x: Any, labels: Any = None) -> Evi
 
 
 def report_of(run: TrainedModel, path: str | Path | None, x: Any = None, labels: Any = None) -> Page | Path:
-    """The report of a model, measured on these rows, or on those that it was validated on; with a path, written."""
+    """The report of a model, measured on these rows or on its validation rows; with a path, written to a file."""
     require_packages()
     name = "report" if path is None else Path(path).stem
     rows, (x, labels) = ("given", (x, labels)) if x is not None else ("validation", pair_of(run.held_out))
@@ -92,7 +92,7 @@ def report_of(run: TrainedModel, path: str | Path | None, x: Any = None, labels:
 
 
 def _classes(run: TrainedModel) -> tuple[str, ...]:
-    """The name of each class, or its number; none for numbers."""
+    """The name or number of each class; empty for a regression."""
     if not run.task.is_classification:
         return ()
     outputs = run.model.output_shape(run.input_shape)[0]
@@ -100,12 +100,12 @@ def _classes(run: TrainedModel) -> tuple[str, ...]:
 
 
 def _single(run: TrainedModel, targets: HostArray) -> HostArray:
-    """The likeliest class where a row has a probability for each."""
+    """Class numbers; of class probabilities, the most probable class."""
     return np.asarray(np.argmax(targets, axis=1)) if run.task.has_one_class and targets.ndim == 2 else targets
 
 
 def _predicted(run: TrainedModel, outputs: HostArray) -> HostArray:
-    """Numbers in the unit of the targets, (N, K)."""
+    """Predictions in the unit of the targets, (N, K)."""
     wide: Any = outputs.astype(np.float64)
     return Unit.of_card(run.card).targets(np.asarray(run.task.predictions(wide)).reshape(len(wide), -1))
 
@@ -118,7 +118,7 @@ def _score(run: TrainedModel, outputs: HostArray, numbers: HostArray) -> float:
 
 
 def _importance(run: TrainedModel, x: HostArray, outputs: HostArray, numbers: HostArray) -> dict[str, float]:
-    """How much of the score is lost when the values of a column are shuffled: Breiman 2001, section 10."""
+    """Permutation importance: the score lost when a column's values are shuffled (Breiman 2001, section 10)."""
     columns = Evidence("", 0, x, numbers, outputs, run.card).column_indices
     if not 1 < len(columns) <= _COLUMNS:
         return {}
@@ -134,7 +134,7 @@ def _importance(run: TrainedModel, x: HostArray, outputs: HostArray, numbers: Ho
 
 
 def _filters(run: TrainedModel) -> HostArray | None:
-    """The weights of the first trained layer, (units, C, H, W), where its input is an image."""
+    """The weights of the first trained layer, (units, C, H, W), if its input is an image."""
     for path, layer, shape in _layers(run.model, run.input_shape, ()):
         if "weight" in layer.trainable_names:
             weight: Any = to_host(tree_get(run.params, (*path, "weight")))
@@ -146,7 +146,7 @@ def _filters(run: TrainedModel) -> HostArray | None:
 
 
 def _layers(layer: Layer, shape: Shape, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Layer, Shape]]:
-    """Each layer with the path of its arrays and the shape of its input, in order."""
+    """The layers in order, each with the path of its arrays and its input shape."""
     yield path, layer, shape
     for name, child, child_shape in layer.children_with_shapes(shape):
         yield from _layers(child, child_shape, (*path, name))

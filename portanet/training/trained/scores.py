@@ -19,12 +19,12 @@ from portanet.training.inputs.tasks import Task
 from portanet.training.inputs.units import Unit
 from portanet.training.trained.intervals import bounds
 
-LARGE = 2**24  # outputs, 128 MiB in float64: of more, only what adds up over batches is measured unasked
+LARGE = 2**24  # outputs, 128 MiB in float64; for more, by default only metrics that add up over batches are computed
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Outputs (N, K) and labels as the loss takes them, in float64, and what is known of a regression's targets."""
+    """Outputs (N, K) and labels as the loss takes them, in float64, with the unit of a regression's targets."""
 
     task: Task
     outputs: Any
@@ -43,7 +43,7 @@ class Answers:
 
     @cached_property
     def confusion(self) -> Any:
-        """The confusion matrix, (K, K) in float64; by counting, as one-hot rows of many classes are large."""
+        """The confusion matrix, (K, K) in float64; counted, because one-hot rows of many classes are large."""
         classes = self.outputs.shape[1]
         pairs = self.labels.astype(np.int64) * classes + self.outputs.argmax(axis=1)
         return np.bincount(pairs, minlength=classes**2).reshape(classes, classes).astype(np.float64)
@@ -90,7 +90,7 @@ _OF_INTERVALS: _Scores = {
 
 
 def _of(task: Task) -> _Scores:
-    """The scores of a task beside its own metric and the loss."""
+    """The further scores of a task, without its own metric and the loss."""
     if getattr(task, "levels", 1) > 1:
         return _OF_INTERVALS
     return _OF_CLASSES if task.has_one_class else _RANKINGS if task.is_classification else _OF_NUMBERS
@@ -112,9 +112,9 @@ def metric_named(name: Any, task: Task) -> Metric:
 
 
 def scores(answers: Answers, keys: Collection[str] | None = None) -> dict[str, float]:
-    """Return the scores with these keys, or all that are defined: of labels that are shares there are none.
+    """Return the scores with these keys, or all that are defined; labels that are class probabilities have none.
 
-    The area under a curve is not defined where all rows are of one class, nor an error over targets of several units.
+    The area under a curve is undefined if all rows are of one class, an error if the targets have different units.
     """
     if answers.task.has_one_class and answers.labels.ndim == 2:
         return {}
@@ -127,16 +127,16 @@ def scores(answers: Answers, keys: Collection[str] | None = None) -> dict[str, f
 
 
 def count_of(targets: HostArray) -> int:
-    """Return the number of targets of a row, of targets (N,) or (N, K)."""
+    """Return the number of targets in a row of (N,) or (N, K) targets."""
     return targets.shape[1] if targets.ndim == 2 else 1
 
 
 def baseline(task: Task, training: HostArray, labels: HostArray) -> dict[str, float]:
-    """Return the scores of always answering the commonest class, or the mean of the training rows' targets.
+    """Return the scores of a model that always predicts the most common class, or the mean of the training targets.
 
-    training and labels are class numbers (N,), ones and zeros (N, K) of several classes at once, or targets (N,) or
-    (N, K). Of classes the accuracy, of numbers R2, and of one target the root mean squared error; no model that is
-    worth training is below.
+    training and labels are class numbers (N,), ones and zeros (N, K) for a multi-label model, or targets (N,) or
+    (N, K). For classes this is the accuracy, for a regression R2, and with one target the root mean squared error too.
+    A model that does not beat it has learned nothing.
     """
     if task.is_classification and labels.ndim == 2:
         return {task.metric.key: float((labels == (training.mean(axis=0) > 0.5)).mean())}

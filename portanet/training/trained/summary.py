@@ -17,7 +17,7 @@ from portanet.training.callbacks import Row
 def layers(model: Layer, params: Params, input_shape: Shape) -> list[dict[str, Any]]:
     """Each layer with its name, output shape, trained parameters and the multiply-accumulates (MACs) of one row.
 
-    The layers inside a container have names such as "2.0", and count there and not for the container.
+    Layers inside a container have names such as "2.0"; their numbers are not counted again for the container.
     """
     rows = [row | {"parameters": 0} for row in _rows(model, input_shape, "")]
     by_name = {row["name"]: row for row in rows}
@@ -60,7 +60,7 @@ def describe(row: Row, epochs: int, metric: Metric) -> str:
 
 
 def _lines(model: Layer, params: Params, input_shape: Shape) -> list[tuple[str, ...]]:
-    """Titles, layers and totals."""
+    """The lines of the table: titles, layers and totals."""
     rows = layers(model, params, input_shape)
     lines: list[tuple[str, ...]] = [("", "layer", "output", "parameters", "MACs")]
     for row in rows:

@@ -20,9 +20,9 @@ def inverse_temperature(logits: HostArray, labels: HostArray, weights: HostArray
 
         d/db mean_i (log sum_k exp(b z_ik) - b sum_k y_ik z_ik) = mean_i sum_k (p_ik - y_ik) z_ik = 0        b = 1 / T
 
-    logits z (N, K), labels (N,) class numbers, weights (N,). The log loss is convex in b, so halving the interval
-    finds it. As a class that is never missed would ask for b without bound, one row in N + 1 counts as of every class
-    alike: y_ik = (N [k = label_i] + 1 / K) / (N + 1), after Platt 1999.
+    logits z (N, K), labels (N,) class numbers, weights (N,). The log loss is convex in b, so bisection finds it.
+    Without errors b would be unbounded, so the labels are smoothed: y_ik = (N [k = label_i] + 1 / K) / (N + 1), after
+    Platt 1999.
     Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
     """
     z: Any = np.asarray(logits, np.float64)

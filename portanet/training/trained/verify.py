@@ -1,4 +1,4 @@
-"""An exported ONNX file beside the model it was made from: how far their answers are apart on some rows."""
+"""Comparison of an exported ONNX file with its model: the differences of their outputs on some rows."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from portanet.export.onnx import load_onnx
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
 
-_ROWS_AT_ONCE = 2**13  # of both answers, held in memory
+_ROWS_AT_ONCE = 2**13  # whose outputs, of both, are held in memory
 
 
 def differences(
     run: TrainedModel, path: str | Path, rows: Dataset, cells: Mapping[str, HostArray] | None
 ) -> dict[str, float]:
-    """Return the largest difference of each output, by its name; of labels the number of rows where they differ.
+    """Return the largest difference of each output by name; for labels, the number of rows that differ.
 
-    path   an ONNX file of the model, which onnxruntime runs
-    rows   what the model answers
+    path   the ONNX file, which onnxruntime runs
+    rows   the rows, as the model takes them
     cells  the same rows by column, as `read_cells` gives them, for a file with named columns; None for others
 
     Raises ConfigError where onnxruntime is missing.
@@ -45,7 +45,7 @@ def differences(
 
 
 def _expected(run: TrainedModel, x: Any) -> Iterator[tuple[str, HostArray]]:
-    """What the model answers, by the names of the file's outputs."""
+    """The model's predictions, by the names of the file's outputs."""
     if run.task.is_classification:
         yield "label", run.predict(x)
         yield "probabilities", run.probabilities(x).astype(np.float32)

@@ -26,12 +26,12 @@ from portanet.training.trained.params import on_backend
 if TYPE_CHECKING:
     from portanet.training.model import TrainedModel
 
-# What PyTorch calls the arrays of a layer, where it has other names than ours.
+# PyTorch's names for the arrays of a layer, if they differ from ours.
 _NAMES: list[tuple[type[Layer], dict[str, str]]] = [
     (BatchNorm, {"scale": "weight", "shift": "bias", "mean": "running_mean", "variance": "running_var"}),
     (LayerNorm, {"scale": "weight", "shift": "bias"}),
 ]
-_COUNTERS = "num_batches_tracked"  # of PyTorch's BatchNorm, which no array here follows
+_COUNTERS = "num_batches_tracked"  # of PyTorch's BatchNorm, which has no counterpart here
 
 
 class Weights:
@@ -60,8 +60,8 @@ class Weights:
         network      the layers
         params       arrays by child name, as `TrainedModel.params` has them: {"0": {"weight": ..., "bias": ...}}
         input_shape  of one row, such as (784,) or (1, 28, 28)
-        loss         what `evaluate` measures; it also tells what the outputs are: logits for cross_entropy
-        classes      the name of each class, if they have names
+        loss         what `evaluate` measures; it decides what the outputs are, such as logits for cross_entropy
+        classes      the names of the classes, if they have names
         dtype        "float32" or "float64"
         backend      a Backend or its name
 
@@ -178,7 +178,7 @@ def _shape(given: Any) -> Shape:
 
 
 class _Entry(NamedTuple):
-    """An array of a model: its path here, and its name in PyTorch.
+    """An array of a model: its path in portanet, and its name in PyTorch.
 
     turned    whether PyTorch has it transposed
     is_fixed  whether it follows from the layer's settings alone
@@ -194,7 +194,7 @@ class _Entry(NamedTuple):
 
 
 def _entries(layer: Layer, params: Params, above: Path) -> Iterator[_Entry]:
-    """Each array of a layer and of those inside."""
+    """The arrays of a layer and of the layers inside it."""
     names = next((names for kind, names in _NAMES if isinstance(layer, kind)), {})
     for name, array in params.items():
         if name in layer.children:
