@@ -87,7 +87,7 @@ _COMMANDS = {
 
 
 class _Group(click.Group):
-    """Finds a command in the module of its name."""
+    """A group that imports a command from the module of its name."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -121,16 +121,16 @@ def main(arguments: list[str] | None = None) -> None:
         code = commands.main(arguments, prog_name="portanet", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        if not launcher.follows():  # all processes have the same message
+        if not launcher.follows():  # all processes would print the same message
             error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted.")
         code = 130
-    except BrokenPipeError:  # the reader of our output has closed it, as `head` does
+    except BrokenPipeError:  # the reader of stdout has closed it, as `head` does
         _drop_output(sys.stdout)
         code = 1
-    except OSError as error:  # a full disk behind stdout; every other one becomes a PortanetError
+    except OSError as error:  # stdout cannot be written, such as on a full disk; all others become a PortanetError
         if "--debug" in arguments:
             raise
         _drop_output(sys.stdout)
@@ -148,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _open_closed_streams() -> None:
-    """Discard output to a closed stdout or stderr, which would go to the next file that is opened."""
+    """Discard output to a closed stdout or stderr, which would otherwise go to the next file that is opened."""
     if os.name == "posix":
         while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
             pass
@@ -159,7 +159,7 @@ def _open_closed_streams() -> None:
 
 
 def _discard_stderr() -> None:
-    """Discard unwritten output to a closed stderr: Python would retry at exit, and end with the code 120."""
+    """Discard unwritten output to a closed stderr, or Python would retry at exit and end with code 120."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -178,5 +178,5 @@ def _escape_unknown_characters() -> None:
 
 
 def _complain(text: str) -> None:
-    with contextlib.suppress(OSError):  # stderr may be closed; the exit code is set all the same
+    with contextlib.suppress(OSError):  # stderr may be closed; the exit code is set anyway
         echo(f"portanet: {plain(text, None)}", err=True)

@@ -1,4 +1,4 @@
-"""portanet bench: how fast the presets train on this machine's backends, and from which batch size a GPU is faster."""
+"""portanet bench: the training speed of this machine's backends, and the batch size from which a GPU is faster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from portanet.backends import Backend
     from portanet.checks.bench import Timing
 
-_SWEEP = "mlp"  # the preset whose batch size is varied where there is a GPU
+_SWEEP = "mlp"  # the preset whose batch size is varied if there is a GPU
 
 
 @click.command()
@@ -65,7 +65,7 @@ def _say(words: str) -> None:
 
 
 def _choose(names: str | None) -> tuple[list[Backend], dict[str, str]]:
-    """The backends asked for; or all that work, and why the others do not."""
+    """The requested backends, or all that work, and the reasons why the others do not."""
     from portanet import backends
     from portanet.errors import BackendError
 
@@ -84,7 +84,7 @@ def _choose(names: str | None) -> tuple[list[Backend], dict[str, str]]:
 
 
 def _with_plain(chosen: Sequence[Backend]) -> list[Backend]:
-    """The backends, each that traces followed by itself without tracing."""
+    """The backends; each one that traces is followed by a copy without tracing."""
     from portanet import backends
 
     sides = []
@@ -135,7 +135,7 @@ def _sweep(chosen: Sequence[Backend], *, quick: bool, settings: Any) -> list[Tim
 
 
 def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequence[Timing]) -> list[str]:
-    """One sentence for each GPU; or that none was found, and why."""
+    """One sentence for each GPU, or the reason why none was found."""
     from portanet.backends import PREFERRED
     from portanet.checks.bench import break_even_batch_size, on_gpu
 
@@ -157,7 +157,7 @@ def _verdicts(chosen: Sequence[Backend], left_out: dict[str, str], sweep: Sequen
 
 
 def _hardware(chosen: Sequence[Backend]) -> dict[str, str]:
-    """What computes, in its own words: the processor, NumPy's BLAS and each GPU."""
+    """The names of the processor, NumPy's BLAS and each GPU."""
     from portanet import _machine
     from portanet.checks.bench import on_gpu
 

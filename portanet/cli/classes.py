@@ -12,12 +12,12 @@ from portanet.errors import ConfigError, DataError
 from portanet.storage.class_kind import ClassKind
 
 _SHOWN = 12  # in a line
-_MANY = 100  # whole numbers that are classes without a word
-_FEW = 20  # classes, at least, of a label that may be an identifier
+_MANY = 100  # at most, integers that are classes without confirmation
+_FEW = 20  # at least, classes of a label that may be an identifier
 
 
 def names_in(option: str | None) -> tuple[str, ...] | None:
-    """The names in A,B,C; None where the option is not given, or is a count."""
+    """The names in A,B,C; None if the option is not given, or is a count."""
     if option is None or option.strip().isdecimal():
         return None
     names = tuple(name.strip() for name in next(csv.reader([option], skipinitialspace=True), []))
@@ -27,9 +27,9 @@ def names_in(option: str | None) -> tuple[str, ...] | None:
 
 
 def require_credible(data: Dataset, option: str | None) -> None:
-    """Raise where there is a single class, or implausibly many that no option confirms.
+    """Raise an error for a single class, or for implausibly many that no option confirms.
 
-    Whole numbers may be measurements, and a label that is different in most rows identifies the row.
+    Integers may be measurements, and a label that differs in most rows is likely an identifier.
     """
     count, label = len(data.classes), f"the label {data.label!r}" if data.label else "the label"
     confirmed = int(option) if option is not None and option.strip().isdecimal() else None
@@ -54,7 +54,7 @@ def require_credible(data: Dataset, option: str | None) -> None:
 
 
 def line(data: Dataset) -> str:
-    """The classes with their numbers of rows, in order; of many the first ones."""
+    """The classes in order, with their numbers of rows; of many classes, the first ones."""
     counts = np.bincount(data.require_targets(), minlength=len(data.classes))
     shown = [f"{plain(name)} {count:,}" for name, count in zip(data.classes[:_SHOWN], counts.tolist(), strict=False)]
     return f"{len(data.classes)} classes: {', '.join(shown)}{', ...' if len(data.classes) > _SHOWN else ''}"

@@ -1,4 +1,4 @@
-"""portanet compare: the same steps on several backends, beside NumPy in float64."""
+"""portanet compare: the same steps on several backends, compared with NumPy in float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A configuration file: the options of `train` by name, and tables for settings of several values."""
+"""The configuration file: the options of `train` by name, and tables for settings of several values."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from portanet.storage.small_file import read_small
 _LIMIT = 1_000_000  # bytes
 _DEEP = re.compile(
     r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"""
-)  # a.a.a...: memory by the square
+)  # keys a.a.a..., which take quadratic memory
 
-PATH = "portanet.config"  # where the file's path is kept, to repeat the command
+PATH = "portanet.config"  # the key of the file's path, to repeat the command
 
-# Settings of several values, and how options join them.
+# Settings of several values, and the separator of these in an option.
 _LISTS = {"class_weight": ",", "classes": ",", "freeze": ",", "hidden": ",", "image": "x"}
 
-# Options for where results go and what is printed: neither in a file nor in the command that repeats a run.
+# Options about output, which are neither in a file nor in the command that repeats a run.
 NOT_SETTINGS = (
     "print_config", "out", "json", "quiet", "debug", "resume", "no_trace", "time_limit", "help",
     "reduce", "rank_timeout",
@@ -37,7 +37,7 @@ def name_of(option: click.Parameter) -> str:
 
 
 def keys(command: click.Command) -> dict[str, str]:
-    """The single-valued settings: the name in a file, and the command's name for it."""
+    """The single-valued settings: the name in a file, and the command's parameter."""
     found = {}
     for option in command.params:
         if name_of(option) not in (*NOT_SETTINGS, "config"):
@@ -46,9 +46,9 @@ def keys(command: click.Command) -> dict[str, str]:
 
 
 def take(context: click.Context, parameter: click.Parameter, path: Path | None) -> dict[str, Any]:
-    """The file's tables; its single values become the defaults of the options, so that flags win.
+    """The file's tables; its single values become the defaults of the options, so that options override them.
 
-    ConfigError for a file that cannot be read, and for an unknown key.
+    Raises ConfigError for a file that cannot be read, and for an unknown key.
     """
     if path is None:
         return {}
@@ -86,12 +86,12 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not UTF-8 text.") from None
     except RecursionError:
         raise ConfigError(f"{path} is nested too deep for a configuration.") from None
-    except ValueError as error:  # of which tomllib's is one, and that for a number of too many digits
+    except ValueError as error:  # from tomllib, or from int for a number of too many digits
         raise ConfigError(f"{path} is not TOML: {str(error).rstrip('.')}.") from error
 
 
 def _word(path: Path, key: str, value: Any) -> Any:
-    """A value as the option takes it, which then checks it."""
+    """A value in the form of an option, which then validates it."""
     if key in _LISTS and isinstance(value, list) and all(isinstance(entry, (str, int)) for entry in value):
         return _LISTS[key].join(map(str, value))
     if key == "class_weight" and isinstance(value, dict):
@@ -108,7 +108,7 @@ def _word(path: Path, key: str, value: Any) -> Any:
 
 
 def _names(path: Path, value: Any) -> list[str]:
-    """One name of a column, or several; their numbers where the table has no header."""
+    """One column name, or several; column indices if the table has no header."""
     names = value if isinstance(value, list) else [value]
     if not names or not all(type(name) in (str, int) and name != "" for name in names):
         raise ConfigError(f"{path}: label must be a word or a number, or a list of them, got {brief(value)}.")
@@ -116,7 +116,7 @@ def _names(path: Path, value: Any) -> list[str]:
 
 
 def typed(name: str, value: Any) -> str:
-    """The value of an option as people type it."""
+    """The value of an option as it is typed."""
     return _LISTS[name].join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""portanet doctor: what is installed, what works, and how to fix what does not."""
+"""portanet doctor: what is installed, what works, and how to fix the rest."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _cores() -> int:
 
 
 def _threads() -> dict[str, Any]:
-    """How many threads share a batch on NumPy unless --workers says it, and why."""
+    """The default number of threads that share a batch on NumPy, and the reason for it."""
     from portanet import _machine
 
     return dict(zip(("number", "reason"), _machine.threads(), strict=True))
@@ -124,7 +124,7 @@ def _blas() -> list[dict[str, Any]]:
 
 
 def _kernels() -> dict[str, Any]:
-    """Whether the machine's compiler makes kernels for NumPy's steps, which are slower without; it is tried."""
+    """Try whether the machine's compiler builds the kernels that make NumPy's steps faster."""
     from portanet.backends import compiler
 
     problem = compiler.problem()
@@ -139,7 +139,7 @@ def _cache() -> dict[str, Any]:
 
 
 def _backends() -> dict[str, dict[str, Any]]:
-    """For each backend how far it comes: installed, imports, sees a device, runs a kernel; and the remedy."""
+    """How far each backend gets (installed, imports, sees a device, runs a kernel), and the remedy."""
     from portanet import backends
     from portanet.errors import BackendError
 

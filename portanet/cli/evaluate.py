@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from portanet.metrics import Metric
     from portanet.training.model import TrainedModel
 
-_TOP = 5  # classes among which the label counts as found, if there are more
-_PAIRS = 5  # of classes most often confused
-_SHOWN = 100  # classes in a table
-_MATRIX = 1000  # classes whose confusion matrix is told
-_VALUES = 2**23  # of outputs at once
+_TOP = 5  # the k of the top-k accuracy, if there are more classes
+_PAIRS = 5  # pairs of classes most often confused
+_SHOWN = 100  # classes in a table, at most
+_MATRIX = 1000  # classes with a confusion matrix, at most
+_VALUES = 2**23  # outputs that are computed at once
 
 
 @click.command(cls=Grouped, groups={"Data": ("--label", *(f"--{name}" for name in reading.NAMES)), "Output": ()})
@@ -96,7 +96,7 @@ def _print_targets(targets: dict[str, dict[str, float]], metrics: list[Metric]) 
 
 
 def _details(run: TrainedModel, x: Any, labels: Any) -> dict[str, Any]:
-    """Measures of each class, and of how far the probabilities can be trusted; in memory that grows with the rows."""
+    """Metrics of each class and of the calibration; their memory grows with the number of rows."""
     import numpy as np
 
     from portanet import metrics
@@ -114,7 +114,7 @@ def _details(run: TrainedModel, x: Any, labels: Any) -> dict[str, Any]:
         shares: Any = softmax(logits)
         among_top += int(found)
         predicted[block], confidence[block] = logits.argmax(axis=1), shares.max(axis=1)
-    confidences: Any = confidence[:, None]  # as of one class, which is right where the label is 0
+    confidences: Any = confidence[:, None]  # as for one class, right if the label is 0
     misses: Any = (predicted != labels).astype(np.int32)
     calibration: Any = metrics.calibration_error(confidences, misses)
     pairs, counts = np.unique(labels.astype(np.int64) * classes + predicted, return_counts=True)

@@ -72,7 +72,7 @@ def command(
 
 
 def _held_out(model: Path) -> Dataset | None:
-    """The rows that a run did not learn from, or else those that it did, read again; None where they are gone."""
+    """A run's held-out rows, or else its training rows, read again; None if they are gone."""
     from portanet.cli import rerun
     from portanet.storage.run_record import read_record
     from portanet.training.spec import TrainingSpec
@@ -90,7 +90,7 @@ def _held_out(model: Path) -> Dataset | None:
 
 
 def _differences(run: TrainedModel, path: Path, source: str) -> str:
-    """How far the answers of an ONNX file are from the model's, in words."""
+    """The differences between an ONNX file's outputs and the model's, as text."""
     from portanet.cli import facts
     from portanet.data.source import read_cells
     from portanet.export.files import takes_columns

@@ -24,7 +24,7 @@ from portanet.training.progress import ReadProgress
 
 
 def read(source: Any, **settings: Any) -> Dataset:
-    """`portanet.read`; a large file shows on stderr how far it is read, except under --quiet."""
+    """`portanet.read`, with progress on stderr for a large file, except under --quiet."""
     context = click.get_current_context(silent=True)
     if context is not None and context.params.get("quiet"):
         return readers.read(source, **settings)
@@ -60,18 +60,18 @@ def read_for(run: TrainedModel, source: Any, label: Label = None, **settings: An
 
 
 def class_names(run: TrainedModel) -> list[str]:
-    """The name of each class; its number for a model that was trained without names."""
+    """The name of each class, or its number if the model was trained without names."""
     outputs = run.model.output_shape(run.input_shape)[0]
     return list(run.card.classes) or [str(number) for number in range(outputs)]
 
 
 def are_images(data: Dataset) -> bool:
-    """Whether the rows are images, (channels, height, width), and not a table's."""
+    """Whether the rows are images (channels, height, width) and not those of a table."""
     return data.x.ndim == 4
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """The versions of Python, portanet, NumPy and the packages named."""
+    """The versions of Python, portanet, NumPy and the named packages."""
     installed = {"python": platform.python_version(), "portanet": portanet.__version__}
     for package in ("numpy", "array-api-compat", *packages):
         if (version := version_of(package)) is not None:
@@ -80,7 +80,7 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def version_of(package: str) -> str | None:
-    """The installed version; None where the package is missing. CuPy's has the CUDA version in its name."""
+    """The installed version; None if the package is missing. CuPy's package name contains the CUDA version."""
     names = backends.wheels().get(package, (package,))
     for name in names:
         try:

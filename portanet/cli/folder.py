@@ -1,4 +1,4 @@
-"""The folder of a run, or of the folds of a cross-validation: new or to be resumed, and locked meanwhile."""
+"""The folder of a run, or of the folds of a cross-validation: new or resumed, and locked while in use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def locked_folder(
     out: Path | None, name: str, *, resume: bool, say: Callable[[str], None], ranks: Ranks | None = None,
     of_folds: bool = False,
 ) -> Iterator[RunFolder]:  # fmt: skip
-    """The folder, new or to be resumed, locked; a new one is removed again if nothing is written to it."""
+    """The locked folder, new or to be resumed; a new one is removed again if nothing is written to it."""
 
     def found() -> RunFolder:
         if not resume:
@@ -37,7 +37,7 @@ def locked_folder(
         if note:
             say(note)
         if not resume:
-            require_empty(folder.path)  # another run may have had the folder, and the lock, since it was made
+            require_empty(folder.path)  # another run may have used the folder before this one got the lock
         try:
             yield folder
         finally:
@@ -45,7 +45,7 @@ def locked_folder(
 
 
 def to_resume(command: list[str], folder: Path) -> str:
-    """How to resume what a command has begun in a folder, in words."""
+    """The advice on how to resume a command in a folder."""
     return f"and saved; to resume: {shlex.join([*command, '--out', str(folder), '--resume'])}"
 
 

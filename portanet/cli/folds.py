@@ -29,7 +29,7 @@ Run = Callable[..., tuple[dict[str, Any], Metric]]
 
 @dataclass(frozen=True)
 class Cut:
-    """What is cut into folds: how many, the job of each by its number from 1, the preset, and the command."""
+    """A cross-validation: the number of folds, the job of each by its number from 1, the preset and the command."""
 
     folds: int
     job_of: Callable[[int], Job]
@@ -38,7 +38,7 @@ class Cut:
 
 
 def require_foldable(places: Mapping[str, Any], time_limit: float | None, ranks: Ranks | None) -> None:
-    """Raise ConfigError for what does not go together with --folds."""
+    """Raise ConfigError for options that cannot be combined with --folds."""
     if (folds := places["folds"]) < 2:
         raise ConfigError(f"--folds takes an integer of at least 2, got {folds}; leave it out for one run.")
     others = {
@@ -58,7 +58,7 @@ def train_folds(
     cut: Cut, run: Run, out: Path | None, chosen: Backend, say: Callable[[str], None], *,
     resume: bool, quiet: bool, as_json: bool, **settings: Any,
 ) -> None:  # fmt: skip
-    """Train the folds that are not finished, write the summary and print the scores; settings are those of `run`."""
+    """Train the unfinished folds, write the summary and print the scores; settings are those of `run`."""
     results: list[dict[str, Any]] = []
     with locked_folder(out, f"{cut.name}-folds", resume=resume, say=say, of_folds=True) as folder:
         again = to_resume(cut.command, folder.path)
@@ -81,7 +81,7 @@ def train_folds(
 
 
 def _finished(place: Path, job: Job) -> dict[str, Any] | None:
-    """The result of a fold that has ended; None for another, and ConfigError where it had other settings or rows."""
+    """The result of a finished fold, None if unfinished; raises ConfigError if it had other settings or rows."""
     if not has_ended(place):
         return None
     record = read_record(place)
@@ -98,7 +98,7 @@ def _finished(place: Path, job: Job) -> dict[str, Any] | None:
 
 
 def _checked(place: Path, record: RunRecord) -> dict[str, Any]:
-    """The result in a record, if it has what is summed up."""
+    """The result in a record, if it has the entries of the summary."""
     for part in ("scores", "baseline"):
         scores = record.result.get(part)
         if not isinstance(scores, dict) or not _are_numbers(scores.get("test")):
@@ -128,7 +128,7 @@ def _summary(cut: Cut, place: Path, results: Sequence[dict[str, Any]]) -> dict[s
 
 
 def _known(scores: Mapping[str, float]) -> list[Metric]:
-    """The metrics of scores: the task's own first."""
+    """The metrics of the scores, the task's own first."""
     return [metric for metric in METRICS if metric.key in scores]
 
 
@@ -141,7 +141,7 @@ def _line(number: int, result: dict[str, Any]) -> str:
 
 
 def _show(summary: dict[str, Any]) -> None:
-    """Print mean and spread: of the task's own metric with what always answering alike comes to, then the others."""
+    """Print mean and spread: of the task's own metric with its baseline, then of the others."""
     mean, spread = summary["mean"], summary["spread"]
     first, *others = _known(mean)
     simple = "always predicting the mean" if first is R2 else "always predicting the commonest class"
@@ -167,6 +167,6 @@ def _on_all_rows(command: str) -> str:
 
 
 def _both(metric: Metric, mean: Mapping[str, float], spread: Mapping[str, float]) -> str:
-    """The mean and the standard deviation of a score; of errors in a unit the latter with two digits."""
+    """The mean and the standard deviation of a score; for an error in a unit, the latter with two digits."""
     deviation = spread[metric.key]
     return f"{metric.text(mean[metric.key])} ± {f'{deviation:.2g}' if 'g' in metric.format else metric.text(deviation)}"

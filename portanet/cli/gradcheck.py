@@ -48,7 +48,7 @@ def command(
     else:
         width = max(len(name) for name, _ in checks)
         for name, check in checks:
-            shown = [check.worst] if model is None else check.arrays  # of one of each layer the worst is enough
+            shown = [check.worst] if model is None else check.arrays  # for the library's layers only the worst error
             for array in shown:
                 echo(f"{name:{width}}  {array.line(tolerance)}")
     sys.exit(0 if passed else 1)
@@ -68,7 +68,7 @@ def _library(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _model(path: Path, data: str | None, rows: int, settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """A trained model with its loss, on the first rows of the data."""
+    """A trained model and its loss, on the first rows of the data."""
     from portanet.checks.gradcheck import gradcheck
     from portanet.cli import facts
     from portanet.training.inputs.units import Unit

@@ -9,7 +9,7 @@ import click
 
 
 class Grouped(click.Command):
-    """`@click.command(cls=Grouped, groups={"Data": ("--label", ...), "Output": ()})`; the last group takes the rest."""
+    """`@click.command(cls=Grouped, groups={"Data": ("--label", ...), "Output": ()})`; the last group has the rest."""
 
     def __init__(self, *arguments: Any, groups: Mapping[str, Sequence[str]], **settings: Any) -> None:
         super().__init__(*arguments, **settings)

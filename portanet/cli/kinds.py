@@ -1,4 +1,4 @@
-"""The columns of a table as lines: the kind and the content of each."""
+"""The columns of a table as lines of text: the kind and the content of each."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from portanet._text import plain
 from portanet.storage.schema import CATEGORY, DATE, NUMBER, YES_NO, Column, Schema
 
-_SHOWN = 60  # columns, and letters of what one holds
-_SAMPLE = 100_000  # rows whose numbers are summed up
+_SHOWN = 60  # columns at most, and characters of a column's content
+_SAMPLE = 100_000  # rows at most, whose numbers are summarised
 
 
 def lines(table: Schema, x: Any, most: int = _SHOWN, *, learned: bool = False) -> list[str]:
     """A line for each of `most` columns: its name, its kind, and its values or why it is left out.
 
-    Of those that are `learned` alone where that is said.
+    With `learned`, only those that the model uses.
     """
     sample = np.asarray(x[: min(len(x), _SAMPLE), ...])
     place, rows = 0, []

@@ -15,27 +15,27 @@ import click
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)([smh]?)", re.ASCII)
 _SIZE = re.compile(r" *[1-9][0-9]{0,17} *")
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DIGITS = 19  # of the largest whole number, 2**63 - 1
+_DIGITS = 19  # of the largest integer, 2**63 - 1
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class BackendName(click.Choice[str]):
-    """A backend's name; the names are looked up when they are needed, since that takes time."""
+    """The name of a backend; the names are looked up when they are needed, since that takes time."""
 
     def __init__(self) -> None:
         self.case_sensitive = True
 
     @property
     def choices(self) -> tuple[str, ...]:  # type: ignore[override]
-        """auto, and the backends."""
+        """The names of the backends, and auto."""
         from portanet.backends import NAMES
 
         return ("auto", *NAMES)
 
 
 class Whole(click.ParamType[Any]):
-    """A whole number from `least` to `most`, or one of the words."""
+    """An integer from `least` to `most`, or one of the words."""
 
     name = "N"
 
@@ -56,7 +56,7 @@ class Whole(click.ParamType[Any]):
 
 
 class Seconds(click.ParamType[float]):
-    """A time: seconds, or minutes or hours with an m or h behind them."""
+    """A time in seconds, or in minutes or hours with the suffix m or h."""
 
     name = "SECONDS"
 
@@ -83,7 +83,7 @@ class Share(click.ParamType[float]):
 
 
 class Sizes(click.ParamType[tuple[int, ...]]):
-    """Whole numbers above 0, with commas between them."""
+    """Integers above 0, separated by commas."""
 
     name = "N,N,..."
 
@@ -120,7 +120,7 @@ def backend(function: Function) -> Function:
 
 
 def data(function: Function) -> Function:
-    """--label and --image, which say how to read DATA."""
+    """--label and --image, for reading DATA."""
     function = click.option(
         "--image", type=Image(), metavar="CxHxW", help="Shape of a table's images, or size for pictures."
     )(function)
@@ -137,7 +137,7 @@ def label(text: str) -> Callable[[Function], Function]:
 
 
 def debug(function: Function) -> Function:
-    """--debug, which `main` looks at."""
+    """--debug, which `main` handles."""
     return click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks of errors.")(function)
 
 
@@ -150,5 +150,5 @@ MODEL = click.Path(path_type=Path)
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout."""
+    """Print one JSON object on stdout."""
     click.echo(json.dumps(value))

@@ -26,7 +26,7 @@ from portanet.training.trained.summary import layers
 
 
 def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
-    """The scores, the steps and the seconds of the run, with the places of its files."""
+    """The scores, steps and seconds of the run, with the paths of its files."""
     score, names = run.task.metric.key, {"valid": job.validation, "test": job.tests}
     measures = {name: run.evaluate(data) if data else {} for name, data in names.items()}
     targets = {name: values.pop("targets") for name, values in measures.items() if "targets" in values}
@@ -46,7 +46,7 @@ def measured(job: Job, run: TrainedModel, folder: RunFolder) -> dict[str, Any]:
 
 
 def _of_targets(job: Job, run: TrainedModel, rows: dict[str, Dataset | None], found: dict[str, Any]) -> dict[str, Any]:
-    """The scores of each of several targets, as `found`, beside its baseline; nothing for one target."""
+    """The scores of each target, as in `found`, with its baseline; empty for a single target."""
     labels, names = job.training.require_targets(), target_names(run)
     simple = {
         name: {
@@ -57,7 +57,7 @@ def _of_targets(job: Job, run: TrainedModel, rows: dict[str, Dataset | None], fo
 
 
 def _score(run: TrainedModel, data: Dataset) -> float:
-    """The task's own metric alone, which takes no memory."""
+    """The task's own metric alone, which needs no extra memory."""
     with run.backend.session(run.dtype):
         return measure(run, *run.labelled(data))[run.task.metric.key]
 
@@ -65,7 +65,7 @@ def _score(run: TrainedModel, data: Dataset) -> float:
 def write(
     job: Job, run: TrainedModel, folder: RunFolder, command: list[str], result: dict[str, Any], started: str
 ) -> None:
-    """The model, run.json and, where its packages are there, the report."""
+    """Write the model, run.json and, if its packages are installed, the report."""
     training, preset = job.training, job.places["preset"]
     source = {"name": training.name, "samples": len(training), "fingerprint": training.fingerprint}
     scores = {name: value for name, value in result.items() if name.endswith(run.task.metric.key)}
@@ -93,14 +93,14 @@ def write(
 
 
 def shown_rows(job: Job) -> tuple[str, Dataset]:
-    """The rows that a report measures on: the first that the run did not learn from, else those it did."""
+    """The rows that a report measures on: validation rows, else test rows, else training rows."""
     if job.validation is not None:
         return "validation", job.validation
     return ("test", job.tests) if job.tests is not None else ("training", job.training)
 
 
 def _sizes(job: Job) -> dict[str, Any]:
-    """The shape of a row, the rows of each class, and how many rows there are to validate and to test on."""
+    """The shape of a row, the rows of each class, and the numbers of validation and test rows."""
     training = job.training
     sizes: dict[str, Any] = {"shape": list(training.x.shape[1:])}
     if training.classes:
@@ -110,7 +110,7 @@ def _sizes(job: Job) -> dict[str, Any]:
 
 
 def _without_path(name: str) -> str:
-    """A source's name without its folder: equal data gives equal models, and a model does not reveal folders."""
+    """A source's name without its folder: equal data give equal models, and a model does not reveal paths."""
     own = os.path.basename(os.path.abspath(name))
     return f"{own}/" if os.path.isdir(name) else own  # a folder called mnist is not the built-in mnist
 

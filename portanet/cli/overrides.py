@@ -23,7 +23,7 @@ AUTO = "auto"
 
 
 def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
-    """The task, by its own option, by the classes, or by the loss of a file; AUTO where none of them names it."""
+    """The task, from its option, the classes, or the loss of a file; AUTO if none of them decides it."""
     task: str = settings["task"]
     if task == AUTO and settings["intervals"] is not None:
         task = Regress.name
@@ -36,19 +36,19 @@ def task_named_by(settings: dict[str, Any], classes: str | None) -> str:
 
 
 def share_held_out(settings: dict[str, Any]) -> float:
-    """The fraction of the rows that is held out, whatever the task."""
+    """The fraction of the rows that is held out, for any task."""
     return spec_of(**settings | _whatever(settings["task"])).valid
 
 
 def _whatever(task: str) -> dict[str, Any]:
-    """The settings of a spec before its task is known: no metric, which only some tasks have."""
+    """The settings of a spec before its task is known: without the metric, which depends on the task."""
     return {"task": Classify.name, "metric": None} if task == AUTO else {"task": task}
 
 
 def spec_of(
     *, preset: str | None, task: str, dtype: str, seed: int, tables: dict[str, Any], **changes: Any
 ) -> TrainingSpec:  # fmt: skip
-    """The preset with the file's tables and the options applied; None is that for tables."""
+    """The preset with the file's tables and the options applied; None stands for the preset for tables."""
     spec = presets.preset(presets.FOR_TABLES if preset is None else preset, task_named(task))
     return changed(spec.with_settings({"dtype": dtype, "seed": seed, **tables}), **changes)
 
@@ -58,7 +58,7 @@ def changed(
     metric: str | None = None, intervals: float | None = None,
     hidden: tuple[int, ...] | None, activation: str | None, dropout: float | None, **changes: Any,
 ) -> TrainingSpec:  # fmt: skip
-    """The spec with what the command line sets otherwise."""
+    """The spec with the settings of the command line."""
     if (hidden, activation, dropout) != (None, None, None):
         changes["layers"] = with_hidden(spec.layers, hidden or (), activation, dropout)
     if intervals is not None:
@@ -73,7 +73,7 @@ def changed(
         changes["callbacks"] = _with_patience(spec.callbacks, patience)
     if valid is not None and is_share(valid):
         changes["valid"] = _share(valid)
-        if changes["valid"] == 0:  # what the preset does with rows held out is left out, what is asked for is refused
+        if changes["valid"] == 0:  # drop the preset's settings that need held-out rows; refuse those of the user
             if patience is None:
                 changes["callbacks"] = tuple(each for each in spec.callbacks if type(each) is not KeepBest)
             if changes.get("calibrate") is None:
@@ -84,7 +84,7 @@ def changed(
 
 
 def require_no_layers(settings: dict[str, Any]) -> None:
-    """Refuse settings of layers beside a trained model, which has its own."""
+    """Refuse settings of layers together with a trained model, which has its own."""
     if "layers" in settings["tables"]:
         raise ConfigError("with --from the layers are those of that model; take the layers out of the file.")
     if given := [f"--{name}" for name in ("hidden", "activation", "dropout") if settings[name] is not None]:
@@ -92,7 +92,7 @@ def require_no_layers(settings: dict[str, Any]) -> None:
 
 
 def _with_patience(callbacks: Sequence[Callback], patience: int) -> tuple[Callback, ...]:
-    """The callbacks with this patience of early stopping; existing ones keep the entry that they watch."""
+    """The callbacks with this patience of early stopping; an existing EarlyStopping keeps its monitor."""
     if not any(isinstance(each, KeepBest) for each in callbacks):
         return *callbacks, EarlyStopping(patience=patience)
     return tuple(_patient(each, patience) for each in callbacks)
@@ -105,7 +105,7 @@ def _patient(callback: Callback, patience: int) -> Callback:
 
 
 def weighted(spec: TrainingSpec, class_weight: str | None, training: Dataset) -> TrainingSpec:
-    """The spec with a loss in which the classes count as asked."""
+    """The spec with the class weights in its loss."""
     if class_weight is None:
         return spec.with_weighted_loss(training.require_targets(), len(training.classes), training.classes)
     if not isinstance(spec.loss, CrossEntropy) or not training.classes:
@@ -115,7 +115,7 @@ def weighted(spec: TrainingSpec, class_weight: str | None, training: Dataset) ->
 
 
 def _weights(text: str, classes: Sequence[str]) -> list[float]:
-    """A=2,B=0.5 as one number for each class, 1 where none is given."""
+    """A=2,B=0.5 as one weight for each class, 1 by default."""
     found = dict.fromkeys(classes, 1.0)
     for part in text.split(","):
         name, equals, number = part.rpartition("=")
@@ -132,7 +132,7 @@ def _weights(text: str, classes: Sequence[str]) -> list[float]:
 
 
 def is_share(valid: str | None) -> bool:
-    """Whether the option is a number, or not given; else it names data."""
+    """Whether the option is a fraction, or not given; otherwise it names data."""
     try:
         return valid is None or float(valid) is not None
     except ValueError:

@@ -1,4 +1,4 @@
-"""The plan of a run: the preset with a file's tables and the options, the data and the model."""
+"""The plan of a run: its settings from preset, file and options, its data and its model."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ PLACES = (
 class Job:
     """A run that is ready to start.
 
-    places  the sources of its data and its backend, as options take them; None is not set
+    places  the sources of its data and its backend, as options take them; None if not set
     tests   rows to report on at the end
-    params  arrays to start from
+    params  the initial arrays
     notes   messages to print before it starts
     """
 
@@ -54,7 +54,7 @@ class Job:
     notes: list[str]
 
     def settings(self) -> dict[str, Any]:
-        """All of it as a configuration file holds it; a model that is trained further has its own layers."""
+        """The settings in the form of a configuration file; without layers for a model that is trained further."""
         places = {name: value for name, value in self.places.items() if name != "valid" or value is not None}
         places.pop("fold", None)
         settings = self.spec.to_dict() | places
@@ -64,15 +64,15 @@ class Job:
 
 
 def base_of(places: dict[str, Any]) -> TrainedModel | None:
-    """The model that `places` names to start from."""
+    """The model to start from, which `places` names."""
     return None if places["from"] is None else load(places["from"])
 
 
 def read_all(places: dict[str, Any], base: TrainedModel | None, valid: float) -> Dataset:
-    """The labelled data that `places` names, in the columns and classes of a model to start from.
+    """The labelled data that `places` names, with the columns and classes of the model to start from, if any.
 
-    What a table's columns hold is decided without the fraction `valid` of the rows, which is held out, unless `places`
-    name data to validate on, or cut all rows into folds, which are read alike.
+    The kinds and categories of columns are decided without the held-out fraction `valid` of the rows; on all rows if
+    `places` names data to validate on, or folds.
     """
     held_out = valid if places["valid"] is None and places["folds"] is None else 0.0
     task = base.task.name if base is not None and places["task"] == AUTO else places["task"]
@@ -85,7 +85,7 @@ def read_all(places: dict[str, Any], base: TrainedModel | None, valid: float) ->
 
 
 def task_for(task: str, data: Dataset) -> str:
-    """The task by what the labels are where `task` is AUTO; several of yes and no are several classes at once."""
+    """The task; if it is AUTO, decided by the labels: several yes/no columns are a multi-label task."""
     several = isinstance(data.label, tuple)
     if several and task != Regress.name and set(np.unique(data.require_targets())) <= {0.0, 1.0}:
         return Multilabel.name
@@ -100,12 +100,12 @@ def prepare(
     spec: TrainingSpec, places: dict[str, Any], whole: Dataset, base: TrainedModel | None,
     class_weight: str | None = None,
 ) -> Job:  # fmt: skip
-    """The job for a spec, with the layers completed for its data.
+    """The job for a spec, with the layers completed for the data.
 
-    places  data, label, classes, image, task, test, from, freeze, valid where it names data; folds, and of a run on all
-            rows but those of one fold, which it is tested on, its number from 1 as fold
-    whole   what `read_all` gives
-    base    what `base_of` gives
+    places  data, label, classes, image, task, test, from, freeze; valid if it names data; folds, and as fold the number
+            from 1 of the fold that the run is tested on
+    whole   the result of `read_all`
+    base    the result of `base_of`
     """
     label = whole.label if isinstance(whole.label, tuple) else as_label(places["label"])
     task, freeze, source = places["task"], places["freeze"], places["data"]
@@ -141,7 +141,7 @@ def read(
     source: str, label: Label, image: Any, task: str, base: TrainedModel | None, names: Sequence[str] | None,
     **asked: Any,
 ) -> Dataset:  # fmt: skip
-    """The data; for a model to start from, in its columns and with its classes, if it knows them all."""
+    """The data; with a model to start from, in its columns, and with its classes if it knows them all."""
     if base is None:
         return facts.read(source, label=label, image=image, task=task, classes=names, **asked)
     known = facts.class_names(base)
@@ -162,7 +162,7 @@ def read(
 def model(
     spec: TrainingSpec, card: ModelCard, training: Dataset, base: TrainedModel | None, freeze: str | None, task: Task
 ) -> tuple[Sequential, Params | None]:
-    """The model, and the arrays it starts from where another one is the base."""
+    """The model, and its initial arrays if it starts from another one."""
     _check_loss(spec, task)
     if base is not None:
         names = [] if freeze is None else [name.strip() for name in freeze.split(",")]
@@ -183,7 +183,7 @@ def model(
 
 
 def _answers_else(base: TrainedModel, training: Dataset, spec: TrainingSpec) -> bool:
-    """Whether a trained model predicts something else than these data need: other classes, or classes for numbers."""
+    """Whether the trained model does not predict these labels: it has other classes, or another task."""
     if isinstance(training.label, tuple) or isinstance(base.card.label, tuple):
         return training.label != base.card.label or not base.task.suits(spec.loss)
     if training.classes:

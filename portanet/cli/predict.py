@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from portanet.data import Dataset
     from portanet.training.model import TrainedModel
 
-_FORMULA = ("=", "+", "-", "@", "\t")  # what a spreadsheet takes for the beginning of one
-_ROWS_AT_ONCE = 2**16  # predicted and held in memory
+_FORMULA = ("=", "+", "-", "@", "\t")  # characters that begin a formula in a spreadsheet
+_ROWS_AT_ONCE = 2**16  # that are predicted and held in memory
 
 
 @click.command(cls=Grouped, groups={"Data": ("--label", *(f"--{name}" for name in reading.NAMES)), "Output": ()})
@@ -102,7 +102,7 @@ def command(
         named = ({} if ids is None else {"ids": ids}) | ({"targets": targets} if targets else {})
         options.print_json(_as_json(run, list(blocks), classes) | named)
         return
-    first = next(blocks)  # before anything is written
+    first = next(blocks)  # errors come before anything is written
     identifier = rows.ids.name if rows.ids else "ImageId" if facts.are_images(rows) else "Row"
     if formulas := [name for name in classes if name[:1] in _FORMULA and not NUMBER.fullmatch(name)]:
         shown = f"{plain(formulas[0])!r}" + (f" and {len(formulas) - 1} more" if len(formulas) > 1 else "")
@@ -118,7 +118,7 @@ def command(
 
 
 def _show(path: Path, run: TrainedModel, rows: Dataset, classes: list[str]) -> None:
-    """Write the first images as the network sees them, with the answers below them."""
+    """Write the first images as the network sees them, with the predictions below."""
     from portanet.cli import facts
     from portanet.data.pictures.decode import require_pillow
     from portanet.data.pictures.sheet import MOST, sheet
@@ -134,14 +134,14 @@ def _show(path: Path, run: TrainedModel, rows: Dataset, classes: list[str]) -> N
 
 
 def _bound_names(run: TrainedModel, targets: Sequence[str]) -> list[str]:
-    """The names of the columns of a model's intervals: lower and upper, of several targets behind their names."""
+    """The column names of a model's intervals: lower and upper, after the target's name if there are several."""
     if len(run.card.levels) < 2:
         return []
     return [f"{name} {end}".lstrip() for end in ("lower", "upper") for name in targets or ("",)]
 
 
 def _bounds(run: TrainedModel, x: Any) -> Any:
-    """The lower and the upper bounds of rows, (N, 2 K), with the decimals of predictions."""
+    """The lower and upper bounds of rows, (N, 2 K), with the decimals of predictions."""
     import numpy as np
 
     from portanet.training.inputs.units import Unit
@@ -151,7 +151,7 @@ def _bounds(run: TrainedModel, x: Any) -> Any:
 
 
 def _as_json(run: TrainedModel, blocks: list[tuple[list[Any], Any]], classes: list[str]) -> dict[str, Any]:
-    """All answers; numbers as numbers, one list for each row where a model has several outputs."""
+    """All predictions as JSON data: numbers stay numbers, and several outputs give a list for each row."""
     texts = [text for block, _ in blocks for text in block]
     if not run.task.is_classification:
         numbers = [float(text) if isinstance(text, str) else list(map(float, text)) for text in texts]

@@ -1,4 +1,4 @@
-"""portanet train on many processes: what a launcher has started is one run, in which rank 0 alone speaks and writes."""
+"""portanet train on many processes: they share one run, in which only rank 0 prints and writes."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ T = TypeVar("T")
 
 @contextlib.contextmanager
 def launched(reduce: str, timeout: float) -> Iterator[Ranks | None]:
-    """Give the ranks of this run while it lasts; None where no launcher has started several processes.
+    """Yield the ranks of this run; None unless a launcher has started several processes.
 
-    An error of all ranks is raised on rank 0, and the others exit as that one does; one of some ranks ends all.
+    An error of all ranks is raised on rank 0, and the others exit with its code; an error of some ranks ends all.
     """
     if launcher.size() == 1:
         yield None
@@ -48,17 +48,17 @@ def launched(reduce: str, timeout: float) -> Iterator[Ranks | None]:
 
 
 def leads(ranks: Ranks | None) -> bool:
-    """Whether this process writes the run's folder and speaks."""
+    """Whether this process prints, and writes the run's folder."""
     return ranks is None or ranks.leads
 
 
 def lead(ranks: Ranks | None, function: Callable[[], T]) -> T:
-    """Call a function in the process that writes; each gets its result, or its error."""
+    """Call a function in the process that writes; all ranks get its result, or its error."""
     return function() if ranks is None else ranks.lead(function)
 
 
 def read_in_turn(ranks: Ranks | None, names: dict[str, Any], read: Callable[[], T]) -> T:
-    """Read data; of a large file one rank of each host makes the memory map, which the others open."""
+    """Read data; for a large file, one rank of each host writes the memory map, and the others open it."""
     if ranks is None:
         return read()
     files = [names[name] for name in ("data", "valid", "test") if names[name] is not None]
@@ -68,12 +68,12 @@ def read_in_turn(ranks: Ranks | None, names: dict[str, Any], read: Callable[[], 
 
 
 def sharing(run: TrainedModel, ranks: Ranks | None) -> contextlib.AbstractContextManager[None]:
-    """While the block runs, all ranks share the rows that are measured."""
+    """Within the block, all ranks share the rows that are measured."""
     return contextlib.nullcontext() if ranks is None else shared(run, team(run, ranks))
 
 
 def _words(error: BaseException) -> str:
-    """An error in a line, as `portanet.cli.main` shows it; others than ours, or with --debug, with their traceback."""
+    """An error as `portanet.cli.main` shows it: in one line, or with --debug or if unexpected, with its traceback."""
     if isinstance(error, PortanetError) and "--debug" not in sys.argv:
         error.remedy = with_flags(error.remedy)
         return " ".join(str(error).split())

@@ -34,20 +34,20 @@ _OPTIONS = (
 
 
 def options(function: Function) -> Function:
-    """The options, on a command; their names are `NAMES`."""
+    """Add the options `NAMES` to a command."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
 def places(settings: dict[str, Any]) -> dict[str, Any]:
-    """Take the options out of a command's settings, as plain data; those not given are None."""
+    """Remove the options from a command's settings, and return them as plain data; None if not given."""
     found = {name: settings.pop(name) for name in NAMES}
     return found | {"column": list(found["column"] or ()) or None, "coerce": found["coerce"] or None}
 
 
 def arguments(places: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as `portanet.read` takes it."""
+    """The same as arguments of `portanet.read`."""
     separator, header, missing = places["separator"], places["header"], places["missing"]
     return {
         "separator": {"tab": "\t", "\\t": "\t", "space": " "}.get(separator, separator),
@@ -61,7 +61,7 @@ def arguments(places: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def are_valid(places: Mapping[str, Any]) -> dict[str, bool]:
-    """Whether each of the settings in a record is possible for its option."""
+    """Whether the settings in a record are valid for their options."""
     texts = {name: places[name] is None or isinstance(places[name], str) for name in NAMES[:5]}
     column, coerce = places["column"], places["coerce"]
     are_texts = column is None or (isinstance(column, list) and all(isinstance(entry, str) for entry in column))

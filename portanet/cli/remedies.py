@@ -1,4 +1,4 @@
-"""A library error's remedy in the command line's terms: its arguments become options."""
+"""The remedies of the library's errors for the command line: arguments become options."""
 
 from __future__ import annotations
 

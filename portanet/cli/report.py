@@ -1,4 +1,4 @@
-"""portanet report: a run's report, written again; or several runs side by side."""
+"""portanet report: write a run's report again, or compare several runs side by side."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(runs: tuple[Path, ...], out: Path | None, force: bool) -> None:
 
 
 def _evidence(run: Path, record: RunRecord) -> tuple[Evidence | None, str]:
-    """The model's answers on the rows of the run, read again; or why there are none."""
+    """The model's predictions for the rows of the run, read again, or the reason why there are none."""
     from portanet.cli import outcome, rerun
     from portanet.training.model import load
     from portanet.training.spec import TrainingSpec

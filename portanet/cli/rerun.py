@@ -1,4 +1,4 @@
-"""portanet rerun: a run repeated, and compared with the first."""
+"""portanet rerun: repeat a run, and compare the results."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from portanet.storage.run_record import RunRecord
     from portanet.training.spec import TrainingSpec
 
-Pair = tuple[Any, Any]  # what the run has, and what the repetition has
+Pair = tuple[Any, Any]  # a value of the run, and that of its repetition
 
 
 def _check_places(run: Path, places: Mapping[str, Any]) -> None:
-    """Refuse a place that was changed by hand to something that no option gives."""
+    """Refuse a place that was changed by hand to a value that its option does not take."""
     from portanet.cli import reading
     from portanet.training.inputs.tasks import Classify, Multilabel, Regress
 
@@ -102,7 +102,7 @@ def command(run: Path, out: Path | None, as_json: bool) -> None:
 
 
 def _spec(run: Path, record: RunRecord) -> TrainingSpec:
-    """The settings in run.json, unless they are others than those of the model beside it."""
+    """The settings in run.json; raises an error if they differ from those of the model beside it."""
     from portanet.storage.model_file import load_model
     from portanet.training.spec import TrainingSpec
     from portanet.training.stopping import LIMITED
@@ -131,7 +131,7 @@ def _spec(run: Path, record: RunRecord) -> TrainingSpec:
 
 @contextlib.contextmanager
 def _place(out: Path | None, *, resumable: bool) -> Iterator[Path]:
-    """The folder of the new run, which is removed afterwards unless it is to be kept, or can be resumed."""
+    """The folder of the new run; it is removed afterwards unless `out` names it, or it can be resumed."""
     from portanet.storage.run_folder import require_empty
 
     if out is not None:
@@ -142,7 +142,7 @@ def _place(out: Path | None, *, resumable: bool) -> Iterator[Path]:
     try:
         yield above / "run"
     except BaseException as error:
-        if not (isinstance(error, SystemExit) and resumable):  # which has printed how to resume it, from this folder
+        if not (isinstance(error, SystemExit) and resumable):  # the message has said how to resume from this folder
             shutil.rmtree(above, ignore_errors=True)
         raise
     shutil.rmtree(above, ignore_errors=True)
@@ -152,7 +152,7 @@ def places_of(run: Path, record: RunRecord) -> dict[str, Any]:
     """The sources of a run's data and its backend; raises ConfigError for a record that was changed by hand."""
     from portanet.cli import plans, reading
 
-    newer = ("classes", "folds", "fold", *reading.NAMES)  # than some records
+    newer = ("classes", "folds", "fold", *reading.NAMES)  # keys that older records lack
     places = dict.fromkeys(newer) | record.places
     if missing := [name for name in plans.PLACES if name not in places]:
         raise ConfigError(f"{run / 'run.json'}: its places do not name {', '.join(missing)}.")
@@ -162,7 +162,7 @@ def places_of(run: Path, record: RunRecord) -> dict[str, Any]:
 
 
 def job_of(spec: TrainingSpec, places: dict[str, Any]) -> Job:
-    """The run as it was prepared, with its data read again."""
+    """The job of the run, with its data read again."""
     from portanet.cli import plans
 
     base = plans.base_of(places)
@@ -181,14 +181,14 @@ def _train(run: Path, record: RunRecord, spec: TrainingSpec, out: Path) -> None:
     except ValueError as error:
         raise ConfigError(f"{run / 'run.json'}: its command cannot be read ({error}).") from error
     repeat = f"and cannot be resumed; to repeat it: {shlex.join(['portanet', 'rerun', str(run)])}"
-    again = None if places["fold"] is None else repeat  # train --resume is for all folds
+    again = None if places["fold"] is None else repeat  # train --resume would train all folds
     training.run_job(job, chosen, out, words, say, again=again)
 
 
 def _differences(run: Path, again: Path) -> dict[str, dict[str, Pair]]:
-    """The differences: data, versions, settings, scores, and the first row of the history that differs.
+    """The differences in data, versions, settings and scores, and the first different row of the history.
 
-    All but versions and history is read from the models, whose digests show changes by hand.
+    Except versions and history, all are read from the models, whose digests reveal changes by hand.
     """
     from portanet.storage.model_file import load_model
     from portanet.storage.run_record import read_record
@@ -214,7 +214,7 @@ def _unequal(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Pai
 
 
 def _first_unequal(before: list[dict[str, Any]], now: list[dict[str, Any]]) -> dict[str, Pair]:
-    """The first row that differs, under "row" its number from 1; or how many rows there are."""
+    """The first different row, with its number from 1 as "row"; or the numbers of rows."""
     for number, pair in enumerate(zip(before, now), start=1):
         if different := _unequal(*pair):
             return {"row": (number, number), **different}
@@ -237,5 +237,5 @@ def _lines(found: dict[str, dict[str, Pair]]) -> list[str]:
 
 
 def _short(value: Any) -> str:
-    """A value in a line; a fingerprint by its beginning."""
+    """A value in one line; of a fingerprint, the first characters."""
     return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else plain(value, 200)

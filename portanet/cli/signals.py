@@ -13,7 +13,7 @@ from portanet.training.stopping import Stop
 
 @contextlib.contextmanager
 def stopping(stop: Stop, say: Callable[[str], None]) -> Iterator[list[int]]:
-    """While the block runs, a signal asks the run to save and stop; yield the list of signals received.
+    """Within the block, a signal asks the run to save and stop; yields the list of signals received.
 
     A signal that was ignored before, as in a background job, stays ignored.
     """
@@ -24,11 +24,11 @@ def stopping(stop: Stop, say: Callable[[str], None]) -> Iterator[list[int]]:
         if len(came) > 1:
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
         stop.interrupted = True
-        with contextlib.suppress(OSError, RuntimeError):  # who read stderr has gone; it was being written to
+        with contextlib.suppress(OSError, RuntimeError):  # stderr is closed, or being written to
             say("stopping; a second signal ends at once")
 
     before = {}
-    if threading.current_thread() is threading.main_thread():  # only there can handlers be set
+    if threading.current_thread() is threading.main_thread():  # only the main thread can set handlers
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, handle)

@@ -39,7 +39,7 @@ def command(model: Path, as_json: bool) -> None:
 
 
 def _unit(center: tuple[float, ...], scale: tuple[float, ...]) -> str:
-    """What the only number of a model is learned in; nothing for several, or for the target itself."""
+    """The unit of a single target as text; empty for several targets, or if it is not standardised."""
     if len(scale) != 1:
         return ""
     return f", learned as deviations of {scale[0]:.4g} from {center[0]:.10g}" if center[0] else f", over {scale[0]:.4g}"

@@ -1,4 +1,4 @@
-"""Terminal output: printable lines only, even where files and names hold control characters."""
+"""Terminal output: printable lines only, even if files and names contain control characters."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def echo(text: object = "", *, err: bool = False) -> None:
 def say(text: object) -> None:
     """Print one line on stderr; a closed stderr does not stop training."""
     with contextlib.suppress(OSError):
-        print(plain(text, None), file=sys.stderr, flush=True)  # through a bar that may be there, which echo goes past
+        print(plain(text, None), file=sys.stderr, flush=True)  # click.echo would bypass a progress bar
 
 
 class Screen(io.BufferedIOBase):
-    """Stands for the buffer of a stdout that is a terminal: its lines go there by `echo`."""
+    """A stand-in for the buffer of a terminal's stdout, which writes lines by `echo`."""
 
     def __init__(self) -> None:
         self._rest = b""

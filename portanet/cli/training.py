@@ -135,7 +135,7 @@ def run_job(
     resume: bool = False, quiet: bool = False, time_limit: float | None = None, ranks: Ranks | None = None,
     snapshots: bool = False, again: str | None = None, notes: bool = True,
 ) -> tuple[dict[str, Any], Metric]:  # fmt: skip
-    """Train and write the run folder; the result, and its metric.
+    """Train and write the run folder; return the result and its metric.
 
     again  the command that resumes after an interruption; by default that of this run
     notes  whether to print the notes on columns and settings
@@ -166,7 +166,7 @@ def _fit(
     job: Job, folder: RunFolder, chosen: Backend, again: str, say: Callable[[str], None], *,
     watchers: list[Callback], stop: Stop, ranks: Ranks | None,
 ) -> TrainedModel:  # fmt: skip
-    """Train the run; a signal saves it at the present step, a second one stops at once."""
+    """Train the run; a signal saves it after the current step and stops, a second one stops at once."""
     checkpoints = Checkpoints(folder.path, say=say)
     history = HistoryFile(folder.history, say)
     with stopping(stop, say) as signals:
@@ -179,14 +179,14 @@ def _fit(
     if run.stopped == INTERRUPTED:
         with contextlib.suppress(OSError):
             echo(f"portanet: interrupted, {again}", err=True)
-        raise SystemExit(128 + (signals[0] if signals else signal.SIGTERM))  # which another rank may have got
+        raise SystemExit(128 + (signals[0] if signals else signal.SIGTERM))  # another rank may have received the signal
     if run.stopped == LIMITED:
         say(f"the time limit stopped the run at step {run.steps}, {again}")
     return run
 
 
 def _command() -> list[str]:
-    """The words of the command line that repeats this run."""
+    """The command line that repeats this run, as a list of arguments."""
     context = click.get_current_context()
     words = ["portanet", "train", *([context.params["data"]] if context.params["data"] else [])]
     for option in context.command.params:
