@@ -1,4 +1,4 @@
-"""Atomic file writes: a file is the old one or the new one, never half of either."""
+"""Atomic file writes: a file is the old one or the new one, never a mixture."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _REMEDIES = {
 def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
     """Yield a binary file that replaces `path` when the block ends, and never if it fails.
 
-    The bytes are on the disk, and verified, before the name changes; until then `path` is the old file.
-    The old file is kept under the name `keep`, if one is given. Leftovers of killed processes are removed.
-    Raises DataError where the file cannot be written, and where `path` is not a regular file.
+    The bytes are on the disk, and verified, before the file is renamed; until then `path` is the old file. The old file
+    is kept under the name `keep`, if given. Leftovers of killed processes are removed. Raises DataError if the file
+    cannot be written, or `path` is not a regular file.
     """
     unwritten: Path | None = None
     try:
@@ -44,14 +44,14 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
             with contextlib.suppress(OSError):
                 unfinished.sweep(name.parent, name.name)
         descriptor, unwritten = _create(path)
-        with _NewFile(descriptor) as file:  # open, and so locked, until it has its name
+        with _NewFile(descriptor) as file:  # stays open, and so locked, until it is renamed
             yield cast(BinaryIO, file)
             os.fsync(file.fileno())
             if file_digest(unwritten) != file.digest.hexdigest():
                 raise OSError(errno.EIO, "What was read back is not what was written")
             if keep is not None:
                 _keep(path, keep)
-            if os.name == "nt":  # which gives no other name to an open file
+            if os.name == "nt":  # Windows cannot rename an open file
                 file.close()
             os.replace(unwritten, path)
         sync_folder(path.parent)
@@ -64,14 +64,14 @@ def replacing(path: Path, *, keep: Path | None = None) -> Iterator[BinaryIO]:
 
 
 def write(path: Path, content: bytes | str, *, keep: Path | None = None) -> Path:
-    """Replace `path` by a file with this content, as `replacing` does."""
+    """Replace `path` by a file with this content; see `replacing`."""
     with replacing(path, keep=keep) as file:
         file.write(content.encode() if isinstance(content, str) else content)
     return path
 
 
 def sync_folder(folder: Path) -> bool:
-    """Fsync a directory, so that the names in it last; False on a system that cannot."""
+    """Fsync a directory, so that renames in it are durable; False if the system cannot."""
     try:
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -84,13 +84,13 @@ def sync_folder(folder: Path) -> bool:
 
 
 def cannot_write(path: Path, error: OSError) -> DataError:
-    """The error for a file that could not be written, with what to do."""
+    """The error for a file that could not be written, with the remedy."""
     remedy = _REMEDIES.get(error.errno or 0)
     return DataError(f"cannot write {path}: {error.strerror or error}{f'; {remedy}' if remedy else ''}.")
 
 
 class _NewFile(io.BufferedIOBase):
-    """An unbuffered new file that computes the SHA-256 of what is written."""
+    """An unbuffered new file that computes the SHA-256 of the bytes written."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -116,7 +116,7 @@ class _NewFile(io.BufferedIOBase):
 
 
 def _create(path: Path) -> tuple[int, Path]:
-    """The descriptor and name of a new file beside `path`, with permissions by the umask."""
+    """The descriptor and name of a new file in the folder of `path`, with permissions by the umask."""
     while True:
         name = unfinished.name_beside(path)
         try:
@@ -129,18 +129,18 @@ def _create(path: Path) -> tuple[int, Path]:
 
 
 def _keep(path: Path, name: Path) -> None:
-    """Give the file `path`, if it exists, a second name atomically, replacing the file of that name."""
+    """Link the file `path`, if it exists, under a second name, atomically replacing a file of that name."""
     if not path.exists():
         return
     second = unfinished.name_beside(name)
     try:
         os.link(path, second)
         os.replace(second, name)
-    except OSError:  # no hard links here, as on FAT and some network file systems
+    except OSError:  # no hard links, as on FAT and some network file systems
         with replacing(name) as copy, open(path, "rb") as file:
             shutil.copyfileobj(file, copy)
     finally:
-        _remove(second)  # it stays where both are names of one file already
+        _remove(second)  # `replace` leaves it if both names already refer to the same file
 
 
 def _require_regular(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Kinds of classes: files keep class names as text, which stand for labels of some type."""
+"""Kinds of classes: files store class names as text, which stand for labels of some type."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from portanet._typing import HostArray
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NUMBER = re.compile(r"-?[0-9]{1,30}([.][0-9]{1,30})?(e[+-]?[0-9]{1,3})?")
 _TRUTHS = ("False", "True")
-_LETTERS = 256  # of a name in an array of fixed width, at most
+_LETTERS = 256  # maximum length of a name in an array of fixed-width text
 
 
 class ClassKind(StrEnum):
-    """The type of a class's label: its name, or what the name stands for.
+    """The type of the labels that class names stand for.
 
     TEXT     the name
-    INTEGER  a whole number of at most 64 bits: "7" stands for 7
+    INTEGER  an integer of at most 64 bits: "7" stands for 7
     NUMBER   a number: "0.5" stands for 0.5
     BOOLEAN  "False" and "True"
     BYTES    the name in UTF-8
@@ -35,7 +35,7 @@ class ClassKind(StrEnum):
 
     @classmethod
     def of_names(cls, names: Sequence[str]) -> ClassKind:
-        """Return the kind of classes named in a file: whole numbers, truth values, or else text."""
+        """Return the kind of classes named in a file: integers, booleans, or else text."""
         return next((kind for kind in (cls.INTEGER, cls.BOOLEAN) if kind.has(names)), cls.TEXT)
 
     def has(self, names: Sequence[str]) -> bool:
@@ -62,7 +62,7 @@ class ClassKind(StrEnum):
             case ClassKind.BOOLEAN:
                 return np.array([name == "True" for name in names], np.bool_)
             case _:
-                # Every label takes the room of the longest, and ends before its last NUL.
+                # In a fixed-width array every label takes the space of the longest, and loses trailing NULs.
                 fixed = max(map(len, names), default=0) <= _LETTERS and not any(name[-1:] == "\0" for name in names)
                 is_bytes = self is ClassKind.BYTES
                 texts = [name.encode("utf-8", "surrogateescape") if is_bytes else name for name in names]

@@ -1,16 +1,16 @@
-"""The folder of a cross-validation: the names of the runs and of the file in it."""
+"""The folder of a cross-validation: names of its files and folders."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 SUMMARY = "folds.json"
-"""The scores of folds, in the folder of their runs."""
+"""The file with the scores of all folds."""
 FOLD = "fold-{}"
-"""The folder of a fold's run in it, by its number from 1."""
+"""The run folder of a fold, numbered from 1."""
 
 
 def name_a_fold(folder: Path) -> str:
-    """What to do where a folder of folds is taken for that of a run, in words; "" for another folder."""
+    """The remedy if a folder of folds was given in place of a run folder; "" for other folders."""
     fold = folder / FOLD.format(1)
     return f"{folder} holds folds; name one, such as {fold}" if fold.is_dir() else ""

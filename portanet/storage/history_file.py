@@ -15,9 +15,9 @@ _NO_WAIT = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr
 
 
 class HistoryFile:
-    """A copy of a run's rows; a file that lacks some, or was changed by another program, is written again.
+    """A copy of a run's rows on disk, rewritten if rows are missing or another program changed the file.
 
-    say  called with a message where that was necessary
+    say  called with a message when the file is rewritten
     """
 
     def __init__(self, path: Path, say: Callable[[str], Any]) -> None:
@@ -26,7 +26,7 @@ class HistoryFile:
         self._left: tuple[int, ...] = ()
 
     def update(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Add the rows that the file lacks: all of them, or none where that fails."""
+        """Append the new rows: all of them, or none if that fails."""
         try:
             if not (self._left and self._append(_lines(rows[self._count :]))):
                 self._write(rows)
@@ -35,7 +35,7 @@ class HistoryFile:
         self._count = len(rows)
 
     def finish(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Make sure that the file holds these rows, and is on the disk."""
+        """Make sure that the file holds these rows and is on the disk."""
         self.update(rows)
         try:
             with open(os.open(self.path, os.O_RDWR | _NO_WAIT), "rb") as file:
@@ -45,7 +45,7 @@ class HistoryFile:
         atomic.sync_folder(self.path.parent)
 
     def _append(self, lines: bytes) -> bool:
-        """Append to the file; False, and nothing is written, where it is not as we left it."""
+        """Append to the file; return False, without writing, if it has changed since our last write."""
         try:
             descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND | _NO_WAIT)
         except OSError:
@@ -60,8 +60,8 @@ class HistoryFile:
         return True
 
     def _write(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Replace the file by all rows."""
-        if self._left or not self._begins_with(_lines(rows[:-1])):  # the last is new to a resumed run
+        """Replace the file by one with all rows."""
+        if self._left or not self._begins_with(_lines(rows[:-1])):  # a resumed run adds only the last row
             self.say(f"{self.path} was changed or removed by another program; its {len(rows)} rows are written again")
         atomic.write(self.path, _lines(rows))
         self._left = _state(os.lstat(self.path))
@@ -84,7 +84,7 @@ def _state(status: os.stat_result) -> tuple[int, ...]:
 
 
 def _write_whole(descriptor: int, content: bytes, size: int) -> None:
-    """Write all of it at the end of a file of this size, or nothing."""
+    """Append all of the content to a file of this size, or nothing."""
     try:
         while content:
             content = content[os.write(descriptor, content) :]

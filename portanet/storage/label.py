@@ -1,4 +1,4 @@
-"""Label: the name of the column that a model predicts, or the names of several."""
+"""Label: the name of the column that a model predicts, or a tuple of several."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from portanet.errors import ConfigError
 
 Label = str | tuple[str, ...] | None
-"""One name, a tuple of at least two, or None where there are no names."""
+"""One name, a tuple of at least two, or None without names."""
 
 
 def as_label(label: Any) -> Label:
-    """Return one name, or several as a tuple; ConfigError for anything else, and for a name that comes twice."""
+    """Return one name, or several as a tuple; raises ConfigError for anything else, and for duplicate names."""
     if label is None or isinstance(label, str):
         return label
     if not isinstance(label, (list, tuple)) or not label or not all(isinstance(name, str) for name in label):
@@ -24,10 +24,10 @@ def as_label(label: Any) -> Label:
 
 
 def label_names(label: Label) -> tuple[str, ...]:
-    """Return the names in their order; none for None."""
+    """Return the names in order; empty for None."""
     return () if label is None else (label,) if isinstance(label, str) else label
 
 
 def in_words(label: Label) -> str:
-    """Return the names with commas between them; empty for None."""
+    """Return the names, separated by commas; empty for None."""
     return ", ".join(label_names(label))

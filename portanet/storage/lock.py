@@ -1,4 +1,4 @@
-"""The lock file of a folder: one process at a time; its process number is in the file."""
+"""The lock file of a folder: it admits one process at a time, and contains its process ID."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-_CONTENT = re.compile(rb"[0-9]{0,20}\n?")  # a process number; nothing yet where its process was killed
+_CONTENT = re.compile(rb"[0-9]{0,20}\n?")  # a process ID; empty if the process was killed before writing it
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 def acquire(path: Path) -> tuple[int, str | None]:
-    """The descriptor of a lock file, locked and with our process number; or a note where locks do not work."""
+    """The descriptor of a locked file with our process ID, and None, or a note if locks do not work here."""
     if fcntl is None:
         return _exclusive(path), None
     while True:
@@ -63,14 +63,14 @@ def _flock(path: Path, handle: int) -> str | None:
 
 
 def is_at(path: Path, handle: int) -> bool:
-    """Whether this open file still has that name, and was not removed by the process that held it before."""
+    """Whether this open file still has that name: the previous holder may have removed it."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(handle), os.stat(path))
     return False
 
 
 def _require_ours(path: Path, handle: int) -> None:
-    """Refuse to empty, and later to remove, a file that portanet did not write."""
+    """Refuse to truncate, and later remove, a file that portanet did not write."""
     status = os.fstat(handle)
     is_own_file = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
     if not (is_own_file and _CONTENT.fullmatch(os.pread(handle, 30, 0))):
@@ -85,7 +85,7 @@ def _not_ours(path: Path) -> DataError:
 
 
 def _exclusive(path: Path) -> int:
-    """The lock of systems without flock: a file that one process can create, and that it leaves behind if killed."""
+    """The lock on systems without flock: a file that only one process can create; a killed process leaves it behind."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:

@@ -1,4 +1,4 @@
-"""ModelCard: a model's knowledge of its data."""
+"""ModelCard: the description of a model's data."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from portanet.storage.schema import Schema
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a model knows of the data that it was trained on, and of the data that it takes.
+    """The data that a model was trained on, and the data that it takes.
 
     input_shape  the shape of one row
-    dtype        of the parameters, by name
-    classes      the name of each class; none for a regression, and for a model trained on class numbers
-    class_kind   what the names stand for; by default what `ClassKind.of_names` finds
-    columns      the names of a table's columns, in their order
+    dtype        the name of the parameters' dtype
+    classes      the name of each class; none for a regression, and for a model trained on class indices
+    class_kind   the type that class names stand for; by default `ClassKind.of_names`
+    columns      the names of a table's columns, in order
     label        the name of a table's label column, or a tuple of several, one for each target or class
-    offsets      what is subtracted from each column of a table, or channel of an image, in float64 before anything
-                 else: see training/inputs/offsets.py; none where nothing is
-    pixels       whether rows are bytes (uint8), as pixels are in files
-    digits       whether rows are digits as MNIST has them, light on black and centred by mass, so that
-                 pictures of digits become that, see data/pictures/digit.py
+    offsets      offsets subtracted from each column of a table, or channel of an image, in float64 before anything
+                 else: see training/inputs/offsets.py; empty without offsets
+    pixels       whether rows are bytes (uint8), like the pixels in files
+    digits       whether rows are digits like MNIST, light on black and centred by mass, so that pictures of digits are
+                 prepared in the same way, see data/pictures/digit.py
     target_center, target_scale
-                 for each output, what a regression's number stands for: target = center + scale * number, see
-                 training/inputs/units.py; none where it is the target itself, and for classes
-    levels       the quantiles that a regression's outputs stand for, see nn/losses/quantile.py; none where they are
+                 the units of each output of a regression: target = center + scale * output, see
+                 training/inputs/units.py; empty if the output is the target itself, and for classes
+    levels       the quantiles that the outputs of a regression predict, see nn/losses/quantile.py; empty for plain
                  predictions
-    margins      for each target, by how much its interval is widened, as a number of the model: see
+    margins      for each target, the amount by which its interval is widened, in units of the outputs: see
                  training/trained/intervals.py
-    table        what a table's columns hold, and how its file is written, to read the next one alike
+    table        the schema of a table's columns and its file format, to read the next file in the same way
     """
 
     input_shape: Shape
@@ -66,16 +66,16 @@ class ModelCard:
 
     @property
     def outputs(self) -> int:
-        """How many outputs the last layer has: one for each class, or for each number to predict."""
+        """The number of outputs of the last layer: one for each class, or for each number to predict."""
         return len(self.classes) or len(label_names(self.label)) or 1
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The names of several numbers that are predicted; none for one alone, and for those without names."""
+        """The names of several numbers to predict; empty for a single one, and without names."""
         return self.label if isinstance(self.label, tuple) and not self.classes else ()
 
     def target_names(self, count: int) -> tuple[str, ...]:
-        """Return the names of the labels of a row, of which it has `count`; none for one, numbered without names."""
+        """Return the names of the `count` labels of a row; empty for a single one, numbers if they have no names."""
         names = self.classes or label_names(self.label)
         if count == 1 or len(names) == count:
             return names if count > 1 else ()
@@ -83,17 +83,17 @@ class ModelCard:
 
     @property
     def title(self) -> str:
-        """The title of predictions: the name that a table has given them; else "Label", as of images on Kaggle."""
+        """The title of predictions: the name of a table's label column, else "Label", as in Kaggle's submissions."""
         named = isinstance(self.label, str) and not self.has_images
         return str(self.label) if named else "Label"
 
     @property
     def has_images(self) -> bool:
-        """Whether a row is an image (channels, height, width), and not the row of a table."""
+        """Whether a row is an image (channels, height, width), not a row of a table."""
         return len(self.input_shape) == 3
 
     def named(self, codes: HostArray) -> HostArray:
-        """Return the labels of class numbers: the numbers themselves where the classes have no names."""
+        """Return the labels of class indices; the indices themselves if the classes have no names."""
         return self.class_kind.labels(self.classes)[codes] if self.class_kind else codes
 
     def to_dict(self) -> dict[str, Any]:
@@ -140,14 +140,14 @@ def _is_shape(value: Any) -> bool:
 
 
 def _is_names(value: Any) -> bool:
-    """Whether there are no names, or all are texts and distinct."""
+    """Whether the value is None, or a list of distinct texts."""
     if not isinstance(value, list):
         return value is None
     return all(isinstance(name, str) and _is_text(name) for name in value) and len(set(value)) == len(value)
 
 
 def _is_text(name: str) -> bool:
-    """Whether a file can hold it: JSON may contain lone surrogates."""
+    """Whether the name can be encoded: JSON may contain lone surrogates."""
     try:
         name.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
@@ -156,7 +156,7 @@ def _is_text(name: str) -> bool:
 
 
 def _is_numbers(value: Any) -> bool:
-    """Whether there are no numbers, or all are finite."""
+    """Whether the value is None, or a list of finite numbers."""
     if not isinstance(value, list):
         return value is None
     return all(type(number) is float and math.isfinite(number) for number in value)

@@ -1,4 +1,4 @@
-"""A model as a file: its layers as plain data, its arrays, and its history and metadata."""
+"""Model files: the layers as plain data, the arrays, the history and the metadata."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from portanet.storage import atomic
 from portanet.storage.model_card import ModelCard
 from portanet.storage.safetensors_file import HostArrays, decoded, encoded, explained
 
-_ROW_LIMIT = 2**25  # the values of a row that any file may declare; more only where it holds as many
+_ROW_LIMIT = 2**25  # values per row that any file may declare; more only if its arrays hold as many
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ModelFile:
     """The content of a model file.
 
     params  the arrays, on the host
-    spec    the settings of the run except the layers, as plain data
+    spec    the settings of the run without the layers, as plain data
     about   the model's history and metadata, as plain data
     """
 
@@ -52,7 +52,7 @@ def save_model(
 ) -> Path:
     """Write the model; equal models give equal bytes.
 
-    Raises DataError where the file cannot be written, ConfigError where a setting of a layer is not plain data.
+    Raises DataError if the file cannot be written, ConfigError if a setting of a layer is not plain data.
     """
     named = {".".join(path): np.asarray(array, order="C") for path, array in arrays.items()}
     settings = {name: value for name, value in spec.items() if name != "layers"}
@@ -63,8 +63,8 @@ def save_model(
 def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> ModelFile:
     """Return the content of the file.
 
-    Layers and initializers of your own are in `custom`, by name. Raises CheckpointError for a file that is damaged, not
-    a portanet model, or names an unknown layer. A small file never takes much memory or time.
+    `custom` maps names to your own layers and initializers. Raises CheckpointError for a file that is damaged, not a
+    portanet model, or names an unknown layer. A small file never takes much memory or time.
     """
     header, named = decoded(path, "model file", "portanet train writes model.safetensors in its run folder")
     if "tree" in header:
@@ -81,7 +81,7 @@ def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> 
         _object({"scores": {}} | about, "scores")
     params: Params = {}
     with explained(f"{path}: its layers cannot be made"):
-        unfrozen = model.unfrozen()  # has the same arrays, and shows the layers inside
+        unfrozen = model.unfrozen()  # has the same arrays, and gives access to inner layers
         limit = sum(array.size for array in named.values())
         for key, shape in _arrays(unfrozen, card.input_shape, limit):
             tree_set(params, key, _taken(path, named, ".".join(key), shape, card.dtype))
@@ -103,7 +103,7 @@ def load_model(path: Path, custom: Mapping[str, Any] = MappingProxyType({})) -> 
 def require_arrays(model: Layer, arrays: Mapping[tuple[str, ...], Any], card: ModelCard) -> None:
     """Raise ModelError unless these are the arrays of a model for rows of the card's shape, all finite.
 
-    A file of other arrays, or of a card that contradicts itself, could not be loaded.
+    A file with other arrays, or with an inconsistent card, could not be loaded.
     """
     try:
         ModelCard.from_dict(card.to_dict())
@@ -129,9 +129,9 @@ def require_arrays(model: Layer, arrays: Mapping[tuple[str, ...], Any], card: Mo
 
 
 def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tuple[str, ...], Shape]]:
-    """Each array of a model, with its shape, in order, so that the first missing one ends the search.
+    """Yield the path and shape of each array of a model, lazily, so that the first missing one ends the search.
 
-    Nothing is drawn, and no array may be larger than `limit`, the count of numbers in the file.
+    No random numbers are drawn, and no array may be larger than `limit`, the count of numbers in the file.
     """
     without: dict[str, Layer] = {}
     for name, child, shape in layer.children_with_shapes(input_shape):
@@ -145,7 +145,7 @@ def _arrays(layer: Layer, input_shape: Shape, limit: int) -> Iterator[tuple[tupl
 
 
 class _WithoutArrays(Layer):
-    """Stands for a child where only the container's own arrays are wanted."""
+    """Replaces a child layer, to get only the container's own arrays."""
 
     def __init__(self, output_shape: Shape) -> None:
         self._output_shape = output_shape
@@ -155,7 +155,7 @@ class _WithoutArrays(Layer):
 
 
 class _Undrawn:
-    """Stands for a random generator where only the shapes of draws are wanted, of at most `limit` numbers each."""
+    """Replaces a random generator, to get only the shapes of its draws, of at most `limit` numbers each."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -177,7 +177,7 @@ class _Undrawn:
 
 
 def _taken(path: Path, named: HostArrays, name: str, shape: Shape, dtype: str) -> npt.NDArray[Any]:
-    """The array out of `named`, checked against what its layer needs."""
+    """Remove an array from `named` and return it, after checking its shape and dtype."""
     array = named.pop(name, None)
     if array is None or array.shape != shape or array.dtype.name != dtype:
         raise CheckpointError(f"{path}: array {name} is missing, or not {brief(shape)} as its layer needs.")

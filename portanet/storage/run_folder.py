@@ -27,7 +27,7 @@ _ELSEWHERE = "choose another folder with out=FOLDER"
 class RunFolder:
     """`model.safetensors checkpoint.safetensors history.jsonl run.json report.html` of one run.
 
-    made  the highest folder that was made for it; None where it existed before
+    made  the topmost folder that was created for it; None if it existed before
     """
 
     path: Path
@@ -37,7 +37,7 @@ class RunFolder:
     def create(cls, out: Path | None, name: str) -> RunFolder:
         """The folder `out`, or the next free `runs/NAME-1`, `runs/NAME-2`, ...
 
-        Raises ConfigError where `out` already holds files, DataError where it cannot be made.
+        Raises ConfigError if `out` already holds files, DataError if it cannot be created.
         """
         if out is None:
             return _next_free(Path("runs"), name)
@@ -48,9 +48,9 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path, traces: Sequence[str] = _TRACES) -> RunFolder:
-        """The folder of a run that has started, even if incomplete; raises ConfigError for one without its traces."""
+        """The folder of a run, even if incomplete; raises ConfigError if it has none of the files in `traces`."""
         try:
-            names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}  # but .lock and .*.tmp
+            names = {entry.name for entry in path.iterdir() if not entry.name.startswith(".")}  # skips .lock and .*.tmp
         except FileNotFoundError:
             raise ConfigError(f"the run folder {path} does not exist.") from None
         except NotADirectoryError:
@@ -65,7 +65,7 @@ class RunFolder:
     def unfinished(cls, name: str, ended: Callable[[Path], bool] = has_ended) -> RunFolder:
         """The newest of `runs/NAME-1`, `runs/NAME-2`, ... that has not `ended`.
 
-        Raises ConfigError where there are none.
+        Raises ConfigError if there are none.
         """
         for number in sorted(_numbers(Path("runs"), name), reverse=True):
             path = Path("runs", f"{name}-{number}")
@@ -77,17 +77,17 @@ class RunFolder:
         )
 
     def drop_if_empty(self) -> None:
-        """Remove the folder that was made for this run if nothing was written to it, as after an early error.
+        """Remove the folder created for this run if nothing was written to it, as after an early error.
 
-        The folders above it that were made for it go too, if they are empty. Call it while the folder is `locked`:
-        only the process that holds the lock may remove anything.
+        Empty parent folders that were created with it are removed too. Call it while the folder is `locked`: only the
+        process that holds the lock may remove anything.
         """
         if self.made is None:
             return
         with contextlib.suppress(OSError):
             if os.listdir(self.path) == [_LOCK]:
                 os.unlink(self.path / _LOCK)
-                self.path.rmdir()  # refuses a folder that holds something
+                self.path.rmdir()  # fails if the folder is not empty
             for above in self.path.parents:
                 if not above.is_relative_to(self.made):
                     break
@@ -95,13 +95,13 @@ class RunFolder:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[str | None]:
-        """Keep other processes out while the block runs; yield None, or why it cannot where locks are not supported.
+        """Keep other processes out while the block runs; yield None, or a note if locks are not supported.
 
-        The lock ends with the process, even if it is killed. Raises ConfigError where another process holds it.
+        The lock ends with the process, even if it is killed. Raises ConfigError if another process holds it.
         """
         path = self.path / _LOCK
         try:
-            if self.made is not None:  # the run that had the folder and the lock before may have removed it
+            if self.made is not None:  # the previous holder of the lock may have removed it
                 self.path.mkdir(parents=True, exist_ok=True)
             handle, note = lock.acquire(path)
         except OSError as error:
@@ -111,7 +111,7 @@ class RunFolder:
         finally:
             with contextlib.suppress(OSError):
                 if lock.is_at(path, handle):
-                    path.unlink()  # before the handle is closed: others that opened it see that it is gone
+                    path.unlink()  # before closing, so that processes that opened it notice
             os.close(handle)
 
     @property
@@ -121,12 +121,12 @@ class RunFolder:
 
     @property
     def history(self) -> Path:
-        """The path of the history, one JSON object per line."""
+        """The path of the history file, with one JSON object per line."""
         return self.path / "history.jsonl"
 
 
 def require_empty(out: Path) -> None:
-    """Refuse a folder that holds files already, and a path that is not a folder."""
+    """Refuse a folder that already holds files, and a path that is not a folder."""
     try:
         taken = out.is_dir() and any(entry.name != _LOCK for entry in out.iterdir())
         is_file = out.exists() and not out.is_dir()
@@ -152,7 +152,7 @@ def _next_free(above: Path, name: str) -> RunFolder:
 
 
 def _highest_missing(path: Path) -> Path | None:
-    """The highest of a folder and its parents that does not exist; None where all exist."""
+    """The topmost of a folder and its parents that does not exist; None if all exist."""
     missing = None
     for folder in (path, *path.parents):
         if folder.exists():

@@ -1,4 +1,4 @@
-"""RunRecord: the content of run.json and history.jsonl, written and read here."""
+"""RunRecord: the content of run.json and history.jsonl."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from portanet.storage.small_file import read_small
 
 Object = dict[str, Any]
 
-_LIMIT = 2**28  # bytes of a file: about a million rows of a history
+_LIMIT = 2**28  # bytes per file: about a million rows of history
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class RunRecord:
     """The record of a run. Every key is optional, so an interrupted run has a record too.
 
     command  the command line that repeats the run
-    result   the scores, the steps and the seconds of the run
-    spec     the settings, as TrainingSpec.to_dict writes them
-    places   the sources of its data, its backend and the like, as the command line takes them
-    layers   each layer with its output shape and its number of parameters
+    result   the scores, the number of steps and the seconds of the run
+    spec     the settings, from TrainingSpec.to_dict
+    places   the data sources, the backend and the like, in the form of the command line
+    layers   each layer with its output shape and number of parameters
     history  the rows of history.jsonl
     """
 
@@ -44,14 +44,14 @@ class RunRecord:
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
-    """Write run.json; the history has its own file."""
+    """Write run.json; the history is in a separate file."""
     content = {"run": record.name} | asdict(record)
     del content["name"], content["history"]
     atomic.write(folder / "run.json", json.dumps(content, indent=2) + "\n")
 
 
 def read_record(folder: Path) -> RunRecord:
-    """Read the record in `folder`; DataError names the file, and the line, that cannot be read."""
+    """Read the record in `folder`; raises DataError that names the unreadable file and line."""
     path = folder / "run.json"
     run = _object(path, _text(path))
     return RunRecord(
@@ -93,7 +93,7 @@ def _text(path: Path) -> str:
 
 
 def _history(path: Path) -> list[Object]:
-    # Not splitlines(): U+2028 and its like may stand unescaped inside a JSON string.
+    # Not splitlines(): JSON strings may contain U+2028 and the like unescaped.
     lines = enumerate(_text(path).split("\n"), start=1)
     return [_object(path, line, first_line=number) for number, line in lines if line.strip()]
 

@@ -1,4 +1,4 @@
-"""One safetensors file with arrays and one JSON header, intact or refused."""
+"""A safetensors file with arrays and a JSON header, which is refused unless intact."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def encoded(header: Mapping[str, Any], named: HostArrays) -> bytes:
     """The file's bytes; equal contents give equal bytes.
 
     The arrays must be in C order: safetensors writes wrong values for others (its issue 825).
-    Raises ConfigError for a header that is not plain data, or that `decoded` would find too large.
+    Raises ConfigError for a header that is not plain data, or that is too large for `decoded`.
     """
     import safetensors.numpy
 
@@ -43,7 +43,7 @@ def encoded(header: Mapping[str, Any], named: HostArrays) -> bytes:
 
 
 def decoded(path: Path, kind: str = "file", origin: str = "") -> tuple[dict[str, Any], HostArrays]:
-    """The header and the arrays of a file; raises CheckpointError where it is missing, not portanet's, or damaged."""
+    """The header and the arrays of a file; raises CheckpointError if it is missing, not portanet's, or damaged."""
     import safetensors
 
     with explained(f"{path} cannot be read as a safetensors file"):
@@ -68,7 +68,7 @@ def decoded(path: Path, kind: str = "file", origin: str = "") -> tuple[dict[str,
 
 
 def _check_header(path: Path) -> None:
-    """Refuse what safetensors accepts: headers of any size, duplicate names, and dtypes that NumPy does not know."""
+    """Refuse huge headers, duplicate names, and dtypes that NumPy lacks, all of which safetensors accepts."""
     with open(path, "rb") as file:
         if (length := _header_length(file.read(8))) > _HEADER_LIMIT:
             raise ValueError(f"its header of {length} bytes is too large")
@@ -100,7 +100,7 @@ def _checksum(header: Mapping[str, Any], named: HostArrays) -> str:
 
 @contextlib.contextmanager
 def explained(what: str) -> Iterator[None]:
-    """Turn any exception that an untrusted file causes in Python, NumPy or a layer into a CheckpointError."""
+    """Turn any exception that an untrusted file causes into a CheckpointError."""
     try:
         yield
     except CheckpointError:

@@ -1,4 +1,4 @@
-"""Schema: how a table's file becomes a matrix of numbers; a model keeps it to read the next file in the same way."""
+"""Schema: the encoding of a table as a matrix of numbers; a model keeps it to read the next file in the same way."""
 
 from __future__ import annotations
 
@@ -20,31 +20,31 @@ FORMS = (
     "year-month-day", "day.month.year", "month/day/year", "day month-name year", "month-name day year",
     "year-month", "month/year", "month-name year", "hour:minute", "yearmonthday", "unix seconds", "datetime64",
 )  # fmt: skip
-"""How dates are written: see data/dates.py."""
+"""The formats of dates: see data/dates.py."""
 CLOCK = "hour:minute"
-"""The form of a time of day without a date."""
+"""The format of a time of day without a date."""
 CHOSEN = (NUMBER, CATEGORY, DATE, ID, DROP, *FORMS[:-1])
-"""The kinds that a column may be told to have; a date's form says that it is a date, written so."""
+"""The kinds that the user may choose for a column; a date format means a date in this format."""
 TIME = " time"
-"""Ends the name of a form that has a time of day too."""
+"""The suffix of a date format that includes a time of day."""
 
 THOUSANDS = "'\u2019\u00a0\u202f "
-"""Apostrophes and spaces that stand between thousands; a comma or a point does too."""
+"""Apostrophes and spaces that separate thousands, besides the comma and the point."""
 
-_MOST = 2**17  # columns, and categories of one
+_MOST = 2**17  # columns, and categories per column
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The separators of rows, cells and digits in a text file.
+    """The format of a text file with a table.
 
     separator  one character, or " " for runs of spaces and tabs
     decimal    "." or ","
-    thousands  "," "." a space or an apostrophe, or "" for none
+    thousands  ",", ".", a space or an apostrophe, or "" for none
     quote      '"' or "'"
-    header     whether the first row holds the names of the columns; otherwise they are numbered from 1
-    encoding   such as utf-8, by Python's name
-    missing    texts for a missing value, in lower case, in place of the usual ones
+    header     whether the first row names the columns; otherwise they are numbered from 1
+    encoding   Python's name of the encoding, such as utf-8
+    missing    further texts for a missing value, in lower case
     comments   whether lines that begin with # are skipped
     spaces     whether separators are followed by spaces
     """
@@ -64,13 +64,13 @@ class Dialect:
 class Column:
     """One column of a table, in the file.
 
-    kind    number, category, yes/no or date, which are learned; id, text, constant or drop, which are left out
-    values  the categories in their order: the code of values[0] is 1, and 0 stands for missing or never seen
+    kind    number, category, yes/no or date, which are inputs; id, text, constant or drop, which are left out
+    values  the categories in order: the code of values[0] is 1, and 0 stands for missing or unknown
     gaps    whether a value was missing in training
-    form    how a date is written
-    wide    whether float32 would make one of two of its numbers
-    why     what its kind follows from
-    sign    of a currency or of percent, or a unit, which stands beside its numbers
+    form    the format of a date
+    wide    whether float32 would merge distinct numbers
+    why     the reason for its kind
+    sign    the currency sign, percent sign or unit of its numbers
     """
 
     name: str
@@ -84,7 +84,7 @@ class Column:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The names of the matrix columns that it gives."""
+        """The names of its columns in the matrix."""
         if self.form == CLOCK:
             return (f"{self.name}.hour",)
         if self.kind == DATE:
@@ -94,7 +94,7 @@ class Column:
 
     @property
     def features(self) -> tuple[int | str, ...]:
-        """What `nn.Columns` calls each of its parts: a number, one with gaps, or the count of categories."""
+        """The kind of each part in `nn.Columns`: a number, a number with gaps, or the count of categories."""
         if self.values:
             return (len(self.values),)
         return tuple(GAPS if self.gaps and part == self.parts[0] else NUMBER for part in self.parts)
@@ -109,22 +109,22 @@ class Schema:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the matrix' columns."""
+        """The names of the matrix columns."""
         return tuple(part for column in self.columns for part in column.parts)
 
     @property
     def kinds(self) -> tuple[int | str, ...]:
-        """What the layer Columns takes for each column of the matrix."""
+        """The kind in `nn.Columns` of each matrix column."""
         return tuple(kind for column in self.columns for kind in column.features)
 
     @property
     def is_plain(self) -> bool:
-        """Whether the columns hold nothing but numbers, and none was missing."""
+        """Whether all columns are numbers without missing values."""
         return all(column.kind == NUMBER and not column.gaps for column in self.used)
 
     @property
     def used(self) -> tuple[Column, ...]:
-        """The columns that are learned."""
+        """The columns that are inputs."""
         return tuple(column for column in self.columns if column.parts)
 
     @property
@@ -193,7 +193,7 @@ def _is_truth(value: Any) -> bool:
 
 
 def is_encoding(value: Any) -> bool:
-    """Whether Python can decode text by this name."""
+    """Whether this is Python's name of a text encoding."""
     if not (isinstance(value, str) and re.fullmatch(r"[\w.-]{1,40}", value)):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Untrusted files: their type and size are checked before they are read."""
+"""Reading untrusted files, after checking their type and size."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def read_small(path: Path, limit: int) -> bytes:
-    """Return the bytes of a regular file of at most `limit` bytes, and never read more, even from a device.
+    """Return the bytes of a regular file of at most `limit` bytes, without reading more.
 
     Raises what `open_regular` does, and DataError for a larger file.
     """

@@ -1,4 +1,4 @@
-"""Snapshots: the state of a run as a file, and the previous one, so that the run can resume where it stopped."""
+"""Snapshots: the last two saved states of a run, from which it can resume."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def write_snapshot(folder: Path, tree: Mapping[str, Any]) -> None:
 
     `tree` is nested dicts with text keys, lists and tuples of None, bool, int, float, text, and host arrays of
     booleans, integers or real numbers. Equal trees give equal bytes. At every moment the folder holds an intact
-    snapshot, and a damaged one never replaces the previous one. Raises DataError where the file cannot be written,
-    TypeError where the tree holds anything else.
+    snapshot, and a damaged one never replaces the previous one. Raises DataError if the file cannot be written,
+    TypeError if the tree holds anything else.
     """
     named: HostArrays = {}
     content = encoded({"tree": _packed(tree, (), named)}, named)
@@ -33,10 +33,9 @@ def write_snapshot(folder: Path, tree: Mapping[str, Any]) -> None:
 
 
 def read_snapshot(folder: Path) -> tuple[dict[str, Any], str | None]:
-    """The tree that was written last, and None; or the previous one, and what happened to the last one.
+    """The last tree and None; or, if that is damaged, the previous one and a message.
 
-    Tuples come back as lists, arrays in C order and in this machine's byte order.
-    Raises CheckpointError where neither exists intact.
+    Tuples become lists; arrays are in C order and native byte order. Raises CheckpointError if neither is intact.
     """
     try:
         return _tree(folder / _LAST), None
@@ -49,7 +48,7 @@ def read_snapshot(folder: Path) -> tuple[dict[str, Any], str | None]:
 
 
 def has_snapshot(folder: Path) -> bool:
-    """Whether a run has been saved in the folder."""
+    """Whether the folder has a saved run."""
     return (folder / _LAST).exists() or (folder / _PREVIOUS).exists()
 
 

@@ -1,4 +1,4 @@
-"""snapshots.safetensors: the weights at some points of a run, in its folder."""
+"""snapshots.safetensors: the weights at some steps of a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAME = "snapshots.safetensors"
 
 
 def write_snapshots(folder: Path, kept: Mapping[int, Params]) -> Path:
-    """Write the arrays of each step into a run folder; DataError where that fails."""
+    """Write the arrays of each step into a run folder; raises DataError if that fails."""
     named = {
         f"{step}/{'.'.join(path)}": np.ascontiguousarray(array)
         for step, params in kept.items()
@@ -27,7 +27,7 @@ def write_snapshots(folder: Path, kept: Mapping[int, Params]) -> Path:
 
 
 def read_snapshots(folder: Path) -> dict[int, Params]:
-    """Return the arrays of each step, in order; none where the folder has no snapshots. CheckpointError for others."""
+    """Return the arrays of each step, in order; empty without a file. Raises CheckpointError for an invalid file."""
     path = folder / NAME
     if not path.is_file():
         return {}

@@ -1,7 +1,7 @@
-"""Temporary names for files being written: they are swept when their writer is gone, and never before.
+"""Temporary names for files being written, which are removed only after their writer has ended.
 
-A writer holds a lock on what it writes. Process numbers would not do: containers and machines that share a folder
-number their processes separately.
+A writer holds a lock on its file. Process IDs would not do: containers and machines that share a folder number their
+processes separately.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ _OLD = 86_400  # seconds after which a file that cannot be locked counts as aban
 
 
 def name_beside(path: Path) -> Path:
-    """Return an unguessable name in the same folder."""
+    """Return an unpredictable name in the same folder."""
     return path.parent / f".{path.name}.{secrets.token_hex(8)}.tmp"
 
 
 def claim(descriptor: int, path: Path) -> bool:
-    """Lock what was just created at `path` for as long as it is open; False where a sweep came first."""
+    """Lock a new file or folder as long as it is open; False if a sweep removed it first."""
     if fcntl is None:
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # no locks here, as on some network file systems: its age protects it
+    except OSError:  # no locks, as on some network file systems: its age protects it
         return True
     return is_at(path, descriptor)
 
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Yield a new private folder beside `path`; it is removed when the block ends."""
+    """Yield a new private folder next to `path`; it is removed when the block ends."""
     while True:
         folder = name_beside(path)
         folder.mkdir(mode=0o700)
@@ -64,7 +64,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path, name: str | None = None) -> None:
-    """Remove what writers that are gone left unfinished in a folder: under one name, or under any."""
+    """Remove unfinished files of ended writers in a folder: those for `name`, or all."""
     unfinished = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{16}}\.tmp")
     for entry in os.listdir(folder):
         if unfinished.fullmatch(entry):
@@ -72,7 +72,7 @@ def sweep(folder: Path, name: str | None = None) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or folder, as far as that is possible."""
+    """Remove a file or folder; ignore errors."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -88,7 +88,7 @@ def _remove_if_abandoned(path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove(path)  # while it is locked, so that its writer, if it was about to lock it, sees that
+            remove(path)  # while locked, so that a writer that is about to lock it notices
         except BlockingIOError:
             pass
         except OSError:
