@@ -106,7 +106,7 @@ def _threads() -> dict[str, Any]:
 
 
 def _blas() -> list[dict[str, Any]]:
-    import numpy as np  # loads the BLAS that is asked about
+    import numpy as np  # loads the BLAS whose threads are counted
 
     from portanet import _machine
 

@@ -125,7 +125,7 @@ def train(
 def choose(places: dict[str, Any], say: Callable[[str], None], *, trace: bool = True) -> Backend:
     """The backend that the options name."""
     chosen = backends.choose(places["backend"], places["device"], trace=trace)
-    why = chosen.reason.partition(";")[0]  # without the remedy, which portanet doctor tells
+    why = chosen.reason.partition(";")[0]  # without the remedy, which portanet doctor shows
     say(f"{chosen.name} on {chosen.device}" + (f" (auto: {why})" if places["backend"] == "auto" else ""))
     return chosen
 

@@ -15,9 +15,9 @@ EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 def date_parts(seconds: Any, *, timed: bool) -> list[Any]:
     """Return year, month, weekday (0 is Monday), days since 1970-01-01, and the hour if the dates are `timed`.
 
-    seconds  whole, since 1970-01-01 00:00, in float64; anything with + - * / and //, such as an array or a Traced
+    seconds  integers since 1970-01-01 00:00, in float64; any value with + - * / and //, such as an array or a Traced
 
-    The calendar is Gregorian, of years that begin in March, so that a leap day is the last of its year (Hinnant 2013,
+    The calendar is Gregorian, with years that begin in March, so that a leap day ends its year (Hinnant 2013,
     chrono-compatible low-level date algorithms).
     """
     days = seconds // 86400
@@ -26,7 +26,7 @@ def date_parts(seconds: Any, *, timed: bool) -> list[Any]:
     day = since - era * 146097
     years = (day - day // 1460 + day // 36524 - day // 146096) // 365
     month = ((day - (years * 365 + years // 4 - years // 100)) * 5 + 2) // 153  # 0 is March
-    is_next = month // 10  # January and February are of the next year
+    is_next = month // 10  # January and February belong to the next year
     year, month, weekday = years + era * 400 + is_next, month - is_next * 12 + 3, days + 3 - (days + 3) // 7 * 7
     return [year, month, weekday, days, *([(seconds - days * 86400) / 3600] if timed else [])]
 

@@ -1,4 +1,4 @@
-"""Columns, the first layer of a table's model, as standard operators."""
+"""The layer Columns, the first of a table's model, as standard operators."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lower_columns(layer: Columns, place: Place, x: str) -> str:
 
 
 def _centred(layer: Columns, place: Place, x: str, center: HostArray) -> tuple[str, HostArray]:
-    """The numbers with their center subtracted in float64, and the rest to subtract from each feature."""
+    """The numbers with their center subtracted in float64, and the centers that remain for the features."""
     offsets, left, feature = np.zeros(place.shape[0]), center.copy(), 0
     for kind, start, stop in layer.runs(place.shape[0]):
         if isinstance(kind, str):
@@ -68,7 +68,7 @@ def _features(layer: Columns, place: Place, x: str) -> str:
 
 
 def _is(place: Place, codes: str, values: object) -> str:
-    """Return 1 where a column has one of the values, which are integers above 0, and 0 for NaN."""
+    """Return 1 where a column has one of these integer values above 0, else 0, also for NaN."""
     whole = place.add("Floor", codes)
     return place.add("Cast", place.add("Equal", whole, place.constant("codes", values)), to="float32")
 

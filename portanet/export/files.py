@@ -35,9 +35,9 @@ def write_export(path: Path, model: Layer, params: Params, card: ModelCard, kind
 
 
 def takes_columns(card: ModelCard) -> bool:
-    """Whether a model's ONNX file takes columns by their names: those of a table with more than numbers without gaps.
+    """Whether a model's ONNX file takes columns by name, as for a table with anything but numbers without gaps.
 
-    Such numbers come in as one matrix (N, D).
+    Numbers without gaps are one matrix (N, D).
     """
     return card.table is not None and not card.table.is_plain
 

@@ -30,7 +30,7 @@ class Node:
 
 
 class Value(NamedTuple):
-    """An input or an output of a graph: its name, its type as NumPy names it ("str" for text), the shape of a row."""
+    """An input or output of a graph: its name, its NumPy dtype ("str" for text) and the shape of a row."""
 
     name: str
     dtype: str
@@ -39,11 +39,11 @@ class Value(NamedTuple):
 
 @dataclass
 class Graph:
-    """Nodes in the order in which they are computed, and the constants that they read.
+    """Nodes in the order of computation, and the constants that they read.
 
-    Values are named by the layer that gives them: "3.relu" is the output of child "3". All are float32 but those in
-    `raw`, with their dtype: pixels, ids and wide numbers as they came in. `layers` has the path of each layer with the
-    value that it gives, `about` what an input takes or an output gives, in words.
+    Values are named by the layer that computes them: "3.relu" is the output of child "3". All are float32, except those
+    in `raw`, by dtype: pixels, ids and wide numbers, unchanged from the input. `layers` has pairs of
+    a layer's path and its output, `about` descriptions of inputs and outputs.
     """
 
     inputs: list[Value] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Graph:
         return self.add(path, "Cast", value, to="float32") if value in self.raw else value
 
     def add_input(self, name: str, dtype: str, shape: Shape) -> str:
-        """Declare an input of N rows; return its name, with a number where an output has it."""
+        """Declare an input of N rows; return its name, with a number appended if an output has the same name."""
         name = self._unique(f"{name}_2" if name in OUTPUTS else name)
         self.inputs.append(Value(name, dtype, shape))
         if dtype != "float32":

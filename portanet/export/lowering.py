@@ -1,4 +1,4 @@
-"""Layers as ONNX's standard operators (opset 17): one short function for each kind of layer."""
+"""Layers as ONNX's standard operators (opset 17), with one short function for each kind of layer."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ from portanet.nn import (
 
 
 def lower(layer: Any, place: Place, x: str) -> str:
-    """Write a layer to the graph as it predicts; return the name of its output. ModelError for an unknown layer."""
-    if type(layer) not in LOWERINGS:  # exactly: a subclass may compute something else
+    """Write a layer in evaluation mode to the graph; return its output. Raises ModelError for an unknown layer."""
+    if type(layer) not in LOWERINGS:  # not isinstance: a subclass may compute something else
         raise ModelError(
             f"{type(layer).__name__} cannot be exported: it has no form in standard operators. Export a model of "
             "portanet's own layers."
@@ -135,7 +135,7 @@ def _flatten(layer: Flatten, place: Place, x: str) -> str:
 
 
 def _reshape(layer: Reshape, place: Place, x: str) -> str:
-    return place.add("Reshape", x, shape=[0, *layer.shape])  # 0: the number of rows, whatever it is
+    return place.add("Reshape", x, shape=[0, *layer.shape])  # 0 keeps the number of rows
 
 
 def _unchanged(layer: Layer, place: Place, x: str) -> str:
@@ -143,7 +143,7 @@ def _unchanged(layer: Layer, place: Place, x: str) -> str:
 
 
 def _activation(op: str, *settings: tuple[str, str]) -> Lowering:
-    """An activation that ONNX has, with its settings by their names there and here."""
+    """Return the lowering of an activation with an ONNX operator; settings are pairs of ONNX's name and ours."""
 
     def lowered(layer: Any, place: Place, x: str) -> str:
         return place.add(op, place.floats(x), **{name: getattr(layer, field) for name, field in settings})
@@ -162,7 +162,7 @@ def _mish(layer: Mish, place: Place, x: str) -> str:
 
 
 def _gelu(layer: GELU, place: Place, x: str) -> str:
-    """GELU in its form with tanh, x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2: opset 17 has no Gelu."""
+    """GELU's tanh form, x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2, since opset 17 has no Gelu."""
     x, slope = place.floats(x), math.sqrt(2.0 / math.pi)
     cubic = place.add("Mul", place.add("Mul", x, x), place.constant("cubic", 0.044715 * slope))
     inner = place.add("Mul", x, place.add("Add", cubic, place.constant("slope", slope)))

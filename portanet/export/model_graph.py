@@ -19,15 +19,15 @@ def model_graph(model: Layer, params: Params, card: ModelCard, kind: TaskKind, *
     """Return the graph that computes the model's predictions.
 
     params  the model's arrays on the host
-    kind    what its outputs stand for
-    table   the columns to take as inputs by their names, as `add_columns` does; None to take a matrix of numbers
+    kind    the task, which decides the outputs
+    table   the columns that are named inputs, see `add_columns`; None for one matrix of numbers
 
-    A single input is uint8 for pixels, float64 where columns are centred before they become float32 and for a model in
-    float64, and else float32.
-    Its outputs are `label` (N,) and `probabilities` (N, K) for classes, `label` (N, K) of ones and zeros and
-    `probabilities` for several classes at once, and `prediction` in float64, (N,) or (N, K), for numbers, with `lower`
-    and `upper` like it for a model with intervals. An ONNX file has each of several targets with names also by itself.
-    Raises ModelError for a layer that has no form in standard operators.
+    A single input is uint8 for pixels, float64 for a float64 model or if columns are centred before they become
+    float32, and otherwise float32.
+    The outputs are `label` (N,) and `probabilities` (N, K) for classes; `label` (N, K), ones and zeros, and
+    `probabilities` for multi-label models; and for numbers `prediction` in float64, (N,) or (N, K), with `lower` and
+    `upper` in the same shape if the model has intervals. An ONNX file also has a separate output for each named target.
+    Raises ModelError for a layer that standard operators cannot express.
     """
     graph = Graph()
     if table is not None:
@@ -66,7 +66,7 @@ def _classify(graph: Graph, logits: str, card: ModelCard, outputs: int) -> None:
 
 def _multilabel(graph: Graph, logits: str, card: ModelCard, outputs: int) -> None:
     positive = graph.add("", "Greater", logits, graph.constant("zero", np.zeros((), np.float32)))
-    shape = [-1] if outputs == 1 else [0, outputs]  # one class has no second axis, as in `TrainedModel.predict`
+    shape = [-1] if outputs == 1 else [0, outputs]  # no second axis for one class, as in `TrainedModel.predict`
     graph.add("", "Reshape", graph.add("", "Cast", positive, to="int64"), shape=shape, output="label")
     graph.add("", "Sigmoid", logits, output="probabilities")
     graph.outputs += [
@@ -111,7 +111,7 @@ def _add_numbers(graph: Graph, name: str, numbers: str, card: ModelCard, outputs
 
 
 def _labels(card: ModelCard, outputs: int) -> HostArray:
-    """The labels in the order of the outputs: the class names, or indices without names."""
+    """The labels in the order of the outputs: the class names, or class numbers if there are no names."""
     if card.class_kind is None:
         return np.arange(outputs)
     labels = card.class_kind.labels(card.classes)

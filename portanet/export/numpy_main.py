@@ -1,4 +1,4 @@
-"""The parts of an exported predict.py besides the maths: arrays as text, and the command line."""
+"""The parts of an exported predict.py other than the maths: decoding of arrays, and the command line."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ ROWS_AT_ONCE = 1
 
 
 def network(rows: Any) -> dict[str, Any]:
-    """The network, in the exported file."""
+    """Placeholder for the network in the exported file."""
     raise NotImplementedError
 
 
 def matrix(rows: Any) -> Any:
-    """Stands for that of numpy_table or numpy_rows."""
+    """Placeholder for the function of numpy_table or numpy_rows."""
     raise NotImplementedError
 
 
 def read(path: str) -> Any:
-    """Stands for that of numpy_table or numpy_rows."""
+    """Placeholder for the function of numpy_table or numpy_rows."""
     raise NotImplementedError
 
 

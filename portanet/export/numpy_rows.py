@@ -1,4 +1,4 @@
-"""How an exported predict.py reads rows of numbers without names, such as pixels."""
+"""The part of an exported predict.py that reads rows of unnamed numbers, such as pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an exported predict.py reads a table: a CSV file or columns by name, as the rows that the network takes."""
+"""The part of an exported predict.py that reads a table: a CSV file or named columns, as the network's rows."""
 
 from __future__ import annotations
 

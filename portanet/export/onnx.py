@@ -13,17 +13,17 @@ from portanet.errors import ConfigError, ModelError
 from portanet.export.graph import Graph, Node, Value
 
 OPSET = 17
-_IR_VERSION = 8  # of the files of that opset, so that programs of 2022 read them
-_DOMAINS = {"LabelEncoder": "ai.onnx.ml"}  # of operators that are not of ONNX itself
-_OPSETS = {"ai.onnx.ml": 3}  # of these domains
+_IR_VERSION = 8  # that of opset 17, so that programs from 2022 read the files
+_DOMAINS = {"LabelEncoder": "ai.onnx.ml"}  # of operators outside ONNX's own domain
+_OPSETS = {"ai.onnx.ml": 3}  # the versions of these domains
 
 
 def onnx_bytes(graph: Graph, metadata: Mapping[str, str]) -> bytes:
-    """Return the file that holds the graph; equal graphs give equal bytes, checked by onnx.checker.
+    """Return the bytes of an ONNX file with the graph, checked by onnx.checker; equal graphs give equal bytes.
 
-    metadata  names and texts that programs may show: classes, columns, units
+    metadata  text by name, which programs may show: classes, columns, units
 
-    Raises ModelError for a name that is no Unicode text, as it may be where it came from bytes.
+    Raises ModelError for a name that is not valid Unicode, as may happen if it came from bytes.
     """
     try:
         return _file(graph, metadata)
@@ -56,7 +56,7 @@ def _file(graph: Graph, metadata: Mapping[str, str]) -> bytes:
 
 
 def load_onnx(path: str | Path) -> Callable[[HostArray | Sequence[HostArray]], dict[str, HostArray]]:
-    """Return a function that gives the outputs of a file by name, computed by onnxruntime.
+    """Return a function that computes the outputs of a file, by name, with onnxruntime.
 
     It takes rows (N, ...), or a list of a table's columns (N,) in the order of the inputs: text, numbers, `datetime64`.
     """
@@ -79,7 +79,7 @@ _FED = {"tensor(uint8)": np.uint8, "tensor(double)": np.float64, "tensor(int64)"
 
 
 def _fed(values: HostArray, kind: str) -> HostArray:
-    """Values in the type of an input; moments as seconds since 1970."""
+    """Values in the dtype of an input; `datetime64` as seconds since 1970."""
     values = values.astype("datetime64[s]") if values.dtype.kind == "M" else values
     return values.astype(_FED.get(kind, np.float32))
 
@@ -100,7 +100,7 @@ def _missing(library: str) -> ConfigError:
 
 
 def _shape_input(node: Node) -> list[tuple[str, HostArray]]:
-    """The shape that Reshape takes as a second input, and others as an attribute."""
+    """The shape as a constant, since Reshape takes it as a second input."""
     if node.op != "Reshape":
         return []
     return [(f"{node.output}.shape", np.array(node.attributes["shape"], np.int64))]

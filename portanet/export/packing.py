@@ -1,4 +1,4 @@
-"""Arrays as one text: each in the fewest bits that restore it, then compressed by zlib and encoded in base64."""
+"""Arrays as one text: each in the smallest exact form, compressed by zlib and encoded in base64."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXACT = 2.0**-22  # relative: two roundings of float32
 
 
 def pack(arrays: Mapping[str, HostArray]) -> tuple[list[dict[str, Any]], str]:
-    """Return an entry for each array, and the text.
+    """Return an entry for each array, and the text that encodes them all.
 
     An entry has the array's name, dtype and shape; its form: "int8" (with the axis of its units, and the position of
     their float32 scales), "float16", or the dtype of its bytes, little-endian; and where its bytes start and stop.
@@ -41,7 +41,7 @@ def pack(arrays: Mapping[str, HostArray]) -> tuple[list[dict[str, Any]], str]:
 
 
 def _smallest(array: HostArray) -> tuple[dict[str, Any], bytes, bytes]:
-    """The form of an array, its bytes, and those of its scales."""
+    """The smallest form of an array, its bytes, and the bytes of its scales."""
     if array.dtype == np.float32 and array.size and np.isfinite(array).all():
         for axis in {array.ndim - 1, 0} if array.ndim > 1 else ():
             scales = scales_of(array, axis)

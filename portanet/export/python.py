@@ -19,9 +19,9 @@ from portanet.storage.label import label_names
 from portanet.storage.model_card import ModelCard
 from portanet.storage.schema import Column, Schema
 
-_INLINE = 8  # numbers of a constant that is written into the code, at most
-_ROWS_AT_ONCE = 2048  # a block of rows, whose layer outputs are in memory
-_MOST_DECIMALS = 300  # that NumPy rounds to
+_INLINE = 8  # numbers at most, of a constant that is written into the code
+_ROWS_AT_ONCE = 2048  # rows in a block, whose layer outputs are held in memory
+_MOST_DECIMALS = 300  # the most that NumPy can round to
 # Each operator as an expression of its inputs and attributes; a function named in it comes from numpy_ops.
 _EXPRESSIONS = {
     "Add": "{0} + {1}",
@@ -82,8 +82,8 @@ import numpy as np'''
 def python_source(graph: Graph, card: ModelCard) -> str:
     """Return the text of predict.py; names from data appear in it only as literals.
 
-    graph  of a model that takes a matrix, or pixels: a table's columns become one in the file as they do here
-    card   how a table is written and what its columns hold, and the names of classes
+    graph  of a model that takes a matrix or pixels; for a table, the file converts the columns to a matrix
+    card   the card of the model, with the table's columns and file format, and the class names
     """
     (source,) = graph.inputs
     table = card.table or (Schema(tuple(map(Column, card.columns))) if card.columns else None)
@@ -107,7 +107,7 @@ def python_source(graph: Graph, card: ModelCard) -> str:
 
 
 def _facts(graph: Graph, card: ModelCard, table: Schema | None) -> list[str]:
-    """The constants of the model that the functions of numpy_main and the readers of rows use."""
+    """The constants of the model, for the functions of numpy_main, numpy_table and numpy_rows."""
     (source,) = graph.inputs
     return [
         f"ROW_SHAPE = {source.shape!r}",
@@ -136,7 +136,7 @@ def _class(graph: Graph, card: ModelCard) -> str | None:
 
 
 def _decimals(card: ModelCard) -> list[int | None] | None:
-    """The number of significant decimals of predictions, as in `Unit.rounded`; None for the precision of the model."""
+    """The number of decimals of predictions, as in `Unit.rounded`; None to use the precision of the model."""
     digits = 7 if card.dtype == "float32" else 15
     places = [digits - math.floor(math.log10(scale)) for scale in card.target_scale]
     return [number if abs(number) < _MOST_DECIMALS else None for number in places] or None
@@ -175,13 +175,13 @@ def _literals(graph: Graph) -> dict[str, str]:
 
 
 def _variable(name: str) -> str:
-    """A value's name as a Python identifier: layer_0_gemm for "0.gemm". It never equals that of a function."""
+    """A value's name as a Python identifier: layer_0_gemm for "0.gemm". It never clashes with a function's name."""
     name = re.sub(r"\W", "_", name)
     return f"layer_{name}" if name[0].isdigit() else f"{name}_"
 
 
 def _weights(graph: Graph) -> str:
-    """The arrays, as text."""
+    """The source of the arrays, encoded as text."""
     literals = _literals(graph)
     lines = [f"    {name!r}: {_array(array)}," for name, array in graph.constants.items() if name not in literals]
     return "\n".join(["ARRAYS = {", *lines, "}"])

@@ -29,7 +29,7 @@ _FUNCTIONS = {NUMBER: "number", CATEGORY: "category", YES_NO: "yes_no", DATE: "d
 
 
 def table_sources(table: Schema) -> Iterator[str]:
-    """Yield the source of what reads the table: constants, then functions, those of portanet itself behind its own."""
+    """Yield the source of the table reader: constants, then the functions of numpy_table and those of portanet."""
     yield "\n".join(_constants(table))
     yield from sources(numpy_table)
     for function in _SHARED:
@@ -86,7 +86,7 @@ def _dialect(dialect: Dialect) -> Iterator[str]:
 
 
 def _encodings(dialect: Dialect) -> list[str]:
-    """The encodings to try: UTF-8 first, which other text rarely decodes as; but a training file's UTF-16 before it."""
+    """The encodings to try: a training file's UTF-16, then UTF-8, since other text is rarely valid UTF-8, then others."""
     own = dialect.encoding.lower().replace("_", "-")
     if own in ("utf-8", "utf8", "utf-8-sig"):
         return ["utf-8-sig", "cp1252"]
@@ -94,7 +94,7 @@ def _encodings(dialect: Dialect) -> list[str]:
 
 
 def _set(words: Iterable[str]) -> str:
-    """The source of a set, in a fixed order."""
+    """The source of a set literal, in a fixed order."""
     found = sorted(words)
     return f"{{{', '.join(map(repr, found))}}}" if found else "()"
 

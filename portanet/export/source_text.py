@@ -11,9 +11,9 @@ Function = Callable[..., object]
 
 
 def sources(module: ModuleType, code: str | None = None) -> Iterator[str]:
-    """Yield the source of a module's functions; with `code`, of those that it calls.
+    """Yield the source of a module's functions; with `code`, only of those that it calls.
 
-    A function that raises NotImplementedError is a placeholder for one of another module, and left out.
+    A function that raises NotImplementedError is a placeholder for one in another module, and is left out.
     """
     for name, function in vars(module).items():
         if inspect.isfunction(function) and function.__module__ == module.__name__:

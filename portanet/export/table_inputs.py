@@ -20,14 +20,14 @@ from portanet.storage.schema import CATEGORY, CLOCK, DATE, NUMBER, TIME, YES_NO,
 def add_columns(graph: Graph, card: ModelCard, table: Schema) -> str:
     """Add an input (N, 1) for each column that the model uses; return the matrix (N, D) that the model takes.
 
-        number    float32, or float64 where float32 would make one of two of its numbers; NaN is missing
-        category  text, whose code is that in training, and 0 for any other text, so for missing and new values
-        yes/no    text: those of training and other words for no and yes, as in `codes_of`
-        date      int64, the seconds since 1970-01-01 00:00 as the clock had it, whatever the zone: `datetime64[s]` of
-                  NumPy as integers. NaT, and whatever lies outside of the years 1 to 9999, is missing
+        number    float32, or float64 if float32 would merge numbers; NaN is missing
+        category  text, with its code from training; 0 for any other text, such as missing and new values
+        yes/no    text: the values from training, and other words for no and yes, as in `codes_of`
+        date      int64, the seconds since 1970-01-01 00:00 in local time as written, in any time zone: NumPy's
+                  `datetime64[s]` as integers. NaT, and dates outside the years 1 to 9999, are missing
 
-    The operators of ONNX itself compare no text; LabelEncoder is that of ai.onnx.ml, the domain beside it. Text has no
-    spaces around it. The matrix is of `matrix_dtype`.
+    ONNX's own operators do not compare text; LabelEncoder is from the domain ai.onnx.ml. Text must have no surrounding
+    spaces. The matrix has the dtype `matrix_dtype`.
     """
     dtype, place, parts = matrix_dtype(card), 0, []
     for column in table.used:
@@ -45,14 +45,14 @@ def add_columns(graph: Graph, card: ModelCard, table: Schema) -> str:
 
 
 def matrix_dtype(card: ModelCard) -> str:
-    """The type of a model's rows: uint8 for pixels; float64 if the model or its offsets need that; else float32."""
+    """The dtype of a model's rows: uint8 for pixels; float64 if the model or its offsets need it; else float32."""
     if card.offsets or (card.dtype == "float64" and not card.pixels):
         return "float64"
     return "uint8" if card.pixels else "float32"
 
 
 def input_dtype(column: Column, *, wide: bool) -> str:
-    """The type of a column's input, by its name in NumPy."""
+    """The NumPy name of the dtype of a column's input."""
     if column.kind == NUMBER:
         return "float64" if wide else "float32"
     return "int64" if column.kind == DATE else "str"
@@ -61,8 +61,8 @@ def input_dtype(column: Column, *, wide: bool) -> str:
 def codes_of(column: Column) -> dict[str, int]:
     """Return the known texts of a category with their codes.
 
-    Besides its values they are numbers for codes, as 1067 for 01067, whole numbers with ".0", as frames write them
-    where a value is missing, and for yes/no the other words for these, in lower and upper case and with a capital.
+    Besides its values they are numbers for padded codes, such as 1067 for 01067; integers with ".0", as frames write
+    them if a value is missing; and for yes/no the other words for these, in lower, upper and title case.
     """
     codes = categories.codes_of(column.values)
     for text, code in list(codes.items()):
