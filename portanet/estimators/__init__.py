@@ -17,7 +17,7 @@ weights, take the same batches and have the same losses, up to rounding. Differe
   is refused.
 - A setting that is changed after `fit`, such as `activation` or `loss`, takes effect at the next `fit`.
 - If the network has other layers too, `coefs_` and `intercepts_` hold only those of the Dense layers.
-- `fit(X_val=, y_val=, sample_weight_val=)` measures your own validation rows after each epoch: `validation_scores_`,
+- `fit(X_val=, y_val=, sample_weight_val=)` measures given validation rows after each epoch: `validation_scores_`,
   `validation_loss_curve_`. `set_callbacks` takes scikit-learn's and portanet's callbacks.
 - With `array_api_dispatch`, rows, weights and predictions stay in their library and on their device.
 - `save` and `load` use a file without code; `to_portanet()` and `TrainedModel.as_estimator()` convert between the two

@@ -25,7 +25,7 @@ class Adapted:
         return self.callback.rate_factor
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Wait for the first epoch: the network does not exist before."""
+        """Do nothing: the network does not exist before the first epoch."""
         self._run = None
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:
@@ -46,7 +46,7 @@ class Adapted:
         return bool(self.callback.log(row))
 
     def teardown(self, estimator: Any, context: Any) -> None:
-        """End the callback, which may replace the last weights by better ones."""
+        """End the callback, which may replace the last weights with better ones."""
         if self._run is None:
             return
         last = self._run.params

@@ -39,7 +39,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
                          a layer
     solver               "adam" or "sgd" for steps on batches, "lbfgs" for all rows at once
     alpha                the strength of the L2 penalty on weights, divided by the number of rows
-    batch_size           rows in a step; "auto" is 200, or all rows if they are fewer; "lbfgs" does without
+    batch_size           rows in a step; "auto" is 200, or all rows if they are fewer; "lbfgs" ignores it
     learning_rate        the schedule of "sgd": "constant", "invscaling", or "adaptive", which divides by 5 whenever the
                          loss stalls
     learning_rate_init   the initial learning rate of "sgd" and "adam"
@@ -74,7 +74,7 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
     _parameter_constraints: ClassVar[dict[str, Any]] = CONSTRAINTS
     _params: Params
 
-    # The targets, by the subclass
+    # The targets, implemented by the subclass
 
     @abstractmethod
     def _targets(self, y: Any, rows: int, *, first: bool, incremental: bool) -> HostArray:
@@ -96,13 +96,13 @@ class BaseMLP(CallbackSupportMixin, BaseEstimator):
         return 0.0
 
     def _restore(self, labels: Any, *, several: bool, outputs: int | None = None) -> None:
-        """Take over the classes of a model that was trained elsewhere."""
+        """Restore the classes of a loaded or converted model."""
 
     def _needs_validation(self) -> bool:
         return bool(self.early_stopping) and self.solver in STOCHASTIC
 
     def _after_training(self, validation: Any) -> None:
-        """Learn from rows that the network was not trained on, such as the margin of intervals."""
+        """Compute attributes from validation rows, such as the margin of intervals."""
 
     def _stratify(self, y: Any) -> Any:
         return None

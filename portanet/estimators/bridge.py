@@ -38,7 +38,7 @@ def to_portanet(mlp: Any) -> TrainedModel:
 
 
 def network_as_model(mlp: Any) -> TrainedModel:
-    """Return the network during training, without class names."""
+    """Return the network of an estimator in training as a `TrainedModel`, without class names."""
     return _model(mlp, mlp._network, mlp._params, plain_loss(mlp._trained_loss), _card(mlp, None))
 
 
@@ -55,7 +55,7 @@ def _model(mlp: Any, network: Sequential, params: Params, loss: Any, card: Model
 
 
 def _with_two_outputs(network: Sequential, params: Params) -> tuple[Sequential, Params]:
-    """The same probabilities by a softmax, of zero and the one output."""
+    """A network with two outputs, zero and the single output, whose softmax gives the same probabilities."""
     *inner, last = network.children
     params = copy_dicts(params)
     arrays = params[last]
@@ -94,7 +94,7 @@ def _optimizer(mlp: Any) -> Any:
 
 
 def from_portanet(run: TrainedModel, classifier: type, regressor: type) -> Any:
-    """Return a trained model as a fitted estimator; ModelError for one that does not end in Dense, or of quantiles."""
+    """Return a trained model as a fitted estimator; raises ModelError unless it ends in Dense, and for quantiles."""
     layers, params = _of_rows(run)
     task, card = run.task, run.card
     is_classifier = task.is_classification
@@ -139,7 +139,7 @@ def _know_columns(mlp: Any, card: ModelCard) -> None:
 
 
 def _of_rows(run: TrainedModel) -> tuple[tuple[Layer, ...], Params]:
-    """The layers and arrays for flat rows, with outputs in the unit of the targets."""
+    """The layers and arrays, changed to take flat rows and to return outputs in the unit of the targets."""
     layers, params = chain_of(run.model), copy_dicts(run.params)
     if (len(layers) == 1 and not run.model.is_chain) or not isinstance(layers[-1], Dense):
         raise ModelError("an estimator's network is a Sequential that ends in Dense.", remedy="use the model itself")

@@ -45,7 +45,7 @@ class Contexts:
         return self._end_task(epoch, lambda: {"_params": training.params()})
 
     def iteration(self, training: Training) -> bool:
-        """Begin and end an epoch that is over already."""
+        """Begin and end an epoch that has already run."""
         self.begin()
         return self.end(training)
 

@@ -1,4 +1,4 @@
-"""The rows of an estimator: validated by scikit-learn, with NaN located; frames with text or gaps read as tables."""
+"""The rows of an estimator: validated by scikit-learn; errors name the columns with NaN."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UnusableDataError(DataError, ValueError):
 
 @contextlib.contextmanager
 def _as_value_errors() -> Iterator[None]:
-    """Raise each DataError of the block as one that is a ValueError too."""
+    """Raise each DataError of the block as a DataError that is also a ValueError."""
     try:
         yield
     except DataError as error:
@@ -101,7 +101,7 @@ def _require_finite(estimator: Any, x: Any, sparse: bool = False) -> None:
 
 
 def _where(estimator: Any, mask: Any, sparse: bool) -> str:
-    """Name the columns of a mask."""
+    """Return the names of the columns in a mask, for an error message."""
     if sparse:
         return ""
     names = getattr(estimator, "feature_names_in_", None)

@@ -16,7 +16,8 @@ from portanet.training.inputs.arguments import as_loss
 class Scaled:
     """A loss times a factor.
 
-    portanet's value of a row is a mean over the outputs; scikit-learn's gradient is that of a sum, and of half squares.
+    portanet's value of a row is a mean over the outputs; scikit-learn's gradients are those of a sum, with half the
+    squared error.
     """
 
     loss: LossFunction
@@ -24,7 +25,7 @@ class Scaled:
 
     @property
     def task(self) -> TaskKind:
-        """What the labels are."""
+        """The kind of labels."""
         return task_of(self.loss)
 
     def __call__(self, outputs: Array, labels: Array, weights: Array, /) -> tuple[Array, Array]:
@@ -34,7 +35,7 @@ class Scaled:
 def classification_loss(spec: Any, outputs: int, *, one_class: bool) -> LossFunction:
     """Return the loss of a classifier; by default the cross-entropy, binary for one output or multi-label rows.
 
-    outputs    of the network: one for two classes
+    outputs    of the network; two classes have one
     one_class  whether each row has one class
     """
     if not is_log_loss(spec):

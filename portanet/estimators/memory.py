@@ -1,8 +1,8 @@
 """A cache of small fits, whose arrays are reused by the next fit of the same shapes, so that a search traces once.
 
-A traced step is bound to the arrays that it was traced with (portanet/tracing), and tracing takes as long as some
-hundred steps of a small network. So the arrays of a fit are cached, and the next fit of an equal network on as many
-rows copies its values into them. Only one fit at a time uses a cached entry.
+A traced step is bound to the arrays that it was traced with (portanet/tracing), and tracing takes as long as a few
+hundred steps of a small network. So the arrays of a fit are cached, and the next fit of an equal network with the same
+number of rows copies its values into them. Only one fit at a time uses a cached entry.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from portanet._tree import flatten, is_array, tree_map
 from portanet.estimators.training import Rows, Training
 from portanet.training.steps.state import State
 
-_MOST = 8  # cached fits, the latest ones
-_BYTES = 2**22  # of each fit, at most
+_MOST = 8  # fits in the cache, the latest ones
+_BYTES = 2**22  # per fit, at most
 
 
 class Memory:
-    """Fits that have ended, by network, settings and shapes."""
+    """A cache of finished fits by network, settings and shapes."""
 
     def __init__(self) -> None:
         self._entries: dict[Any, list[tuple[Training, Rows]]] = {}

@@ -121,8 +121,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
             prediction - margin_, prediction + margin_
 
-        margin_ is a quantile of the absolute errors on held-out rows (or X_val), so the fraction holds for new rows of
-        the same distribution, for any network: split conformal prediction, Lei et al. 2018,
+        margin_ is a quantile of the absolute errors on held-out rows (or X_val), so for any network the fraction also
+        holds for new rows of the same distribution: split conformal prediction, Lei et al. 2018,
         doi:10.1080/01621459.2017.1307116. All rows have the same width; `portanet.fit` with
         `nn.Quantile((0.05, 0.5, 0.95))` learns a width for each row and corrects it by the same rule. Raises
         ConfigError for an estimator without `intervals`.

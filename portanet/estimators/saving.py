@@ -34,7 +34,7 @@ class Saving:
     def restore(self, rows: Rows, draws: np.random.RandomState) -> HostArray | None:
         """Restore the saved fit of these rows, and return the order of its rows; None without a saved fit.
 
-        Raises ConfigError for a folder with a fit of other settings or rows.
+        Raises ConfigError if the folder has a fit with other settings or rows.
         """
         mlp, training = self.estimator, self.training
         tree = self.checkpoints.restore(self._identity(rows), lambda step, steps: 1.0, mlp.max_iter)

@@ -23,7 +23,7 @@ class Classes:
     """The classes of a classifier.
 
     labels      in ascending order; for multi-label targets the indices of their columns
-    outputs     of the network: one for two classes, unless a loss or a loaded model has two
+    outputs     of the network: one for two classes, unless the loss or a loaded model has two
     is_multi    whether a row may have several classes
     """
 
@@ -40,7 +40,7 @@ class Classes:
 
     @property
     def are_exclusive(self) -> bool:
-        """Whether each row has one class, and the network an output for each class."""
+        """Whether each row has one class and the network has an output for each class."""
         return self.one_class and self.outputs > 1
 
     def require(self, y: Any, *, all_of_them: bool) -> None:

@@ -22,7 +22,7 @@ from portanet.training.steps.state import Data, State
 from portanet.training.trained.params import on_backend
 from portanet.xp import copied, namespace
 
-_WARMUP = 5  # plain calls before a step is traced: a fit has some hundred steps, and later fits reuse its programs
+_WARMUP = 5  # plain calls before a step is traced; a fit has a few hundred steps, and later fits reuse its programs
 
 
 @dataclass(frozen=True)

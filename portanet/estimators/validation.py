@@ -19,9 +19,9 @@ from portanet.xp import namespace
 class Validation:
     """Rows to measure on after each epoch.
 
-    x, y      as the estimator's methods take them
+    x, y      in the form that the estimator's methods take
     weights   (N,), or None
-    rows      the same on the backend, with targets as the loss takes them
+    rows      the same rows on the backend, with targets as the loss takes them
     constant  the part of their loss that does not depend on the network
     scorer    scores a fitted estimator, instead of accuracy or R2
     """
@@ -45,7 +45,7 @@ class Validation:
         if self.scorer is None:
             return estimator._validation_score(self.x, self.y, self.weights)
         fitted = copy.copy(estimator)
-        vars(fitted).pop("feature_names_in_", None)  # these rows are validated already
+        vars(fitted).pop("feature_names_in_", None)  # these rows have already been validated
         weights = {} if self.weights is None else {"sample_weight": self.weights}
         return float(self.scorer(fitted, self.x, self.y, **weights))
 

@@ -86,7 +86,7 @@ def _dialect(dialect: Dialect) -> Iterator[str]:
 
 
 def _encodings(dialect: Dialect) -> list[str]:
-    """The encodings to try: a training file's UTF-16, then UTF-8, since other text is rarely valid UTF-8, then others."""
+    """The encodings to try: a training file's UTF-16 first; then UTF-8, since other text is rarely valid UTF-8."""
     own = dialect.encoding.lower().replace("_", "-")
     if own in ("utf-8", "utf8", "utf-8-sig"):
         return ["utf-8-sig", "cp1252"]

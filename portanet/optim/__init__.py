@@ -60,5 +60,5 @@ __all__ = [
 
 def __getattr__(name: str) -> _Any:
     if name[:1].isupper() and (remedy := _peers.renamed(name, {*OPTIMIZERS, *SCHEDULES})):
-        raise _ConfigError(f"portanet.optim has no {name}", remedy=remedy)  # an AttributeError's text is lost by `from`
+        raise _ConfigError(f"portanet.optim has no {name}", remedy=remedy)  # `from` drops an AttributeError's message
     raise AttributeError(f"module 'portanet.optim' has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""AdaGrad: each weight's step divided by the size of all its gradients so far."""
+"""AdaGrad: each weight's step is divided by the root of the sum of its squared gradients so far."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AdaGradState(NamedTuple):
 
 @dataclass(frozen=True)
 class AdaGrad:
-    """Steps that shrink with the sum of squared gradients so far, so rarely updated weights keep long steps.
+    """Each weight's steps shrink with its sum of squared gradients, so rarely updated weights keep long steps.
 
         g <- g + weight_decay * w                    w: the weights, not the biases
         s <- s + g^2

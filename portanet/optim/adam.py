@@ -1,4 +1,4 @@
-"""Adam and AdamW: each weight's step divided by the usual size of its gradient."""
+"""Adam and AdamW: each weight's step is scaled by running means of its gradient."""
 
 from __future__ import annotations
 
@@ -45,12 +45,11 @@ class Adam:
     learning_rate  the size of a step while gradients agree; the default is the authors'
     beta1          the decay of the running mean of the gradient, m
     beta2          the decay of the running mean of its square, v
-    eps            added outside the square root of the corrected v, so that nothing is divided by 0
+    eps            added outside the square root of the corrected v, to avoid division by 0
 
-    Kingma and Ba 2015, arXiv:1412.6980, as in torch.optim.Adam. The state keeps m and v as sums, and the sums of their
-    weights beside them: m / (1 - beta1^t) is first / first_weight. That saves two passes, and the weights are plain
-    numbers that cost the device nothing. Raises ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1 and eps >
-    0.
+    Kingma and Ba 2015, arXiv:1412.6980, as in torch.optim.Adam. The state keeps m and v as sums, with the sums of
+    their weights: m / (1 - beta1^t) is first / first_weight. That saves two passes over the arrays, and the weights
+    are numbers on the host. Raises ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1 and eps > 0.
     """
 
     learning_rate: float = 0.001
@@ -97,7 +96,7 @@ class AdamW(Adam):
     beta1          as for `Adam`
     beta2          as for `Adam`
     eps            as for `Adam`
-    weight_decay   how far weights shrink, times the learning rate; the default is that of torch.optim.AdamW
+    weight_decay   the rate at which weights shrink, times the learning rate; the default is that of torch.optim.AdamW
 
     Loshchilov and Hutter 2019, arXiv:1711.05101. All settings but the rate are keywords, since Keras and PyTorch
     disagree about the second one. Raises ConfigError for a negative weight_decay too.

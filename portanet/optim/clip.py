@@ -1,4 +1,4 @@
-"""Gradient clipping: gradients that are too long are shortened before the step."""
+"""Gradient clipping: a gradient whose norm is too large is scaled down before the step."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _EPS = 1e-6  # as in PyTorch
 
 @dataclass(frozen=True)
 class ClipByGlobalNorm:
-    """The optimizer's step from a gradient whose length over all weights together is at most `max_norm`.
+    """Clips the norm of the gradient, over all weights together, to `max_norm` before the optimizer's step.
 
         g <- g * min(max_norm / (|g| + 1e-6), 1)
 
-    optimizer  makes the steps; its learning rate, state and weights to evaluate are those of the whole
-    max_norm   the largest length of the gradient of the loss; coupled weight decay is added afterwards
+    optimizer  takes the steps; learning rate, state and evaluated weights are its own
+    max_norm   the largest norm of the gradient of the loss; coupled weight decay is added afterwards
 
     Pascanu et al. 2013, arXiv:1211.5063, as torch.nn.utils.clip_grad_norm_. Raises ConfigError for a value that is not
     an optimizer, and unless max_norm is finite and above 0.
@@ -35,7 +35,7 @@ class ClipByGlobalNorm:
 
     @property
     def learning_rate(self) -> float:
-        """That of the optimizer inside."""
+        """The learning rate of the optimizer inside."""
         return base.learning_rate(self.optimizer)
 
     def init(self, flat: Array, *, decayed: int) -> Any:
@@ -48,9 +48,9 @@ class ClipByGlobalNorm:
         return self.optimizer.update(flat, grads, state, learning_rate=learning_rate)
 
     def weights(self, flat: Array, state: Any) -> Array:
-        """Return the weights that the optimizer inside gives."""
+        """Return the weights to evaluate from the optimizer inside."""
         return base.weights(self.optimizer, flat, state)
 
     def average_buffers(self, average: Params, buffers: Params, state: Any) -> Params:
-        """Return the buffers that go with those weights."""
+        """Return the buffers that belong to these weights."""
         return base.average_buffers(self.optimizer, average, buffers, state)

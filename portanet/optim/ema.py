@@ -27,16 +27,16 @@ class EMAState(NamedTuple):
 
 @dataclass(frozen=True)
 class EMA:
-    """The optimizer's steps, with an exponential moving average of the weights that they lead to.
+    """Keeps an exponential moving average of the weights that the optimizer's steps give.
 
         a <- d a + (1 - d) w        d = min(decay, (1 + t) / (10 + t)),  t: the steps before this one
 
-    optimizer  makes the steps; its learning rate is that of the whole
+    optimizer  takes the steps; the learning rate is its own
     decay      d after the first steps: 0.999 averages over about the last 1000 steps
 
     The average starts at the initial weights and does not affect training; `weights` returns it, to evaluate and to
     save. Buffers, such as the running values of a BatchNorm, are averaged by the same rule, to match the averaged
-    weights. d grows to `decay`, so that a short run is not an average of its beginning: the rule of TensorFlow's
+    weights. d grows to `decay`, so that the initial weights do not dominate a short run: the rule of TensorFlow's
     ExponentialMovingAverage with num_updates. Averaging: Polyak and Juditsky 1992. Raises ConfigError for a value that
     is not an optimizer, and unless 0 <= decay < 1.
     """
@@ -50,12 +50,12 @@ class EMA:
 
     @property
     def learning_rate(self) -> float:
-        """That of the optimizer inside."""
+        """The learning rate of the optimizer inside."""
         return base.learning_rate(self.optimizer)
 
     @property
     def elementwise(self) -> bool:
-        """As the optimizer inside."""
+        """Whether the optimizer inside is elementwise."""
         return getattr(self.optimizer, "elementwise", False)
 
     def init(self, flat: Array, *, decayed: int) -> EMAState:
@@ -89,5 +89,5 @@ class EMA:
 
 
 def _larger(a: float, b: float) -> float:
-    """Return max(a, b) without comparing, since under JAX's compiler `a` has no value yet."""
+    """Return max(a, b) without a comparison, since `a` has no value while JAX compiles."""
     return (a + b + abs(a - b)) / 2.0

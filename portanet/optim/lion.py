@@ -1,4 +1,4 @@
-"""Lion: every weight moves by the learning rate, up or down."""
+"""Lion: every step changes each weight by exactly the learning rate, up or down."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LionState(NamedTuple):
 
 @dataclass(frozen=True)
 class Lion:
-    """The sign of a running mean of the gradient is the step, so the learning rate is its size.
+    """Steps in the direction of the sign of a running mean of the gradient; the learning rate is their size.
 
         w <- w - learning_rate * weight_decay * w                        w: the weights, not the biases
         w <- w - learning_rate * sign(beta1 m + (1 - beta1) g)
@@ -32,11 +32,11 @@ class Lion:
     learning_rate  the size of every step, 3 to 10 times smaller than a good one for AdamW; the default is the authors'
     beta1          the decay of the mean whose sign is taken
     beta2          the decay of the running mean m
-    weight_decay   how far weights shrink, times the learning rate (decoupled); 3 to 10 times AdamW's. 0 is
+    weight_decay   the rate at which weights shrink, times the learning rate (decoupled); 3 to 10 times AdamW's. 0 is
                    none
 
     Chen et al. 2023, arXiv:2302.06675, algorithm 2. The state keeps m as a sum, m / (1 - beta2), which saves two
-    passes. Raises ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1 and weight_decay >= 0.
+    passes over the arrays. Raises ConfigError unless learning_rate > 0, 0 <= beta1, beta2 < 1 and weight_decay >= 0.
     """
 
     learning_rate: float = 1e-4
@@ -62,7 +62,7 @@ class Lion:
         mean += grads
         first = fade(first, self.beta2)
         first += grads
-        step = xp.astype(mean > 0.0, flat.dtype)  # not xp.sign, which waits for the device in CuPy
+        step = xp.astype(mean > 0.0, flat.dtype)  # not xp.sign, which synchronises with the device in CuPy
         step -= xp.astype(mean < 0.0, flat.dtype)
         step *= learning_rate
         flat -= step

@@ -1,4 +1,4 @@
-"""NAdam: Adam that looks one step of momentum ahead."""
+"""NAdam: Adam with Nesterov's momentum, which looks one step ahead."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class NAdam:
     learning_rate   as for `Adam`; the default is that of Keras
     beta1           the decay of the running mean of the gradient, m, and the limit of mu
     beta2           the decay of the running mean of its square, v
-    eps             added outside the square root, so that nothing is divided by 0
+    eps             added outside the square root, to avoid division by 0
     momentum_decay  how fast mu grows
 
     Dozat 2016, ICLR workshop, as in torch.optim.NAdam. The state keeps m and v as sums, as Adam's does. Raises

@@ -12,32 +12,32 @@ from portanet.xp import device, namespace
 
 
 class Optimizer(Protocol):
-    """How a gradient becomes a step. The hyper-parameters are fields; the arrays are passed in.
+    """The rule that turns a gradient into a step. Hyper-parameters are fields; arrays are passed in.
 
     `learning_rate` is the first field. The training loop multiplies it by the schedule's factor and passes the product
-    to `update`. An optimizer without this field has the rate 1, so the factor itself is its rate.
+    to `update`. An optimizer without this field has the rate 1, so it gets the factor itself.
 
-    The state is a NamedTuple (a dict, a tuple or a list works too) of arrays and numbers, None where an entry is not
-    used. Its arrays are made from `flat`, and `update` returns a state of the same form.
+    The state is a NamedTuple (a dict, a tuple or a list works too) of arrays and numbers, with None for unused entries.
+    Its arrays are created from `flat`, and `update` returns a state of the same form.
 
-    `update` consumes and returns: it owns `flat`, `grads` and `state`, writes in place where arrays allow it, and
-    the caller uses what it returns. It keeps nothing of `grads`, so the caller may fill that memory again.
+    `update` owns its arguments: it may write to `flat`, `grads` and `state` in place, and the caller continues with
+    what it returns. It keeps no reference to `grads`, so the caller may reuse that memory.
 
-    A step may be compiled, or traced and then replayed: what `update` reads besides its arguments (a list, an
-    attribute, a counter) stays constant from then on. What changes belongs in the state.
+    A step may be compiled, or traced and then replayed: whatever `update` reads besides its arguments (a list, an
+    attribute, a counter) is constant from then on. Values that change belong in the state.
 
-    Three attributes are optional. `weights(flat, state)` returns what to evaluate and to save where that is not `flat`,
-    and `average_buffers(average, buffers, state)` what goes with it in place of the buffers: their average after a
-    step, from that before it, the new buffers, and the state before the step.
-    `elementwise = True` says that each number is treated by itself: a part of `flat` with the same part of `grads` and
-    of the state's vectors then gives the same as the full vector, and JAX trains faster.
+    Three attributes are optional. `weights(flat, state)` returns the weights to evaluate and to save, if they are not
+    `flat`. `average_buffers(average, buffers, state)` returns the buffers that belong to them: the average after a
+    step, from the average before it, the new buffers, and the state before the step.
+    `elementwise = True` declares that the entries are updated independently: a part of `flat`, with the same part of
+    `grads` and of the state's vectors, gives the same as the full vector; JAX then trains faster.
     """
 
     def init(self, flat: Array, *, decayed: int) -> Any:
         """Return the state before the first step.
 
         flat     (size,) all trained arrays as one vector
-        decayed  how many of its entries, from the front, weight decay applies to
+        decayed  the number of entries, from the front, that weight decay applies to
         """
 
     def update(self, flat: Array, grads: Array, state: Any, *, learning_rate: float) -> tuple[Array, Any]:
@@ -45,7 +45,7 @@ class Optimizer(Protocol):
 
         flat           (size,) the parameters
         grads          (size,) the gradient of the loss
-        state          what `init` or the last `update` returned
+        state          the state from `init` or the last `update`
         learning_rate  the optimizer's rate times the schedule's factor
         """
 
@@ -54,12 +54,12 @@ OptimizerT = TypeVar("OptimizerT", bound=Optimizer)
 
 
 def learning_rate(optimizer: Optimizer) -> float:
-    """Return the rate that a schedule's factor multiplies."""
+    """Return the learning rate, before the schedule's factor."""
     return float(getattr(optimizer, "learning_rate", 1.0))
 
 
 def with_learning_rate(optimizer: OptimizerT, rate: float) -> OptimizerT:
-    """Return the same optimizer with another rate, inside its wrappers too; ConfigError where it has none."""
+    """Return the optimizer with another rate, also inside wrappers; raises ConfigError if it has no rate."""
     fields: Any = optimizer
     if (inner := getattr(fields, "optimizer", None)) is not None:
         return dataclasses.replace(fields, optimizer=with_learning_rate(inner, rate))
@@ -69,27 +69,27 @@ def with_learning_rate(optimizer: OptimizerT, rate: float) -> OptimizerT:
 
 
 def weights(optimizer: Optimizer, flat: Array, state: Any) -> Array:
-    """Return what to evaluate and to save: `optimizer.weights(flat, state)` where it has that method, else `flat`."""
+    """Return the weights to evaluate and to save: `optimizer.weights(flat, state)` if it exists, else `flat`."""
     offered = getattr(optimizer, "weights", None)
     averaged: Array = flat if offered is None else offered(flat, state)
     return averaged
 
 
 def average_buffers(optimizer: Optimizer, average: Params, buffers: Params, state: Any) -> Params:
-    """Return the buffers that go with averaged weights; none where the optimizer averages none."""
+    """Return the buffers that belong to averaged weights; empty if the optimizer does not average."""
     offered = getattr(optimizer, "average_buffers", None)
     averaged: Params = {} if offered is None else offered(average, buffers, state)
     return averaged
 
 
 def fade(total: Array, factor: float) -> Array:
-    """Multiply a running sum by a factor below 1; what is as good as 0 becomes 0.
+    """Multiply a running sum by a factor below 1; negligible values become 0.
 
     x <- (factor x + c) - c        c: 2^25 times the smallest normal number, in float32; 2^54 times in float64
 
-    A weight without gradients would otherwise keep a sum below the smallest normal number, 1.2e-38, for good: 0.9 times
-    such a number rounds to itself in the end, and a processor takes about a hundred times as long for it. Numbers above
-    2^50 times the smallest normal one, 1.4e-23, keep all their bits.
+    Without this, the sum of a weight without gradients would end below the smallest normal number, 1.2e-38, and stay
+    there: 0.9 times such a subnormal number finally rounds to itself, and a processor takes about a hundred times as
+    long for it. Numbers above 2^50 times the smallest normal one, 1.4e-23, keep all their bits.
     """
     about = namespace(total).finfo(total.dtype)
     lost = float(about.smallest_normal) * 4.0 / float(about.eps)
@@ -110,7 +110,7 @@ def decay_rates(flat: Array, decayed: int, weight_decay: float) -> Array | None:
 
 
 def penalize(grads: Array, flat: Array, decay: Array | None) -> Array:
-    """Add coupled weight decay: the gradient of the penalty weight_decay / 2 * w^2, which is scaled like the loss's.
+    """Add coupled weight decay, the gradient of the penalty weight_decay / 2 * w^2, to that of the loss.
 
     g <- g + weight_decay * w
     """
@@ -120,7 +120,7 @@ def penalize(grads: Array, flat: Array, decay: Array | None) -> Array:
 
 
 def shrink(flat: Array, decay: Array | None, learning_rate: float) -> Array:
-    """Apply decoupled weight decay, beside the optimizer's own step.
+    """Apply decoupled weight decay, separate from the optimizer's step.
 
     w <- w - learning_rate * weight_decay * w
     """
@@ -167,5 +167,5 @@ def require_optimizer(owner: object, optimizer: object) -> None:
 
 
 def is_optimizer(value: object) -> bool:
-    """Return whether a value has the two methods of an optimizer; a class has none before it is called."""
+    """Return whether a value has the two methods of an optimizer; a class is not an optimizer, its instances are."""
     return not isinstance(value, type) and all(callable(getattr(value, name, None)) for name in ("init", "update"))

@@ -1,4 +1,4 @@
-"""RMSProp: AdaGrad with a running mean, so its steps do not fade away."""
+"""RMSProp: AdaGrad with a running mean instead of a sum, so that its steps do not vanish."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RMSPropState(NamedTuple):
 
 @dataclass(frozen=True)
 class RMSProp:
-    """Each weight's step divided by the root of a running mean of its squared gradients.
+    """Each weight's step is divided by the root of a running mean of its squared gradients.
 
         g <- g + weight_decay * w                    w: the weights, not the biases
         s <- alpha s + (1 - alpha) g^2
@@ -43,7 +43,7 @@ class RMSProp:
     learning_rate  the size of a typical step; the default, and the order of the settings, are those of Keras
     alpha          the decay of the running mean s; Keras calls it rho
     momentum       the decay of the running sum of steps, v; 0 is none
-    eps            added outside the square root, so that nothing is divided by 0
+    eps            added outside the square root, to avoid division by 0
     weight_decay   the strength of an L2 penalty on weights, added to the gradient (coupled); 0 is none
 
     Tieleman and Hinton 2012, Coursera, lecture 6.5. s starts at zero and is not corrected for it, as in

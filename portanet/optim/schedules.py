@@ -1,7 +1,7 @@
-"""Learning-rate schedules: each maps a step, and the steps of the whole run, to a factor of the optimizer's rate.
+"""Learning-rate schedules: functions from a step and the number of steps to a factor of the optimizer's rate.
 
-`fit(..., optimizer=AdamW(0.003), schedule=cosine_decay(warmup=0.05))`. Schedules know neither the rate nor the length
-of the run, so they keep their meaning where either changes. They run on the host.
+`fit(..., optimizer=AdamW(0.003), schedule=cosine_decay(warmup=0.05))`. Schedules depend on neither the rate
+nor the length of the run, so they can be reused when either changes. They run on the host.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ class constant:  # noqa: N801 - schedules are used like functions: constant()
 
 @dataclass(frozen=True)
 class step_decay:  # noqa: N801
-    """The factor drops at once after each `every` steps.
+    """The factor drops after every `every` steps.
 
         factor^floor(step / every)
 
-    factor  what the rate is multiplied by each time, at most 1
-    every   steps from one drop to the next
+    factor  the factor of each drop, at most 1
+    every   the number of steps between drops
 
     Raises ConfigError unless 0 < factor <= 1 and every >= 1.
     """
@@ -56,12 +56,12 @@ class step_decay:  # noqa: N801
 
 @dataclass(frozen=True)
 class exponential_decay:  # noqa: N801
-    """As `step_decay`, but smooth.
+    """The factor falls exponentially, a smooth `step_decay`.
 
         factor^(step / every)
 
-    factor  what the rate is multiplied by over `every` steps, at most 1
-    every   the steps for that
+    factor  the factor over `every` steps, at most 1
+    every   the number of steps in which the rate falls by `factor`
 
     Raises ConfigError unless 0 < factor <= 1 and every >= 1.
     """
@@ -78,14 +78,14 @@ class exponential_decay:  # noqa: N801
 
 @dataclass(frozen=True)
 class inverse_scaling:  # noqa: N801
-    """A power of 1 / step, which falls ever more slowly.
+    """The factor falls as a power of 1 / step, ever more slowly.
 
         1 / (step + 1)^power
 
-    power  how fast it falls; 0 is constant
+    power  the exponent; 0 is constant
 
-    The formula of learning_rate="invscaling" in scikit-learn's MLPClassifier, which counts rows where this counts
-    steps. With power=0.5: Robbins and Monro 1951. Raises ConfigError unless power is finite and >= 0.
+    The formula of learning_rate="invscaling" in scikit-learn's MLPClassifier, which counts rows instead of steps.
+    With power=0.5: Robbins and Monro 1951. Raises ConfigError unless power is finite and >= 0.
     """
 
     power: float = 0.5
@@ -100,7 +100,7 @@ class inverse_scaling:  # noqa: N801
 
 @dataclass(frozen=True)
 class cosine_decay:  # noqa: N801
-    """Up to 1 over the warm-up in a straight line, then down to `final` along half a cosine.
+    """The factor rises linearly to 1 during the warm-up, then falls to `final` along half a cosine.
 
         step < warmup:   (step + 1) / warmup
         after it:        final + (1 - final) * (1 + cos(pi * t)) / 2,   t = (step - warmup) / (steps - warmup)
@@ -132,15 +132,15 @@ class cosine_decay:  # noqa: N801
 
 @dataclass(frozen=True)
 class one_cycle:  # noqa: N801
-    """From 1 / div_factor up to 1, then down to a tiny fraction of the start, each along half a cosine.
+    """The factor rises from 1 / div_factor to 1, then falls far below the start, each along half a cosine.
 
         first = 1 / div_factor       last = first / final_div_factor       peak = pct_start * steps - 1
         step <= peak:   first + (1 - first) * (1 - cos(pi * step / peak)) / 2
         after it:       last + (1 - last) * (1 + cos(pi * (step - peak) / (steps - 1 - peak))) / 2
 
-    pct_start         the fraction of the run that rises; a fraction from 0 to below 1, not a percentage
-    div_factor        the peak over the start, at least 1
-    final_div_factor  the start over the end, at least 1
+    pct_start         the fraction of the run in which it rises, from 0 to below 1, not a percentage
+    div_factor        the peak divided by the start, at least 1
+    final_div_factor  the start divided by the end, at least 1
 
     From step steps - 1 on it stays at `last`. Smith and Topin 2018, arXiv:1708.07120, in the two phases and with the
     names of torch.optim.lr_scheduler.OneCycleLR; momentum does not change.
@@ -168,7 +168,7 @@ class one_cycle:  # noqa: N801
 
 @dataclass(frozen=True)
 class cos_log:  # noqa: N801
-    """Up to 1 and down to 0 in `cycles` cosines, each twice as long as the previous one.
+    """The factor rises to 1 and falls to 0 in `cycles` cosines, each twice as long as the previous one.
 
         (1 - cos(2 pi log2(1 + (2^cycles - 1) t))) / 2        t = step / steps
 
@@ -191,7 +191,7 @@ class cos_log:  # noqa: N801
 
 @dataclass(frozen=True)
 class linear_warmup:  # noqa: N801
-    """Up to another schedule's first factor in a straight line; then that schedule, for the rest of the run.
+    """The factor rises linearly to another schedule's first factor, then follows that schedule.
 
         step < warmup:   schedule(0, steps - warmup) * (step + 1) / warmup
         after it:        schedule(step - warmup, steps - warmup)

@@ -30,7 +30,7 @@ class SGD:
         v <- momentum * v + g
         w <- w - learning_rate * v                   with nesterov: g + momentum * v in place of v
 
-    learning_rate  what a gradient is multiplied by; the default, and the order of the settings, are those of Keras
+    learning_rate  the factor of the gradient; the default, and the order of the settings, are those of Keras
     momentum       the decay of the velocity v, which has no dampening; 0 is none
     nesterov       whether to look one step of momentum ahead
     weight_decay   the strength of an L2 penalty on weights, added to the gradient (coupled); 0 is none
