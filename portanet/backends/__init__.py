@@ -75,10 +75,10 @@ _CLASSES = {"numpy": "NumPy", "cupy": "CuPy", "torch": "Torch", "jax": "Jax", "s
 NAMES = tuple(_CLASSES)
 
 PREFERRED = "cupy"
-"""The backend that "auto" takes where it works."""
+"""The backend that "auto" takes if it works."""
 
 
-_ELSEWHERE = {  # what people call a backend, or a device
+_ELSEWHERE = {  # other names that users may try
     "gpu": "'cupy' computes on a GPU as NumPy does: ",
     "cuda": "'cupy' computes on a GPU as NumPy does, choose('torch', 'cuda') with PyTorch: ",
     "cpu": "'numpy' computes on the CPU: ",
@@ -102,7 +102,7 @@ def _class(name: str) -> Any:
 
 
 def wheels() -> dict[str, tuple[str, ...]]:
-    """The PyPI distributions that provide each optional library, by the usual one's name."""
+    """The PyPI distributions that provide each optional library, by the name of the usual one."""
     kinds = map(_class, NAMES[1:])
     names = [kind.wheels or (kind.package,) for kind in kinds]
     return {several[-1]: several for several in names}
@@ -121,7 +121,7 @@ def choose(name: str = "auto", device: str | None = None, *, trace: bool = True,
     Raises BackendError, with the remedy, if the backend cannot run; it never falls back to another.
     """
     if device is not None and not isinstance(device, str):
-        if getattr(type(device), "__name__", "") != "device":  # of PyTorch
+        if getattr(type(device), "__name__", "") != "device":  # not a torch.device either
             raise BackendError(f"device must be a name such as 'cuda' or 'cuda:0', got {shown(device)}.")
         device = str(device)
     chosen: Backend = _choose_automatically(device) if name == "auto" else _class(name)(device)

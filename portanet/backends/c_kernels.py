@@ -1,4 +1,4 @@
-"""Kernels on NumPy's arrays, as functions in C."""
+"""Kernels on NumPy arrays, as C functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from portanet.tracing.tracer import Tracer
 
 
 def ask(kernels: list[Kernel]) -> Callable[[], bool]:
-    """Start to compile kernels; return a function that tells whether they are ready."""
+    """Start to compile kernels; return a function that returns whether they are ready."""
     bodies = {name_of(body): body for body in map(c_body, kernels)}
     shared = c_calls.bodies()
     compiler.compiler().ask(shared)
@@ -29,7 +29,7 @@ def ask(kernels: list[Kernel]) -> Callable[[], bool]:
 
 
 def statements(kernel: Kernel, value: Callable[[Any], Any], *, shared: bool = False) -> list[Statement]:
-    """The call of a kernel that has been compiled; `shared` with a second thread, where it is long."""
+    """The call of a compiled kernel; if `shared`, a large one may use a second thread."""
     function = compiler.compiler().get(name_of(c_body(kernel)))
     assert function is not None
     halved = shared and math.prod(kernel.shape) >= _HALVED and kernel.shape[0] > 1
@@ -41,7 +41,7 @@ _SMALL = 4096  # bytes
 
 
 class _Call(KernelCall):
-    """The words that the C function reads, of 8 bytes each."""
+    """The call of a C function, with its 8-byte words."""
 
     def __init__(self, kernel: Kernel, function: Function, value: Callable[[Any], Any]) -> None:
         super().__init__(np, kernel, value)
@@ -55,7 +55,7 @@ class _Call(KernelCall):
             self._fill(kernel, index, *word)
 
     def statement(self) -> Statement:
-        """The call in the emitted code: of the function itself where nothing differs between calls."""
+        """The call in the emitted code: of the function itself if no argument changes between calls."""
         if not self.given and not self._checked:
             return Statement(self._function, (address_of(self.words, self),), {})
         small = len(self.given) == 1 and hasattr(self.given[0].real, "nbytes") and not self.outward
@@ -64,7 +64,7 @@ class _Call(KernelCall):
         return super().statement()
 
     def _with_copy(self, var: Var) -> Callable[[Any], None]:
-        """The call where a few numbers, only read, differ: copying them is faster than asking for their address."""
+        """The call if only a small input array changes: copying it is faster than getting its address."""
         [i, *more] = [i for i, array in enumerate(self._arrays) if array is var]
         copy = np.empty_like(var.real)
         if more or self._changed[i] or copy.strides != var.real.strides:
@@ -114,7 +114,7 @@ class _Call(KernelCall):
 
 
 class _Halved(_Call):
-    """A call in two halves, by two threads if that is faster."""
+    """A call split into two halves, on two threads if that is faster."""
 
     def __init__(self, kernel: Kernel, function: Function, value: Callable[[Any], Any]) -> None:
         super().__init__(kernel, function, value)
@@ -135,5 +135,5 @@ class _Halved(_Call):
 
     def _run_both(self) -> int:
         for half in self._halves:
-            half[2:] = self.words[2:]  # what differs from call to call
-        return self._both(self._pair.words.ctypes.data)  # each half looks at all rows, so both refuse or none
+            half[2:] = self.words[2:]  # may change between calls
+        return self._both(self._pair.words.ctypes.data)  # each half checks all row indices, so both refuse or neither

@@ -1,4 +1,4 @@
-"""The machine's C compiler: loops as functions, compiled in the background and kept in the user's cache."""
+"""The machine's C compiler: compiles loops in the background and keeps them in the user's cache."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from portanet import _cache
 from portanet.backends.loops import C_HEADER
 
 Function = Callable[[int], int]
-"""Takes the address of the words of a loop."""
+"""Takes the address of its words."""
 
 _FLAGS = (
     "-fno-fast-math", "-O1", "-ftree-vectorize", "-fno-tree-slp-vectorize", "--param=vect-epilogues-nomask=0",
     "-ffp-contract=off", "-fwrapv", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing", "-fPIC",
     "-shared", "-pipe", "-w",
 )  # fmt: skip
-"""From -O2 on GCC takes twice the time, and makes branches of maxima, which it then cannot vectorise."""
+"""With -O2 GCC takes twice as long, and turns maxima into branches, which it then cannot vectorise."""
 
-_SECONDS = 60  # for one call of the compiler
-_KEPT = 300  # files: the oldest go
-_LEFT = 3600  # seconds
+_SECONDS = 60  # time limit of the compiler
+_KEPT = 300  # newest files to keep
+_LEFT = 3600  # seconds after which an unfinished folder counts as abandoned
 
 
 class Compiler:
@@ -46,10 +46,10 @@ class Compiler:
         self._functions: dict[str, Function] = {}
         self._asked: set[str] = set()
         self._lock = threading.Lock()
-        self._running: dict[subprocess.Popen[str], str] = {}  # and the folder that each writes to
+        self._running: dict[subprocess.Popen[str], str] = {}  # the output folder of each
 
     def ask(self, bodies: dict[str, str], *, wait: bool = False) -> None:
-        """Start to compile functions, by name, unless they are ready or being compiled."""
+        """Start to compile functions, given by name, unless they were requested before."""
         with self._lock:
             new = {name: body for name, body in bodies.items() if name not in self._asked}
             self._asked |= set(new)
@@ -67,7 +67,7 @@ class Compiler:
         return self._functions.get(name)
 
     def _load_kept(self, bodies: dict[str, str]) -> bool:
-        """Whether these functions are in the cache, so that nothing has to be compiled."""
+        """Whether these functions are in the cache already."""
         try:
             return _is_whole(_place(_command(), _source(bodies)))
         except OSError:
@@ -96,7 +96,7 @@ class Compiler:
         return ctypes.CDLL(str(path))
 
     def _compile(self, command: list[str], source: str, place: Path) -> None:
-        """Write the library under a temporary name first: two processes never collide, and it appears complete."""
+        """Compile a library under a temporary name, then rename it, so that it is never seen incomplete."""
         folder = tempfile.mkdtemp(dir=place.parent, prefix="new-")  # a TemporaryDirectory warns at the process's end
         try:
             made = Path(folder, place.name)
@@ -109,7 +109,7 @@ class Compiler:
                 try:
                     said, _ = running.communicate(source, timeout=_SECONDS)
                 finally:
-                    running.kill()  # one that hangs, and no other
+                    running.kill()  # after a timeout; no effect if it has ended
                     self._running.pop(running, None)
             if running.returncode or not made.exists():
                 raise OSError(f"{command[0]} says: {(said.strip().splitlines() or ['nothing'])[0]}")
@@ -127,25 +127,25 @@ class Compiler:
 
 @functools.cache
 def compiler() -> Compiler:
-    """The one compiler of this process."""
+    """The compiler of this process."""
     new = Compiler()
     atexit.register(new.stop)
     return new
 
 
-if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # a child process does not inherit threads
     os.register_at_fork(after_in_child=compiler.cache_clear)
 
 
 def problem() -> str | None:
-    """Why no kernels are compiled here, after a trial; None where they are."""
+    """The reason why kernels cannot be compiled here, after a trial; None if they can."""
     trial, body = Compiler(), "return 0;"
     trial.ask({name_of(body): body}, wait=True)
     return trial.problem
 
 
 def name_of(body: str) -> str:
-    """A function's name, from its body."""
+    """The name of a function, derived from its body."""
     return "kernel_" + hashlib.sha256(body.encode()).hexdigest()[:24]
 
 
@@ -155,7 +155,7 @@ def _source(bodies: dict[str, str]) -> str:
 
 
 def _command() -> list[str]:
-    """The compiler that PORTANET_CC names, or `cc`, with our flags."""
+    """The command of the compiler, from PORTANET_CC or `cc`, with our flags."""
     named = os.environ.get("PORTANET_CC", "cc")
     if not named.strip():
         raise OSError("PORTANET_CC is empty")
@@ -165,19 +165,19 @@ def _command() -> list[str]:
     if (path := shutil.which(program)) is None:
         raise OSError(f"the compiler {program!r} does not exist")
     native = "-mcpu=native" if platform.machine() in ("arm64", "aarch64") else "-march=native"
-    linked = [] if sys.platform == "darwin" else ["-nostdlib"]  # faster; the process has loaded the C library
+    linked = [] if sys.platform == "darwin" else ["-nostdlib"]  # faster; the process has already loaded the C library
     return [path, *more, native, *_FLAGS, *linked]
 
 
 def _place(command: list[str], source: str) -> Path:
-    """The path of a source's library in the cache, for this compiler and this processor."""
+    """The path in the cache of the library of a source, for this compiler and this processor."""
     about = os.stat(command[0])
     facts = [source, *command, str(about.st_size), str(about.st_mtime_ns), _processor()]
     return _cache.folder() / "kernels" / f"{hashlib.sha256(repr(facts).encode()).hexdigest()}.so"
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether a library is there; where the machine stopped after it was written, the file may be empty."""
+    """Whether a library exists and is not empty, as it may be after a crash of the machine."""
     return path.exists() and path.stat().st_size > 0
 
 
@@ -192,7 +192,7 @@ def _processor() -> str:
 
 
 def _prune(folder: Path) -> None:
-    """Remove the oldest files where there are many, and leftovers of killed processes."""
+    """Remove the oldest files above a limit, and leftovers of killed processes."""
     ages = {path: _changed(path) for kind in ("new-*", "*.so") for path in folder.glob(kind)}
     for left, changed in ages.items():
         if left.suffix != ".so" and changed < time.time() - _LEFT:
@@ -202,7 +202,7 @@ def _prune(folder: Path) -> None:
 
 
 def _changed(path: Path) -> float:
-    """When a file was last changed; now, if another thread or process has just removed it."""
+    """When a file was last changed; the current time if it has just been removed."""
     try:
         return path.stat().st_mtime
     except OSError:

@@ -93,7 +93,7 @@ class CuPy(Backend):
 
 
 class CuPyCalls(Library):
-    """CuPy, given as a module, as a library for tracing."""
+    """CuPy, passed as a module, as a library for tracing."""
 
     launches = True
 
@@ -152,7 +152,7 @@ class CuPyCalls(Library):
         return gathers(op)
 
     def pays(self, kernel: Kernel) -> bool:
-        """Whether there are two calls or more to launch at once."""
+        """Whether it replaces at least two launches."""
         return sum(not op.is_view for op in kernel.ops) > 1
 
     def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:

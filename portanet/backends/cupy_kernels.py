@@ -1,4 +1,4 @@
-"""Kernels on CuPy's arrays, as its ElementwiseKernels."""
+"""Kernels on CuPy arrays, as ElementwiseKernels."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from portanet.tracing.tracer import Tracer
 
 
 def statements(module: Any, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
-    """The launch of a kernel; CuPy, given as a module, compiles it and caches it on disk."""
+    """The launch of a kernel; CuPy, passed as a module, compiles it and caches it on disk."""
     return [_Launch(module, kernel, value).statement()]
 
 
 @functools.cache
 def _compiled(module: Any, inputs: str, outputs: str, body: str) -> Any:
-    # Products and sums are not contracted to one rounding: CuPy's own calls, one after the other, round each.
+    # No fused multiply-adds: separate CuPy calls round after each product and each sum.
     return module.ElementwiseKernel(inputs, outputs, body, "portanet_kernel", options=("--fmad=false",))
 
 
 class _Launch(KernelCall):
-    """The arguments of an ElementwiseKernel: arrays and words that it reads, then arrays that it writes."""
+    """The call of an ElementwiseKernel. Its arguments: input arrays and words, then output arrays."""
 
     def __init__(self, module: Any, kernel: Kernel, value: Callable[[Any], Any]) -> None:
         super().__init__(module, kernel, value)
@@ -53,7 +53,7 @@ class _Launch(KernelCall):
         self._kernel = _compiled(module, ", ".join(inputs), ", ".join(outputs), body.text)
 
     def statement(self) -> Statement:
-        """The launch in the emitted code: of the kernel itself where nothing differs between calls."""
+        """The launch in the emitted code: of the kernel itself if no argument changes between calls."""
         if self.given:
             return super().statement()
         return Statement(self._kernel, tuple(self._arguments), {"size": self._size})

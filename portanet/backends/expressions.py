@@ -1,6 +1,6 @@
-"""C expressions for one element of the standard's functions, with the bits of NumPy and of CuPy.
+"""C expressions for elementwise functions of the standard, with the bits of NumPy and CuPy.
 
-All of them are exactly rounded, or of integers: no order of evaluation and no compiler changes a bit of them.
+All are exactly rounded or on integers, so the bits depend neither on the order of evaluation nor on the compiler.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _EXTREMES = {"maximum": ">", "minimum": "<", "maximum of first": ">"}
 
 
 def expression(name: str, args: list[str], dtype: str) -> str | None:
-    """The C expression of a function of arguments of this dtype; None where there is none."""
+    """The C expression of a function of arguments of this dtype; None if there is none."""
     kind = np.dtype(dtype).kind
     a, b = args[0], args[-1]
     if name in _COMPARED:
@@ -49,7 +49,7 @@ def expression(name: str, args: list[str], dtype: str) -> str | None:
 
 
 def cuda_expression(name: str, args: list[str], dtype: str) -> str | None:
-    """The same in CUDA's C++, as CuPy writes it where CPU and GPU would differ."""
+    """The same in CUDA C++, in CuPy's form where CPU and GPU would differ."""
     if name in ("maximum", "minimum") and np.dtype(dtype).kind == "f":
         a, b = args
         return f"(isnan({a}) | isnan({b})) ? ({C_TYPES[dtype]})NAN : {name[:3]}({a}, {b})"
@@ -62,7 +62,7 @@ CUDA_FUNCTIONS = ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos")
 
 
 def _extreme(name: str, a: str, b: str, kind: str) -> str:
-    """The larger or smaller one; NaN where one is; of two zeros the second, or the first where the name says so."""
+    """The larger or smaller value, or NaN; of two zeros the second, or the first for names that end in "first"."""
     if name.endswith("first"):
         a, b = b, a
     sign = _EXTREMES[name]
@@ -78,7 +78,7 @@ def _of_bools(name: str, a: str, b: str, _: str) -> str | None:
 
 def _of_integers(name: str, a: str, b: str, dtype: str) -> str | None:
     c_type, bits = C_TYPES[dtype], 8 * np.dtype(dtype).itemsize
-    wide = "unsigned long long" if bits == 64 else "unsigned"  # it wraps, where int overflows
+    wide = "unsigned long long" if bits == 64 else "unsigned"  # unsigned arithmetic wraps; int overflow is undefined
     if name in _ARITHMETIC:
         return f"({c_type})(({wide}){a} {_ARITHMETIC[name]} ({wide}){b})"
     if name in _BITWISE:
@@ -137,7 +137,7 @@ def form_of(
 
 
 def _is_known(form: Form, expression: Callable[..., str | None]) -> bool:
-    """Whether there is an expression for it."""
+    """Whether the form has an expression."""
     if not {*form.dtypes, form.dtype} <= set(C_TYPES):
         return False
     inside = form.dtypes[1:] if form.name == "where" else form.dtypes
@@ -146,7 +146,7 @@ def _is_known(form: Form, expression: Callable[..., str | None]) -> bool:
 
 
 def _is_safe(op: Op, form: Form) -> bool:
-    """Whether all casts are defined: those of floats to integers are not, nor those of numbers that do not fit."""
+    """Whether C defines all casts: not those of floats to integers, nor of numbers out of range."""
     floats = any(is_array(arg) and np.dtype(str(arg.dtype)).kind == "f" for arg in op.args)
     if np.dtype(form.dtype).kind in "iu" and (floats or np.dtype(form.dtypes[-1]).kind == "f"):
         return False
@@ -162,7 +162,7 @@ def _fits(number: Any, dtype: str) -> bool:
 
 
 def gathers(op: Op) -> bool:
-    """Whether a kernel can read the rows of a `take` directly: only axes of length 1 come before theirs."""
+    """Whether a kernel can read the rows of a `take` directly: all axes before the taken one have length 1."""
     axis = op.kwargs.get("axis")
     if len(op.operands) != 2 or op.operands[0] is not op.args[0] or type(axis) is not int or axis < 0:
         return False

@@ -44,7 +44,7 @@ class Jax(Backend):
         return self._jax.device_put(np.array(array, dtype=dtype), self._device)
 
     def put_row_numbers(self, numbers: HostArray) -> Any:
-        return numbers.astype(np.int32)  # a program takes them from the host; to cut a part here costs 0.2 ms
+        return numbers.astype(np.int32)  # programs accept host arrays; slicing on the device takes 0.2 ms
 
     def free_memory(self) -> int:
         known = self._device.memory_stats()  # None on a CPU
@@ -66,7 +66,7 @@ class Jax(Backend):
 
     def compile(self, step: Step, per_array: PerArray | None = None) -> Steps:
         jax = self._jax
-        compiled = _compiled if is_frozen(step) else _compiled.__wrapped__  # else it may differ in the next run
+        compiled = _compiled if is_frozen(step) else _compiled.__wrapped__  # mutable steps may differ in the next run
         scan = compiled(step, per_array, jax)
 
         def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
@@ -80,7 +80,7 @@ class Jax(Backend):
 def _compiled(step: Step, per_array: PerArray | None, jax: Any) -> Callable[..., tuple[State, Metrics]]:
     """A run of steps as one compiled program; cached, so that an equal step is not compiled again.
 
-    The state is one vector for each array within the program: XLA is slow to concatenate.
+    Within the program the state has one vector per array, since XLA is slow to concatenate.
     """
 
     @functools.partial(jax.jit, donate_argnums=0)

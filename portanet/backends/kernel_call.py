@@ -1,4 +1,4 @@
-"""The call of a kernel in a replayed function: its arguments, and the fallback where it must not run."""
+"""Calls of kernels in replayed functions, with a fallback if the kernel must not run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from portanet.tracing.tracer import Tracer
 
 
 class KernelCall:
-    """A kernel and the arrays and numbers that it is run with: some the same in every call, others not.
+    """A kernel with its arrays and numbers, of which some are constant and others change between calls.
 
-    Where an array is not as it was traced, since it shares memory with another one or is read-only, the original calls
-    are made instead; likewise where a row or a number is refused.
+    The original calls are made instead if an array is not as it was traced, because it shares memory with another one
+    or is read-only, or if a row index or a number is refused.
 
     module  the array library
     value   maps a Tracer to its value: a constant array, or a Var
@@ -27,9 +27,9 @@ class KernelCall:
         changed, stored = {tracer.memory for tracer in kernel.changed}, {i for i, _ in kernel.stores}
         self._changed = [i in stored and slot.tracer.memory in changed for i, slot in enumerate(kernel.slots)]
         self.outward = kernel.outward
-        self.given: list[Var] = []  # what differs from call to call: arrays first
-        self._slots: list[list[int]] = []  # of each such array
-        self._numbers: list[int] = []  # those that differ
+        self.given: list[Var] = []  # the arguments that change between calls, arrays first
+        self._slots: list[list[int]] = []  # the slots of each such array
+        self._numbers: list[int] = []  # those that change between calls
         for i, array in enumerate(self._arrays):
             if isinstance(array, Var):
                 self._add_slot(i, array)
@@ -46,7 +46,7 @@ class KernelCall:
         return Statement(self.kernel, tuple(self.given), {})
 
     def kernel(self, *given: Any) -> None:
-        """Run it with the arguments that differ from call to call."""
+        """Run it with the arguments that change between calls."""
         seen = self._seen
         for n, array in enumerate(seen):
             if given[n] is not array and not self._meets(n, given[n]):
@@ -65,15 +65,15 @@ class KernelCall:
         return True
 
     def set_array(self, i: int, array: Any) -> None:
-        """Bind a slot to this array."""
+        """Bind a slot to an array."""
         raise NotImplementedError
 
     def set_number(self, i: int, number: float) -> None:
-        """Set the value of a number; raises OverflowError where its dtype cannot hold it."""
+        """Set the value of a number; raises OverflowError if its dtype cannot hold it."""
         raise NotImplementedError
 
     def run(self) -> bool:
-        """Run the kernel; False where it refused and wrote nothing."""
+        """Run the kernel; return False if it refused without writing."""
         raise NotImplementedError
 
     def _add_slot(self, i: int, array: Var) -> None:
@@ -84,7 +84,7 @@ class KernelCall:
         self._slots[n].append(i)
 
     def _meets(self, n: int, array: Any) -> bool:
-        """Bind another array; False where the kernel would not do the same as the calls."""
+        """Bind another array; return False if the kernel could differ from the original calls."""
         slots = self._slots[n]
         if not self.may_take(array, changed=any(self._changed[i] for i in slots)):
             return False
@@ -109,7 +109,7 @@ class KernelCall:
         return not any(share(real(array), other) for other in others if other is not None)
 
     def make_calls(self, given: tuple[Any, ...]) -> None:
-        """Make the calls one after the other."""
+        """Make the original calls in sequence."""
         self._seen = [None] * len(self._seen)
         now = {id(var): value for var, value in zip(self.given, given, strict=True)}
         made = self._plainly(*[now[id(value)] if isinstance(value, Var) else real(value) for value in self._read])

@@ -1,4 +1,4 @@
-"""The source text of a kernel's loop, in C or in CUDA's C++."""
+"""The source of a kernel's loop, in C or CUDA C++."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from portanet.tracing import Kernel
 from portanet.tracing.kernel import Ref
 
 Word = tuple[Any, ...]
-"""What a loop is told when it runs: ("slot", 0) is an array's address, ("size", 1) the size of a dimension,
-("stride", 0, 1) a stride of an array, ("rows", 0) how many rows an array has, ("number", 0) a number."""
+"""A runtime parameter of a loop: ("slot", 0) is the address of an array, ("size", 1) the size of a dimension,
+("stride", 0, 1) a stride of an array, ("rows", 0) the number of rows of an array, ("number", 0) a number."""
 
 
 def words(kernel: Kernel) -> list[Word]:
-    """The parameters of the text, in a fixed order: kernels of other sizes have the same text."""
+    """The runtime parameters in a fixed order, so that kernels of different sizes share one source."""
     numbers, slots = range(len(kernel.numbers)), range(len(kernel.slots))
     strides = [("stride", i, d) for i in slots for d in range(len(kernel.shape)) if _step(kernel, i, d) == "stride"]
     rows = [("rows", i) for i in slots if kernel.slots[i].rows]
@@ -37,7 +37,7 @@ def _step(kernel: Kernel, number: int, dimension: int) -> str:
 
 
 class Text:
-    """The parts of a loop's text that both dialects share."""
+    """The parts of a loop's source that C and CUDA share."""
 
     def __init__(
         self, kernel: Kernel, expression: Callable[..., str | None] = expression, *, wraps: bool = False
@@ -45,7 +45,7 @@ class Text:
         self.kernel, self._expression, self._wraps = kernel, expression, wraps
 
     def place(self, number: int, dimension: int) -> Iterator[str]:
-        """The pointer of an array in one more dimension, and its value if it advances no further."""
+        """The pointer of an array in a dimension, and its element if this is the last along which it advances."""
         slot, step = self.kernel.slots[number], _step(self.kernel, number, dimension)
         before, now = self._pointer(number, dimension), f"p{number}_{dimension}"
         at = f"i{dimension}"
@@ -58,7 +58,7 @@ class Text:
             yield self._load(number, dimension)
 
     def row(self, number: int) -> str:
-        """The row number, wrapped where it is negative."""
+        """The row index, wrapped if negative."""
         index = self.kernel.slots[number].rows
         assert index is not None
         if self._wraps:
@@ -66,7 +66,7 @@ class Text:
         return f"x{index[0]} < 0 ? x{index[0]} + m{number} : x{index[0]}"
 
     def constants(self) -> Iterator[str]:
-        """The values of arrays that are broadcast along all dimensions."""
+        """The elements of arrays that are broadcast along all dimensions."""
         for number in range(len(self.kernel.slots)):
             if self._last(number) < 0 and self._is_read(number):
                 yield self._load(number, -1)
@@ -85,12 +85,12 @@ class Text:
             yield f"{self._element(slot, dtype)} = {_name(value)};"
 
     def slots_of(self, dimension: int) -> list[int]:
-        """The arrays that advance along a dimension; row numbers before the rows."""
+        """The slots that advance along a dimension; row indices come before the rows."""
         advancing = [i for i in range(len(self.kernel.slots)) if _step(self.kernel, i, dimension) != "none"]
         return sorted(advancing, key=lambda i: self.kernel.slots[i].rows is not None)
 
     def _cast(self, ref: Ref, dtype: str) -> str:
-        """A value in another dtype; compilers vectorise a choice of two numbers, but not a cast of a truth value."""
+        """A value in another dtype; compilers vectorise a select of two numbers, but not a cast of a boolean."""
         if self._dtype(ref) == "bool" != dtype:
             return f"({_name(ref)} ? ({C_TYPES[dtype]})1 : ({C_TYPES[dtype]})0)"
         return f"({C_TYPES[dtype]}){_name(ref)}"
@@ -111,12 +111,12 @@ class Text:
         return max((d for d in dimensions if _step(self.kernel, number, d) != "none"), default=-1)
 
     def _pointer(self, number: int, dimension: int) -> str:
-        """The name of an array's pointer before a dimension."""
+        """The name of an array's pointer outside a dimension."""
         above = [d for d in range(dimension) if _step(self.kernel, number, d) == "stride"]
         return f"p{number}_{above[-1]}" if above else f"p{number}"
 
     def _element(self, number: int, dtype: str) -> str:
-        """An array's element, in the innermost dimension."""
+        """An element of an array, in the innermost dimension."""
         last = len(self.kernel.shape) - 1
         if last >= 0 and _step(self.kernel, number, last) == "next":
             return f"(({C_TYPES[dtype]} *){self._pointer(number, last)})[i{last}]"
@@ -137,7 +137,7 @@ _BYTES, _WIDEST = ("bool", "int8", "uint8"), 64
 
 
 def c_body(kernel: Kernel) -> str:
-    """The body of a C function of `const word *w`, which returns 1, and writes nothing, where a row does not exist.
+    """The body of a C function of `const word *w`, which returns 1, without writing, if a row index is out of range.
 
     It computes indices w[0].n to w[1].n of the first dimension; the words of the kernel follow.
     """
@@ -157,9 +157,9 @@ def c_body(kernel: Kernel) -> str:
 
 
 def _is_short(kernel: Kernel, dimension: int) -> bool:
-    """Whether a loop may be shorter than the vectors that a compiler would choose for it without its length.
+    """Whether a loop may be shorter than the vectors a compiler would choose if it did not know the length.
 
-    The widest hold 64 bytes, so as many truth values; elements that fill no vector are computed one by one.
+    The widest vectors hold 64 bytes, or 64 booleans; elements that do not fill a vector are computed one by one.
     """
     bytewise = any(slot.dtype in _BYTES for slot in kernel.slots)
     return bytewise and dimension == len(kernel.shape) - 1 and kernel.shape[dimension] < _WIDEST
@@ -179,7 +179,7 @@ def _c_words(kernel: Kernel) -> Iterator[str]:
 
 
 def _c_check(kernel: Kernel, number: int) -> Iterator[str]:
-    """A loop over the row numbers."""
+    """A loop that checks the row indices."""
     index, d, _ = kernel.slots[number].rows or (0, 0, 0)
     step = _step(kernel, index, d)
     stride = f"s{index}_{d}" if step == "stride" else str(kernel.slots[index].tracer.dtype.itemsize)
@@ -190,16 +190,16 @@ def _c_check(kernel: Kernel, number: int) -> Iterator[str]:
 
 
 class CudaBody(NamedTuple):
-    """The operation of an ElementwiseKernel, and the names of the words that it reads."""
+    """The operation of an ElementwiseKernel, and the names of the words it uses."""
 
     text: str
     names: set[str]
 
 
 def cuda_body(kernel: Kernel) -> CudaBody:
-    """One element of the loop, number `i` of all; arrays are `a0`, ..., and row numbers are not checked.
+    """The operation for element `i` of the loop; arrays are `a0`, ...
 
-    Row numbers wrap, as in CuPy's own `take`.
+    Row indices wrap, as in CuPy's own `take`, and are not checked.
     """
     text, last = Text(kernel, expression=cuda_expression, wraps=True), len(kernel.shape) - 1
     lines = []
@@ -224,7 +224,7 @@ MEMBERS = {dtype: "truth" if dtype == "bool" else dtype for dtype in C_TYPES}
 
 _ROUNDING = [f"{name}{end}" for name in ("sqrt", "fabs", "floor", "ceil", "trunc") for end in ("", "f")]
 
-# FLT_EVAL_METHOD is 16 on processors that compute halves, which no kernel has; others are as exact as with 0.
+# FLT_EVAL_METHOD is 16 on processors with float16 arithmetic, which kernels do not use; other types behave as with 0.
 C_HEADER = f"""\
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ != 0 && __FLT_EVAL_METHOD__ != 16
 #error floats are computed in another precision

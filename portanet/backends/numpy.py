@@ -55,8 +55,8 @@ class NumPy(Backend):
 
     @contextlib.contextmanager
     def session(self, dtype: str = "float32") -> Iterator[None]:
-        # Sums inside BLAS depend on its number of threads; with one, equal runs give equal bits.
-        # The training looks for numbers that are not finite, and explains them: a warning would come before.
+        # Sums in BLAS depend on its number of threads; with one thread, equal runs give equal bits.
+        # Training detects non-finite numbers and explains them, so NumPy's warnings are not needed.
         _keep_freed_memory()
         with _machine.one_blas_thread(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             yield
@@ -65,7 +65,7 @@ class NumPy(Backend):
 def _keep_freed_memory() -> None:
     """Make the C library keep freed memory for the next step, instead of returning it and clearing new pages.
 
-    glibc keeps up to twice the largest block that it has seen freed (M_TRIM_THRESHOLD in mallopt(3)), and it looks at
-    blocks of up to 32 MiB. The block is never written to, so it takes no memory.
+    glibc keeps up to twice the largest block freed so far (M_TRIM_THRESHOLD in mallopt(3)), considering blocks of up to
+    32 MiB. The block here is never written to, so it takes no memory.
     """
     np.empty(2**25 - 2**16, np.uint8)

@@ -20,11 +20,11 @@ from portanet.backends.trial import Trial
 from portanet.tracing import Constant, Form, Kernel, Library, Line, Op, RunPair, Statement, Var, real
 from portanet.xp.numpy import CLIPPED, adds_rows, halves, write_product
 
-_LARGE = 2**16  # numbers
+_LARGE = 2**16  # elements
 
 
 class _HandOver:
-    """Decides which of several pairs may wake the second thread: one alone, since each waking costs a step time."""
+    """Decides which pair may use the second thread: only one, since each wake-up costs time in every step."""
 
     def __init__(self, run_pair: RunPair) -> None:
         self.run_pair = run_pair
@@ -32,7 +32,7 @@ class _HandOver:
         self._gain = 0.0
 
     def decide(self, pair: _Pair, gain: float) -> None:
-        """Let a pair that has been measured hand over if it gains more seconds than the one that does so far."""
+        """Let a measured pair use the second thread if it gains more seconds than the current one."""
         pair.hands_over = False
         before = self._pair()
         if gain > (self._gain if before is not None else 0.0):
@@ -43,9 +43,9 @@ class _HandOver:
 
 
 class _Pair:
-    """Two halves of a product, concurrently or in turn: whichever was faster in the first calls.
+    """Two halves of a product, computed concurrently or in sequence, whichever was faster in the first calls.
 
-    hands_over  which of them; None until that is known
+    hands_over  whether they are concurrent; None until that is decided
     """
 
     def __init__(self, shared: _HandOver, *halves: functools.partial[Any]) -> None:
@@ -53,7 +53,7 @@ class _Pair:
         self.hands_over: bool | None = None
 
     def __call__(self) -> None:
-        """Compute both."""
+        """Compute both halves."""
         if self.hands_over is not None:
             self._compute(self.hands_over)
         elif (gain := self._trial.run(self._compute)) is not None:
@@ -68,15 +68,15 @@ class _Pair:
 
 
 def _take(x: Any, indices: Any, axis: int, out: Any) -> None:
-    """Write the rows into `out`, to which NumPy takes them directly only where it need not check their numbers."""
+    """Write the rows into `out`; NumPy does so directly only if it need not check the indices."""
     if indices.size and not 0 <= indices.min() <= indices.max() < x.shape[axis]:
-        np.copyto(out, x.take(indices, axis=axis))  # negative numbers, or an error
+        np.copyto(out, x.take(indices, axis=axis))  # negative indices, or an error
     else:
         x.take(indices, axis, out, "clip")
 
 
 def _c_call(statement: Statement) -> CCall | None:
-    """The C call of a statement; None where there is none."""
+    """The C call of a statement; None if there is none."""
     if isinstance(statement.function, _Pair):
         first, other = [c_call_of(Statement(half.func, half.args, half.keywords)) for half in statement.function.halves]
         return pair(first, other) if first is not None and other is not None else None
@@ -89,7 +89,7 @@ class NumPyCalls(Library):
     elementwise = frozenset(
         name
         for name, function in vars(np).items()
-        if isinstance(function, np.ufunc) and function.signature is None and name != "pow"  # which is not x**2
+        if isinstance(function, np.ufunc) and function.signature is None and name != "pow"  # its bits differ from x**2
     )
 
     def __init__(self, run_pair: RunPair | None, *, fuse: bool = True) -> None:
@@ -113,7 +113,7 @@ class NumPyCalls(Library):
         return array.copy("K")
 
     def write_elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Statement]:
-        """A ufunc; a number beside floats becomes the array that NumPy would make of it each time."""
+        """A ufunc; a number among float arrays is converted once to the array that NumPy would create in each call."""
         dtype = next(real(arg).dtype for arg in args if hasattr(real(arg), "dtype"))
         if dtype.kind == "f":
             if name == "maximum" and type(args[1]) is float:
@@ -122,7 +122,7 @@ class NumPyCalls(Library):
                     return [Statement(np.ndarray.clip, (args[0], args[1], np.inf, out), {})]  # a third of the time
                 args = (args[0], np.full(real(out).shape, args[1], dtype))  # and that is faster still
                 if size > CLIPPED:
-                    args = args[::-1]  # of two zeros the second is taken; clip takes the array's
+                    args = args[::-1]  # of two zeros ufuncs take the second, clip the array's
             args = tuple([np.asarray(arg, dtype) if type(arg) in (int, float) else arg for arg in args])
         return [Statement(getattr(np, name), args, {"out": out})]
 
@@ -138,11 +138,11 @@ class NumPyCalls(Library):
         return [Statement(_Pair(self._hand_over, *pair), (), {})]
 
     def write_product(self, out: Any, a: Any, b: Any) -> list[Statement]:
-        """The operator @, which is never split."""
+        """The operator @, whose product is never split."""
         first, second = real(a), real(b)
         plain = first.dtype == second.dtype and first.flags.forc and second.flags.forc
         if plain and (first.ndim, second.ndim) == (2, 2):
-            return [Statement(np.ndarray.dot, (a, b, out), {})]  # the same bits, with less around it
+            return [Statement(np.ndarray.dot, (a, b, out), {})]  # the same bits, with less overhead
         return [Statement(np.matmul, (a, b), {"out": out})]
 
     def write_sum(self, out: Any, x: Any, *, axis: Any = None, dtype: Any = None, keepdims: Any = False) -> Any:
@@ -162,13 +162,13 @@ class NumPyCalls(Library):
         rows = indices.real
         if rows.size and not 0 <= rows.min() <= rows.max() < real(x).shape[axis]:
             return None
-        return [Statement(np.ndarray.take, (x, indices, axis, out, "clip"), {})]  # checked, NumPy would not use `out`
+        return [Statement(np.ndarray.take, (x, indices, axis, out, "clip"), {})]  # "raise" buffers `out`
 
     def write_argmax(self, out: Any, x: Any, *, axis: Any = None, keepdims: Any = False) -> list[Statement] | None:
         return None if axis is None or keepdims else [Statement(np.ndarray.argmax, (x, axis, out), {})]
 
     def write_concat(self, out: Any, arrays: Any, *, axis: Any = 0) -> list[Statement] | None:
-        """A copy of each array to its place."""
+        """A copy of each array into its part of `out`."""
         if axis is None:
             return None
         statements, start, along = [], 0, np.moveaxis(out, axis, 0)
@@ -179,7 +179,7 @@ class NumPyCalls(Library):
         return statements
 
     def write_stack(self, out: Any, arrays: Any, *, axis: Any = 0) -> list[Statement]:
-        """A copy of each array to its place."""
+        """A copy of each array into its part of `out`."""
         places = np.moveaxis(out, axis, 0)
         return [Statement(np.copyto, (places[i, ...], array), {}) for i, array in enumerate(arrays)]
 
@@ -202,7 +202,7 @@ class NumPyCalls(Library):
         return self._form_of_extreme(op, form)
 
     def _form_of_extreme(self, op: Op, form: Form) -> Form | None:
-        """Of two zeros a ufunc takes the second, on the processors that we know, and `clip` that of the array."""
+        """The form of a maximum or minimum: of two zeros a ufunc takes the second, and `clip` that of the array."""
         second = op.args[1]
         if not takes_second() or not (is_array(second) or type(second) in (int, float)):
             return None
@@ -217,7 +217,7 @@ class NumPyCalls(Library):
         return math.prod(shape) <= CLIPPED
 
     def pays(self, kernel: Kernel) -> bool:
-        """Two calls in one."""
+        """Whether it replaces at least two calls."""
         return sum(not op.is_view for op in kernel.ops) > 1
 
     def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:
@@ -235,9 +235,9 @@ class NumPyCalls(Library):
 
 
 def are_one(a: HostArray, b: HostArray) -> bool:
-    """Whether the product of two matrices has the bits of its halves, which take up to a tenth longer in turn.
+    """Whether the product of two matrices has the same bits as its halves, which take up to 10 % longer in sequence.
 
-    That depends on what the BLAS does with these shapes, and not on the numbers.
+    That depends on how the BLAS treats these shapes, not on the values.
     """
     plain = a.dtype == b.dtype and a.flags.forc and b.flags.forc
     return plain and _are_one(str(a.dtype), a.shape, b.shape, bool(a.flags.c_contiguous), bool(b.flags.c_contiguous))

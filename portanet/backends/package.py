@@ -10,7 +10,7 @@ from portanet.errors import BackendError
 
 
 def import_package(package: str, remedy: str) -> Any:
-    """Return the module; BackendError with the remedy where it is missing or broken."""
+    """Return the module; raises BackendError with the remedy if it is missing or broken."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:  # a leftover folder of that name has no origin
         raise BackendError(f"{package} is not installed; {remedy}.", "installed")

@@ -1,4 +1,4 @@
-"""Training steps for backends: one pure function, made into a run of many steps."""
+"""Training steps for backends: a pure function, and runs of many steps."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ Metrics = dict[str, Any]
 Keys = Sequence[tuple[int, int]]
 
 Step = Callable[..., tuple[State, Metrics]]
-"""Takes (state, data, rows, key, rate): the numbers of the rows, or None for all."""
+"""Takes (state, data, rows, key, rate), where `rows` are row indices, or None for all rows."""
 
 Steps = Callable[[State, Any, Any, Keys, Sequence[float]], tuple[State, Metrics]]
-"""Takes (state, data, rows, keys, rates), whose `rows` is a 2-D array with one step's row numbers in each row, or None
-where every step takes all the data. The metrics of all steps are added up."""
+"""Takes (state, data, rows, keys, rates), where `rows` is a 2-D array with the row indices of each step, or None if
+every step takes all the data. The metrics of all steps are summed."""
 
 
 class PerArray(Hashable, Protocol):
-    """A step whose state holds one vector per array instead of one for all."""
+    """A step whose state has one vector per array instead of a single vector."""
 
     def __call__(self, state: State, data: Any, rows: Any, key: Any, rate: Any) -> tuple[State, Metrics]:
-        """As any step."""
+        """Run the step."""
 
     def split(self, state: State) -> State:
         """The state with one vector per array."""
 
     def join(self, state: State) -> State:
-        """The state with one vector for all again."""
+        """The state with a single vector again."""
 
 
 def run_of(step: Step) -> Steps:
-    """Call the step once for each key and learning rate."""
+    """A run that calls the step once for each key and learning rate."""
 
     def steps(state: State, data: Any, rows: Any, keys: Keys, rates: Sequence[float]) -> tuple[State, Metrics]:
         total: Metrics = {}

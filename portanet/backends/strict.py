@@ -15,7 +15,7 @@ from portanet.tracing import Library, RunPair
 
 
 class Strict(NumPy):
-    """array-api-strict on a device that is not the CPU: it computes with NumPy, but is treated as a device."""
+    """array-api-strict on a device other than the CPU: it computes with NumPy, but is treated as a device."""
 
     name = "strict"
     package = "array_api_strict"
@@ -43,7 +43,7 @@ class Strict(NumPy):
     def to_numpy(self, x: Any) -> HostArray:
         return np.asarray(x.to_device(self._xp.Device("CPU_DEVICE")))
 
-    # What a device leaves to its library, in place of what NumPy says.
+    # A device uses the defaults, not NumPy's overrides.
 
     as_device_array = Backend.as_device_array
     threads = Backend.threads

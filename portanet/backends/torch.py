@@ -55,12 +55,12 @@ class Torch(Backend):
         return shard if self._device.type == "cpu" else batch
 
     def put(self, array: Any, dtype: Any = None) -> Array:
-        # tensor() copies, where asarray would share the memory of the host array.
+        # tensor() copies; asarray would share the memory of the host array.
         return self._torch.tensor(np.asarray(array, dtype=dtype), device=self._device)
 
     def as_device_array(self, array: Any, dtype: Any = None) -> Array:
         host = np.asarray(array, dtype=dtype, order="C")
-        if not (self.computes_in_host_memory() and host.flags.writeable):  # PyTorch warns of arrays that are only read
+        if not (self.computes_in_host_memory() and host.flags.writeable):  # PyTorch warns about read-only arrays
             return self.put(host)
         return self._torch.from_numpy(host)
 
@@ -68,7 +68,7 @@ class Torch(Backend):
         if self._device.type != "cuda":
             return self.put(array, dtype)
         host = self._torch.from_numpy(np.array(array, dtype=dtype, order="C"))
-        return host.pin_memory().to(self._device, non_blocking=True)  # from other memory a copy waits
+        return host.pin_memory().to(self._device, non_blocking=True)  # from unpinned memory, copies block
 
     def computes_in_host_memory(self) -> bool:
         return bool(self._device.type == "cpu")
@@ -97,7 +97,7 @@ class Torch(Backend):
             with self._torch.no_grad():
                 yield
             return
-        with self._torch.no_grad(), self._on_threads(1):  # the shards have threads of ours
+        with self._torch.no_grad(), self._on_threads(1):  # shards run on our own threads
             yield
 
     @contextlib.contextmanager

@@ -13,11 +13,11 @@ _SAME = [
     "negative", "abs", "sqrt", "exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "floor", "ceil",
 ]  # fmt: skip
 
-_ALIGNED = 64  # bytes: where PyTorch's own arrays start on the host
+_ALIGNED = 64  # bytes: the alignment of PyTorch's own tensors on the host
 
 
 class TorchCalls(Library):
-    """PyTorch, given as a module, as a library for tracing."""
+    """PyTorch, passed as a module, as a library for tracing."""
 
     elementwise = frozenset({*_SAME, "equal", "bitwise_invert"})
 
@@ -41,7 +41,7 @@ class TorchCalls(Library):
 
     def write_elementwise(self, name: str, args: tuple[Any, ...], out: Any) -> list[Statement] | None:
         module = self._module
-        if not hasattr(real(args[0]), "shape"):  # a number first
+        if not hasattr(real(args[0]), "shape"):  # the first argument is a number
             return None
         like, numbers = real(args[0]), [arg for arg in args[1:] if not hasattr(real(arg), "shape")]
         if numbers and name.startswith("logical"):
@@ -51,13 +51,13 @@ class TorchCalls(Library):
                 return None
             args = (args[0], module.tensor(args[1], dtype=like.dtype, device=like.device))  # clamp has other zeros
         elif any(real(arg).dtype != like.dtype for arg in args if hasattr(real(arg), "shape")):
-            return None  # the standard's function makes them equal in its own way
+            return None  # left to the standard's function, which promotes them
         name = {"equal": "eq", "bitwise_invert": "bitwise_not"}.get(name, name)
         return [Statement(getattr(module, name), args, {"out": out})]
 
     def write_matmul(self, out: Any, a: Any, b: Any) -> list[Statement] | None:
         if real(a).dtype != real(b).dtype or (out.device.type == "cpu" and out.data_ptr() % _ALIGNED):
-            return None  # the bits of a product on the host depend on where it is written
+            return None  # on the CPU the bits of a product depend on the alignment of its output
         return [Statement(self._module.matmul, (a, b), {"out": out})]
 
     write_product = write_matmul  # the operator @
@@ -71,13 +71,13 @@ class TorchCalls(Library):
         return [Statement(self._module.amax, (x, axis, keepdims), {"out": out})] if isinstance(axis, int) else None
 
     def write_take(self, out: Any, x: Any, indices: Any, *, axis: int | None = None) -> list[Statement] | None:
-        """Rows by number; PyTorch has no negative ones, so they are made positive first."""
+        """Rows by index; negative indices, which PyTorch does not support, are made positive first."""
         module, like = self._module, real(indices)
         if axis is None or like.dtype not in (module.int32, module.int64):
             return None
         if isinstance(indices, Constant) and bool((like >= 0).all()):
             return [Statement(module.index_select, (x, axis, indices), {"out": out})]
-        if out.device.type == "cpu":  # which says where there are any
+        if out.device.type == "cpu":  # raises an error for negative indices
             return [Statement(self._rows, (x, axis, indices, out), {})]
         negative, rows = module.empty_like(like, dtype=module.bool), module.empty_like(like)
         return [
@@ -91,7 +91,7 @@ class TorchCalls(Library):
         module = self._module
         try:
             module.index_select(x, axis, indices, out=out)
-        except (IndexError, RuntimeError):  # along the first axis, and along others
+        except (IndexError, RuntimeError):  # for the first axis, and for others
             rows = module.where(indices < 0, indices + x.shape[axis], indices)
             module.index_select(x, axis, rows, out=out)
 

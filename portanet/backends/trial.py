@@ -1,4 +1,4 @@
-"""Which of two ways to compute the same is faster."""
+"""Measuring which of two ways to compute the same is faster."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Callable
 from statistics import median
 
 TRIES = 15
-"""Of each way."""
+"""Calls measured for each way."""
 
 
 class Trial:
-    """Times two ways, called True and False: first some calls in one way, then as many in the other.
+    """Times two ways, called True and False: first some calls one way, then as many the other way.
 
-    In turns each would find in the caches what the other has left there, and never what it leaves there itself.
+    Alternating them would time each with the caches as the other leaves them, not as it leaves them itself.
     """
 
     def __init__(self) -> None:
         self._seconds: dict[bool, list[float]] = {True: [], False: []}
 
     def run(self, compute: Callable[[bool], object]) -> float | None:
-        """Compute in one way; returns how many seconds True gains in the median once that is known, and None before."""
+        """Compute one way; return the seconds that True gains in the median, or None until enough calls are timed."""
         first, other = self._seconds.values()
         way = len(first) < TRIES
         start = time.perf_counter()

@@ -1,9 +1,9 @@
-"""Calls of NumPy as calls of C functions, with the same bits, so that a sequence of them is one call from Python.
+"""NumPy calls replaced by C calls with the same bits, so that a sequence of them is one call from Python.
 
-A ufunc is called by its inner loop, and a product by the function of the BLAS that NumPy is linked with. What is left
-out is the Python around them, and the interpreter's lock, which each call of NumPy gives up and takes again: with two
-threads that costs more than the short ones compute. Each C call is compared with the call that it stands for before it
-is used, on the arrays that it works on; one that gives other bits stays a call of NumPy.
+A ufunc is replaced by its inner loop, a product by the function of the BLAS that NumPy is linked with. This saves the
+Python overhead, and the GIL, which each NumPy call releases and acquires again: with two threads that takes longer than
+short calls compute. Each C call is first compared with the NumPy call on its actual arrays; if the bits differ, the
+NumPy call is kept.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from portanet.tracing import Line, Statement, Var, real
 
 RUN = """for (long long i = 1; i < 1 + 2 * w[0].n; i += 2) ((int (*)(const word *))w[i].p)((const word *)w[i + 1].p);
 return 0;"""
-"""Calls in turn: how many, and of each the function and the address of its words."""
+"""Runs calls in sequence. Words: the number of calls; for each the function and the address of its words."""
 
 
 def bodies() -> dict[str, str]:
-    """The C functions that all calls share, by name."""
+    """The bodies of the C functions that all calls share, by name."""
     texts = [RUN, second.PAIR, second.SERVE, ufuncs.EACH, ufuncs.REDUCE, copies.COPY, copies.TAKE, *products.bodies()]
     return {name_of(body): body for body in texts}
 
 
 def joined(lines: Iterable[Line], c_call: Callable[[Statement], CCall | None]) -> list[Line]:
-    """The lines of a function, with each sequence of statements that C can make as one statement.
+    """The lines of a function, with each sequence of statements that have C calls merged into one statement.
 
-    c_call  the C call of a statement, or None
+    c_call  returns the C call for a statement, or None
     """
     made: list[Line] = []
     pending: list[tuple[Line, CCall]] = []
@@ -58,7 +58,7 @@ def joined(lines: Iterable[Line], c_call: Callable[[Statement], CCall | None]) -
 
 
 def _in_turn(calls: list[CCall]) -> Statement:
-    """One statement for several calls."""
+    """One statement that runs several calls."""
     function = compiled(RUN)
     assert function is not None
     function.__name__ = "run"
@@ -75,7 +75,7 @@ def _address(calls: list[CCall]) -> Address:
 
 
 def c_call_of(statement: Statement) -> CCall | None:
-    """The C call with the bits of a statement; None where there is none."""
+    """The C call with the same bits as a statement; None if there is none."""
     function, args, kwargs = statement
     if len(args) == 1 and isinstance(args[0], Address):
         return CCall(pointer(function), args[0].words, args)
@@ -106,12 +106,12 @@ def c_call_of(statement: Statement) -> CCall | None:
 
 
 def _is_plain(x: Any) -> bool:
-    """Whether an array holds numbers that C can read: Python's objects need the interpreter's lock."""
+    """Whether C can read an array: aligned native numbers, since Python objects would need the GIL."""
     return type(x) is np.ndarray and x.size > 0 and x.flags.aligned and x.dtype.isnative and x.dtype.kind in "biufc"
 
 
 def _agree(statement: Statement, call: CCall, out: HostArray) -> bool:
-    """Whether both write the same; what they write to is left as it was."""
+    """Whether both write the same bits; the output array is restored."""
     before = out.copy()
     with np.errstate(all="ignore"):
         statement.function(*statement.args, **statement.kwargs)

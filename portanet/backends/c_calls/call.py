@@ -1,4 +1,4 @@
-"""One call of a C function."""
+"""C functions that take an array of 8-byte words, and calls of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HostArray = Any
 
 
 class CCall(NamedTuple):
-    """A C function, the words that it is given, and the arrays whose addresses are among them."""
+    """The address of a C function, its words, and the objects whose addresses are among them."""
 
     function: int
     words: HostArray
@@ -22,7 +22,7 @@ class CCall(NamedTuple):
 
 
 class Address(int):
-    """The address of a call's words, which stay alive as long as this does, as does what they refer to."""
+    """The address of a call's words; it keeps the words, and the objects they point to, alive."""
 
     words: HostArray
     held: Any
@@ -36,7 +36,7 @@ def address_of(words: HostArray, held: Any) -> Address:
 
 
 def c_call(body: str, words: list[int], *held: Any) -> CCall | None:
-    """The call of a function with this body; None until it is compiled."""
+    """A call of the function with this body; None until it is compiled."""
     function = compiled(body)
     return None if function is None else CCall(pointer(function), as_words(words), held)
 
@@ -47,12 +47,12 @@ def compiled(body: str) -> Function | None:
 
 
 def pointer(function: Any) -> int:
-    """The address of a function of ctypes."""
+    """The address of a ctypes function."""
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def as_words(values: list[int]) -> HostArray:
-    """Integers as words of 8 bytes."""
+    """Integers as 8-byte words."""
     return np.array([value % 2**64 for value in values], np.uint64)
 
 
@@ -62,7 +62,7 @@ def address(array: HostArray) -> int:
 
 
 def dimensions(shape: tuple[int, ...], strides: list[Any], most: int) -> tuple[list[int], list[list[int]]] | None:
-    """A shape, and the strides of several arrays, in exactly `most` dimensions; None where that is too few.
+    """A shape, and the strides of several arrays, collapsed or padded to `most` dimensions; None if that is too few.
 
     The dimensions are in the memory order of the last array.
     """

@@ -1,4 +1,4 @@
-"""Copies, and rows by their numbers."""
+"""C calls for copies, and for taking rows by index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ else if (size == 4) for (long long k = 0; k < n; ++k, y += to, x += from) *(unsi
 else for (long long k = 0; k < n; ++k, y += to, x += from) for (long long b = 0; b < size; ++b) y[b] = x[b];
 }
 return 0;"""
-"""A copy: four dimensions, an element's bytes; of the result and of the argument the address and strides."""
+"""A copy. Words: four dimensions, the element size; the address and strides of the result and of the argument."""
 
 TAKE = """const long long outer = w[0].n, n = w[1].n, size = w[2].n, before = w[3].n;
 const char *x = w[4].p; const long long *const rows = (const long long *)w[5].p; char *y = w[6].p;
@@ -27,10 +27,10 @@ if (size == 4) for (long long k = 0; k < n; ++k, y += 4) *(unsigned *)y = ((cons
 else for (long long k = 0; k < n; ++k, y += size) __builtin_memcpy(y, x + rows[k] * size, size);
 }
 return 0;"""
-"""Rows by their numbers, along one dimension of a contiguous array.
+"""Takes rows by index along one axis of a contiguous array.
 
-How many times there are rows, how many are taken, a row's bytes, the bytes from one time to the next; the addresses of
-the rows, of the numbers and of the result.
+Words: the product of the dimensions before the axis, the number of indices, the size of a row in bytes, the stride in
+bytes of the dimension before the axis; the addresses of the array, the indices and the result.
 """
 
 
@@ -46,7 +46,7 @@ def copy(out: HostArray, x: HostArray) -> CCall | None:
 
 
 def take(x: HostArray, numbers: HostArray, axis: int, out: HostArray) -> CCall | None:
-    """The call of `take` with numbers that are known to be those of rows, and stay the same."""
+    """The call of `take` with constant indices that are known to be in range."""
     if numbers.ndim != 1 or not (x.flags.c_contiguous and out.flags.c_contiguous) or np.may_share_memory(x, out):
         return None
     axis, numbers = axis % x.ndim, np.ascontiguousarray(numbers, np.int64)

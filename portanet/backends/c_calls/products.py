@@ -1,4 +1,4 @@
-"""Products by the BLAS that NumPy is linked with, with the arguments that NumPy gives it."""
+"""C calls for products, by the BLAS that NumPy is linked with, with the same arguments as NumPy's."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def vector(a: HostArray, b: HostArray, out: HostArray) -> CCall | None:
 
 
 def bodies() -> list[str]:
-    """The functions of both, for each dtype."""
+    """The C functions of both products, for each dtype."""
     made = []
     for letter in _LETTERS.values():
         for name, body in (("gemm", matrices_body), ("gemv", vector_body)):
@@ -51,7 +51,7 @@ def bodies() -> list[str]:
 
 
 def matrices_body(letter: str, wide: bool) -> str:
-    """Words: the function, how each factor lies, three sizes; of each array the address and the steps of its rows."""
+    """Words: the BLAS function, the transposition of each factor, three sizes; each array's address and row stride."""
     i, t = _types(letter, wide)
     kind = f"void (*)(int, int, int, {i}, {i}, {i}, {t}, const char *, {i}, const char *, {i}, {t}, char *, {i})"
     return f"""(({kind})w[0].p)(
@@ -60,7 +60,7 @@ return 0;"""
 
 
 def vector_body(letter: str, wide: bool) -> str:
-    """Words: the function; the matrix's order, sizes, address and steps; the vector's address and steps; the result."""
+    """Words: the BLAS function, the matrix's order and two sizes; the matrix's and the vector's address and stride."""
     i, t = _types(letter, wide)
     kind = f"void (*)(int, int, {i}, {i}, {t}, const char *, {i}, const char *, {i}, {t}, char *, {i})"
     return f"""(({kind})w[0].p)(
@@ -73,29 +73,29 @@ def _types(letter: str, wide: bool) -> tuple[str, str]:
 
 
 def _letter(a: HostArray, b: HostArray, out: HostArray) -> str | None:
-    """How BLAS calls the dtype; None where NumPy does not use it, or uses another function for a matrix's square."""
+    """The BLAS prefix of the dtype; None if NumPy does not use BLAS, or uses another function, as for x @ x.T."""
     apart = not any(np.may_share_memory(x, y) for x, y in ((a, b), (a, out), (b, out)))
     return _LETTERS.get(str(a.dtype)) if a.dtype == b.dtype == out.dtype and apart else None
 
 
 def _is_by_rows(x: HostArray) -> bool:
-    """Whether the rows are contiguous and follow each other."""
+    """Whether each row is contiguous and rows do not overlap."""
     row, column = x.strides
     return bool(column == x.itemsize and row >= x.shape[1] * x.itemsize and row % x.itemsize == 0)
 
 
 def _steps(x: HostArray) -> int:
-    """How many elements it is from one row to the next."""
+    """The row stride in elements."""
     return int(x.strides[0] // x.itemsize)
 
 
 @functools.cache
 def blas(letter: str, name: str) -> tuple[int, bool]:
-    """The address of NumPy's function, 0 where it is not found, and whether its integers have 64 bits."""
+    """The address of the BLAS function that NumPy uses, 0 if not found, and whether its integers have 64 bits."""
     from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
     try:
-        library = ctypes.CDLL(_multiarray_umath.__file__)  # a name is looked up there and in what it is linked with
+        library = ctypes.CDLL(_multiarray_umath.__file__)  # finds symbols of linked libraries too
     except OSError:
         return 0, False
     for prefix, suffix in (("scipy_cblas_", "64_"), ("cblas_", "64_"), ("scipy_cblas_", ""), ("cblas_", "")):

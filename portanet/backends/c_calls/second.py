@@ -1,10 +1,9 @@
-"""The second half of a call, by another thread that waits for it in C.
+"""A second thread for half of a call, which waits for work in C.
 
-To wake a sleeping thread takes tens of microseconds, and with Python on both sides the interpreter's lock comes on top.
-This thread waits awake, without the lock, for a millisecond after each half that it was given. A half that it has not
-begun when the caller is done with the first is computed by the caller, which so does not wait for a thread that the
-system does not run. Where that happens often there is no free core, and a thread that waits awake takes time from the
-others: it then sleeps for a while.
+Waking a sleeping thread takes tens of microseconds, and more if both sides are in Python and need the GIL. This thread
+spins without the GIL for a millisecond after each half that it computes. If it has not begun its half when the caller
+has finished the first, the caller computes both, so that it never waits for a thread that the system does not run. If
+that happens often there is no free core, and spinning takes time from other threads: the thread then sleeps a while.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ import numpy as np
 from portanet.backends.c_calls.call import CCall, HostArray, as_words, c_call, compiled, pointer
 from portanet.backends.trial import TRIES, Trial
 
-_STATE, _FUNCTION, _WORDS, _GIVEN, _LEFT, _PRESENT = 0, 8, 9, 10, 11, 16  # of the box, in three cache lines
+_STATE, _FUNCTION, _WORDS, _GIVEN, _LEFT, _PRESENT = 0, 8, 9, 10, 11, 16  # words of the mailbox, in three cache lines
 _FREE, _POSTED, _TAKEN, _DONE, _OWNED = range(5)
-_SECONDS = 1e-3  # that it stays awake: more than what lies between two halves in a short step
-_SPINS = 2048  # to find out how many take so long
-_AGAIN = 2048  # calls from one comparison to the next, and those in which the thread sleeps if no core was free
-_SOME = 64  # calls that tell whether one is
+_SECONDS = 1e-3  # time to spin: longer than the gap between two halves in a short step
+_SPINS = 2048  # iterations timed to calibrate the number that takes _SECONDS
+_AGAIN = 2048  # calls between comparisons; also calls for which the thread sleeps if no core was free
+_SOME = 64  # calls after which to check for a free core
 
 _WAIT = """
 #if defined(__x86_64__) || defined(__i386__)
@@ -58,9 +57,10 @@ if (spins % 1024 == 0) sched_yield();
 }}
 if (there) __atomic_store_n(box, {_FREE}, __ATOMIC_RELEASE);
 return refused;"""
-"""Two calls at once: the box, and of each the function and the address of its words. Returns what the first returns.
+"""Makes two calls concurrently, and returns the result of the first.
 
-It counts the halves that were given to a thread that was there, and those of them that were left to the caller.
+Words: the address of the mailbox; for each call the function and the address of its words. It counts the halves offered
+to the thread while it was spinning, and those of them that the caller computed itself.
 """
 
 SERVE = f"""long long *const box = (long long *)w[0].p;
@@ -75,11 +75,11 @@ idle = 0;
 }}{_WAIT}}}
 __atomic_store_n(box + {_PRESENT}, 0, __ATOMIC_RELEASE);
 return 0;"""
-"""The thread's work: the box, and how often it looks in vain before it goes to sleep."""
+"""The thread's loop. Words: the address of the mailbox, and the idle iterations before it goes to sleep."""
 
 
 def _box() -> HostArray:
-    """Words that begin a cache line."""
+    """A mailbox: words aligned to a cache line."""
     words = np.zeros(32, np.uint64)
     return words[(-words.ctypes.data % 64) // 8 :][:24]
 
@@ -88,7 +88,7 @@ _NOBODY = _box()
 
 
 class Second:
-    """The thread."""
+    """The second thread and its mailbox."""
 
     def __init__(self) -> None:
         self.box = _box()
@@ -100,7 +100,7 @@ class Second:
         atexit.register(self.stop)
 
     def wake(self) -> None:
-        """Let it wait for a half, if it sleeps; unless no core was free lately."""
+        """Wake the thread to spin for work, unless no core was free recently."""
         self._wakes += 1
         if self._wakes % _SOME == 0 and self._wakes > self._rested:
             self._look()
@@ -110,7 +110,7 @@ class Second:
             self._calls.put(None)
 
     def _look(self) -> None:
-        """Let it sleep for a while if a quarter of the halves was left to the callers."""
+        """Put the thread to sleep for a while if the callers computed a quarter of the halves themselves."""
         given, left = self.box[_GIVEN], self.box[_LEFT]
         self.box[_GIVEN] = self.box[_LEFT] = 0
         if given and left >= given / 4:
@@ -118,10 +118,10 @@ class Second:
             self._words[1] = 0
 
     def stop(self) -> None:
-        """Let it sleep from now on: what it looks at may be freed at the process's end."""
+        """Put the thread to sleep for good: the memory that it reads may be freed when the process exits."""
         self._words[1] = self._spins = 0
         deadline = time.monotonic() + 1
-        while self._awake and self._thread.is_alive() and time.monotonic() < deadline:  # a forked process has none
+        while self._awake and self._thread.is_alive() and time.monotonic() < deadline:  # not alive in a forked process
             time.sleep(1e-4)
 
     def _work(self) -> None:
@@ -129,7 +129,7 @@ class Second:
         if serve is None:
             return  # it stays unavailable
         took = []
-        for _ in range(TRIES):  # some of them wait for the interpreter's lock
+        for _ in range(TRIES):  # some wait for the GIL
             start = time.perf_counter()
             serve(words.ctypes.data)
             took.append(time.perf_counter() - start)
@@ -142,36 +142,36 @@ class Second:
 
 @functools.cache
 def second() -> Second:
-    """The one second thread of this process."""
+    """The second thread of this process."""
     return Second()
 
 
-if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+if hasattr(os, "register_at_fork"):  # a child process does not inherit threads
     os.register_at_fork(after_in_child=second.cache_clear)
 
 
 def pair(first: CCall, other: CCall) -> CCall | None:
-    """Two calls that may be made at once, as one."""
+    """Two independent calls as one concurrent call."""
     about = [word for call in (first, other) for word in (call.function, call.words.ctypes.data)]
     return c_call(PAIR, [second().box.ctypes.data, *about], first, other)
 
 
 def is_pair(call: CCall) -> bool:
-    """Whether it is one that `pair` has made."""
+    """Whether a call was made by `pair`."""
     body = compiled(PAIR)
     return body is not None and call.function == pointer(body)
 
 
 def alone(call: CCall) -> CCall:
-    """The same, and no thread to share it."""
+    """The same concurrent call, without a second thread."""
     return CCall(call.function, as_words([_NOBODY.ctypes.data, *call.words[1:].tolist()]), call.held)
 
 
 class Faster:
-    """One of two functions that do the same: whichever was faster when they were last compared.
+    """The faster of two equivalent functions.
 
-    They are compared again and again, since other processes may come to need the cores; and each pair of functions in
-    its own calls, since what one leaves in the cache of a core decides how fast the next is.
+    They are compared repeatedly, since other processes may need the cores later, and separately for each pair of
+    functions, since the speed depends on the state in which previous calls leave the caches.
 
     shared  uses the second thread
     own     does not
@@ -183,7 +183,7 @@ class Faster:
     def __init__(self, shared: Callable[[], object], own: Callable[[], object]) -> None:
         self._ways = {True: shared, False: own}
         self._second, self._trial = second(), Trial()
-        self._calls = -2 * TRIES * (next(self._numbers) % 32)  # up to the first comparison
+        self._calls = -2 * TRIES * (next(self._numbers) % 32)  # staggers the first comparisons
         self.is_shared = True
 
     def __call__(self) -> object:

@@ -1,4 +1,4 @@
-"""Ufuncs by their inner loops: the C functions, one for each dtype, in which NumPy's own calls end."""
+"""C calls for ufuncs, by their inner loops: the C functions, one per dtype, that NumPy itself calls."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ at[k] = a[0].p + i * a[1].n + j * a[2].n + l * a[3].n; steps[k] = a[4].n;
 ((loop)w[0].p)(at, &n, steps, w[1].p);
 }}
 return 0;"""
-"""Element by element: the loop and its data, four dimensions, how many arrays; of each the address and strides."""
+"""An elementwise call. Words: the loop, its data, four dimensions, the number of arrays; their addresses, strides."""
 
 REDUCE = f"""{_LOOP}
 const long long first = w[2].n, inner = w[3].n, size = w[4].n, count = w[5].n - first, step = w[6].n;
@@ -47,20 +47,20 @@ char *at[3] = {{y, x + k * step, y}};
 }}
 }}
 return 0;"""
-"""A reduction along one dimension, beginning with 0 or with the first element.
+"""A reduction along one dimension, starting with 0 or with the first element.
 
-The loop and its data; whether it begins with the first element; whether the loop goes along that dimension, as NumPy's
-does where it has the smallest stride; an element's bytes; the size and stride of that dimension; two other ones; of the
-argument and of the result the address and strides.
+Words: the loop and its data; whether it starts with the first element; whether the inner loop runs along the reduced
+dimension, as in NumPy if that has the smallest stride; the element size; the size and stride of that dimension; two
+other dimensions; the address and strides of the argument and of the result.
 """
 
-_BUFFERED = 8192  # numbers in a buffer of NumPy's
+_BUFFERED = 8192  # elements in NumPy's buffer
 _FIRST = {"add": 0, "maximum": 1}
-"""Which reductions are known, and whether they begin with the first element."""
+"""The supported reductions, and whether they start with the first element."""
 
 
 def each(ufunc: np.ufunc, args: tuple[HostArray, ...], out: HostArray) -> CCall | None:
-    """A ufunc's call; for one that is not exactly rounded, of contiguous arrays: for others NumPy has other loops."""
+    """A ufunc's call. One that is not exactly rounded needs contiguous arrays: NumPy has other loops for others."""
     arrays = [*(np.broadcast_to(arg, out.shape) for arg in args), out]
     if not all(_is_same(arg, out) or not np.may_share_memory(arg, out) for arg in arrays[:-1]):
         return None
@@ -99,10 +99,10 @@ def reduce(ufunc: np.ufunc, x: HostArray, axis: Any, dtype: Any, out: HostArray,
 
 
 def innermost(shape: tuple[int, ...], strides: list[list[int]]) -> int | None:
-    """The dimension along which NumPy's inner loop goes, given the strides of each array; None where there is none.
+    """The dimension of NumPy's inner loop, given the strides of each array; None if all dimensions are 1.
 
-    Where an array has strides of 0, it has no part in the order of those dimensions. Where two arrays have different
-    orders, that of the indices wins (npyiter_find_best_axis_ordering in NumPy's nditer_constr.c).
+    An array with stride 0 in a dimension does not affect its order. If arrays disagree, the order of the indices is
+    kept (npyiter_find_best_axis_ordering in NumPy's nditer_constr.c).
     """
     order: list[int] = []
     for d in reversed([d for d, n in enumerate(shape) if n > 1]):
@@ -118,7 +118,7 @@ def innermost(shape: tuple[int, ...], strides: list[list[int]]) -> int | None:
 
 @functools.cache
 def sums_rows_at_once() -> bool:
-    """Whether NumPy sums a long row as a whole: versions before 2.3 do so in pieces of its buffers."""
+    """Whether NumPy sums a long row as a whole: versions before 2.3 sum it in pieces of the buffer size."""
     x = np.random.default_rng(0).random((64, 3 * _BUFFERED))
     pieces = x.reshape(64, 3, _BUFFERED).sum(axis=2)
     return bool((x.sum(axis=1) != pieces[:, 0] + pieces[:, 1] + pieces[:, 2]).any())
@@ -129,7 +129,7 @@ def _is_exact(ufunc: np.ufunc, out: HostArray) -> bool:
 
 
 def _are_contiguous(arrays: list[HostArray]) -> bool:
-    """Whether all are, in the same order."""
+    """Whether all arrays are contiguous in the same order."""
     return all(x.flags.c_contiguous for x in arrays) or all(x.flags.f_contiguous for x in arrays)
 
 
@@ -139,7 +139,7 @@ def _is_same(x: HostArray, y: HostArray) -> bool:
 
 
 class _UFunc(ctypes.Structure):
-    """The first public fields of NumPy's PyUFuncObject, after the head of every Python object."""
+    """The first public fields of NumPy's PyUFuncObject, after PyObject_HEAD."""
 
     _fields_ = (
         ("nin", ctypes.c_int), ("nout", ctypes.c_int), ("nargs", ctypes.c_int), ("identity", ctypes.c_int),
@@ -149,7 +149,7 @@ class _UFunc(ctypes.Structure):
 
 
 def _inner_loop(ufunc: np.ufunc, *arrays: HostArray) -> tuple[int, int] | None:
-    """The loop for arrays of these dtypes, and the data that it is given."""
+    """The inner loop for arrays of these dtypes, and its data."""
     *given, result = [array.dtype.char for array in arrays]
     return _loop_of(ufunc, f"{''.join(given)}->{result}")
 
@@ -161,6 +161,6 @@ def _loop_of(ufunc: np.ufunc, types: str) -> tuple[int, int] | None:
     there = _UFunc.from_address(id(ufunc) + object.__basicsize__)
     numbers = (there.nin, there.nout, there.nargs, there.ntypes)
     if numbers != (ufunc.nin, ufunc.nout, ufunc.nargs, ufunc.ntypes) or there.name != ufunc.__name__.encode():
-        return None  # fields that lie elsewhere
+        return None  # a different struct layout
     index = ufunc.types.index(types)
     return (there.functions[index], there.data[index] or 0) if there.functions[index] else None
