@@ -14,7 +14,7 @@ class Code:
 
     def __init__(self) -> None:
         self._lines: list[str] = []
-        self._held: list[Any] = []  # functions, arrays and other objects that the code names
+        self._held: list[Any] = []  # functions, arrays and other objects used in the code
         self._names: dict[int, str] = {}
 
     def write(self, statement: Statement, results: list[Var] | None = None) -> None:
@@ -30,11 +30,11 @@ class Code:
         self._lines.append(f"{name} = {value}")
 
     def refuse(self, condition: str) -> None:
-        """Add a return of None where a condition holds."""
+        """Add a return of None under a condition."""
         self._lines.append(f"if {condition}: return None")
 
     def value(self, value: Any) -> str:
-        """The code of a value: a literal, or a name."""
+        """The code of a value: a literal or a name."""
         if isinstance(value, Var):
             return value.name
         value = real(value)
@@ -49,7 +49,7 @@ class Code:
         return name
 
     def tree(self, tree: Any, leaf: Callable[[Any], str]) -> str:
-        """The code of values in tuples, lists and dicts, from the code of each."""
+        """The code of nested tuples, lists and dicts, given the code of each leaf."""
         if isinstance(tree, dict):
             return "{" + ", ".join(f"{self.value(name)}: {self.tree(own, leaf)}" for name, own in tree.items()) + "}"
         if not isinstance(tree, (tuple, list)):
@@ -60,7 +60,7 @@ class Code:
         return f"[{inside}]" if isinstance(tree, list) else f"({inside})"
 
     def function(self, count: int, returned: str) -> tuple[Callable[..., Any], str]:
-        """The function of `count` arguments that returns this expression, and its source."""
+        """The function of `count` arguments that returns an expression, and its source."""
         body = "\n".join(f"        {line}" for line in [*self._lines, f"return {returned}"])
         arguments = ", ".join(f"a{position}" for position in range(count))
         source = (

@@ -1,4 +1,4 @@
-"""From ops to straight Python code and the arrays it works on."""
+"""Emitting ops as straight-line Python code, with the arrays that it uses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def emit(
     """The ops as a function of `leaves` arguments, and its source.
 
     reused  the position in the returned tuple of arrays that the next call may overwrite
-    joined  whether the library may make several statements one
+    joined  whether the library may merge several statements into one
     """
     emitter = _Emitter(ops, library, joined)
     for op in ops:
@@ -28,7 +28,7 @@ def emit(
 
 
 class _Emitter:
-    """Writes op after op, and knows the value of each Tracer: a constant array, or a Var."""
+    """Writes ops in sequence, and tracks the value of each Tracer: a constant array or a Var."""
 
     def __init__(self, ops: list[Op], library: Library, joined: bool) -> None:
         self._library, self._code, self._joined = library, Code(), joined
@@ -44,7 +44,7 @@ class _Emitter:
         self._constants = {result.memory for op in ops if op.out is CONSTANT for result in op.results}
 
     def write(self, op: Op) -> None:
-        """Write an op, or do now what need not be done in every call."""
+        """Write an op; if its result is the same in every call, compute it now instead."""
         args, kwargs = map_leaves((op.args, op.kwargs), self._value)
         if op.name == "input":
             self._input(op)
@@ -92,7 +92,7 @@ class _Emitter:
         return out.array
 
     def _write_into(self, array: Any, op: Op, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Write an op whose result goes into an existing array."""
+        """Write an op whose result is stored in an existing array."""
         self._set(op, [array])
         if op.name == "concat" and all(real(piece).ndim == 1 for piece in args[0]):
             self._write_pieces(args[0], array)
@@ -100,7 +100,7 @@ class _Emitter:
             self._write(self._library.statements(op.name, args, kwargs, array) or [])
 
     def _write_pieces(self, pieces: Any, vector: Any) -> None:
-        """Write those parts of a vector that are not in it yet."""
+        """Write those parts of a concatenated vector that were not written directly into it."""
         start = 0
         for piece in pieces:
             stop = start + real(piece).shape[0]
@@ -110,7 +110,7 @@ class _Emitter:
             start = stop
 
     def function(self, result: Any, leaves: int, reused: int | None) -> tuple[Callable[..., Any], str]:
-        """The function that returns this result."""
+        """The function that returns a result, and its source."""
         for statement, names in self._library.joined(self._lines) if self._joined else self._lines:
             self._code.write(statement, names)
         again = [] if reused is None else flatten([result[reused]], [])
@@ -119,7 +119,7 @@ class _Emitter:
         return self._code.function(leaves, returned)
 
     def _returned(self, leaf: Any, *, kept: bool) -> str:
-        """The code of a leaf of the result: an array that is used again is copied for a caller that keeps it."""
+        """The code of a leaf of the result; an array that later calls overwrite is copied if the caller keeps it."""
         if id(leaf) in self._inputs:
             return self._inputs[id(leaf)]
         value = self._value(leaf)

@@ -16,11 +16,11 @@ from portanet.tracing.op import CONSTANT, Op, Outs, Part
 def fuse(ops: list[Op], library: Library) -> list[Op]:
     """Join elementwise calls of the same shape: each chain is one op, whose function is a Kernel.
 
-    Calls join where no other call has to come between them, by what each reads and writes. A chain ends at sums and
-    products. What only the chain reads is never written to memory. Rows that a chain takes by number are read in place.
+    Calls join unless their reads and writes force another call between them. A chain ends at sums and products. Results
+    that only the chain reads are never written to memory. Rows taken by index are read in place.
     """
     inputs = Counter(op.results[0].memory for op in ops if op.name == "input")
-    shared = {memory for memory, count in inputs.items() if count > 1}  # perhaps not in the next call
+    shared = {memory for memory, count in inputs.items() if count > 1}  # but may be separate in the next call
     if any(op.inplace and op.results[0].memory in shared for op in ops):
         return ops
     order = {id(op): number for number, op in enumerate(ops)}
@@ -40,9 +40,10 @@ def fuse(ops: list[Op], library: Library) -> list[Op]:
 
 
 def _joined(calls: list[Op], graph: Graph, order: dict[int, int], library: Library) -> dict[int, Loop]:
-    """The loops, by the number of the call that each is named after.
+    """The loops, by the number of the call that represents each.
 
-    From the last call to the first, each joins one that reads its result, else one that reads the same array, else any.
+    From the last call to the first, each joins a loop that reads its result, else one that reads the same array, else
+    any.
     """
     loops: dict[int, Loop] = {}
     for node in reversed(range(len(calls))):
@@ -62,7 +63,7 @@ def _joined(calls: list[Op], graph: Graph, order: dict[int, int], library: Libra
 
 
 def _gather(calls: list[Op], returned: set[Any], graph: Graph, loops: dict[int, Loop], library: Library) -> None:
-    """Make loops read rows in place that only they read."""
+    """Make loops read the rows of a `take` in place if nothing else reads them."""
     for node, op in enumerate(calls):
         if op.name != "take" or op.results[0].memory in returned or not library.gathers(op):
             continue
@@ -77,7 +78,7 @@ def _gather(calls: list[Op], returned: set[Any], graph: Graph, loops: dict[int, 
 def _spread(
     calls: list[Op], ops: list[Op], graph: Graph, loops: dict[int, Loop], order: dict[int, int], library: Library
 ) -> None:
-    """Make loops compute for each element what a smaller loop computes for them only: a number for each row, say."""
+    """Inline smaller loops, such as one value per row, into the only loop that reads them, once per element."""
     for node, loop in list(loops.items()):
         made = {result.memory for op in loop.ops for result in op.results}
         inside = set(map(id, loop.ops))
@@ -112,7 +113,7 @@ def _kernel(loop: Loop, ops: list[Op], views: list[Op], shared: set[Any], librar
 
 
 def _fused(kernel: Kernel) -> Op:
-    """The op of a kernel: what it reads and changes as arguments, what it makes and changes as results."""
+    """The op of a kernel: its arguments are the arrays that it reads and changes, its results the new and changed."""
     outs_by_id: dict[int, Any] = {id(op.results[0]): op.out for op in kernel.ops}
     outs = Outs([outs_by_id[id(tracer)] for tracer in kernel.made])
     return Op(
@@ -121,7 +122,7 @@ def _fused(kernel: Kernel) -> Op:
 
 
 def with_views(ops: list[Op], views: list[Op]) -> list[Op]:
-    """The ops, and each view right after the array that it is of."""
+    """The ops, with each view right after its array."""
     waiting: dict[int, list[Op]] = defaultdict(list)
     for view in views:
         waiting[id(view.operands[0])].append(view)
@@ -145,17 +146,17 @@ def with_views(ops: list[Op], views: list[Op]) -> list[Op]:
 
 
 class Graph:
-    """The order that calls must keep; joined ones count as one, under one of their numbers."""
+    """The dependency graph of calls; joined calls are one node, with the number of one of them."""
 
     def __init__(self, calls: list[Op]) -> None:
-        self.after: list[set[int]] = [set() for _ in calls]  # those that must follow, none between
+        self.after: list[set[int]] = [set() for _ in calls]  # direct successors
         self._names = list(range(len(calls)))
         self._operands = [{operand.memory for operand in op.operands} for op in calls]
         self._readers: dict[Any, list[int]] = defaultdict(list)
         self._find_order(calls)
         self._members = {node: [node] for node in self._names}
         self._bits = {node: 1 << node for node in self._names}
-        self._below, self._above = [0] * len(calls), [0] * len(calls)  # as bits: all that must follow, and precede
+        self._below, self._above = [0] * len(calls), [0] * len(calls)  # as bits: all successors and predecessors
         for node in reversed(self._names):
             for other in self.after[node]:
                 self._below[node] |= 1 << other | self._below[other]
@@ -164,9 +165,9 @@ class Graph:
                 self._above[other] |= 1 << node | self._above[node]
 
     def _find_order(self, calls: list[Op]) -> None:
-        """Find the dependencies: reading what was written, and writing what was read or written."""
+        """Find the dependencies: reads after writes, and writes after reads or writes."""
         writer: dict[Any, int] = {}
-        since: dict[Any, list[int]] = defaultdict(list)  # the readers since
+        since: dict[Any, list[int]] = defaultdict(list)  # the readers since the last write
         for node, op in enumerate(calls):
             for memory in self._operands[node]:
                 self._readers[memory].append(node)
@@ -179,22 +180,22 @@ class Graph:
                 writer[memory] = node
 
     def name(self, node: int) -> int:
-        """The current number of a call."""
+        """The number of the node that a call belongs to."""
         while self._names[node] != node:
             node = self._names[node]
         return node
 
     def beside(self, node: int) -> list[int]:
-        """The calls that read one of the same arrays."""
+        """The calls that read any of the same arrays."""
         return [other for memory in self._operands[node] for other in self._readers[memory]]
 
     def may_join(self, one: int, other: int) -> bool:
-        """Whether no other call has to come between them."""
+        """Whether no other call must come between two nodes."""
         between = (self._below[one] & self._above[other]) | (self._above[one] & self._below[other])
         return not between & ~(self._bits[one] | self._bits[other])
 
     def join(self, one: int, into: int) -> None:
-        """Make one a part of another."""
+        """Merge one node into another."""
         self._names[one] = into
         self._members[into] += self._members.pop(one)
         bits = self._bits[into] = self._bits.pop(one) | self._bits[into]
@@ -207,7 +208,7 @@ class Graph:
                 self._above[node] |= above | bits
 
     def sequence(self) -> list[int]:
-        """An order of joined calls, as near to the original order as possible."""
+        """A topological order of the nodes, as close to the original order as possible."""
         follow = {
             name: {self.name(other) for node in members for other in self.after[node]} - {name}
             for name, members in self._members.items()

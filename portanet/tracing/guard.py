@@ -1,4 +1,4 @@
-"""Guards and signatures: a signature tells kinds of arguments apart, a guard checks one kind fast."""
+"""Guards and signatures: a signature distinguishes kinds of arguments, a guard checks for one kind fast."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from portanet._tree import BRANCHES, is_array
 from portanet.tracing.code import Code
 
 Layout = Callable[[Any], Any]
-Signature = tuple[type, Callable[[Any], Any] | None, Any]  # a type, and what is the same of its values
+Signature = tuple[type, Callable[[Any], Any] | None, Any]  # a type, a property of its values, and what that must equal
 Guard = Callable[..., list[Any] | None]
 
 
 def make_guard(args: tuple[Any, ...], fixed: dict[int, Any], layout: Layout) -> Guard:
     """A function that returns the leaves of arguments like these, and None for others.
 
-    It is straight code, since it runs in every step. `fixed` holds arrays that must be the same objects, by their
+    It is straight-line code, since it runs in every step. `fixed` are arrays that must be the same objects, by their
     position among the leaves.
     """
     code = Code()
@@ -48,7 +48,7 @@ def make_guard(args: tuple[Any, ...], fixed: dict[int, Any], layout: Layout) -> 
 
 
 def signature(leaf: Any, layout: Layout) -> Signature:
-    """What calls with this argument have in common: an array's layout, a number's type, else the value."""
+    """The signature of an argument: an array's layout, a number's type, else the value."""
     kind = type(leaf)
     if kind in (int, float, type(None)):
         return kind, None, None

@@ -1,4 +1,4 @@
-"""A loop over elements: what it reads, computes and writes, independent of the language."""
+"""Kernel: a loop over elements, with its inputs, operations and outputs, independent of the language."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Ref = tuple[str, int]
 
 
 class _Place(int):
-    """Stands for a value among others."""
+    """The index of a value, in place of its Tracer."""
 
 
 class Line(NamedTuple):
@@ -32,9 +32,9 @@ class Slot(NamedTuple):
     """An array that a loop reads or writes.
 
     tracer   the array
-    dtype    by name
-    strides  in bytes, for each dimension of the loop; 0 where it is broadcast
-    rows     (slot, dimension, axis): along this dimension it follows an axis by the row numbers in that slot
+    dtype    the name of its dtype
+    strides  in bytes, for each dimension of the loop; 0 if broadcast
+    rows     (slot, dimension, axis): this dimension indexes the axis by the row indices in that slot
     """
 
     tracer: Tracer
@@ -49,13 +49,13 @@ class Kernel:
 
     shape    its dimensions, the last one innermost
     slots    the arrays
-    numbers  (value, dtype): Python numbers, and Tracers of those that may differ in the next call
+    numbers  (value, dtype): Python numbers, and Tracers of numbers that may change between calls
     lines    the operations on an element
-    stores   (slot, value): what is written at the end
-    made     new arrays
-    changed  arrays that are written in place
+    stores   (slot, value): the values written at the end
+    made     the new arrays
+    changed  the arrays written in place
     ops      the calls that it replaces, and the views that they read of each other's results
-    outward  whether an array that it changes is an argument, which may share memory with others in another call
+    outward  whether it changes an argument, which may share memory with other arguments in another call
     """
 
     shape: tuple[int, ...]
@@ -70,13 +70,13 @@ class Kernel:
 
     @property
     def read(self) -> tuple[Tracer, ...]:
-        """The arrays and numbers that are its arguments."""
+        """The arrays and numbers that it takes as arguments."""
         made = {id(op.results[0]) for op in self.ops if not op.inplace}
         operands = {id(operand): operand for op in self.ops for operand in op.operands}
         return tuple(operand for key, operand in operands.items() if key not in made)
 
     def plainly(self) -> Callable[..., list[Any]]:
-        """A function that makes the calls in turn, with arguments `read` and results `made`.
+        """A function that makes the original calls in sequence, with arguments `read` and results `made`.
 
         It does not keep the arrays of the trace alive.
         """
@@ -98,13 +98,13 @@ class Kernel:
             for function, args, kwargs, place in calls:
                 assert function is not None
                 result = function(*map_leaves(args, value), **map_leaves(kwargs, value))
-                values.setdefault(place, result)  # in place, it is there
+                values.setdefault(place, result)  # already there if it was changed in place
             return [values[place] for place in made]
 
         return run
 
     def may_overwrite(self, memory: Any, result: Tracer) -> bool:
-        """Whether `result` may be written over an array that is read: each element at its own position."""
+        """Whether `result` may overwrite an array that is read: each element at the same position."""
         [slot_of_result] = [slot for slot in self.slots if slot.tracer is result]
         there = [slot for slot in self.slots if slot.tracer.memory == memory]
         aligned = all(slot.strides == slot_of_result.strides and slot.rows is None for slot in there)
@@ -120,13 +120,13 @@ def kernel_of(loop: Loop, ops: Sequence[Op], needed: set[Any], shared: set[Any],
 
     ops     its calls, and the views that they read of each other's results
     needed  the memory of results that are read elsewhere
-    shared  that of arguments which may be separate arrays in the next call
+    shared  the memory of arguments that may be separate arrays in the next call
     """
     return _Builder(loop, ops, needed, shared, library).kernel()
 
 
 class _Builder:
-    """Goes through the calls in order; each value of the loop gets a reference."""
+    """Translates the calls in order; each value in the loop gets a reference."""
 
     def __init__(self, loop: Loop, ops: Sequence[Op], needed: set[Any], shared: set[Any], library: Library) -> None:
         self._shared = shared
@@ -134,7 +134,7 @@ class _Builder:
         self._slots: list[Slot] = []
         self._numbers: dict[Any, tuple[int, Any, str]] = {}
         self._lines: list[Line] = []
-        self._now: dict[Any, Ref] = {}  # by memory, of what has been written: the value by now
+        self._now: dict[Any, Ref] = {}  # by memory: the current value of what has been written
         self._addresses: list[int] = []
         self._takes = {take.results[0].memory: take for take in loop.takes}
         self._made: dict[Any, Op] = {}
@@ -172,7 +172,7 @@ class _Builder:
         return self._now.get(arg.memory) or ("array", self._slot(arg, op))
 
     def _slot(self, array: Tracer, op: Op) -> int:
-        """The number of the slot of a call's array."""
+        """The slot number for an array of a call."""
         address, *strides = self._loop.places[id(op)].within(array, self._loop.shape)
         if (take := self._takes.get(array.memory)) is not None:
             source, rows = take.operands
@@ -181,7 +181,7 @@ class _Builder:
         return self._number(Slot(array, str(array.dtype), tuple(strides)), address)
 
     def _number(self, slot: Slot, address: int) -> int:
-        """The number of a slot; an equal slot at the same address is reused, since its elements are the same."""
+        """The number of a slot; an equal slot at the same address is reused, since it has the same elements."""
         for number, there in enumerate(self._slots):
             same = self._addresses[number] == address and there.tracer.memory == slot.tracer.memory
             known = there.tracer is slot.tracer or (same and slot.tracer.memory not in self._shared)
@@ -192,7 +192,7 @@ class _Builder:
         return len(self._slots) - 1
 
     def _gathered(self, source: Tracer, rows: Tracer, strides: tuple[int, ...], dimension: int, axis: int) -> int:
-        """The slot of rows that are read in place, by their numbers along that dimension."""
+        """The slot number of rows that are read in place, by their indices along a dimension."""
         (start, steps), (first, [step]) = map(self._library.address, (source.real, rows.real))  # type: ignore[misc]
         numbers = Slot(rows, str(rows.dtype), tuple(step * (i == dimension) for i in range(len(strides))))
         there = tuple(steps[axis] if i == dimension else stride for i, stride in enumerate(strides))
@@ -202,7 +202,7 @@ class _Builder:
 
 
 def _in_order(shape: tuple[int, ...], slots: list[Slot], first: int) -> tuple[tuple[int, ...], tuple[Slot, ...]]:
-    """The loop with the fewest dimensions, in the memory order of most arrays, or of the first that it writes."""
+    """The shape and slots in the fewest dimensions, in the memory order of most arrays, or of slot `first`."""
     dimensions = [i for i, n in enumerate(shape) if n > 1]
 
     def order_of(slot: Slot) -> list[int]:

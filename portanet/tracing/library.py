@@ -1,4 +1,4 @@
-"""An array library for tracing: its calls that write into existing arrays."""
+"""The interface of an array library for tracing: its calls that write into existing arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RunPair = Callable[[Callable[[], Any], Callable[[], Any]], None]
 
 @dataclass(frozen=True)
 class Var:
-    """A variable of the emitted code, and its value while the function was traced."""
+    """A variable of the emitted code, and its value during tracing."""
 
     name: str
     real: Any
@@ -30,12 +30,12 @@ class Constant:
 
 
 def real(value: Any) -> Any:
-    """The value of a Var or a Constant; anything else itself."""
+    """The value of a Var or a Constant; anything else unchanged."""
     return value.real if isinstance(value, (Var, Constant)) else value
 
 
 class Statement(NamedTuple):
-    """One call in the emitted code; its arguments are Vars, Constants, constant arrays, and other values."""
+    """One call in the emitted code; its arguments are Vars, Constants, constant arrays and other values."""
 
     function: Callable[..., Any]
     args: tuple[Any, ...]
@@ -47,10 +47,10 @@ Line = tuple[Statement, "list[Var] | None"]
 
 
 class Form(NamedTuple):
-    """How an elementwise call computes one element: its name, and the dtypes by name.
+    """The computation of one element by an elementwise call.
 
-    dtypes  to which each argument is cast
-    dtype   of the result
+    dtypes  the names of the dtypes that the arguments are cast to
+    dtype   the name of the result's dtype
     """
 
     name: str
@@ -60,17 +60,18 @@ class Form(NamedTuple):
 
 class Library:
     """A library whose arrays can be written to. A subclass adds `write_NAME(out, *args, **kwargs)` for functions of
-    the standard, which returns the statements that write their result into `out`, or None where it cannot.
+    the standard, which returns the statements that write their result into `out`, or None if it cannot.
 
-    elementwise  the functions of the standard that read each number before they write it: out may be an argument
-    launches     whether each call is a launch on a device, which may take longer than what is computed
+    elementwise  the functions of the standard that read each element before they write it, so that `out` may be an
+                 argument
+    launches     whether each call is a launch on a device, which may take longer than the computation
     """
 
     elementwise: frozenset[str]
     launches: bool = False
 
     def is_native(self, array: Any) -> bool:
-        """Whether it is exactly an array of this library, not of a subclass."""
+        """Whether an array is exactly of this library's class, not a subclass."""
         raise NotImplementedError
 
     def memory(self, array: Any) -> Any:
@@ -78,7 +79,7 @@ class Library:
         raise NotImplementedError
 
     def like(self, array: Any) -> Any:
-        """A new array of the same shape, dtype and layout, with any values; None for what cannot be written to."""
+        """A new uninitialised array of the same shape, dtype and layout; None if it could not be written to."""
         raise NotImplementedError
 
     def layout(self, array: Any) -> Any:
@@ -94,7 +95,7 @@ class Library:
         raise NotImplementedError
 
     def form(self, op: Op) -> Form | None:
-        """How a kernel computes an elementwise call; None where it cannot. By default nothing is fused."""
+        """The form of an elementwise call in a kernel; None if kernels do not support it. By default none are fused."""
         return None
 
     def gathers(self, op: Op) -> bool:
@@ -102,7 +103,7 @@ class Library:
         return False
 
     def spreads(self, shape: tuple[int, ...]) -> bool:
-        """Whether a loop of this shape should compute broadcast values for each element instead of reading them."""
+        """Whether a loop of this shape should recompute broadcast values for each element instead of reading them."""
         return True
 
     def pays(self, kernel: Kernel) -> bool:
@@ -110,11 +111,11 @@ class Library:
         return True
 
     def address(self, array: Any) -> tuple[int, tuple[int, ...]] | None:
-        """The address of an array, and its strides in bytes; None where a kernel cannot read it."""
+        """The address of an array, and its strides in bytes; None if a kernel cannot read it."""
         raise NotImplementedError
 
     def prepare(self, kernels: list[Kernel]) -> Callable[[], bool] | None:
-        """Start to compile kernels; return a function that tells whether they are ready, or None without kernels."""
+        """Start to compile kernels; return a function that returns whether they are ready, or None without kernels."""
         return None
 
     def write_kernel(self, kernel: Kernel, value: Callable[[Any], Any]) -> list[Statement]:
@@ -122,7 +123,7 @@ class Library:
         raise NotImplementedError
 
     def joined(self, lines: list[Line]) -> list[Line]:
-        """The same calls in fewer statements, where the library can make several in one."""
+        """The same calls in fewer statements, if the library can merge some."""
         return lines
 
     def statements(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> list[Statement] | None:

@@ -1,4 +1,4 @@
-"""Loops for fusion: which elementwise calls can be one loop, by where the elements of their arrays lie."""
+"""Loops for fusion: whether elementwise calls can share a loop, by the memory layouts of their arrays."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from portanet.tracing.tracer import Tracer
 
 Shape = tuple[int, ...]
 At = tuple[int, ...]
-"""The address of an array's first element, and its strides in bytes in each dimension of a loop."""
+"""The address of an array's first element, and its stride in bytes in each dimension of a loop."""
 
 
 Found = dict[Any, set[At]]
-"""By memory."""
+"""The addresses and strides that are accessed, by memory."""
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where the arrays of one call lie, by the `id` of their Tracers, in the fewest dimensions."""
+    """The addresses and strides of a call's arrays, by the `id` of their Tracers, in the fewest dimensions."""
 
     shape: Shape
     at: dict[int, At]
@@ -39,8 +39,8 @@ class Places:
 class Loop:
     """Calls that may become one kernel, and their common dimensions.
 
-    If one of them writes to a memory, all of them access it element for element: otherwise a loop would give other
-    values.
+    If one of them writes to a memory, all must access the same element of it in the same iteration: otherwise the loop
+    would change the results.
     """
 
     def __init__(self, ops: list[Op], shape: Shape, places: dict[int, Places], found: Found) -> None:
@@ -51,7 +51,7 @@ class Loop:
 
     @staticmethod
     def of(op: Op, library: Library) -> Loop | None:
-        """A loop of this call alone; None where it has to stay a call."""
+        """A loop with a single call; None if it cannot be in a loop."""
         if not (op.is_call and len(op.results) == 1 and is_array(op.results[0]) and library.form(op)):
             return None
         if (places := _places(op, library)) is None:
@@ -63,10 +63,10 @@ class Loop:
         return Loop([op], places.shape, {id(op): places}, addresses)._checked()
 
     def joined(self, other: Loop, order: Callable[[Op], int]) -> Loop | None:
-        """Both in one loop; None where their dimensions do not fit, or one needs other elements of the other's."""
+        """Both in one loop; None if their dimensions do not fit, or one needs different elements of shared memory."""
         both = self._together(other, order)
         for memory in (self.written | other.written) & set(self._found) & set(other._found) if both is None else ():
-            # The order of the dimensions is free: both may go through what they share as it lies in memory.
+            # The order of the dimensions is free: both may use the memory order of the shared array.
             one, two = self._along(memory), other._along(memory)
             both = both or (one and two and one._together(two, order))
         return both
@@ -89,7 +89,7 @@ class Loop:
         return Loop(self.ops, shape, places, {one: set(map(moved, found)) for one, found in self._found.items()})
 
     def with_broadcast(self, other: Loop, result: Tracer, order: Callable[[Op], int]) -> Loop | None:
-        """The loop that computes for each element the result of a smaller one; None where it cannot."""
+        """The loop that recomputes the result of a smaller loop for each element; None if that is not possible."""
         if len(self._found[result.memory]) != 1 or self.takes or other.takes:
             return None
         [at] = self._found[result.memory]
@@ -113,7 +113,7 @@ class Loop:
         return Loop(ops, self.shape, self.places | places, {**self._found, **found})._checked()
 
     def _together(self, other: Loop, order: Callable[[Op], int]) -> Loop | None:
-        """Both in one loop, with the dimensions in their present order."""
+        """Both in one loop, with the dimensions in their current order."""
         shape = _refined(self.shape, other.shape)
         if shape is None:
             return None
@@ -123,7 +123,7 @@ class Loop:
         return Loop(sorted([*self.ops, *other.ops], key=order), shape, self.places | other.places, addresses)._checked()
 
     def with_rows(self, take: Op) -> Loop | None:
-        """The loop that reads the rows of an array in place; None where it cannot."""
+        """The loop that reads the rows of a `take` in place; None if that is not possible."""
         rows = take.results[0]
         shape = _refined(self.shape, tuple(rows.shape)) or self.shape
         loop = Loop(self.ops, shape, self.places, self._within(shape))
@@ -157,7 +157,7 @@ class Loop:
 
 
 def _places(op: Op, library: Library) -> Places | None:
-    """Where a call's arrays lie; None where a loop is not possible."""
+    """The addresses and strides of a call's arrays; None if a loop is not possible."""
     result = op.results[0]
     shape: Shape | None = tuple(result.shape)
     arrays = {id(array): array for array in (*op.operands, result) if is_array(array)}
@@ -177,7 +177,7 @@ def _places(op: Op, library: Library) -> Places | None:
 
 
 def collapsed(shape: list[int], strides: list[list[int]], alone: set[int] | None = None) -> list[list[int]]:
-    """The dimensions in runs that are one dimension for every array; those in `alone` are not merged."""
+    """The dimensions, grouped into runs that every array can merge into one; those in `alone` stay separate."""
     runs: list[list[int]] = []
     for i, n in enumerate(shape):
         fits = bool(runs) and not {i, *runs[-1]} & (alone or set())
@@ -201,7 +201,7 @@ def _at(array: Any, shape: Shape, library: Library, *, copied: bool) -> At | Non
 
 @functools.lru_cache(maxsize=1024)
 def _refined(a: Shape, b: Shape) -> Shape | None:
-    """The dimensions that both shapes can be split into; None where there are none."""
+    """The dimensions that both shapes can be split into; None if there are none."""
     if math.prod(a) != math.prod(b):
         return None
     cuts = sorted({math.prod(shape[start:]) for shape in (a, b) for start in range(len(shape) + 1)}, reverse=True)
@@ -211,7 +211,7 @@ def _refined(a: Shape, b: Shape) -> Shape | None:
 
 
 def _split(at: At, shape: Shape, fine: Shape) -> At:
-    """An address with its strides, in finer dimensions."""
+    """An address with its strides, in the finer dimensions `fine`."""
     strides: list[int] = []
     left = list(fine)
     for n, stride in zip(reversed(shape), reversed(at[1:]), strict=True):

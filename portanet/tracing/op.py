@@ -27,7 +27,7 @@ class Place:
 
 FIXED = Place("same array")  # an input
 CONSTANT = Place("constant")
-VIEW = Place("view")  # of an array that stays
+VIEW = Place("view")  # of an array that is the same in every call
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Part:
 
 
 class Outs(tuple[Buffer | Part | None, ...]):
-    """Where the new arrays of a kernel are stored; what it changes in place stays there."""
+    """Where the new arrays of a kernel are stored; arrays changed in place are not listed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +68,12 @@ class Op:
     The first ops of a trace are its inputs, each with the position of a leaf among the arguments; the last is the
     return.
 
-    name      of the function in the standard, or "input" or "return"
+    name      the name of the function in the standard, or "input" or "return"
     function  the callable; None for inputs and the return
-    args      Tracers, and anything but arrays, in tuples, lists and dicts
+    args      Tracers, and other values except arrays, in tuples, lists and dicts
     results   one Tracer, or several
-    inplace   whether it writes into args[0], which is its result too
-    out       where a pass has decided to store the result; None: in a variable
+    inplace   whether it writes into args[0], which is also its result
+    out       where a pass has decided to store the result; None for a variable
     """
 
     name: str
@@ -96,7 +96,7 @@ class Op:
 
     @property
     def is_fused(self) -> bool:
-        """Whether it is a kernel: what it reads is args[0], what it changes is args[1] and the last of its results."""
+        """Whether it is a kernel: args[0] are read, args[1] are changed and are also the last of its results."""
         return isinstance(self.out, Outs)
 
     @property
@@ -106,7 +106,7 @@ class Op:
 
     @cached_property
     def is_view(self) -> bool:
-        """Whether the result lies in the memory of an argument."""
+        """Whether the result shares memory with an argument."""
         if self.inplace or self.is_fused or not self.results or not is_array(self.results[0]):
             return False
         return self.results[0].memory in {operand.memory for operand in self.operands if is_array(operand)}
@@ -130,7 +130,7 @@ class Op:
 
 
 def show(ops: Sequence[Op]) -> str:
-    """The ops as text, one a line."""
+    """The ops as text, one per line."""
     return "\n".join(map(str, ops))
 
 

@@ -1,8 +1,8 @@
 """The passes over a trace: each takes a list of ops and returns a cheaper list with the same results.
 
-`optimize` runs them in their order. A pass removes ops, or sets in `Op.out` where a result is stored; it does not
-change its arguments, and computes nothing (rewrites.py alone makes new calls). Tracers are compared by `id`, arrays
-that share memory by `Tracer.memory`.
+`optimize` runs them in order. A pass removes ops, or sets `Op.out`, the place of a result; it does not change its
+arguments, and makes no calls (only rewrites.py does). Tracers are compared by `id`, arrays that share memory by
+`Tracer.memory`.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from portanet.tracing.op import CONSTANT, VIEW, Buffer, Op, Outs, Part
 from portanet.tracing.rewrites import recomputed, stacked
 from portanet.tracing.tracer import Tracer
 
-_REWRITES = 16  # of each kind
+_REWRITES = 16  # of each kind, at most
 
 
 def optimize(ops: list[Op], library: Library, *, fused: bool = False) -> list[Op]:
     """The ops after all passes, with kernels if `fused`."""
-    ops = dead_code(constants(ops))  # in this order: an unread change makes a value unusable too
+    ops = dead_code(constants(ops))  # in this order: even an unread in-place change makes a value not constant
     ops = fewest_calls(ops, library) if fused else vectors(ops, library)
     return views(buffers(ops, library))
 
 
 def fewest_calls(ops: list[Op], library: Library) -> list[Op]:
-    """The ops with kernels; where launches cost more than arithmetic, of the rewriting that leaves the fewest."""
+    """The ops with kernels; if the library counts launches, of the rewriting with the fewest calls."""
 
     def joined(ops: list[Op]) -> list[Op]:
-        return dead_code(fuse(vectors(ops, library), library))  # views that only kernels have read
+        return dead_code(fuse(vectors(ops, library), library))  # views that only kernels read are dead now
 
     best = joined(ops)
     for rewrite in (recomputed, stacked) if library.launches else ():
@@ -50,7 +50,7 @@ def fewest_calls(ops: list[Op], library: Library) -> list[Op]:
 
 
 def calls(ops: list[Op]) -> int:
-    """How many calls the ops make; parts of a vector that are written into it directly need none."""
+    """The number of calls that the ops make; concatenating parts written directly into the vector needs none."""
     count = 0
     for op in ops:
         parts = [out for out in (op.out if isinstance(op.out, Outs) else [op.out]) if isinstance(out, Part)]
@@ -61,7 +61,7 @@ def calls(ops: list[Op]) -> int:
 
 
 def constants(ops: list[Op]) -> list[Op]:
-    """Mark results that are the same in every call: computed from constants alone, and never changed."""
+    """Mark results that are the same in every call: computed only from constants, and never changed."""
     changed = {op.results[0].memory for op in ops if op.inplace}
     known: set[int] = set()
     marked = []
@@ -86,9 +86,9 @@ def dead_code(ops: list[Op]) -> list[Op]:
 
 
 def vectors(ops: list[Op], library: Library) -> list[Op]:
-    """Where vectors are concatenated, write each part directly into the vector."""
+    """Write the parts of concatenated vectors directly into the vector."""
     last = last_uses(ops)
-    made: dict[Any, int] = {}  # by memory: the number of the op
+    made: dict[Any, int] = {}  # by memory: the index of the op
     parts: dict[int, Part] = {}
     for number, op in enumerate(ops):
         if not op.is_call or op.inplace or op.out is not None or not is_array(op.results[0]):
@@ -111,7 +111,7 @@ def _is_vector(op: Op) -> bool:
 
 
 def _fits(part: Part, piece: Tracer, result: Tracer, library: Library) -> bool:
-    """Whether an op may write its result into this part of a vector, `piece` being the result as a vector."""
+    """Whether an op may write its result into a part of a vector; `piece` is the flattened result."""
     there = part.vector.real[part.start : part.stop]
     if library.layout(there) != library.layout(piece.real) or math.prod(result.shape) != there.shape[0]:
         return False
@@ -119,15 +119,15 @@ def _fits(part: Part, piece: Tracer, result: Tracer, library: Library) -> bool:
 
 
 def buffers(ops: list[Op], library: Library) -> list[Op]:
-    """Give each result that the library can write into an array a buffer; free ones are reused first.
+    """Assign a buffer to each result that the library can write into an array; free buffers are reused.
 
-    The result of an elementwise op takes the buffer of an argument that is not read afterwards.
+    An elementwise op writes into the buffer of an argument that is not read afterwards.
     """
     last, planned = last_uses(ops), []
     ends = defaultdict(list)
     for memory, number in last.items():
         ends[number].append(memory)
-    held: dict[Any, tuple[Buffer, Any]] = {}  # by memory: the buffer, and what the traced function had in it
+    held: dict[Any, tuple[Buffer, Any]] = {}  # by memory: the buffer, and its array during tracing
     free: dict[Any, list[Buffer]] = defaultdict(list)
     known: dict[int, Constant] = {}
     numbers = itertools.count()
@@ -167,7 +167,7 @@ def buffers(ops: list[Op], library: Library) -> list[Op]:
         return replace(op, out=buffer)
 
     def of_read(op: Op, number: int, result: Tracer, like: Any) -> Buffer | None:
-        """The buffer of an array that a kernel reads and nothing after it."""
+        """The buffer of an array that nothing reads after this kernel."""
         for memory in dict.fromkeys(operand.memory for operand in op.args[0]):
             buffer, root = held.get(memory, (None, None))
             alone = last[memory] == number and all(x.real is root for x in op.args[0] if x.memory == memory)
@@ -187,7 +187,7 @@ def buffers(ops: list[Op], library: Library) -> list[Op]:
         return replace(op, out=Outs(outs))
 
     for op in filter(_is_written, ops):
-        if _is_vector(op):  # its parts may be written long before
+        if _is_vector(op):  # its parts may be written much earlier
             held[op.results[0].memory] = take(library.like(op.results[0].real)), op.results[0].real
     for number, op in enumerate(ops):
         if op.out is CONSTANT:
@@ -207,7 +207,7 @@ def _is_written(op: Op) -> bool:
 
 
 def views(ops: list[Op]) -> list[Op]:
-    """Mark the views of constant arrays: they are made once."""
+    """Mark views of arrays that are the same in every call: they are made once."""
     static: set[int] = set()
     marked = []
     for op in ops:
@@ -222,5 +222,5 @@ def views(ops: list[Op]) -> list[Op]:
 
 
 def last_uses(ops: list[Op]) -> dict[Any, int]:
-    """The number of the last op that reads, writes or returns each memory."""
+    """The index of the last op that reads, writes or returns each memory."""
     return {x.memory: number for number, op in enumerate(ops) for x in (*op.operands, *op.results)}

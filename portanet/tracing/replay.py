@@ -1,4 +1,4 @@
-"""A function that is traced after some calls, and replayed from then on."""
+"""Traced: a function that is traced after some calls, and replayed from then on."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from portanet.tracing.passes import optimize
 from portanet.tracing.trace import Trace, is_tracing
 
 _WARMUP = 20  # calls
-_CHECKS = 8  # whether the function still makes the calls that are replayed, each after twice as many of them
-_MOST = 64  # kinds of arguments: where new ones keep coming, tracing them costs more than it gains
+_CHECKS = 8  # checks that the function still makes the traced calls; the interval doubles after each
+_MOST = 64  # kinds of arguments; with more, tracing would take longer than it saves
 
 
 @dataclass
 class Program:
     """The replayed form of a function.
 
-    guard   takes the arguments and returns their leaves; None where they are of another kind
+    guard   takes the arguments and returns their leaves, or None for arguments of another kind
     replay  takes the leaves
     fixed   the arrays, by their position among the leaves, that were the same objects in every call so far
-    source  the source code of `replay`, to read
-    trace   the trace of the function, one line for each op
-    kind    the signature of the calls that it is for
+    source  the source code of `replay`
+    trace   the trace of the function, one line per op
+    kind    the kind of arguments that it is for
     """
 
     guard: Guard
@@ -43,19 +43,19 @@ class Program:
 
 
 class Traced:
-    """A function that returns what `function` returns, and is traced for each frequent kind of arguments.
+    """A wrapper with the same results as `function`, which is traced for each frequent kind of arguments.
 
-    function  of arrays and numbers, in tuples and dicts; control flow may depend on shapes, not on values
-    library   of the arrays
+    function  takes arrays and numbers, in tuples and dicts; control flow may depend on shapes, not on values
+    library   the library of the arrays
     reused    the position in the returned tuple of arrays that the caller reads before the next call, and does not keep
-    pure      whether it is known to read nothing but its arguments, so that it need not be checked again
-    warmup    how many direct calls come first: a short run is over before tracing has paid off
+    pure      whether the function is known to read only its arguments, so that it need not be checked again
+    warmup    the number of direct calls before tracing, which does not pay off in a short run
 
     All other results belong to the caller; arguments are changed in place as by the function. Keyword arguments are
-    static and part of the signature. A function that cannot be traced, since it asks for the value of an array, brings
-    arrays from elsewhere, or does not make the same calls twice, is called directly. So is one that no longer makes the
-    calls that are replayed, since it read a list or an attribute that has changed, once that is noticed: it is checked
-    a few times, after 42, 84, 168, ... calls. Each thread has its own programs.
+    static and part of the signature. A function that cannot be traced, because it reads the value of an array, uses
+    arrays that are not arguments, or makes different calls each time, is called directly. So is a function that no
+    longer makes the traced calls, because it read a list or an attribute that has changed, once a check notices it:
+    there are a few checks, after 42, 84, 168, ... calls. Each thread has its own programs.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class Traced:
         return self._watch(functools.partial(self._function, **static), args, key)
 
     def programs(self) -> list[Program]:
-        """This thread's programs; empty where the function is called directly."""
+        """This thread's programs; empty if the function is called directly."""
         return [program for programs in self._here.programs.values() for program in programs]
 
     def _watch(self, function: Callable[..., Any], args: tuple[Any, ...], key: tuple[Any, ...]) -> Any:
-        """Call the function directly, and see which arrays differ from call to call, until it is traced."""
+        """Call the function directly, and note which arrays change between calls, until it is traced."""
         form: list[Any] = []
         leaves = flatten(args, [], form)
         if is_tracing() or not all(self._library.is_native(leaf) for leaf in leaves if is_array(leaf)):
@@ -129,7 +129,7 @@ class Traced:
                 programs.remove(program)
 
     def _compile(self, function: Callable[..., Any], args: tuple[Any, ...], kind: _Kind) -> Program | None:
-        """Trace the function, without changing the arguments; None where that is not possible."""
+        """Trace the function, without changing the arguments; None if that is not possible."""
         trace, dynamic = Trace(self._library), frozenset(kind.dynamic)
         kind.traced = dynamic
         try:
@@ -145,7 +145,7 @@ class Traced:
             program = Program(guard, replay, fixed, source, first, kind)
             self._fuse(trace.ops, program, leaves)
             return program
-        except Exception:  # a direct call raises it too, or does not need it
+        except Exception:  # a direct call raises it too, or avoids it
             return None
         finally:
             trace.rewind()
@@ -163,39 +163,39 @@ class Traced:
 
 
 class _Kind:
-    """Observations of calls with arguments of one kind."""
+    """Statistics of the calls with arguments of one kind."""
 
     def __init__(self, leaves: list[Any]) -> None:
         self.calls, self.plain = 0, False
         self.program: Program | None = None
-        self.dynamic: set[int] = set()  # the places of arrays that differ from call to call
-        self.traced: frozenset[int] = frozenset()  # those for which it was traced
+        self.dynamic: set[int] = set()  # positions of arrays that change between calls
+        self.traced: frozenset[int] = frozenset()  # the same at the time of tracing
         self._leaves = leaves
 
     def look(self, leaves: list[Any]) -> None:
-        """Count a call, and note which arrays differ."""
+        """Count a call, and note which arrays have changed."""
         self.calls += 1
         self.dynamic |= {i for i, leaf in enumerate(leaves) if leaf is not self._leaves[i] and is_array(leaf)}
         self._leaves = leaves
 
 
 class _Here(threading.local):
-    """One thread's programs. They run in turn, so they share the arrays that they write to."""
+    """One thread's programs. They never run concurrently, so they share buffers."""
 
     def __init__(self) -> None:
         self.programs: dict[Any, list[Program]] = {}
         self.kinds: dict[Any, _Kind] = {}
         self.calls, self.next_check, self._checks = 0, 0, 0
         self._arrays: dict[Any, list[Any]] = {}  # by layout
-        self.waiting: list[tuple[Program, Callable[[], bool], Callable[[], Any]]] = []  # for kernels
+        self.waiting: list[tuple[Program, Callable[[], bool], Callable[[], Any]]] = []  # for their kernels
 
     def check_later(self) -> None:
-        """Plan the next check, after twice as many calls, up to a limit."""
+        """Schedule the next check after twice as many calls, up to a limit of checks."""
         self._checks += 1
         self.next_check = 2 * self.calls if self._checks <= _CHECKS else 0
 
     def take_kernels(self) -> None:
-        """Switch programs whose kernels are ready to them."""
+        """Switch programs to their kernels if these are ready."""
         for program, ready, make in list(self.waiting):
             if ready():
                 self.waiting.remove((program, ready, make))
@@ -203,7 +203,7 @@ class _Here(threading.local):
                     program.replay, program.source = make()
 
     def share(self, ops: list[Op], library: Library) -> list[Op]:
-        """The ops with buffers of earlier programs, where the layouts are equal."""
+        """The ops with the buffers of earlier programs, if layouts are equal."""
         buffers: dict[int, Buffer] = {}
         taken: dict[Any, int] = {}
 

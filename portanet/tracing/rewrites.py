@@ -1,6 +1,6 @@
-"""Other orders of a trace with the same bits, which may leave fewer calls once chains are joined.
+"""Rewritings of a trace with the same bits, which may need fewer calls after fusion.
 
-Each function yields whole lists of ops, from which the passes choose.
+Each function yields complete lists of ops, from which the passes choose.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _REDUCTIONS = ("max", "mean", "min", "sum")
 
 
 def recomputed(ops: list[Op], library: Library) -> Iterator[list[Op]]:
-    """Lists in which each reader of a small array computes it itself: a number for each row, say.
+    """Yield lists in which each reader of a small array, such as one value per row, recomputes it.
 
-    A chain that ends there needs not be a kernel of its own.
+    The chain that computes the array then needs no separate kernel.
     """
     changed = {op.results[0].memory for op in ops if op.inplace}
     readers = _readers(ops)
@@ -45,7 +45,7 @@ def recomputed(ops: list[Op], library: Library) -> Iterator[list[Op]]:
 
 
 def stacked(ops: list[Op], library: Library) -> Iterator[list[Op]]:
-    """Lists in which two equal reductions are one of both arrays, which lie beside each other in one vector."""
+    """Yield lists in which two equal reductions become one, over both arrays stacked in one vector."""
     calls = [op for op in ops if op.is_call and op.out is not CONSTANT and not op.is_view]
     views = [op for op in ops if op.is_view and op.out is not CONSTANT]
     head = [op for op in ops if not op.is_call or op.out is CONSTANT]
@@ -67,7 +67,7 @@ def stacked(ops: list[Op], library: Library) -> Iterator[list[Op]]:
 
 
 def _may_stack(op: Op, joinable: set[int], fixed: set[Any]) -> bool:
-    """Whether it reduces along some axes what a kernel may write anywhere: neither has views, nor is changed."""
+    """Whether it reduces, along some axes, the result of a kernel that has no views and is never changed."""
     if op.name not in _REDUCTIONS or not len(op.args) == len(op.operands) == 1 or not is_array(op.results[0]):
         return False
     along = op.kwargs.get("axis") is not None and op.kwargs.keys() <= {"axis", "keepdims"}
@@ -75,7 +75,7 @@ def _may_stack(op: Op, joinable: set[int], fixed: set[Any]) -> bool:
 
 
 def _readers(ops: list[Op]) -> dict[Any, list[Op]]:
-    """The ops that read each memory; views, and the return, are among them."""
+    """The ops that read each memory, including views and the return."""
     readers: dict[Any, list[Op]] = {x.memory: [] for op in ops for x in (*op.operands, *op.results)}
     for op in ops:
         for memory in dict.fromkeys(x.memory for x in op.operands):
@@ -89,7 +89,7 @@ def _is_joinable(op: Op, library: Library) -> bool:
 
 
 def _chain(op: Op, ops: list[Op], readers: dict[Any, list[Op]], library: Library) -> list[Op]:
-    """A few elementwise calls of one shape that nothing else reads, up to this one; empty where there are none."""
+    """A few elementwise calls of one shape that end in this one and are read by nothing else; empty if none."""
     if not _is_joinable(op, library) or op.inplace:
         return []
     chain = [op]
@@ -102,14 +102,14 @@ def _chain(op: Op, ops: list[Op], readers: dict[Any, list[Op]], library: Library
 
 
 class _Calls:
-    """New calls, made with the arrays of the trace."""
+    """Makes and records new calls on the arrays of the trace."""
 
     def __init__(self, ops: list[Op], library: Library) -> None:
         self.ops: list[Op] = []
         self._library, self._numbers = library, itertools.count(1 + max(x.number for op in ops for x in op.results))
 
     def make(self, name: str, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Tracer:
-        """Make a call on Tracers."""
+        """Make a call on Tracers, and return the Tracer of its result."""
 
         def value(leaf: Any) -> Any:
             return leaf.real if isinstance(leaf, Tracer) else leaf
@@ -122,7 +122,7 @@ class _Calls:
 
 
 def _in_shape(chain: list[Op], reader: Op, ops: list[Op], library: Library) -> tuple[list[Op], dict[int, Tracer]]:
-    """The calls of a chain, on arrays in the shape of its reader; and their results by the `id` of the former."""
+    """The calls of a chain on arrays in the shape of its reader, and their results by the `id` of the old ones."""
     new, known = _Calls(ops, library), dict[int, Tracer]()
     for op in chain:
         for operand in op.operands:
@@ -136,7 +136,7 @@ def _in_shape(chain: list[Op], reader: Op, ops: list[Op], library: Library) -> t
 
 
 def _stack(one: Op, other: Op, ops: list[Op], library: Library) -> tuple[list[Op], dict[int, Tracer]]:
-    """The calls that compute two reductions as one; by the `id` of the former, what they read and their results."""
+    """The calls that compute two reductions as one, and their operands and results by the `id` of the old ones."""
     new, like = _Calls(ops, library), one.operands[0]
     xp = namespace(like.real)
     parts = [new.make("reshape", xp.reshape, op.operands[0], (-1,)) for op in (one, other)]
@@ -148,12 +148,12 @@ def _stack(one: Op, other: Op, ops: list[Op], library: Library) -> tuple[list[Op
     known: dict[int, Tracer] = {}
     for n, op in enumerate((one, other)):
         known[id(op.results[0])] = new.make("getitem", operator.getitem, result, n)
-        known[id(op.operands[0])] = new.make("getitem", operator.getitem, both, n)  # for those who read it later
+        known[id(op.operands[0])] = new.make("getitem", operator.getitem, both, n)  # for later readers
     return new.ops, known
 
 
 def _with(op: Op, known: dict[int, Tracer]) -> Op:
-    """The op with other Tracers among its arguments; itself where none of them is."""
+    """The op with the `known` Tracers replaced among its arguments; the same object if there are none."""
     if not any(id(operand) in known for operand in op.operands):
         return op
     args, kwargs = map_leaves((op.args, op.kwargs), lambda leaf: known.get(id(leaf), leaf))

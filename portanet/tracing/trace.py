@@ -15,21 +15,21 @@ from portanet.xp import namespace, register
 
 
 class Trace:
-    """The calls that were made while a function ran, in order.
+    """The calls made while a function runs, in order.
 
-    ops  first the inputs, last the return
+    ops  the inputs first, the return last
     """
 
     def __init__(self, library: Library) -> None:
         self.ops: list[Op] = []
         self._library, self._count = library, 0
-        self._inputs: dict[Any, list[Any]] = {}  # the arguments' arrays, by their memory
-        self._before: list[tuple[Any, Any]] = []  # those that were changed, and what they held
+        self._inputs: dict[Any, list[Any]] = {}  # arrays among the arguments, by memory
+        self._before: list[tuple[Any, Any]] = []  # arrays that were changed, and copies of their previous values
 
     def run(self, function: Callable[..., Any], args: tuple[Any, ...], dynamic: Set[int] | None = None) -> None:
         """Call the function with Tracers in place of arrays and numbers.
 
-        dynamic  the positions, among the leaves of the arguments, of arrays that differ from call to call; None: all
+        dynamic  the positions among the leaves of the arguments of arrays that change between calls; None for all
         """
         tracers = map_leaves(args, self._input)
         for position, leaf in enumerate(flatten(tracers, [])):
@@ -50,12 +50,12 @@ class Trace:
             array[...] = before
         self._before.clear()
         self._inputs.clear()
-        self.ops.clear()  # each Tracer there knows its trace
+        self.ops.clear()  # breaks the reference cycles: each Tracer refers to its trace
         self._count = 0
 
     def call(self, name: str, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function of the standard, and record it."""
-        args, kwargs = map_leaves((args, kwargs), lambda leaf: leaf)  # a list may be changed afterwards
+        args, kwargs = map_leaves((args, kwargs), lambda leaf: leaf)  # copied: a list may be changed afterwards
         _require_traceable(name, args, kwargs, self._library)
         value = function(*map_leaves(args, _real), **map_leaves(kwargs, _real))
         several = isinstance(value, (tuple, list))
@@ -104,12 +104,12 @@ _here = _Here()
 
 
 def is_tracing() -> bool:
-    """Whether this thread is tracing now."""
+    """Whether this thread is tracing."""
     return hasattr(_here, "trace")
 
 
 class _Namespace:
-    """The namespace of Tracers: the library's functions, whose calls are recorded."""
+    """The namespace of Tracers: the library's functions, with their calls recorded."""
 
     def __init__(self, xp: Any) -> None:
         self._xp = xp
@@ -145,7 +145,7 @@ _WITH_NUMBERS = {
     "asarray", "atan2", "clip", "copysign", "full_like", "getitem", "hypot", "logaddexp", "pow", "where",
 }  # fmt: skip
 _REFUSED = {
-    "nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values",  # the values decide how many
+    "nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values",  # the shape depends on values
     "copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask",
 }  # fmt: skip
 
@@ -161,12 +161,12 @@ def _require_traceable(name: str, args: tuple[Any, ...], kwargs: dict[str, Any],
 
 
 def _is_writable(array: Any) -> bool:
-    """Whether it can be changed: NumPy's scalars cannot."""
+    """Whether an array can be changed: NumPy's scalars cannot."""
     return is_array(array) and hasattr(array, "__setitem__")
 
 
 def _real(leaf: Any) -> Any:
-    """The value of a Tracer; raises TypeError for an array from elsewhere, which may be another one the next time."""
+    """The value of a Tracer; raises TypeError for other arrays, which may change between calls."""
     if isinstance(leaf, Tracer):
         return leaf.real
     if is_array(leaf):

@@ -1,4 +1,4 @@
-"""Tracers: what a traced function gets in place of its arrays and numbers."""
+"""Tracers, which a traced function gets in place of its arrays and numbers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
 
 
 class Tracer:
-    """Stands for an array, or for a number that may differ in the next call.
+    """Stands for an array, or for a number that may change between calls.
 
-    trace   records the calls
+    trace   the trace that records the calls
     real    the actual value
-    number  written %3
+    number  its number in the trace, as in %3
     memory  equal for Tracers whose arrays share memory
     """
 
     __slots__ = ("memory", "number", "real", "trace")
-    __array_ufunc__ = None  # NumPy's arrays leave operators to ours
+    __array_ufunc__ = None  # NumPy arrays defer to our operators
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, trace: Trace, real: Any, number: int, memory: Any) -> None:
