@@ -1,7 +1,6 @@
-"""Pure mathematics, one noun per file: layers, initializers, losses. Start reading at layer.py and dense.py.
+"""Layers, initializers and losses: pure mathematics, one concept per file. Start reading at layer.py and dense.py.
 
-A name imported here is public. That is all it takes for a layer or a loss to be named in model files and known to
-`portanet gradcheck`.
+A name imported here is public: model files can name the layer or loss, and `portanet gradcheck` checks it.
 """
 
 from types import ModuleType as _Module
@@ -97,5 +96,5 @@ _calls.explain_calls(LOSSES.values(), _ConfigError)
 
 def __getattr__(name: str) -> _Any:
     if name[:1].isupper() and (remedy := _peers.renamed(name, {*LAYERS, *LOSSES})):
-        raise _ModelError(f"portanet.nn has no {name}", remedy=remedy)  # an AttributeError's text is lost by `from`
+        raise _ModelError(f"portanet.nn has no {name}", remedy=remedy)  # `from` drops an AttributeError's message
     raise AttributeError(f"module 'portanet.nn' has no attribute {name!r}")

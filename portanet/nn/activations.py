@@ -1,6 +1,6 @@
-"""Element-wise activations; each keeps what its derivative needs.
+"""Element-wise activations; each caches the values that its derivative needs.
 
-Where the derivative follows from y, y is kept and not x: the next layer keeps it too, so it takes no extra memory.
+If the derivative follows from y, y is cached instead of x: the next layer caches it too, so it takes no extra memory.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from portanet.xp import namespace
 
 
 def _positive(x: Array) -> Array:
-    """1 where x > 0, else 0. NumPy multiplies by it in a fraction of the time that its `where` takes."""
+    """1 where x > 0, else 0. NumPy multiplies by it much faster than its `where` runs."""
     return namespace(x).astype(x > 0, x.dtype)
 
 
 @dataclass(frozen=True, repr=False)
 class Identity(Layer):
-    """Every value unchanged.
+    """Returns its input unchanged.
 
         y = x        any shape
 
@@ -159,7 +159,7 @@ class SELU(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Sigmoid(Layer):
-    """Every value mapped to (0, 1), zero to 1/2.
+    """Maps every value to (0, 1), zero to 1/2.
 
         y = 1 / (1 + e^-x)        any shape
 
@@ -181,7 +181,7 @@ class Sigmoid(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Tanh(Layer):
-    """Every value mapped to (-1, 1), zero to zero.
+    """Maps every value to (-1, 1), zero to zero.
 
         y = (e^x - e^-x) / (e^x + e^-x)        any shape
 
@@ -267,7 +267,7 @@ class Mish(Layer):
         return x * (n / (n + 2.0)), (x, e)
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
-        x, e = cache  # to compute n again takes less time than to read it
+        x, e = cache  # recomputing n is faster than reading it from memory
         n = e * (e + 2.0)
         dgate = 4.0 * e * (e + 1.0) / ((n + 2.0) * (n + 2.0))
         return dy * (n / (n + 2.0) + x * dgate), {}

@@ -1,4 +1,4 @@
-"""Batch normalisation: values measured against their own batch in training, against all batches afterwards."""
+"""Batch normalisation: by the statistics of the batch in training, by running statistics in prediction."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class BatchNorm(Layer):
 
         x, y (N, D) or images (N, C, H, W)   scale, shift, mean, variance (D,) or (C,); over n = N or N H W values
 
-    In training mean and variance (divided by n) are the batch's, and after each step the running ones follow:
+    In training, mean and variance (divided by n) are those of the batch, and each step updates the running values:
 
         running = (1 - momentum) * running + momentum * batch        with the batch's variance divided by n - 1
 
     momentum  the weight of the newest batch in the running values, as in PyTorch; Keras counts 1 - momentum
-    eps       added to the variance, so that a constant feature is not divided by 0
+    eps       added to the variance, so that constant features do not cause a division by 0
 
-    Prediction uses the running values, so each row is computed on its own. All of this is as in torch.nn.BatchNorm1d
-    and BatchNorm2d, except for n = 1, which they refuse: a single value gives the shift, a gradient of 0 and a variance
-    of 0. Every row counts the same here, whatever its weight in the loss. A bias in the layer before has no effect.
+    Prediction uses the running values, so each row is computed independently. This is the same as torch.nn.BatchNorm1d
+    and BatchNorm2d, except for n = 1, which they refuse: the output is then the shift, with a gradient and a variance
+    of 0. All rows count the same, whatever their weights in the loss. A bias in the layer before has no effect.
 
     Ioffe and Szegedy 2015, arXiv:1502.03167.
     Raises ModelError for inputs that are neither flat nor images, unless 0 <= momentum <= 1 (from 0.9 and below 1 it
@@ -84,7 +84,7 @@ class BatchNorm(Layer):
             )
         return input_shape
 
-    # In place where the array is our own: on large images the memory takes longer than the arithmetic.
+    # In place on arrays made here: on large images, memory traffic takes longer than arithmetic.
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:
         xp, x = namespace(x), cast(x, params["scale"].dtype)
@@ -137,17 +137,17 @@ def _batch_axes(x: Array) -> tuple[int, ...]:
 
 
 def _count(x: Array) -> int:
-    """How many values each feature has in the batch."""
+    """The number of values of each feature in the batch."""
     return math.prod(x.shape) // x.shape[1]
 
 
 def _along(values: Array, x: Array) -> Array:
-    """One value for each feature in a shape that goes with `x`: (D,) or (C, 1, 1)."""
+    """One value per feature, in a shape that broadcasts with `x`: (D,) or (C, 1, 1)."""
     return namespace(values).reshape(values, (-1, *(1 for _ in x.shape[2:])))
 
 
 def _sum_of_products(x: Array, y: Array) -> Array:
-    """The sum of x * y for each feature; for images by dot products, which need no memory for x * y."""
+    """The sum of x * y for each feature; for images as dot products, which do not need memory for x * y."""
     xp = namespace(x)
     if x.ndim == 2:
         return xp.sum(x * y, axis=0)

@@ -1,4 +1,4 @@
-"""Columns of a table, numeric and categorical, as features of about the same scale."""
+"""Preprocessing of a table: numeric and categorical columns become features of similar scale."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NUMBER, GAPS = "number", "number?"
 
 
 class Run(NamedTuple):
-    """Neighbouring columns of one kind: those from `start` to before `stop`."""
+    """A run of adjacent columns of one kind, from `start` to before `stop`."""
 
     kind: str | int
     start: int
@@ -32,7 +32,7 @@ class Run(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Columns(Layer):
-    """Each column of a table holds numbers or the codes of a category; all become features from -3 to 3.
+    """Turns the columns of a table, numbers or category codes, into features from -3 to 3.
 
         number     z = x, the median where x is NaN
         category   z_k = [x = k] for k in 1..K; K = 2 gives one feature, [x = 1] - [x = 2]
@@ -40,9 +40,9 @@ class Columns(Layer):
 
         x (N, D)   y (N, features): those of the columns in order, then the flags, then the embeddings
 
-    center is the median of z over the training rows, and 1 / factor the distance between its quartiles; half of that
-    between its least and greatest value where the quartiles are equal, and factor is 0 where these are equal too.
-    All three are exact: each column is sorted, together with as many others as fit into 128 MB.
+    center is the median of z over the training rows, and 1 / factor its interquartile range; if that is 0, half of the
+    range from minimum to maximum, and if that is 0 too, factor is 0. All are exact: columns are sorted, as many at once
+    as fit into 128 MB.
 
     kinds          of each column: "number"; "number?", a number with a flag beside it, 1 where x is NaN, else 0; or the
                    count K of a category's values, whose codes are 1..K, and 0 or NaN for missing and unseen ones.
@@ -103,7 +103,7 @@ class Columns(Layer):
         return (self._scaled(input_shape[0]) + len(self.flagged) + self.embedding * len(self.tables),)
 
     def runs(self, columns: int) -> Iterator[Run]:
-        """The neighbouring columns of one kind."""
+        """The runs of adjacent columns of one kind."""
         start = 0
         for kind, group in groupby(self.kinds or (NUMBER,) * columns):
             stop = start + len(list(group))
@@ -111,11 +111,11 @@ class Columns(Layer):
             start = stop
 
     def _scaled(self, columns: int) -> int:
-        """How many features are scaled."""
+        """The number of scaled features."""
         return sum((run.stop - run.start) * self._width(run.kind) for run in self.runs(columns))
 
     def _width(self, kind: str | int) -> int:
-        """How many of them a column of this kind has."""
+        """The number of scaled features of a column of this kind."""
         if isinstance(kind, str):
             return 1
         return 0 if kind > self.one_hot else 1 if kind == 2 else kind
@@ -127,7 +127,7 @@ class Columns(Layer):
 
     @cached_property
     def tables(self) -> list[tuple[int, int, int]]:
-        """The columns with an embedding: (column, K, the row of its code 0 among all vectors)."""
+        """The columns with an embedding: (column, K, the row of its code 0 in the array of all vectors)."""
         columns = [(i, kind) for i, kind in enumerate(self.kinds) if isinstance(kind, int) and kind > self.one_hot]
         starts = accumulate((count + 1 for _, count in columns), initial=0)
         return [(column, count, start) for (column, count), start in zip(columns, starts, strict=False)]
@@ -218,7 +218,7 @@ class Columns(Layer):
         return xp.where(missing, 0.0, xp.concat(parts, axis=1)), grads
 
     def _features(self, x: Array) -> Array:
-        """The numbers and the indicators of categories, all at once; NaN in gaps of numbers."""
+        """The numbers and the indicators of categories in one array, with NaN for missing numbers."""
         if all(isinstance(kind, str) for kind in self.kinds):
             return x
         xp, (columns, *codes) = namespace(x), zip(*self._indicators, strict=True)
@@ -228,7 +228,7 @@ class Columns(Layer):
 
     @cached_property
     def _indicators(self) -> list[tuple[int, float, float]]:
-        """The column of each scaled feature, and the codes where it is 1 and -1, else 0; both NaN for a number."""
+        """For each scaled feature: its column, and the codes for which it is 1 and -1; both NaN for a number."""
         found: list[tuple[int, float, float]] = []
         for column, kind in enumerate(self.kinds):
             if isinstance(kind, str):
@@ -240,7 +240,7 @@ class Columns(Layer):
         return found
 
     def _picked(self, x: Array, common: Array) -> Array:
-        """The row of each category's vector, (N, columns with one)."""
+        """The row of each category's vector, (N, columns with an embedding)."""
         xp, (columns, counts, starts) = namespace(x), zip(*self.tables, strict=True)
         shared = [start for _, count, start in self.tables for _ in range(count + 1)]
         own = xp.arange(len(shared), dtype=xp.int32, device=device(x))
@@ -253,23 +253,23 @@ class Columns(Layer):
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:
         from portanet.nn import Rescale, Sequential
 
-        draws = Rescale(0.3, 2.5)  # the draws, made numbers from 0 to 4
+        draws = Rescale(0.3, 2.5)  # maps the draws to 0 to 4
         return [(Sequential(draws, cls((NUMBER, GAPS, 2, 4, 9))), (5,))]
 
 
 class _Kept(NamedTuple):
-    """What backward needs: where x (N, D) is NaN, dy/dz of the scaled features, the rows of vectors."""
+    """The cache of backward: where x (N, D) is NaN, dy/dz of the scaled features, and the rows of vectors."""
 
     missing: Array
     slope: Array | None = None
     picked: Array | None = None
 
 
-FAR = 1e6  # further out, where the features are 3 to the last bit, squares would overflow
+FAR = 1e6  # clip here: beyond it the features are 3 to the last bit, and squares would overflow
 
 
 def _columns(x: Array, numbers: Sequence[int]) -> Array:
-    """The columns with these numbers."""
+    """The columns with these indices."""
     return namespace(x).take(x, _integers(numbers, x), axis=1)
 
 
@@ -279,7 +279,7 @@ def _integers(values: Sequence[int], like: Array) -> Array:
 
 
 def _codes(x: Array, counts: Array) -> Array:
-    """Codes in int32; 0 for NaN, and for what is not a code of 1 to the count of its column."""
+    """Codes in int32; 0 for NaN, and for values outside 1 to the count of their column."""
     xp = namespace(x)
     return xp.astype(xp.where((x >= 0) & (x < counts + 1), x, 0.0), xp.int32)
 

@@ -1,4 +1,4 @@
-"""The convolution of images: small filters that look at every place."""
+"""The convolution of images: small filters applied at every position."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Conv2D(Layer):
 
     filters      the number of output channels
     kernel_size  k: height and width of a patch, in pixels
-    stride       s: pixels from one patch to the next, in both directions
+    stride       s: pixels between patches, in both directions
     padding      p: zeros on each side, a number below kernel_size; "valid" is 0, "same" keeps the height and width at
                  stride 1 (an even kernel gets the odd row and column after the image)
     initializer  draws the first weights, for fan_in C k k; biases start at 0
@@ -65,7 +65,7 @@ class Conv2D(Layer):
 
     @property
     def padding_sides(self) -> tuple[int, int]:
-        """The rows of padding before and after; the columns are the same."""
+        """The rows of padding above and below; the same for columns."""
         if self.padding == "same":
             return (self.kernel_size - 1) // 2, self.kernel_size // 2
         return (0, 0) if self.padding == "valid" else (int(self.padding), int(self.padding))
@@ -112,13 +112,13 @@ class Conv2D(Layer):
         return (self._dx(weight, dy, x_shape) if need_dx else None), grads
 
     def _dx(self, weight: Array, dy: Array, x_shape: Shape) -> Array:
-        """Every value of y gives its gradient back to the patch that it was made from.
+        """The gradient for x: each value of dy contributes to the patch that its output was computed from.
 
             row[c, u, i, w] = sum_{f, v} W[f, c, u, v] dy[f, i, (w + p - v) / s]
             dx[c, h, w] = sum_u row[c, u, (h + p - u) / s, w]        out-of-range indices contribute 0
 
-        The width is gathered before the product and the height added up after it. To gather both would be the
-        larger product, to add up both the larger sum.
+        The width is gathered before the product, and the height summed after it. Gathering both would make the product
+        larger, summing both the sum.
         """
         xp, k, (before, _), (n, channels, height, width) = namespace(dy), self.kernel_size, self.padding_sides, x_shape
         dy = pad(_spread(dy, 2, self.stride), 2, k - 1 - before, k - 1)
@@ -139,33 +139,33 @@ class Conv2D(Layer):
 
 
 def _patches(x: Array, size: Shape, places: Shape, stride: int) -> Array:
-    """What a window of `size` (k, l) sees at each of `places` (H', W'), `stride` apart.
+    """The patches of `size` (k, l) at each of `places` (H', W'), `stride` apart.
 
-    x (C, H, W, N)   result (C * k * l, H' * W' * N): the convolution is one product of matrices (im2col,
+    x (C, H, W, N)   result (C * k * l, H' * W' * N): the convolution is then one matrix product (im2col,
     Chellapilla et al. 2006, "High Performance Convolutional Neural Networks for Document Processing").
     """
     xp, (channels, height, width, n) = namespace(x), x.shape
     pixels = xp.reshape(xp.arange(height * width, dtype=xp.int32, device=device(x)), (height, width))
-    window = xp.reshape(pixels[: size[0], : size[1]], (-1, 1))  # pixel numbers, from the window's corner
-    last = [(count - 1) * stride + 1 for count in places]  # a slice must not end beyond the image
+    window = xp.reshape(pixels[: size[0], : size[1]], (-1, 1))  # pixel offsets from the window's corner
+    last = [(count - 1) * stride + 1 for count in places]  # slices must not end beyond the image
     corner = xp.reshape(pixels[: last[0] : stride, : last[1] : stride], (1, -1))
     seen = xp.take(xp.reshape(x, (channels, height * width, n)), xp.reshape(window + corner, (-1,)), axis=1)
     return xp.reshape(seen, (channels * window.shape[0], corner.shape[1] * n))
 
 
 def _spread(x: Array, axis: int, stride: int) -> Array:
-    """`x` with stride - 1 zeros after each of its places along an axis."""
+    """`x` with stride - 1 zeros after each position along an axis."""
     xp, shape = namespace(x), x.shape
     apart = pad(xp.expand_dims(x, axis=axis + 1), axis + 1, 0, stride - 1)
     return xp.reshape(apart, (*shape[:axis], shape[axis] * stride, *shape[axis + 1 :]))
 
 
 def _add_shifted(x: Array) -> Array:
-    """The sum of the k rows of each channel, each moved one place further than the one before.
+    """The sum of the k rows of each channel, with row u shifted by u positions.
 
         y[c, t] = sum_u x[c, u, t - u]        x (C, k, L, R)   y (C, L + k - 1, R)
 
-    Filled up with zeros to L + k places and then read in rows of L + k - 1, each row starts one place later.
+    Rows are padded with zeros to length L + k and then read with length L + k - 1, which shifts each by one more.
     """
     xp, (channels, k, length, rest) = namespace(x), x.shape
     total = length + k - 1

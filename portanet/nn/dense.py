@@ -1,4 +1,4 @@
-"""The fully connected layer, the one that most networks are made of."""
+"""The fully connected layer."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Dense(Layer):
 
         y = x W + b        x (N, inputs)   W (inputs, units)   b (units,)   y (N, units)
 
-    units        the number of outputs; None leaves it to a training specification, which takes one for each output
-                 of the data (`TrainingSpec.for_data`)
+    units        the number of outputs; None: set by the training spec to the number that the data need
+                 (`TrainingSpec.for_data`)
     initializer  draws the first weights; he_uniform (He et al. 2015, arXiv:1502.01852) by default. Biases start at 0
 
     Raises ModelError unless units >= 1, and for inputs that are not flat. Rosenblatt 1958, Psychological Review 65.
@@ -59,7 +59,7 @@ class Dense(Layer):
         return input_shape[0] * self.output_shape(input_shape)[0]
 
     def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
-        pays = 2 * (self.units or 0) <= rows  # to multiply the weights and their gradient, in place of the inputs
+        pays = 2 * (self.units or 0) <= rows  # multiplying the weights and their gradient is cheaper than the inputs
         return (ScaledWeight(self, factor), 1.0) if type(self) is Dense and pays else None
 
     def forward(self, params: Params, x: Array, *, train: bool = False, key: Any = None) -> tuple[Array, Cache]:

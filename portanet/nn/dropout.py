@@ -1,4 +1,4 @@
-"""Dropout: noise in training that keeps units from leaning on each other."""
+"""Dropout: noise in training that keeps units from co-adapting."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from portanet.xp import namespace
 
 @dataclass(frozen=True, repr=False)
 class Dropout(Layer):
-    """In training each value is set to zero with probability `rate`, and the others are scaled up to make up for it.
+    """In training, each value is set to zero with probability `rate`, and the others are scaled up to compensate.
 
         y = x * mask / (1 - rate)        any shape; mask is 1 with probability 1 - rate, else 0; y = x in prediction
 
     rate  the probability that a value is dropped, from 0 to below 1
 
-    Which values are dropped follows from the key alone, on every backend. Srivastava et al. 2014, JMLR 15.
+    The key alone decides which values are dropped, on every backend. Srivastava et al. 2014, JMLR 15.
     Raises ModelError unless 0 <= rate < 1.
     """
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Embedding(Layer):
-    """Each integer id picks its row of the weights.
+    """Maps each integer id to its row of the weights.
 
         y[n, t] = W[x[n, t]]        x (N, T), 0 to vocabulary - 1   W (vocabulary, features)   y (N, T, features)
 
@@ -27,13 +27,13 @@ class Embedding(Layer):
     initializer  draws the first weights for fan_in 1, since each output is a single weight; lecun_normal, the default,
                  gives standard normal values, as in PyTorch
 
-    Weight decay does not apply to the weights, or it would shrink the rows of ids that a batch does not hold. The
-    gradient for W is a product with a one-hot matrix of (vocabulary, N * T) numbers, so this layer is for vocabularies
-    of up to a few thousand; that for x is zero, because ids are integers. Bengio et al. 2003, JMLR 3.
+    Weight decay does not apply to the weights, since it would shrink the rows of ids that are absent from a batch. The
+    gradient for W is a product with a one-hot matrix (vocabulary, N * T), so this layer is for vocabularies of up to a
+    few thousand; the gradient for x is zero, because ids are integers. Bengio et al. 2003, JMLR 3.
 
     Raises ModelError unless vocabulary and features are at least 1, and for rows that are not flat. `check` raises
-    DataError for values that are not ids, where only layers that keep values come before, such as Flatten, and
-    ModelError where a layer before it changes them, such as Dropout.
+    DataError for values that are not ids, if the layers before keep values, as Flatten does, and ModelError if a layer
+    before changes them, as Dropout does.
     """
 
     vocabulary: int
@@ -59,7 +59,7 @@ class Embedding(Layer):
         return (*input_shape, self.features)
 
     def macs(self, input_shape: Shape) -> int:
-        return input_shape[0] * self.vocabulary * self.features  # of the gradient: forward has no product
+        return input_shape[0] * self.vocabulary * self.features  # those of the gradient: forward has no product
 
     @property
     def reads_ids(self) -> bool:
@@ -68,7 +68,7 @@ class Embedding(Layer):
     def check(self, x: Array) -> None:
         xp, last = namespace(x), self.vocabulary - 1
         if xp.isdtype(x.dtype, ("bool", "unsigned integer")):
-            x = xp.astype(x, xp.float32)  # PyTorch has no minimum of most of them
+            x = xp.astype(x, xp.float32)  # PyTorch has no minimum for most other dtypes
         low, high = float(xp.min(x)), float(xp.max(x))
         if not 0 <= low <= high <= last:
             raise DataError(f"Embedding needs integers from 0 to {last}, got values from {low:g} to {high:g}.")
@@ -92,4 +92,4 @@ class Embedding(Layer):
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:
         from portanet.nn import Rescale, Sequential
 
-        return [(Sequential(Rescale(0.3, 2.5), cls(5, 2)), (4,))]  # the draws, made numbers from 0 to 4
+        return [(Sequential(Rescale(0.3, 2.5), cls(5, 2)), (4,))]  # maps the draws to 0 to 4

@@ -1,4 +1,4 @@
-"""The step from images to the flat rows that Dense takes."""
+"""Flattening: from images to the flat rows that Dense takes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from portanet.xp import namespace
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Layer):
-    """Each row becomes one flat vector.
+    """Turns each row into one flat vector.
 
         y = reshape(x, (N, -1))        x (N, C, H, W)   y (N, C*H*W), in row-major order
 
-    Rows that are flat already pass unchanged.
+    Rows that are already flat stay unchanged.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""A factor on every input, folded into the first weights, which are fewer numbers."""
+"""Folding: a scale of the inputs is multiplied into the first weights, which are fewer numbers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from portanet.nn.layer import Layer
 
 
 def fold_input_scale(model: Layer, rows: int) -> Layer:
-    """A model with the same arrays, outputs and gradients, but for rounding.
+    """A model without the input scale, with the same arrays, outputs and gradients up to rounding.
 
         (x factor) W = x (factor W)        for a chain that begins with Rescale(factor), then Dense or Conv2D
 
-    Any other model is returned unchanged, and so is one where this does not pay for `rows` rows.
+    Any other model is returned unchanged, as is one for which folding is not faster with `rows` rows.
     """
     factor, folded = 1.0, dict[str, Layer]()
     for name, layer in model.children.items() if model.is_chain else ():
@@ -22,16 +22,16 @@ def fold_input_scale(model: Layer, rows: int) -> Layer:
         if scaled is None:
             return model
         folded[name], factor = scaled
-        if factor == 1.0:  # all of it is in the weights now, or there was none to begin with
+        if factor == 1.0:  # it is all in the weights now, or there was none
             return model.with_children(folded) if len(folded) > 1 else model
     return model
 
 
 @dataclass(frozen=True, repr=False)
 class ScaledWeight(Layer):
-    """A layer whose weight is multiplied by a factor, so that its input need not be.
+    """A layer whose weight is multiplied by a factor, instead of its input.
 
-    y = layer(x * factor)        for a layer that is linear in x, but for its bias
+    y = layer(x * factor)        for a layer that is linear in x, except for its bias
     """
 
     layer: Layer

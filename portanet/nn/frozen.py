@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Frozen(Layer):
-    """A layer, or a container, that works as in prediction and whose arrays never change, in training too.
+    """A layer or container that runs in prediction mode and whose arrays never change, even in training.
 
         y = layer(x)        any shape that the layer takes
 
     layer  the layer or container to freeze
 
-    Its arrays have the same names as without Frozen, all of them as buffers, so a model file fits both. As always in
-    prediction, a BatchNorm inside uses its running values and does not update them, Dropout drops nothing, and each
-    row is computed on its own. Preprocessing inside is not fitted: it keeps what it was loaded with, or what `init`
-    gives it. Frozen layers below the lowest trainable layer cost no backward pass.
+    Its arrays have the same names as without Frozen, all as buffers, so a model file fits both. As in prediction, a
+    BatchNorm inside uses its running values and does not update them, Dropout drops nothing, and each row is computed
+    independently. Preprocessing inside is not fitted: it keeps the arrays that were loaded, or those of `init`. Frozen
+    layers below the lowest trainable layer need no backward pass.
 
     Raises ModelError for a value that is not a layer.
     """
@@ -41,7 +41,7 @@ class Frozen(Layer):
 
     @property
     def children(self) -> Mapping[str, Layer]:
-        return {}  # nothing inside is trained, fitted, or differentiated on its own
+        return {}  # nothing inside is trained, fitted, or differentiated separately
 
     def unfrozen(self) -> Layer:
         return self.layer.unfrozen()

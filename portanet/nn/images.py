@@ -1,8 +1,8 @@
-"""Images as the layers that look at them hold them inside: channels first, the batch last.
+"""The memory layout of images inside image layers: channels first, the batch last.
 
-Outside, a batch of images is (N, C, H, W). Inside it is (C, H, W, N), for speed alone: what is done along height or
-width then moves runs of N numbers, and one matrix product takes the whole batch. `batch_first` turns the axes and
-leaves the numbers where they are, so the next layer that looks at images finds them in its order.
+Outside, a batch of images is (N, C, H, W). Inside it is (C, H, W, N), for speed alone: operations along height or width
+then move runs of N numbers, and one matrix product takes the whole batch. `batch_first` permutes the axes without
+moving the numbers, so the next image layer finds them in its own order.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from portanet.xp import device, namespace
 
 
 def side(size: Any) -> Any:
-    """The side of a square that is given as a pair, (3, 3); anything else unchanged."""
+    """The side of a square given as a pair, such as (3, 3); anything else unchanged."""
     is_square = isinstance(size, (tuple, list)) and len(size) == 2 and size[0] == size[1]
     return size[0] if is_square else size
 
 
 def image(layer: object, shape: Shape) -> tuple[int, int, int]:
-    """The shape of a row (channels, height, width); ModelError, naming the layer, where it is another."""
+    """The shape of a row (channels, height, width); raises ModelError, naming the layer, for other shapes."""
     if len(shape) != 3:
         remedy = "put Reshape((channels, height, width)) before it" if len(shape) == 1 else ""
         remedy = "give each image its channel, as in x[:, None]" if len(shape) == 2 else remedy
@@ -31,7 +31,7 @@ def image(layer: object, shape: Shape) -> tuple[int, int, int]:
 
 
 def batch_last(x: Array) -> Array:
-    """(N, C, H, W) as (C, H, W, N), in this order in memory too."""
+    """(N, C, H, W) as (C, H, W, N), contiguous in memory."""
     xp = namespace(x)
     turned = xp.permute_dims(x, (1, 2, 3, 0))
     return xp.reshape(xp.reshape(turned, (-1,)), turned.shape)
@@ -43,7 +43,7 @@ def batch_first(x: Array) -> Array:
 
 
 def pad(x: Array, axis: int, before: int, after: int) -> Array:
-    """`x` with so many zeros before and after it along an axis."""
+    """`x` padded with `before` and `after` zeros along an axis."""
     parts = [part for part in (_zeros(x, axis, before), x, _zeros(x, axis, after)) if part is not None]
     return namespace(x).concat(parts, axis=axis) if len(parts) > 1 else x
 

@@ -1,6 +1,6 @@
-"""Initializers: each is called with (rng, shape, fan_in, fan_out) and draws one array on the host.
+"""Initializers: functions of (rng, shape, fan_in, fan_out) that draw one array on the host.
 
-Draws are float64, from one stream, whatever the backend: the seed alone decides the weights. All take
+Draws are float64, from one stream, on every backend: the seed alone decides the weights. All take
 
 rng      the random generator to draw from
 shape    the shape of the array
@@ -26,14 +26,14 @@ Draw = npt.NDArray[np.float64]
 
 
 class Initializer(Protocol):
-    """Anything that draws the first values of a layer's array."""
+    """A function that draws the initial values of a layer's array."""
 
     def __call__(self, rng: np.random.Generator, shape: Shape, fan_in: int, fan_out: int, /) -> Any:
         """An array of this shape."""
 
 
 def filled(value: float, shape: Shape = ()) -> Draw:
-    """An array of one value: how preprocessing buffers start."""
+    """An array filled with one value, as preprocessing buffers start."""
     return np.full(shape, float(value))
 
 

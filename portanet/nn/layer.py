@@ -21,16 +21,16 @@ class Layer:
     """A frozen dataclass of hyper-parameters with pure methods; its arrays live in a dict called `params`.
 
     A layer without arrays overrides `forward` and `backward`, and `output_shape` if it changes the shape.
-    One with arrays also overrides `init`, and names those that are trained (`trainable_names`) and those of them that
-    weight decay applies to (`decayed`); its other arrays are buffers, which gradient descent does not change.
+    A layer with arrays also overrides `init`, and names the trained arrays (`trainable_names`) and those of them that
+    weight decay applies to (`decayed`). Its other arrays are buffers, which gradient descent does not change.
 
     A container is a layer with fields that hold layers, its children. `params[name]` holds the arrays of a child. Its
     `forward` gives child number i the key `key.child(i)`, and its cache is a dict that holds each child's cache by
     name. The default methods assume that every child takes the container's input, as parallel branches do; Sequential
-    overrides them for children in a row.
+    overrides them for children in sequence.
 
-    The methods do the same in every step: a step is compiled or traced and then repeated, so what differs from step
-    to step, random numbers too, comes from the arguments (`key`, see noise.py), and not from Python's own state.
+    The methods must do the same in every step, because a step is compiled or traced and then replayed: whatever differs
+    between steps, such as random numbers, must come from the arguments (`key`, see noise.py), not from Python state.
     """
 
     trainable_names: ClassVar[tuple[str, ...]] = ()
@@ -48,13 +48,13 @@ class Layer:
     # Arrays and shapes
 
     def init(self, rng: Generator, input_shape: Shape) -> Params:
-        """The first values of the layer's arrays, on the host.
+        """The initial values of the layer's arrays, on the host.
 
         rng          the random generator to draw from
         input_shape  the shape of one row, without the batch axis
 
         A container with arrays besides its children's returns `{...} | super().init(rng, input_shape)`.
-        Raises ModelError where the layer cannot take this shape.
+        Raises ModelError if the layer cannot take this shape.
         """
         self.output_shape(input_shape)
         children = ((name, child.init(rng, shape)) for name, child, shape in self.children_with_shapes(input_shape))
@@ -84,17 +84,17 @@ class Layer:
         params  the layer's arrays, as `init` names them
         x       (N, ...) the batch
         train   whether this is a training step: dropout drops, batch norm uses the batch
-        key     the noise of this batch, as `noise.Key(0)`; needed for layers that draw random numbers in training
+        key     the noise key of this batch, such as `noise.Key(0)`; needed by layers that draw random numbers
         """
         raise NotImplementedError(f"{type(self).__name__} needs a forward method")
 
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
-        """Return the loss's gradient for the input (N, ...), and those for the trained arrays by name.
+        """Return the gradient of the loss for the input (N, ...), and the gradients for the trained arrays by name.
 
-        params   the arrays that `forward` was given
-        cache    what `forward` returned beside the output
-        dy       the loss's gradient for the output, in its shape
-        need_dx  whether the gradient for the input is needed; without it the first may be None, which saves its work
+        params   the arrays that were passed to `forward`
+        cache    the cache that `forward` returned
+        dy       the gradient of the loss for the output, in its shape
+        need_dx  whether the gradient for the input is needed; if not, it may be None, which saves work
         """
         raise NotImplementedError(f"{type(self).__name__} needs a backward method")
 
@@ -102,9 +102,9 @@ class Layer:
         """The buffers after a training step; only a layer with running statistics has any to return.
 
         params  the layer's arrays before the step
-        cache   what `forward` returned beside the output
+        cache   the cache that `forward` returned
 
-        They follow from the full batch, so a layer that overrides this is not `rowwise`.
+        They depend on the full batch, so a layer that overrides this is not `rowwise`.
         """
         caches = _caches_by_name(self, cache)
         buffers = ((name, self.children[name].next_buffers(params.get(name, {}), caches[name])) for name in caches)
@@ -114,15 +114,15 @@ class Layer:
 
     @property
     def needs_fit(self) -> bool:
-        """Whether `fit` takes arrays from the training data; True for preprocessing."""
+        """Whether `fit` computes arrays from the training data; True for preprocessing."""
         return any(child.needs_fit for child in self.children.values())
 
     @prepares
     def fit(self, params: Params, blocks: Iterable[Array]) -> Params:
-        """Return `params` with what preprocessing takes from the training rows: once, on the host.
+        """Return `params` with the arrays that preprocessing computes from the training rows, once, on the host.
 
-        params  the layer's arrays, as `init` gave them
-        blocks  the rows in order, a few thousand at a time; iterating again gives them again
+        params  the layer's arrays from `init`
+        blocks  the rows in order, a few thousand at a time; can be iterated several times
         """
         fitted = {name: child.fit(params[name], blocks) for name, child in self.children.items() if child.needs_fit}
         return params | fitted if fitted else params
@@ -132,21 +132,21 @@ class Layer:
 
         x  (N, ...) rows
 
-        Called once before training and for each prediction, outside steps, so it may read values.
+        Called once before training and for each prediction, outside of steps, so it may read values.
         """
         for child in self.children.values():
             child.check(x)
 
-    # What others ask before they compute
+    # Properties that decide how a model is computed
 
     @property
     def rowwise(self) -> bool:
-        """Whether each row of a batch is computed on its own, so that a batch may be cut into shards."""
+        """Whether each row of a batch is computed independently, so that a batch may be cut into shards."""
         return not self._keeps_buffers and all(child.rowwise for child in self.children.values())
 
     @property
     def _keeps_buffers(self) -> bool:
-        """Whether its class overrides next_buffers, beyond calling those of its children."""
+        """Whether the class overrides next_buffers with more than calls of its children's."""
         return type(self).next_buffers is not Layer.next_buffers
 
     @property
@@ -156,71 +156,71 @@ class Layer:
 
     @property
     def learns_unit(self) -> bool:
-        """Whether trained weights decide the unit of its outputs, so that any unit of targets works.
+        """Whether trained weights decide the scale of the outputs, so that targets may be in any unit.
 
-        A regression model that ends in such a layer learns standardised targets; one that ends in another, such as
-        Softplus or Rescale, learns targets in their own unit.
+        A regression model that ends in such a layer is trained on standardised targets; one that ends in another layer,
+        such as Softplus or Rescale, on targets in their own unit.
         """
         return self.is_trainable
 
     @property
     def output_range(self) -> tuple[float, float]:
-        """The bounds of its outputs: infinite, except for a function such as Sigmoid."""
+        """The bounds of the outputs: infinite, except for functions such as Sigmoid."""
         return -math.inf, math.inf
 
     @property
     def takes_images(self) -> bool | None:
-        """Whether it reads its input as (channels, height, width); None where the order does not matter."""
+        """Whether it reads its input as (channels, height, width); None if the order does not matter."""
         answers = (child.takes_images for child in self.children.values())
         return next((answer for answer in answers if answer is not None), None)
 
     @property
     def keeps_values(self) -> bool:
-        """Whether its output in prediction holds the values of its input, so that later layers can check them."""
+        """Whether its output in prediction has the same values as its input, so that later layers can check them."""
         return False
 
     @property
     def is_random(self) -> bool:
-        """Whether it draws random numbers in training, and so changes values that it keeps in prediction."""
+        """Whether it draws random numbers in training, and so changes values that it leaves alone in prediction."""
         return any(child.is_random for child in self.children.values())
 
     @property
     def reads_ids(self) -> bool:
-        """Whether it reads the rows' integer ids, as Embedding does: no layer before it may change them."""
+        """Whether it reads the rows' integer ids, as Embedding does, so that no layer before may change them."""
         return any(child.reads_ids for child in self.children.values())
 
     @property
     def accepts_uint8(self) -> bool | None:
-        """Whether it casts uint8 to the dtype of its arrays before it computes; None where it passes uint8 on.
+        """Whether it casts uint8 to the dtype of its arrays before it computes; None if it passes uint8 on.
 
-        Any other layer would compute in uint8, which wraps around.
+        All other layers would compute in uint8, which wraps around.
         """
         children = self.children.values()
         return all(child.accepts_uint8 for child in children) if children else bool(self.trainable_names)
 
     @property
     def accepts_missing(self) -> bool | None:
-        """Whether it takes rows with NaN for missing values, and returns finite ones; None where it passes NaN on."""
+        """Whether it takes rows with NaN for missing values and returns finite ones; None if it passes NaN on."""
         children = self.children.values()
         return bool(children) and all(child.accepts_missing for child in children)
 
     def scaled(self, factor: float, rows: int) -> tuple[Layer, float] | None:
-        """A layer of the same arrays and a number, with self(x * factor) = layer(x) * number; None without them.
+        """A layer with the same arrays, and a number, with self(x * factor) = layer(x) * number; None if impossible.
 
-        factor  what the input is multiplied by
-        rows    rows in a batch: None, too, where folding the factor takes more work than multiplying the input
+        factor  the factor of the input
+        rows    rows in a batch; the result is also None if folding the factor is slower than multiplying the input
         """
         return None
 
-    # Layers inside
+    # Children
 
     @property
     def children(self) -> Mapping[str, Layer]:
-        """The layers inside this one, by name: those that its fields hold."""
+        """The layers in this layer's fields, by name."""
         return _layers_in_fields(self)
 
     def children_with_shapes(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape]]:
-        """Return each child with its name and the shape of one row of its input, in the order of `children`.
+        """Return the children in order, each with its name and the shape of one row of its input.
 
         input_shape  the shape of one row of the container's input
         """
@@ -230,7 +230,7 @@ class Layer:
     def with_children(self, children: Mapping[str, Layer]) -> Self:
         """The same layer with other children.
 
-        children  the new ones by name; children of other names stay
+        children  the new children by name; the others stay
         """
         if children.keys() - _layers_in_fields(self).keys():
             raise NotImplementedError(f"{type(self).__name__} needs a with_children method")
@@ -239,7 +239,7 @@ class Layer:
 
     @property
     def is_chain(self) -> bool:
-        """Whether it only passes each child's output to the next child."""
+        """Whether it does nothing but pass each child's output to the next child."""
         return False
 
     def freeze(self, *names: str) -> Self:
@@ -266,7 +266,7 @@ class Layer:
 
     @classmethod
     def examples(cls) -> Sequence[tuple[Layer, Shape]]:
-        """Return layers of this class with the shape of a row, to check their gradients on standard normal rows."""
+        """Return layers of this class with the shape of a row, for gradient checks on standard normal rows."""
         return [(cls(), (7,))]
 
 

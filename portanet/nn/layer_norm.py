@@ -1,4 +1,4 @@
-"""Layer normalisation: each row measured against itself."""
+"""Layer normalisation: each row is normalised by its own statistics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LayerNorm(Layer):
         x, y (N, ...)   mean, variance (N,), over all of a row's D values, the variance divided by D
         scale, shift of a row's shape
 
-    eps  added to the variance, so that a constant row is not divided by 0
+    eps  added to the variance, so that constant rows do not cause a division by 0
 
     The same in training and prediction, and the same as torch.nn.LayerNorm(row shape).
     Ba et al. 2016, arXiv:1607.06450. Raises ModelError for rows that are single numbers, and unless eps > 0.
@@ -76,5 +76,5 @@ class LayerNorm(Layer):
 
 
 def _row_means(x: Array) -> Array:
-    """The mean of each row in a shape that goes with `x`: (N, 1, ...)."""
+    """The mean of each row, in a shape that broadcasts with `x`: (N, 1, ...)."""
     return namespace(x).mean(x, axis=tuple(range(1, x.ndim)), keepdims=True)

@@ -1,4 +1,4 @@
-"""All trained arrays as one flat vector, which is what an optimizer works on."""
+"""The layout of all trained arrays in one flat vector, as optimizers take it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from portanet.xp import namespace
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each trained array lies in the flat vector; those that weight decay applies to come first.
+    """The position of each trained array in the flat vector; those that weight decay applies to come first.
 
     places   (path, shape, start) of each array, in the vector's order
     size     the length of the vector
-    decayed  how many of its entries, from the front, weight decay applies to
+    decayed  the number of entries, from the front, that weight decay applies to
 
-    Raises ModelError where arrays are missing, or have other shapes than those of the model.
+    Raises ModelError if arrays are missing or have wrong shapes.
     """
 
     places: tuple[tuple[Path, Shape, int], ...]
@@ -46,17 +46,17 @@ class Layout:
         return namespace(pieces[0]).concat(pieces)
 
     def per_array(self, params: Params) -> tuple[Array, ...]:
-        """The same arrays, flat but not yet concatenated."""
+        """The same arrays, each flattened, but not concatenated."""
         arrays = [_array(params, path, shape) for path, shape, _ in self.places]
         reshape = namespace(arrays[0]).reshape
         return tuple([reshape(array, (-1,)) for array in arrays])
 
     def split(self, flat: Array) -> tuple[Array, ...]:
-        """The pieces of a vector: views of it where the library has views."""
+        """The part of a vector for each array, as a view if the library has views."""
         return tuple([flat[part] for part in self._parts])
 
     def unpack(self, flat: Array | tuple[Array, ...], buffers: Params) -> Params:
-        """The arrays by name again, from a vector or its pieces, beside the buffers."""
+        """The arrays by name, from a vector or its parts, together with the buffers."""
         pieces = flat if isinstance(flat, tuple) else self.split(flat)
         reshape, params = namespace(pieces[0]).reshape, copy_dicts(buffers)
         for (path, shape, _), piece in zip(self.places, pieces, strict=True):
@@ -78,7 +78,7 @@ class Layout:
 
 
 def _array(params: Params, path: Path, shape: Shape) -> Array:
-    """One trained array, or its gradient; ModelError where it is missing, or of another shape."""
+    """One trained array, or its gradient; raises ModelError if it is missing or has a wrong shape."""
     try:
         array: Array = tree_get(params, path)
     except (KeyError, TypeError, IndexError):

@@ -14,7 +14,7 @@ from portanet.xp import device, namespace
 
 
 class Key(NamedTuple):
-    """Identifies the noise of one layer in one epoch.
+    """The key of one layer's noise in one epoch.
 
     value     one number for each epoch of a run, int32
     position  the position of the batch's first row in the epoch
@@ -30,17 +30,17 @@ class Key(NamedTuple):
         return Key(self.value, self.position, _signed(self.layer * 1_000_003 + index + 1))
 
     def shifted(self, rows: int) -> Key:
-        """The key of a part of the batch that starts `rows` further on."""
+        """The key of a part of the batch that starts `rows` rows later."""
         return Key(self.value, self.position + rows, self.layer)
 
 
 def bits(key: Key, like: Array) -> Array:
-    """An int32 for each element of `like` (N, ...): each of 2**31 values, spread evenly, is as likely as every other.
+    """An int32 for each element of `like` (N, ...), uniform over 2**31 evenly spaced values.
 
         h(r_i e_j)        r_i = h((position + i + 1) ^ k) | 1    e_j = h(c j ^ k) | 1    k = value ^ h(layer + 1)
 
     h is the bijective 32-bit hash `lowbias32` (Wellons 2018), c the golden ratio times 2**32, all in wrapping
-    int32 arithmetic. Rows and elements are hashed before they meet, so two rows share no run of bits.
+    int32 arithmetic. Rows and elements are hashed before they are multiplied, so no two rows share a run of bits.
     """
     return _hash(_products(key, like))
 
@@ -50,7 +50,7 @@ def keep(key: Key, like: Array, rate: float) -> Array:
 
         r_i e_j >= threshold        as in `bits`, without the last hash
 
-    Only the top bits of a product decide a comparison, and on those every bit of both factors has worked.
+    Only the top bits of a product decide a comparison, and these depend on every bit of both factors.
     """
     return _products(key, like) >= _signed_threshold(rate)
 
@@ -63,16 +63,16 @@ def uniform(key: Key, like: Array) -> Array:
 
 
 def _products(key: Key, like: Array) -> Array:
-    """r_i e_j for each element: odd, every odd int32 as likely as every other; the lowest bits are no noise."""
+    """r_i e_j for each element: uniform over the odd int32 values; the lowest bits are not random."""
     xp, rows, size = namespace(like), like.shape[0], math.prod(like.shape[1:])
-    index = xp.arange(-rows, size, dtype=xp.int32, device=device(like))  # below 0 the rows, hashed in the same calls
+    index = xp.arange(-rows, size, dtype=xp.int32, device=device(like))  # negative: rows, hashed in the same calls
     number = xp.where(index < 0, index + (rows + 1) + key.position, index * _GOLDEN)
     hashed = _hash(number ^ (key.value ^ _hash(key.layer + 1))) | 1
     return xp.reshape(hashed[:rows][:, None] * hashed[rows:][None, :], like.shape)
 
 
 def _hash(x: Any) -> Any:
-    """lowbias32 of an int32 array, or of a Python int taken as one; shifts are made logical by a mask."""
+    """lowbias32 of an int32 array, or of a Python int as int32; a mask makes the shifts logical."""
     x = x ^ ((x >> 16) & 0xFFFF)
     x = _wrapped(x, 0x7FEB352D)
     x = x ^ ((x >> 15) & 0x1FFFF)
@@ -86,7 +86,7 @@ def _wrapped(x: Any, factor: int) -> Any:
 
 
 def _signed(number: int) -> int:
-    """The int32 with the same lowest 32 bits."""
+    """The int32 with the same low 32 bits."""
     return (number + 2**31) % 2**32 - 2**31
 
 
@@ -95,4 +95,4 @@ def _signed_threshold(rate: float) -> int:
     return min(round(rate * 2**32), 2**32 - 1) - 2**31
 
 
-_GOLDEN = _signed(0x9E3779B9)  # spreads the elements: they meet no row, nor those of a key whose rows meet
+_GOLDEN = _signed(0x9E3779B9)  # keeps elements apart from rows, and from elements of keys with common rows

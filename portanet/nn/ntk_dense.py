@@ -1,4 +1,4 @@
-"""The fully connected layer whose weights have one size, whatever the number of inputs."""
+"""A fully connected layer whose weights have the same scale for any number of inputs."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class NTKDense(Dense):
     units        the number of outputs; None as in `Dense`
     initializer  draws W and bias_rate * b, for fan_in 1: lecun_normal, the default, gives standard normal values,
                  `zeros` a last layer that begins with the same output for every row
-    bias_rate    how fast biases change relative to weights, with an optimizer whose steps do not depend on the size of
-                 gradients, such as Adam
+    bias_rate    the speed at which biases change relative to weights, with an optimizer whose steps do not depend on
+                 the scale of gradients, such as Adam
 
-    Because the division is here and not in the weights, one learning rate suits layers of any width; it is larger than
-    that for Dense, such as Adam(0.04).
+    Because the layer divides by sqrt(inputs), and not its initial weights, one learning rate suits layers of any width;
+    it is larger than for Dense, such as Adam(0.04).
 
     Jacot et al. 2018, arXiv:1806.07572; as in RealMLP, whose bias_rate this is: Holzmueller et al. 2024,
     arXiv:2407.04491. Raises ModelError unless units >= 1, for inputs that are not flat, and unless bias_rate is finite

@@ -1,4 +1,4 @@
-"""Sorted columns of a table, from which medians, quartiles and counts are read: exact, in bounded memory."""
+"""Sorted columns of a table, for exact medians, quartiles and counts in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from portanet._typing import Array
 from portanet.xp import copied, device, namespace
 
-_HELD = 2**24  # numbers of columns that are put in order at once: 128 MB
+_HELD = 2**24  # numbers that are sorted at once: 128 MB
 
 
 class Ordered(NamedTuple):
@@ -22,7 +22,7 @@ class Ordered(NamedTuple):
     rows: int
 
     def counts(self, last: int) -> list[int]:
-        """How many rows hold each of the codes 1 to `last`."""
+        """The number of rows with each of the codes 1 to `last`."""
         xp = namespace(self.values)
         numbers = xp.arange(1, last + 2, dtype=self.values.dtype, device=device(self.values))
         edges = xp.searchsorted(self.values, numbers)
@@ -34,7 +34,7 @@ class Ordered(NamedTuple):
         return _scale(lambda place: float(values[place]), values.shape[0])
 
     def indicator_scales(self, last: int) -> list[tuple[float, float]]:
-        """Those of [x = k] for each of the codes k from 1 to `last`; if that is 2, of [x = 1] - [x = 2]."""
+        """The same for [x = k], for each of the codes k from 1 to `last`; for [x = 1] - [x = 2] if `last` is 2."""
         counts, rows = self.counts(last), self.rows
         if last == 2:
             return [_scale(lambda place: float(place >= rows - counts[0]) - float(place < counts[1]), rows)]
@@ -47,7 +47,7 @@ def in_order(blocks: Iterable[Array]) -> Iterator[Ordered]:
     rows, columns = sum(count for count, _ in shapes), shapes[0][1]
     size = max(1, _HELD // rows)
     for start in range(0, columns, size):
-        parts = [copied(block[:, start : start + size]) for block in blocks]  # a view would keep all of its block
+        parts = [copied(block[:, start : start + size]) for block in blocks]  # a view would keep the whole block alive
         xp = namespace(parts[0])
         held = xp.concat(parts, axis=0).T
         present = rows - xp.sum(xp.astype(xp.isnan(held), xp.int64), axis=1)
@@ -57,9 +57,9 @@ def in_order(blocks: Iterable[Array]) -> Iterator[Ordered]:
 
 
 def _scale(at: Callable[[int], float], count: int) -> tuple[float, float]:
-    """The median of `count` numbers, and 1 over the distance between their quartiles; `at(i)` is the i-th of them.
+    """The median of `count` numbers, and 1 over their interquartile range; `at(i)` is the i-th smallest number.
 
-    Where that distance is 0, it is 1 over half the distance between the least and the greatest, and else 0.
+    If that range is 0, 1 over half the range from minimum to maximum is used; 0 if that is 0 too.
     """
     if not count:
         return 0.0, 0.0

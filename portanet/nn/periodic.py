@@ -1,4 +1,4 @@
-"""Numbers as several features each, some of which are waves: a network finds bumps and jumps in them more easily."""
+"""Periodic embeddings: each number becomes several features, some of them waves, to fit irregular functions."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class PeriodicEmbedding(Layer):
-    """Each number becomes `features` numbers: itself, and weighted sums of cosines of it.
+    """Turns each number into `features` numbers: itself, and weighted sums of its cosines.
 
         a = 2 pi x f + p        y = (x, cos(a) V + c)
 
         x (N, D)   f, p (D, frequencies)   V (D, frequencies, features - 1)   c (D, features - 1)
-        y (N, D * features), those of a column side by side
+        y (N, D * features), the features of each column adjacent
 
-    features     the numbers for each column, itself included; at least 2
+    features     the number of features for each column, including the number itself; at least 2
     frequencies  the number of cosines for each column
-    sigma        the standard deviation of the first frequencies f, which are normal draws
+    sigma        the standard deviation of the initial frequencies f, which are normal draws
     rate         f, p, V and c are `rate` times the stored arrays, which start divided by it: see `Scale`
 
     Every column has its own arrays. The phases p start uniform from -pi to pi, V and c uniform within

@@ -1,4 +1,4 @@
-"""Pooling: images made smaller, one number for each square, or for each channel."""
+"""Pooling: one number for each square of an image, or for each channel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from portanet.xp import device, namespace
 
 @dataclass(frozen=True, repr=False)
 class _Pool2D(Layer):
-    """What pools of squares of `size` x `size` that do not overlap have in common."""
+    """The common base of pools over non-overlapping squares of `size` x `size` pixels."""
 
     size: int = 2
 
@@ -38,7 +38,7 @@ class _Pool2D(Layer):
         return (channels, height // self.size, width // self.size)
 
     def _pixels(self, x: Array) -> list[Array]:
-        """The first pixel of every square, the second of every square, ...: size * size images, row by row.
+        """The pixels of all squares by their position in the square: size * size images, row by row.
 
         x (C, H, W, N)   each (C, H // size, W // size, N)
         """
@@ -46,7 +46,7 @@ class _Pool2D(Layer):
         return [x[:, u:bottom:size, v:right:size, :] for u in range(size) for v in range(size)]
 
     def _whole(self, squares: Array, shape: Shape) -> Array:
-        """Squares (C, H', size, W', size, N) as an image (C, H, W, N), with zeros where it has no square."""
+        """Squares (C, H', size, W', size, N) as an image (C, H, W, N), with zeros outside the squares."""
         xp, (channels, height, width, n) = namespace(squares), shape
         image = xp.reshape(squares, (channels, height - height % self.size, width - width % self.size, n))
         return pad(pad(image, 1, 0, height % self.size), 2, 0, width % self.size)
@@ -117,7 +117,7 @@ class AveragePool2D(_Pool2D):
 
 @dataclass(frozen=True, repr=False)
 class GlobalAveragePool2D(Layer):
-    """The mean of each channel: an image becomes one flat row, whatever its height and width.
+    """The mean of each channel: an image of any height and width becomes one flat row.
 
         y[n, c] = mean_{h, w} x[n, c, h, w]        x (N, C, H, W)   y (N, C)
 

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Rescale(Layer):
-    """Every value times one constant, plus another: `Rescale(1 / 255)` takes pixels to [0, 1].
+    """Multiplies every value by a constant and adds another: `Rescale(1 / 255)` maps pixels to [0, 1].
 
         y = x * factor + offset        any shape
 
-    factor  the constant that values are multiplied by
-    offset  the constant added afterwards: `Rescale(2 / 255, -1.0)` takes pixels to [-1, 1]
+    factor  the constant factor
+    offset  the constant added afterwards: `Rescale(2 / 255, -1.0)` maps pixels to [-1, 1]
 
-    The settings decide; the arrays of the same names in a model file repeat them for its readers. Raises ModelError
-    unless both are finite.
+    The settings are used; the arrays of the same names in a model file only repeat them for other readers. Raises
+    ModelError unless both are finite.
     """
 
     factor: float
@@ -100,11 +100,11 @@ class Standardize(Layer):
         variance = self._mean(blocks, mean)
         xp = namespace(mean)
         deviation = xp.sqrt(variance)
-        constant = deviation <= 1e-12 * xp.abs(mean)  # what rounding leaves of a constant column
+        constant = deviation <= 1e-12 * xp.abs(mean)  # a constant column with rounding errors
         return {"mean": mean, "deviation": xp.where(constant, xp.ones_like(mean), deviation)}
 
     def _mean(self, blocks: Iterable[Array], center: Array | None = None) -> Array:
-        """The mean of the rows in float64, or of their squared distances from a center."""
+        """The mean of the rows in float64, or of their squared deviations from a center."""
         total: Any = 0.0
         count = 0
         for block in blocks:

@@ -1,4 +1,4 @@
-"""Random affine maps of images: augmentation as a layer, on the device, from the same noise everywhere."""
+"""Random affine maps of images: augmentation as a layer, on the device, with the same noise on every backend."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from portanet.xp import device, namespace
 
 @dataclass(frozen=True, repr=False)
 class RandomAffine(Layer):
-    """In training each image is scaled and rotated about its centre and then shifted, by its own random amounts.
+    """In training, each image is scaled and rotated about its centre and then shifted, by separate random amounts.
 
         y[n, c, p] = x[n, c, R(-angle) (p - shift) / scale], bilinear, 0 outside the image; y = x in prediction
 
-        x (N, C, H, W)   y like x   p = (i, j) counted from the centre; all channels of an image move alike
+        x (N, C, H, W)   y like x   p = (i, j) counted from the centre; the same map for all channels of an image
 
     shift     the largest shift along each axis, in pixels
     rotation  the largest rotation either way, in degrees
@@ -72,7 +72,7 @@ class RandomAffine(Layer):
     def backward(self, params: Params, cache: Cache, dy: Array, *, need_dx: bool = True) -> tuple[Array | None, Params]:
         if cache is None or not need_dx:
             return (dy if need_dx else None), {}
-        # dx[u, v] = sum over p of dy[p] tent(row_p - u) tent(column_p - v), dense: a first layer is never asked for it
+        # dx[u, v] = sum over p of dy[p] tent(row_p - u) tent(column_p - v), dense: a first layer never needs it
         xp, (n, channels, height, width) = namespace(dy), dy.shape
         rows, columns = (xp.reshape(places, (n, 1, -1, 1)) for places in cache)
         u, v = (xp.arange(1, length + 1, dtype=dy.dtype, device=device(dy)) for length in (height, width))
@@ -102,7 +102,7 @@ def _floating(x: Array) -> Array:
 
 
 def _centred(x: Array, length: int) -> Array:
-    """(1, length): places along an axis, counted from its middle."""
+    """(1, length): positions along an axis, counted from its middle."""
     return namespace(x).arange(length, dtype=x.dtype, device=device(x))[None, :] - (length - 1) / 2
 
 
@@ -113,15 +113,15 @@ def _within(places: Array, last: float) -> Array:
 
 
 def _tent(distance: Array) -> Array:
-    """The weight of a pixel at so many pixels' distance."""
+    """The bilinear weight of a pixel at this distance."""
     xp = namespace(distance)
     return xp.maximum(1.0 - xp.abs(distance), 0.0)
 
 
 def _bilinear(x: Array, rows: Array, columns: Array) -> Array:
-    """What stands at places (N, H, W) between the pixels of the framed x (N, C, H, W): (N, C, H, W)."""
+    """The bilinear interpolation of the framed x (N, C, H, W) at positions (N, H, W): (N, C, H, W)."""
     xp, (n, channels, height, width) = namespace(x), x.shape
-    framed = _framed(_framed(xp.permute_dims(x, (1, 0, 2, 3)), 2), 3)  # channels first: they share their indices
+    framed = _framed(_framed(xp.permute_dims(x, (1, 0, 2, 3)), 2), 3)  # channels first: they share the indices
     line, size = width + 3, (height + 3) * (width + 3)
     flat = xp.reshape(framed, (channels, n * size))
     (top, below), (left, right) = _split(rows), _split(columns)
@@ -138,21 +138,21 @@ def _bilinear(x: Array, rows: Array, columns: Array) -> Array:
 
 
 def _framed(x: Array, axis: int) -> Array:
-    """`x` with one line of zeros before and two after, so that all four pixels around a place are there."""
+    """`x` with one line of zeros before and two after, so that all four pixels around a position exist."""
     xp = namespace(x)
     line = xp.zeros(tuple(1 if i == axis else x.shape[i] for i in range(4)), dtype=x.dtype, device=device(x))
     return xp.concat([line, x, line, line], axis=axis)
 
 
 def _split(places: Array) -> tuple[Array, Array]:
-    """The whole part, int32, and the rest."""
+    """The integer part, int32, and the fractional part."""
     xp = namespace(places)
     integers = xp.astype(places, xp.int32)
     return integers, places - xp.astype(integers, places.dtype)
 
 
 def _between(a: Array, b: Any, part: Array) -> Any:
-    """The sum a + part (b - a), in the memory of b where arrays are mutable."""
+    """The sum a + part (b - a), in the memory of b if arrays are mutable."""
     b -= a
     b *= part
     b += a

@@ -1,4 +1,4 @@
-"""Rows in another shape, such as the flat pixels of a table as images."""
+"""Reshaping rows, such as a table's flat pixels to images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from portanet.xp import namespace
 
 @dataclass(frozen=True, repr=False)
 class Reshape(Layer):
-    """Each row takes the given shape: `Reshape((1, 28, 28))` makes images of 784 columns.
+    """Gives each row a new shape: `Reshape((1, 28, 28))` turns 784 columns into images.
 
         y = reshape(x, (N, *shape))        x (N, ...) with as many numbers in a row, in row-major order
 

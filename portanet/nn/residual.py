@@ -14,22 +14,22 @@ from portanet.xp import cast
 
 @dataclass(frozen=True, init=False, repr=False)
 class Residual(Sequential):
-    """Layers in a row whose output is added to their input.
+    """Layers in sequence whose output is added to their input.
 
         y = x + layer_k(... layer_1(layer_0(x)))        any shape that the layers keep
 
     layers  in order, as for `Sequential`
 
-    He et al. 2016, arXiv:1512.03385. Raises ModelError where the layers change the shape.
+    He et al. 2016, arXiv:1512.03385. Raises ModelError if the layers change the shape.
     """
 
     @property
     def accepts_uint8(self) -> bool:
-        return bool(super().accepts_uint8)  # bytes handed on would be added to bytes
+        return bool(super().accepts_uint8)  # bytes passed on would be added to bytes
 
     @property
     def accepts_missing(self) -> bool:
-        return False  # a gap plus something is a gap
+        return False  # NaN plus a number is NaN
 
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = super().output_shape(input_shape)

@@ -1,4 +1,4 @@
-"""A learned factor for each feature: which inputs matter, and how much."""
+"""A learned factor for each feature, which weighs the inputs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Scale(Layer):
-    """Every value times a learned factor of its feature.
+    """Multiplies every feature by a learned factor.
 
         y = x * (rate * scale)        x, y (N, ...)   scale of a row's shape, which starts at 1 / rate
 
-    rate  how fast the factor rate * scale changes relative to other weights, with an optimizer whose steps do not
-          depend on the size of gradients, such as Adam; with SGD rate^2 times as fast
+    rate  the speed at which the factor rate * scale changes relative to other weights, with an optimizer whose steps do
+          not depend on the scale of gradients, such as Adam; with SGD rate^2 times as fast
 
     The factor starts at 1. Weight decay does not apply to it. The scaling layer of RealMLP, whose rate this is:
     Holzmueller et al. 2024, arXiv:2407.04491. Raises ModelError unless rate is finite and above 0.

@@ -1,4 +1,4 @@
-"""The container that most models are: one layer after the other."""
+"""The container of most models: layers in sequence."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Sequential(Layer):
 
     layers  in order, one argument each; a single list of layers works too
 
-    Raises ModelError for an argument that is not a layer, where a layer cannot take the shape that the one before it
-    gives, and where a layer changes ids before an `Embedding` reads them.
+    Raises ModelError for an argument that is not a layer, if a layer cannot take the output shape of the one before it,
+    and if a layer changes ids before an `Embedding` reads them.
     """
 
     layers: tuple[Layer, ...]
@@ -54,7 +54,7 @@ class Sequential(Layer):
 
     @property
     def is_chain(self) -> bool:
-        return type(self) is Sequential  # a subclass may add to what its children compute
+        return type(self) is Sequential  # a subclass may compute more than its children
 
     @property
     def accepts_uint8(self) -> bool | None:
@@ -120,7 +120,7 @@ class Sequential(Layer):
         return shape
 
     def _shapes(self, input_shape: Shape) -> Iterator[tuple[str, Layer, Shape, Shape]]:
-        """Each child with its name, and the shapes of its input and output."""
+        """The children with their names, and the shapes of their inputs and outputs."""
         for name, layer in self.children.items():
             try:
                 output_shape = layer.output_shape(input_shape)
@@ -152,7 +152,7 @@ class Sequential(Layer):
 
     @cached_property
     def _first_trainable(self) -> int:
-        """The index of the first trainable child: no gradient is needed for its input."""
+        """The index of the first trainable child, whose input needs no gradient."""
         return next((i for i, layer in enumerate(self.layers) if layer.is_trainable), len(self.layers))
 
     @property
@@ -167,7 +167,7 @@ class Sequential(Layer):
 
     @cached_property
     def _with_buffers(self) -> list[tuple[int, str, Layer]]:
-        """The children that may have buffers to return, with their indices."""
+        """The children that may have new buffers, with their indices."""
         return [
             (index, name, layer)
             for index, (name, layer) in enumerate(self._children.items())
@@ -183,7 +183,7 @@ class Sequential(Layer):
 
 @dataclass(frozen=True)
 class _Outputs(Iterable[Array]):
-    """A layer's outputs for blocks of rows, computed again in each walk over them."""
+    """A layer's outputs for blocks of rows, recomputed in each iteration."""
 
     layer: Layer
     params: Params

@@ -1,4 +1,4 @@
-"""Losses: what training minimises. Models end in logits; the losses turn them into probabilities themselves."""
+"""Losses, which training minimises. Models end in logits; the losses turn them into probabilities themselves."""
 
 from portanet.nn.losses.classification import (
     BinaryCrossEntropy,

@@ -1,4 +1,4 @@
-"""Class weights: how much each class counts in a loss."""
+"""Class weights: the weight of each class in a loss."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _WANTED = "one number for each class, a dict of them by class, or 'balanced'"
 
 
 def as_class_weight(owner: str, given: Any) -> ClassWeight:
-    """Return class weights as a value that compares and hashes; () for none. Raises ConfigError for any other value.
+    """Return class weights as a hashable value, () for none; raises ConfigError for invalid ones.
 
-    A dict, or a series of pandas, becomes pairs of a class, its number or its name, and its weight.
+    A dict or a pandas Series becomes pairs of a class, by number or name, and its weight.
     """
     if given is None:
         return ()
@@ -41,12 +41,12 @@ def as_class_weight(owner: str, given: Any) -> ClassWeight:
 
 
 def is_resolved(class_weight: ClassWeight) -> bool:
-    """Whether there is one number for each class."""
+    """Whether the weights are one number for each class."""
     return class_weight != "balanced" and not any(isinstance(weight, tuple) for weight in class_weight)
 
 
 def _class(key: Any) -> int | str:
-    """A class by its number, or by its name."""
+    """A class number or a class name."""
     key = key.item() if hasattr(key, "item") else key
     if isinstance(key, bytes):
         return key.decode(errors="replace")

@@ -30,7 +30,7 @@ def softmax(logits: Array) -> Array:
 
 
 def sigmoid(logits: Array) -> Array:
-    """The probability of each class by itself, without overflow for any logit.
+    """The independent probability of each class, without overflow for any logit.
 
         p = 1 / (1 + exp(-z))        any shape
 
@@ -51,20 +51,20 @@ class CrossEntropy(Loss):
     outputs z (N, K) are logits, labels (N,) int32 in 0..K-1, or (N, K) a probability y_ik for each class, weights (N,).
     Each row's maximum is subtracted first, so nothing overflows.
 
-    label_smoothing  e: a label counts 1 - e, and every class e / K (Szegedy et al. 2016, arXiv:1512.00567)
-    class_weight     w: how much each class counts, one number per class; none is 1 for all. Or a dict of numbers by
-                     class, in which an omitted class counts 1, or "balanced", inverse class frequency: `fit`, which
-                     knows the classes, makes numbers of both
+    label_smoothing  e: the label has weight 1 - e, and every class e / K (Szegedy et al. 2016, arXiv:1512.00567)
+    class_weight     w: the weight of each class, one number per class; by default 1 for all. Or a dict of numbers by
+                     class, in which an omitted class has weight 1, or "balanced", inverse class frequency: `fit`, which
+                     knows the classes, turns both into numbers
 
     As in torch.nn.functional.cross_entropy, with class weights the loss is a sum over rows divided by the sum of
-    their labels' weights, or by N where labels are probabilities. So for class numbers the caller, as `fit` and
-    `evaluate` do, multiplies w_label into the weights before these are made to sum to 1, and the value is divided by
-    it again:
+    their labels' weights, or by N if labels are probabilities. So for class numbers the caller, as `fit` and
+    `evaluate` do, multiplies the weights by w_label before normalising them to sum 1, and the value is divided by it
+    again:
 
         labels (N,)      value_i = ((1 - e) w_label nll_i,label + e/K sum_k w_k nll_ik) / w_label
         labels (N, K)    value_i = sum_k w_k ((1 - e) y_ik + e/K) nll_ik
 
-    So a row whose label has weight 0 does not count, where PyTorch still smooths it. scikit-learn has no label
+    So a row whose label has weight 0 does not count, whereas PyTorch still smooths it. scikit-learn has no label
     smoothing. Good 1952, "Rational Decisions". Raises ConfigError unless 0 <= label_smoothing <= 1, and for class
     weights that are negative, all zero or not one for each output, and DataError for labels of another shape.
     """
@@ -95,7 +95,7 @@ class CrossEntropy(Loss):
         return xp.sum(values), p.T
 
     def _shares(self, z: Array, labels: Array, weights: Array) -> tuple[Array, Array]:
-        """How much each nll counts, (K, N), and its sum over the classes."""
+        """The weight of each nll, (K, N), and its sum over the classes."""
         xp = namespace(z)
         classes = xp.arange(z.shape[0], dtype=xp.int32, device=device(z))[:, None]
         numbers = self._numbers(z.shape[0], ratios=labels.ndim == 1)
@@ -113,7 +113,7 @@ class CrossEntropy(Loss):
             shares *= of_class
             if labels.ndim == 1:
                 of_label = xp.take(of_class[:, 0], labels, axis=0)
-                shares /= xp.where(of_label > 0, of_label, 1.0)  # where it is 0, so is the row's weight
+                shares /= xp.where(of_label > 0, of_label, 1.0)  # if it is 0, so is the row's weight
         return shares, xp.sum(shares, axis=0)
 
     def _numbers(self, outputs: int, *, ratios: bool) -> list[float]:
@@ -128,7 +128,7 @@ class CrossEntropy(Loss):
 
     @staticmethod
     def _of_class(weights: Sequence[float], classes: Array, z: Array) -> Array:
-        """The class weights as a column, made where z lives: a copy from the host would make each step wait."""
+        """The class weights as a column, created on z's device: a copy from the host would stall each step."""
         column = namespace(z).zeros_like(z[:, :1])
         for index, weight in enumerate(weights):
             column = namespace(z).where(classes == index, weight, column)
@@ -137,12 +137,12 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True, repr=False)
 class BinaryCrossEntropy(Loss):
-    """The cross-entropy of each class by itself, for rows with any number of classes.
+    """The cross-entropy of each class separately, for rows with any number of classes.
 
         value_i = mean_k max(z, 0) - z y + log(1 + exp(-|z|))        dz_ik = weights_i / K (sigmoid(z_ik) - y_ik)
 
     outputs z (N, K) are logits, labels y (N, K) are from 0 to 1. It is -y log p - (1 - y) log(1 - p) for
-    p = sigmoid(z), without overflow, as torch.nn.functional.binary_cross_entropy_with_logits has it.
+    p = sigmoid(z), without overflow, as in torch.nn.functional.binary_cross_entropy_with_logits.
     scikit-learn's MLPClassifier takes the sum over classes instead: K times as much. Good 1952, "Rational Decisions".
     """
 
@@ -160,7 +160,7 @@ class BinaryCrossEntropy(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Hinge(Loss):
-    """Multi-class hinge loss: how far the other outputs come within a margin of the label's output, or beyond it.
+    """Multi-class hinge loss: penalises outputs that come within a margin of the label's output, or exceed it.
 
         value_i = 1/K sum_{k != label_i} max(0, margin - z_i,label + z_ik)
 
@@ -194,7 +194,7 @@ class Hinge(Loss):
 
 
 def _columns(x: Array) -> Array:
-    """The transpose (K, N), laid out as such: with few classes, CPUs add up and broadcast long rows far faster."""
+    """The transpose (K, N), contiguous: with few classes, CPUs sum and broadcast long rows far faster."""
     xp = namespace(x)
     return xp.reshape(xp.reshape(x.T, (-1,)), (x.shape[1], x.shape[0]))
 

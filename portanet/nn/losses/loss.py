@@ -19,7 +19,7 @@ class TaskKind(Enum):
     MULTILABEL = "multilabel"  # any number of classes for each row
     REGRESS = "regress"  # numbers
     QUANTILES = "quantiles"  # numbers, with several outputs for each
-    COUNT = "count"  # numbers of at least 0, whose logarithms the outputs are
+    COUNT = "count"  # numbers of at least 0; the outputs are their logarithms
 
 
 LossFunction: TypeAlias = Callable[[Array, Array, Array], tuple[Array, Array]]
@@ -33,14 +33,14 @@ class Loss:
 
     The trainer makes the weights (N,) sum to 1 over the full batch, so the losses of its parts simply add.
 
-    A training step may be compiled, or traced and then replayed: what a loss reads besides its arguments (a list, an
-    attribute, a counter) stays constant from then on. Pass what changes as an argument, or train again.
+    A training step may be compiled, or traced and then replayed: whatever a loss reads besides its arguments (a list,
+    an attribute, a counter) is constant from then on. Values that change must be arguments.
 
     task          the kind of labels
     takes_shares  whether labels of one class for each row may also be a probability for each class, (N, K)
     own_unit      whether it needs targets and outputs in the unit of the data, as a relative error does; `fit`
                   standardises the targets of every other regression loss
-    takes_logits  why the outputs must be unbounded, such as "it contains the softmax"; empty where they need not be
+    takes_logits  the reason why outputs must be unbounded, such as "it contains the softmax"; empty if they need not
     """
 
     task: ClassVar[TaskKind] = TaskKind.CLASSIFY
@@ -50,11 +50,11 @@ class Loss:
 
     @property
     def outputs_per_target(self) -> int:
-        """How many outputs a model has for each number to predict."""
+        """The number of outputs that a model has for each target."""
         return 1
 
     def require_labels(self, outputs: Shape, labels: Shape) -> None:
-        """Raise DataError for labels of another shape than the loss takes, which would be broadcast to fit.
+        """Raise DataError for labels of a wrong shape, which would otherwise be broadcast.
 
         outputs  the shape of the outputs, (N, K)
         labels   the shape of the labels
@@ -72,7 +72,7 @@ class Loss:
 
         outputs  (N, K) the model's outputs
         labels   as the loss takes them, (N,) or (N, K)
-        weights  (N,) how much each row counts; they sum to 1 over the batch
+        weights  (N,) the weights of the rows; they sum to 1 over the batch
         """
         raise NotImplementedError(f"{type(self).__name__} needs a __call__ method")
 

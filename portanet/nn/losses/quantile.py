@@ -1,4 +1,4 @@
-"""The quantile loss: what lies below and above a target with a given chance."""
+"""The quantile loss: bounds that a target exceeds with a given probability."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Quantile(Loss):
         dz_iqk = weights_i / (Q K) * ([r < 0] - level_q), 0 where r = 0
 
     targets y (N, K); outputs z (N, Q K), all K of the first level, then those of the second, ...: the model ends in
-    Dense(Q * K), Dense(3) by default. The middle level is what `predict` answers; between the first and the last lie
-    the `intervals`. Koenker and Bassett 1978; the mean of scikit-learn's mean_pinball_loss over the levels.
+    Dense(Q * K), Dense(3) by default. `predict` returns the middle level; the first and the last bound the
+    `intervals`. Koenker and Bassett 1978; the mean of scikit-learn's mean_pinball_loss over the levels.
 
     levels  an odd number of quantiles, ascending, between 0 and 1
 

@@ -1,6 +1,6 @@
-"""Regression losses. Outputs z and targets y are (N, K), and a row's value a mean over K.
+"""Regression losses. Outputs z and targets y are (N, K), and the value of a row is a mean over K.
 
-`fit` hands them standardised targets: deviations from the mean of the training rows, or for Poisson multiples of it.
+`fit` standardises their targets by the training rows; for Poisson it divides them by the mean.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class MeanSquaredError(Loss):
 
 @dataclass(frozen=True, repr=False)
 class MeanAbsoluteError(Loss):
-    """The absolute distance from the target, so that an outlier counts no more than its distance.
+    """The absolute distance from the target, which is robust to outliers.
 
         value_i = mean_k |z_ik - y_ik|        dz_ik = weights_i / K * sign(z_ik - y_ik), 0 where they are equal
 
@@ -54,14 +54,14 @@ class MeanAbsoluteError(Loss):
 
 @dataclass(frozen=True, repr=False)
 class Huber(Loss):
-    """Squared error near the target and linear from `delta` on, so that outliers pull no harder than that.
+    """Squared error near the target and linear beyond `delta`, so that the gradient of outliers is bounded.
 
         r = z_ik - y_ik        c = r within [-delta, delta]
         value_i = mean_k c (r - c / 2)        dz_ik = weights_i / K * c
 
-    which is r^2 / 2 near the target, and delta (|r| - delta / 2) far from it.
+    This is r^2 / 2 near the target, and delta (|r| - delta / 2) far from it.
 
-    delta  the distance where the loss becomes linear, in standard deviations of the targets, as `fit` standardises
+    delta  the distance at which the loss becomes linear, in standard deviations of the targets, as `fit` standardises
            them; in a direct call of the loss, in the unit of its arguments
 
     Huber 1964, as torch.nn.functional.huber_loss. scikit-learn's HuberRegressor puts twice this on residuals over a
@@ -108,7 +108,7 @@ class Poisson(Loss):
 
 
 def _each(outputs: Array, weights: Array) -> Array:
-    """The weight of each output: a row's, over K."""
+    """The weight of each output: that of its row, divided by K."""
     return (weights / outputs.shape[1])[:, None]
 
 
