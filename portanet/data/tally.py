@@ -127,7 +127,7 @@ class Tally:
 
     @property
     def is_distinct(self) -> bool:
-        """Whether no value occurs twice; numbers are kept only where the name suggests an identifier."""
+        """Whether no value occurs twice; numbers are kept only if the name suggests an identifier."""
         if self.numbers == self.present and not self.as_text:
             values = np.concatenate(self.values) if self.values else np.empty(0)
             return len(values) == len(np.unique(values)) == self.present

@@ -67,7 +67,7 @@ def stacked(ops: list[Op], library: Library) -> Iterator[list[Op]]:
 
 
 def _may_stack(op: Op, joinable: set[int], fixed: set[Any]) -> bool:
-    """Whether it reduces, along some axes, the result of a kernel that has no views and is never changed."""
+    """Whether it reduces the result of an elementwise call along some axes, and neither has views or is changed."""
     if op.name not in _REDUCTIONS or not len(op.args) == len(op.operands) == 1 or not is_array(op.results[0]):
         return False
     along = op.kwargs.get("axis") is not None and op.kwargs.keys() <= {"axis", "keepdims"}

@@ -208,7 +208,7 @@ def _state(listing: Listing) -> list[Any]:
     """The state of the files, which changes if a picture is changed, added or removed."""
     with usable():
         found = [(file, os.stat(listing.place / file)) for file in listing.files]
-    changes = os.name == "posix"  # programs cannot set this time
+    changes = os.name == "posix"  # programs cannot set st_ctime there
     return [
         [
             os.fsencode(file).hex(),
