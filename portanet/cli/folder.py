@@ -37,7 +37,7 @@ def locked_folder(
         if note:
             say(note)
         if not resume:
-            require_empty(folder.path)  # another run may have used the folder before this one got the lock
+            require_empty(folder.path)  # another run may have used the folder before this one locked it
         try:
             yield folder
         finally:

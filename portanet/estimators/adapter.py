@@ -25,7 +25,7 @@ class Adapted:
         return self.callback.rate_factor
 
     def setup(self, estimator: Any, context: Any) -> None:
-        """Do nothing: the network does not exist before the first epoch."""
+        """Reset: the network does not exist before the first epoch."""
         self._run = None
 
     def on_fit_task_begin(self, estimator: Any, context: Any) -> None:

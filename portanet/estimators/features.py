@@ -1,4 +1,4 @@
-"""The rows of an estimator: validated by scikit-learn; errors name the columns with NaN."""
+"""The rows of an estimator, validated by scikit-learn; frames with text or gaps are read as tables."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _as_value_errors() -> Iterator[None]:
 def validate_rows(estimator: Any, X: Any, *, reset: bool) -> Any:
     """Return the rows as a float32 or float64 array, or a CSR matrix, of finite numbers.
 
-    reset  whether the rows decide the columns, as in fit; otherwise they must have those of fit
+    reset  whether the rows decide the columns, as in fit; otherwise they must have the same columns
 
     Raises ValueError as scikit-learn does; for NaN it names the columns.
     """

@@ -75,7 +75,7 @@ def folds_of(data: Dataset, folds: int) -> HostArray:
     """Return the fold (N,) of each labelled row, stratified by class; for a regression, without strata.
 
     data   rows with their labels
-    folds  how many
+    folds  the number of folds
 
     Raises ConfigError for fewer than two folds or more than rows, DataError for rows without labels.
     """
@@ -87,7 +87,7 @@ def fold_numbers(groups: HostArray, folds: int) -> HostArray:
     """Return the fold (N,) of each row: the sizes of folds, and each group's counts in them, differ by at most one.
 
     groups  integers (N,), such as classes
-    folds   how many
+    folds   the number of folds
     """
     count = len(groups)
     if not isinstance(folds, int) or isinstance(folds, bool) or not 2 <= folds <= count:

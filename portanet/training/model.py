@@ -209,8 +209,8 @@ class TrainedModel(Weights):
         path  its suffix is the format: .safetensors is what `load` reads, on any backend; .onnx (extra `onnx`) runs in
               onnxruntime and other programs, .py in any Python with NumPy, .html in a browser: see `portanet.export`
 
-        Raises ConfigError for another format, ModelError for arrays that are not those of the layers, and DataError
-        where the file cannot be written.
+        Raises ConfigError for another format, ModelError for arrays that do not match the layers, and DataError if the
+        file cannot be written.
         """
         target = model_path(path, (*FORMATS, ".html"))
         if target.suffix == ".html":
@@ -227,7 +227,7 @@ class TrainedModel(Weights):
     def plot(self) -> Page:
         """The curves of the history: a notebook shows them, and `write_html(path)` saves them as one file.
 
-        Raises PortanetError where jinja2 is missing, or there is no history, as after `load`.
+        Raises PortanetError if jinja2 is missing, or there is no history, as after `load`.
         """
         return figure(record_of(self, "model"))
 
@@ -241,7 +241,7 @@ class TrainedModel(Weights):
         path       a file, or a folder for its report.html; the file opens offline
         x, labels  rows to measure on, as `evaluate` takes them; by default those that `fit` validated on
 
-        Raises PortanetError where jinja2 is missing, DataError where the file cannot be written.
+        Raises PortanetError if jinja2 is missing, DataError if the file cannot be written.
         """
         return report_of(self, path, x, labels)
 

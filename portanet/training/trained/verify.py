@@ -27,7 +27,7 @@ def differences(
     rows   the rows, as the model takes them
     cells  the same rows by column, as `read_cells` gives them, for a file with named columns; None for others
 
-    Raises ConfigError where onnxruntime is missing.
+    Raises ConfigError if onnxruntime is missing.
     """
     answer, found = load_onnx(path), dict[str, float]()
     for start in range(0, len(rows), _ROWS_AT_ONCE):

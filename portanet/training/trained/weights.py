@@ -66,7 +66,7 @@ class Weights:
         backend      a Backend or its name
 
         Raises ModelError unless the arrays are those of the layers, by name and shape, DataError for masked arrays,
-        ConfigError for other settings that cannot be used, and BackendError where the backend cannot run.
+        ConfigError for other invalid settings, and BackendError if the backend cannot run.
         """
         require_model(network)
         require_params(params)
@@ -142,7 +142,7 @@ class Weights:
     def as_estimator(self) -> Any:
         """Return the model as a fitted `MLPClassifier` or `MLPRegressor` (extra `sklearn`).
 
-        Raises ModelError for a network that does not end in Dense, PortanetError where scikit-learn is missing.
+        Raises ModelError for a network that does not end in Dense, PortanetError if scikit-learn is missing.
         """
         from portanet.estimators import as_estimator
 
@@ -161,7 +161,7 @@ class Weights:
         snapshots  the callback `Snapshots` of the run, or what it kept, to replay the training
 
         The page opens from disk, without a network. Raises ConfigError for other settings, ModelError for a layer
-        that the page cannot run, DataError where the file cannot be written.
+        that the page cannot run, DataError if the file cannot be written.
         """
         from portanet.training.explorer.page import explore
 
