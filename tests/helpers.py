@@ -8,9 +8,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from portanet import nn
 from portanet._tree import tree_items, tree_set
 
 Host = npt.NDArray[Any]
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (90, 1, 6, 6)).astype(np.uint8)
+TABLE_MODEL = nn.Sequential(nn.Standardize(), nn.Dense(8), nn.ReLU(), nn.Dropout(0.3), nn.Dense(3))
+IMAGE_MODEL = nn.Sequential(
+    nn.RandomAffine(shift=1.0), nn.Standardize("all"), nn.Conv2D(2, 3), nn.BatchNorm(), nn.ReLU(), nn.Flatten(),
+    nn.Dropout(0.2), nn.Dense(3),
+)  # fmt: skip
+"""Models whose training uses noise, buffers and shuffled rows; the first for tables, the second for `IMAGES`."""
 
 
 def tree(params: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:

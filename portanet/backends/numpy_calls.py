@@ -130,9 +130,9 @@ class NumPyCalls(Library):
         parts = [] if isinstance(a, Var) or isinstance(b, Var) else halves(real(a), real(b), out)
         if len(parts) < 2:
             return self.write_product(out, a, b) if parts else [Statement(write_product, (a, b, out), {})]
-        if self._hand_over is None and are_one(real(a), real(b)):
-            return self.write_product(out, a, b)
         if self._hand_over is None:
+            if are_one(real(a), real(b)):
+                return self.write_product(out, a, b)
             return [Statement(np.matmul, part[:2], {"out": part[2]}) for part in parts]
         pair = [functools.partial(np.matmul, *part[:2], out=part[2]) for part in parts]
         return [Statement(_Pair(self._hand_over, *pair), (), {})]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Host, blobs
+from helpers import IMAGE_MODEL, IMAGES, TABLE_MODEL, Host, blobs
 
 import portanet
-from portanet import Callback, nn, optim
+from portanet import Callback, optim
 from portanet._tree import tree_items
 from portanet.backends import Backend
 from portanet.errors import CheckpointError, ConfigError
@@ -19,12 +19,6 @@ from portanet.training.callbacks import EarlyStopping, ReduceOnPlateau
 from portanet.training.checkpoints import Checkpoints
 
 X, LABELS = blobs(90)
-IMAGES = np.random.default_rng(1).integers(0, 256, (90, 1, 6, 6)).astype(np.uint8)
-MODEL = nn.Sequential(nn.Standardize(), nn.Dense(8), nn.ReLU(), nn.Dropout(0.3), nn.Dense(3))
-IMAGE_MODEL = nn.Sequential(
-    nn.RandomAffine(shift=1.0), nn.Standardize("all"), nn.Conv2D(2, 3), nn.BatchNorm(), nn.ReLU(), nn.Flatten(),
-    nn.Dropout(0.2), nn.Dense(3),
-)  # fmt: skip
 
 
 class KilledError(Exception):
@@ -53,7 +47,7 @@ def train(
     checkpoints = Checkpoints(folder, every=0.0) if isinstance(folder, Path) else folder
     if checkpoints is not None:
         checkpoints.due = lambda: True  # type: ignore[method-assign]
-    x, model = (IMAGES, IMAGE_MODEL) if images else (X, MODEL)
+    x, model = (IMAGES, IMAGE_MODEL) if images else (X, TABLE_MODEL)
     return portanet.fit(model, x, LABELS, callbacks=callbacks, checkpoints=checkpoints, **usual | settings)
 
 
@@ -156,7 +150,7 @@ def test_more_epochs_go_further(tmp_path: Path) -> None:
     notes: list[str] = []
     checkpoints = Checkpoints(tmp_path, say=notes.append)
     run = portanet.fit(
-        MODEL, X, LABELS, epochs=5, batch_size=7, valid=(X[:20], LABELS[:20]), seed=3,
+        TABLE_MODEL, X, LABELS, epochs=5, batch_size=7, valid=(X[:20], LABELS[:20]), seed=3,
         checkpoints=checkpoints, **settings,
     )  # fmt: skip
     whole = train(None, epochs=5, **settings)

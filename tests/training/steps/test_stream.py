@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import Host, blobs
+from helpers import IMAGE_MODEL, IMAGES, TABLE_MODEL, Host, blobs
 
 import portanet
 from portanet import Callback, nn, optim
@@ -24,12 +24,6 @@ from portanet.training.steps.source import Mapped, Resident, as_source
 
 X, LABELS = blobs(90)
 TABLE = X.astype(np.float32)
-IMAGES = np.random.default_rng(1).integers(0, 256, (90, 1, 6, 6)).astype(np.uint8)
-TABLE_MODEL = nn.Sequential(nn.Standardize(), nn.Dense(8), nn.ReLU(), nn.Dropout(0.3), nn.Dense(3))
-IMAGE_MODEL = nn.Sequential(
-    nn.RandomAffine(shift=1.0), nn.Standardize("all"), nn.Conv2D(2, 3), nn.BatchNorm(), nn.ReLU(), nn.Flatten(),
-    nn.Dropout(0.2), nn.Dense(3),
-)  # fmt: skip
 DATA: dict[str, tuple[Host, nn.Layer]] = {"table": (TABLE, TABLE_MODEL), "images": (IMAGES, IMAGE_MODEL)}
 
 
